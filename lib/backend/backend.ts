@@ -1,0 +1,73 @@
+import type { Ipv4 } from '../addr/ipv4.ts';
+import type { Ipv6 } from '../addr/ipv6.ts';
+import type { DataplaneStats, OffloadStatus } from '../dataplane/stats.ts';
+import type { Lease, SubnetPair } from '../lease/lease.ts';
+import type { NetworkConfig } from '../lease/network-config.ts';
+
+/** The external interface: the NIC of the underlay that the daemon chose, and why. */
+export interface ExternalInterface {
+  readonly name: string;
+  readonly index: number;
+  readonly mtu: number;
+  readonly ipv4: Ipv4;
+  readonly ipv6: Ipv6 | undefined;
+  /** What goes into the lease; equals `ipv4` unless --public-ip says otherwise. */
+  readonly publicIp: Ipv4;
+  readonly publicIpv6: Ipv6 | undefined;
+  /** One sentence for log and status: "first default route", "--iface=eth1". */
+  readonly reason: string;
+}
+
+/** How a backend tells its owner what happened; each call is one log line. */
+export interface BackendLog {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export interface BackendOptions {
+  readonly config: NetworkConfig;
+  readonly external: ExternalInterface;
+  readonly own: SubnetPair;
+  readonly offload: OffloadSwitches;
+  readonly sourceCheck: boolean;
+  readonly log: BackendLog;
+}
+
+/** The user's switches; `auto: false` is `--offload=off` and overrules the others. */
+export interface OffloadSwitches {
+  readonly auto: boolean;
+  readonly tunTso: boolean;
+  readonly tunUso: boolean;
+  readonly tunGro: boolean;
+  readonly udpGso: boolean;
+  readonly udpGro: boolean;
+}
+
+/** A running way to carry packets: it owns its device, socket and data-plane threads. */
+export interface Backend {
+  /** 'udp', 'vxlan', ... */
+  readonly type: string;
+  /** The device in this host, for example "flannel0". */
+  readonly deviceName: string;
+  /** MTU of the device and of FLANNEL_MTU. */
+  readonly overlayMtu: number;
+  /** UDP port in use. */
+  readonly port: number;
+  /** Replaces all routes to peers. `leases` may hold the own lease; it is left out. Takes effect within milliseconds. */
+  setLeases(leases: readonly Lease[]): void;
+  offloads(): readonly OffloadStatus[];
+  stats(): DataplaneStats;
+  routes(): readonly BackendRoute[];
+  /** Stops the threads and removes the device and its routes. Resolves within 100 ms in normal operation. */
+  stop(): Promise<void>;
+}
+
+/** One line of `weft routes`. */
+export interface BackendRoute {
+  /** "10.244.99.0/24" */
+  readonly prefix: string;
+  /** The peer's PublicIP. */
+  readonly via: string;
+  readonly device: string;
+}

@@ -1,0 +1,24 @@
+/**
+ * Every reason for which the engine drops a packet, in the order of its counters in shared memory
+ * (lib/fastpath/abi.ts, DROP_*). docs/operations.md has a line for each; test/dataplane/drop.test.ts holds the three together.
+ */
+export const DROP_REASONS = [
+  'not-ip',
+  'truncated',
+  'bad-header',
+  'bad-header-checksum',
+  'ttl-expired',
+  'no-route',
+  'bad-offload-header',
+  'too-big',
+  'underlay-refused',
+  'multicast',
+  'unknown-peer',
+  'spoofed-source',
+  'foreign-destination',
+  'device-refused',
+  'out-datagram-truncated',
+  'table-full',
+] as const;
+
+export type DropReason = (typeof DROP_REASONS)[number];

@@ -1,0 +1,74 @@
+import type { Lease, LeaseAttrs, SubnetPair } from '../lease/lease.ts';
+import type { NetworkConfig } from '../lease/network-config.ts';
+
+/** What a daemon asks of the place where leases live. Every method rejects with a WeftError whose code is stable. */
+export interface LeaseStore {
+  /**
+   * Reads and parses the network configuration once.
+   * Codes: CONFIG_MISSING (no such key), CONFIG_INVALID (does not parse; the message says where), STORE_UNREACHABLE,
+   * STORE_DENIED (authentication, permission or TLS).
+   */
+  networkConfig(): Promise<NetworkConfig>;
+
+  /**
+   * Takes this node's lease: the one that already carries its PublicIP if it fits the configuration, else `previous` if
+   * nobody overlaps it and it fits, else a random one of the first 100 free subnets. Every write is a compare-and-swap;
+   * a lost race is tried again with a new pick. Codes: as above, and OUT_OF_SUBNETS, LEASE_CONTENDED.
+   */
+  acquire(request: AcquireRequest): Promise<OwnLease>;
+
+  /**
+   * Follows all leases, the own one included, until `close`. Calls `listener` with complete states and with changes;
+   * survives restarts, compaction and hung servers by itself. Never withdraws a lease because the store is unreachable.
+   */
+  watch(listener: LeaseListener): LeaseWatch;
+
+  /** The state of the connection, for `weft status`. */
+  health(): StoreHealth;
+
+  /** Ends all watches and connections. The own lease stays, as flanneld leaves it. */
+  close(): Promise<void>;
+}
+
+export interface AcquireRequest {
+  readonly config: NetworkConfig;
+  readonly attrs: LeaseAttrs;
+  /** The subnet this node held before (from subnet.env), if known. */
+  readonly previous: SubnetPair | undefined;
+}
+
+/** The lease of this node, as it was written. */
+export interface OwnLease {
+  readonly lease: Lease;
+  /** How it was obtained, for the log. */
+  readonly origin: 'reused' | 'previous' | 'allocated';
+}
+
+export interface LeaseListener {
+  /** A complete list, after the first read and after every re-list; whatever is not in it is gone. */
+  onSnapshot(leases: readonly Lease[]): void;
+  /** Changes in the order the store made them. */
+  onEvents(events: readonly LeaseEvent[]): void;
+}
+
+export type LeaseEvent =
+  | { readonly type: 'put'; readonly lease: Lease }
+  | { readonly type: 'delete'; readonly subnets: SubnetPair };
+
+export interface LeaseWatch {
+  /** Resolves when the first snapshot has been delivered. */
+  readonly ready: Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface StoreHealth {
+  readonly endpoint: string;
+  readonly connected: boolean;
+  /** The last error while not connected, in the store's own words. */
+  readonly lastError: string | undefined;
+  /** The last revision applied by the watch; undefined before the first list. */
+  readonly revision: string | undefined;
+  /** Keys and values that did not parse and were skipped. */
+  readonly skipped: number;
+  readonly watchRestarts: number;
+}

@@ -1,0 +1,148 @@
+/**
+ * The libc functions Weft calls, bound once through koffi. Nothing outside lib/sys/ imports this file.
+ *
+ * Two address conventions:
+ * - Hot calls (`read`, `writev`, `sendmmsg`, ...) take addresses as plain numbers (`uintptr_t`), because koffi passes a number
+ *   faster than a BigInt or a TypedArray (docs/adr/0002). The caller owns the memory and keeps it alive.
+ * - Set-up calls take a `Uint8Array`; koffi passes its first byte's address for the length of the call.
+ *
+ * Every function returns the C result; -1 means an error, and only then is `errno()` meaningful (koffi keeps the old value
+ * after a success).
+ */
+import koffi from 'koffi';
+
+// The process's own symbols: finds libc whether it is glibc or musl.
+const libc = koffi.load(null);
+
+type Address = number;
+
+/** The address of the first byte of `bytes`. The caller keeps `bytes` alive; a SharedArrayBuffer never moves. */
+export function addressOf(bytes: Uint8Array): Address {
+  return Number(koffi.address(bytes));
+}
+
+export const errno: () => number = () => koffi.errno();
+
+export const open = libc.func('int open(const char *path, int flags)') as (path: string, flags: number) => number;
+export const close = libc.func('int close(int fd)') as (fd: number) => number;
+export const ioctl = libc.func('int ioctl(int fd, unsigned long request, void *argument)') as (
+  fd: number,
+  request: number,
+  argument: Uint8Array,
+) => number;
+/** ioctl whose argument is a plain number, such as TUNSETOFFLOAD. */
+export const ioctlValue = libc.func('ioctl', 'int', ['int', 'unsigned long', 'uintptr_t']) as (
+  fd: number,
+  request: number,
+  argument: number,
+) => number;
+export const fcntl = libc.func('int fcntl(int fd, int command, long argument)') as (
+  fd: number,
+  command: number,
+  argument: number,
+) => number;
+
+export const socket = libc.func('int socket(int domain, int type, int protocol)') as (
+  domain: number,
+  type: number,
+  protocol: number,
+) => number;
+export const bind = libc.func('int bind(int fd, void *address, uint32_t length)') as (
+  fd: number,
+  address: Uint8Array,
+  length: number,
+) => number;
+export const connect = libc.func('int connect(int fd, void *address, uint32_t length)') as (
+  fd: number,
+  address: Uint8Array,
+  length: number,
+) => number;
+export const getsockname = libc.func('int getsockname(int fd, void *address, void *length)') as (
+  fd: number,
+  address: Uint8Array,
+  length: Uint8Array,
+) => number;
+export const setsockopt = libc.func('int setsockopt(int fd, int level, int name, void *value, uint32_t length)') as (
+  fd: number,
+  level: number,
+  name: number,
+  value: Uint8Array,
+  length: number,
+) => number;
+export const getsockopt = libc.func('int getsockopt(int fd, int level, int name, void *value, void *length)') as (
+  fd: number,
+  level: number,
+  name: number,
+  value: Uint8Array,
+  length: Uint8Array,
+) => number;
+export const send = libc.func('ssize_t send(int fd, void *buffer, size_t length, int flags)') as (
+  fd: number,
+  buffer: Uint8Array,
+  length: number,
+  flags: number,
+) => number;
+export const sendto = libc.func(
+  'ssize_t sendto(int fd, void *buffer, size_t length, int flags, void *address, uint32_t addressLength)',
+) as (
+  fd: number,
+  buffer: Uint8Array,
+  length: number,
+  flags: number,
+  address: Uint8Array,
+  addressLength: number,
+) => number;
+export const recv = libc.func('ssize_t recv(int fd, void *buffer, size_t length, int flags)') as (
+  fd: number,
+  buffer: Uint8Array,
+  length: number,
+  flags: number,
+) => number;
+
+/** Opens a namespace file and moves the calling thread into it (setns(2)); tests and the lab use it. */
+export const setns = libc.func('int setns(int fd, int type)') as (fd: number, type: number) => number;
+
+// Hot calls: addresses are numbers.
+export const read = libc.func('ssize_t read(int fd, uintptr_t buffer, size_t length)') as (
+  fd: number,
+  buffer: Address,
+  length: number,
+) => number;
+export const write = libc.func('ssize_t write(int fd, uintptr_t buffer, size_t length)') as (
+  fd: number,
+  buffer: Address,
+  length: number,
+) => number;
+export const writev = libc.func('ssize_t writev(int fd, uintptr_t iovec, int count)') as (
+  fd: number,
+  iovec: Address,
+  count: number,
+) => number;
+export const sendmsg = libc.func('ssize_t sendmsg(int fd, uintptr_t message, int flags)') as (
+  fd: number,
+  message: Address,
+  flags: number,
+) => number;
+export const recvmsg = libc.func('ssize_t recvmsg(int fd, uintptr_t message, int flags)') as (
+  fd: number,
+  message: Address,
+  flags: number,
+) => number;
+export const sendmmsg = libc.func('int sendmmsg(int fd, uintptr_t messages, uint32_t count, int flags)') as (
+  fd: number,
+  messages: Address,
+  count: number,
+  flags: number,
+) => number;
+export const recvmmsg = libc.func(
+  'int recvmmsg(int fd, uintptr_t messages, uint32_t count, int flags, uintptr_t timeout)',
+) as (fd: number, messages: Address, count: number, flags: number, timeout: Address) => number;
+export const poll = libc.func('int poll(uintptr_t fds, unsigned long count, int timeoutMs)') as (
+  fds: Address,
+  count: number,
+  timeoutMs: number,
+) => number;
+export const eventfd = libc.func('int eventfd(uint32_t initial, int flags)') as (
+  initial: number,
+  flags: number,
+) => number;
