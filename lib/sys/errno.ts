@@ -9,7 +9,14 @@ const ENOTUNIQ = 76;
 
 export const Errno = { ...constants.errno, EBADFD, ENOTUNIQ } as const;
 
-const NAMES = new Map<number, string>(Object.entries(Errno).map(([name, value]) => [value, name]));
+/** Second names of the same value: the kernel's own documentation says EAGAIN and EOPNOTSUPP. */
+const ALIASES = new Set(['EWOULDBLOCK', 'ENOTSUP']);
+
+const NAMES = new Map<number, string>(
+  Object.entries(Errno)
+    .filter(([name]) => !ALIASES.has(name))
+    .map(([name, value]) => [value, name]),
+);
 
 /** The symbolic name of an errno: 16 is "EBUSY". Unknown values print as "errno 4242". */
 export function errnoName(value: number): string {

@@ -76,14 +76,14 @@ export const getsockopt = libc.func('int getsockopt(int fd, int level, int name,
   value: Uint8Array,
   length: Uint8Array,
 ) => number;
-export const send = libc.func('ssize_t send(int fd, void *buffer, size_t length, int flags)') as (
+export const send = libc.func('intptr_t send(int fd, void *buffer, size_t length, int flags)') as (
   fd: number,
   buffer: Uint8Array,
   length: number,
   flags: number,
 ) => number;
 export const sendto = libc.func(
-  'ssize_t sendto(int fd, void *buffer, size_t length, int flags, void *address, uint32_t addressLength)',
+  'intptr_t sendto(int fd, void *buffer, size_t length, int flags, void *address, uint32_t addressLength)',
 ) as (
   fd: number,
   buffer: Uint8Array,
@@ -92,7 +92,7 @@ export const sendto = libc.func(
   address: Uint8Array,
   addressLength: number,
 ) => number;
-export const recv = libc.func('ssize_t recv(int fd, void *buffer, size_t length, int flags)') as (
+export const recv = libc.func('intptr_t recv(int fd, void *buffer, size_t length, int flags)') as (
   fd: number,
   buffer: Uint8Array,
   length: number,
@@ -103,27 +103,27 @@ export const recv = libc.func('ssize_t recv(int fd, void *buffer, size_t length,
 export const setns = libc.func('int setns(int fd, int type)') as (fd: number, type: number) => number;
 
 // Hot calls: addresses are numbers.
-export const read = libc.func('ssize_t read(int fd, uintptr_t buffer, size_t length)') as (
+export const read = libc.func('intptr_t read(int fd, uintptr_t buffer, size_t length)') as (
   fd: number,
   buffer: Address,
   length: number,
 ) => number;
-export const write = libc.func('ssize_t write(int fd, uintptr_t buffer, size_t length)') as (
+export const write = libc.func('intptr_t write(int fd, uintptr_t buffer, size_t length)') as (
   fd: number,
   buffer: Address,
   length: number,
 ) => number;
-export const writev = libc.func('ssize_t writev(int fd, uintptr_t iovec, int count)') as (
+export const writev = libc.func('intptr_t writev(int fd, uintptr_t iovec, int count)') as (
   fd: number,
   iovec: Address,
   count: number,
 ) => number;
-export const sendmsg = libc.func('ssize_t sendmsg(int fd, uintptr_t message, int flags)') as (
+export const sendmsg = libc.func('intptr_t sendmsg(int fd, uintptr_t message, int flags)') as (
   fd: number,
   message: Address,
   flags: number,
 ) => number;
-export const recvmsg = libc.func('ssize_t recvmsg(int fd, uintptr_t message, int flags)') as (
+export const recvmsg = libc.func('intptr_t recvmsg(int fd, uintptr_t message, int flags)') as (
   fd: number,
   message: Address,
   flags: number,
