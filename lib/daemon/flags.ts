@@ -1,0 +1,141 @@
+/**
+ * Every flag of weftd in one table: flanneld's with flanneld's defaults (flannel main.go), then our own. Each can also come
+ * from the environment, see options.ts.
+ */
+import { type FlagSet, formatFlags } from './go-flags.ts';
+
+const etcdFlags = {
+  'etcd-endpoints': {
+    kind: 'string',
+    default: 'http://127.0.0.1:4001,http://127.0.0.1:2379',
+    usage: 'a comma-delimited list of etcd endpoints',
+  },
+  'etcd-prefix': { kind: 'string', default: '/coreos.com/network', usage: 'etcd prefix of the network' },
+  'etcd-keyfile': { kind: 'string', default: '', usage: 'key file of the client certificate' },
+  'etcd-certfile': { kind: 'string', default: '', usage: 'client certificate file' },
+  'etcd-cafile': { kind: 'string', default: '', usage: "certificate authority that signed etcd's certificate" },
+  'etcd-username': { kind: 'string', default: '', usage: 'user name for etcd' },
+  'etcd-password': { kind: 'string', default: '', usage: 'password for etcd; better given as WEFTD_ETCD_PASSWORD' },
+} as const satisfies FlagSet;
+
+const interfaceFlags = {
+  iface: { kind: 'list', usage: 'external interface, by name or IP address; the first that exists is taken' },
+  'iface-regex': { kind: 'list', usage: 'regular expression for the external interface: its addresses, then its name' },
+  'iface-can-reach': {
+    kind: 'string',
+    default: '',
+    usage: 'take the interface that the kernel would use to reach this IP',
+  },
+  'public-ip': { kind: 'string', default: '', usage: 'IPv4 address under which other nodes reach this one' },
+  'public-ipv6': { kind: 'string', default: '', usage: 'IPv6 address under which other nodes reach this one' },
+} as const satisfies FlagSet;
+
+const fileFlags = {
+  'subnet-file': {
+    kind: 'string',
+    default: '/run/flannel/subnet.env',
+    usage: 'where to write the environment variables (subnet, MTU, ...) for CNI and Docker',
+  },
+  'control-socket': {
+    kind: 'string',
+    default: '/run/weft/weft.sock',
+    usage: 'unix socket that the weft command talks to',
+  },
+  'healthz-ip': { kind: 'string', default: '0.0.0.0', usage: 'IP address on which to serve /healthz and /readyz' },
+  'healthz-port': { kind: 'int', default: 0, usage: 'TCP port for /healthz and /readyz, 0 for none' },
+} as const satisfies FlagSet;
+
+const dataPathFlags = {
+  'source-check': {
+    kind: 'bool',
+    default: true,
+    usage: "drop packets from unknown nodes, and inner sources outside the sending node's subnet",
+  },
+  offload: { kind: 'string', default: 'auto', usage: 'auto: what the kernel can do; off: one packet per system call' },
+  'tun-tso': { kind: 'bool', default: true, usage: 'take TCP super-packets from the device' },
+  'tun-uso': { kind: 'bool', default: true, usage: 'take UDP super-packets from the device' },
+  'tun-gro': { kind: 'bool', default: true, usage: 'give coalesced packets to the device' },
+  'udp-gso': { kind: 'bool', default: true, usage: 'send many datagrams with one UDP_SEGMENT send' },
+  'udp-gro': { kind: 'bool', default: true, usage: 'receive many datagrams as one with UDP_GRO' },
+} as const satisfies FlagSet;
+
+const generalFlags = {
+  'log-format': { kind: 'string', default: 'auto', usage: 'json, text, or auto: text on a terminal' },
+  'log-level': { kind: 'string', default: 'info', usage: 'trace, debug, info, warn, error' },
+  v: { kind: 'int', default: 0, usage: "flanneld's verbosity: 1 to 3 mean -log-level=debug, 4 and more trace" },
+  version: { kind: 'bool', default: false, usage: 'print the version and exit' },
+} as const satisfies FlagSet;
+
+/** Flags whose feature Weft does not have yet. Only the default passes; options.ts refuses everything else. */
+const unsupportedFlags = {
+  'ip-masq': { kind: 'bool', default: false, usage: 'masquerade traffic that leaves the overlay' },
+  'ip-masq-fully-random-disable': { kind: 'bool', default: false, usage: 'do not use --random-fully' },
+  'iptables-resync': { kind: 'int', default: 5, usage: 'seconds between checks of the firewall rules' },
+  'ip-blackhole-route': { kind: 'bool', default: false, usage: "add a blackhole route for this node's subnet" },
+  'subnet-lease-renew-margin': { kind: 'int', default: 60, usage: 'minutes before expiry at which to renew the lease' },
+  'kube-subnet-mgr': { kind: 'bool', default: false, usage: 'use the Kubernetes API instead of etcd' },
+  'kube-api-url': { kind: 'string', default: '', usage: 'Kubernetes API server' },
+  'kube-annotation-prefix': {
+    kind: 'string',
+    default: 'flannel.alpha.coreos.com',
+    usage: 'prefix of node annotations',
+  },
+  'kubeconfig-file': { kind: 'string', default: '', usage: 'kubeconfig file' },
+  'net-config-path': {
+    kind: 'string',
+    default: '/etc/kube-flannel/net-conf.json',
+    usage: 'network configuration file, read with -kube-subnet-mgr only',
+  },
+  'set-node-network-unavailable': { kind: 'bool', default: true, usage: 'set NodeNetworkUnavailable when ready' },
+  vmodule: { kind: 'string', default: '', usage: 'verbosity per source file of flanneld' },
+  log_backtrace_at: { kind: 'string', default: '', usage: 'print a stack at a source line of flanneld' },
+} as const satisfies FlagSet;
+
+/** flanneld's flag is on by default there; here no rules are installed either way, and the daemon says so once. */
+const firewallFlags = {
+  'iptables-forward-rules': {
+    kind: 'bool',
+    default: true,
+    usage: 'accepted for flanneld; Weft installs no FORWARD rules yet',
+  },
+} as const satisfies FlagSet;
+
+export const FLAGS = {
+  ...etcdFlags,
+  ...interfaceFlags,
+  ...fileFlags,
+  ...dataPathFlags,
+  ...generalFlags,
+  ...firewallFlags,
+  ...unsupportedFlags,
+} as const;
+
+export const UNSUPPORTED_FLAGS = Object.keys(unsupportedFlags) as readonly (keyof typeof unsupportedFlags)[];
+
+/** The text of `weftd -help`. */
+export function usageText(): string {
+  return `Usage: weftd [flags]
+
+The overlay network daemon: takes a subnet for this node from etcd and carries its pods' packets to the other nodes.
+Flags have one dash or two. Each can come from the environment: -etcd-endpoints from WEFTD_ETCD_ENDPOINTS or
+FLANNELD_ETCD_ENDPOINTS. A flag wins over WEFTD_, WEFTD_ over FLANNELD_, and empty variables do not count.
+
+Examples:
+  weftd -etcd-endpoints http://192.0.2.254:2379 -iface eth1
+  weftd --etcd-endpoints=http://192.0.2.254:2379 --healthz-port=8081 --log-format=json
+
+etcd:
+${formatFlags(etcdFlags)}
+External interface:
+${formatFlags(interfaceFlags)}
+Files and local services:
+${formatFlags(fileFlags)}
+Data path:
+${formatFlags(dataPathFlags)}
+Log and general:
+${formatFlags(generalFlags)}
+Firewall:
+${formatFlags(firewallFlags)}
+Flags of flanneld whose feature Weft does not have yet; anything but the default is refused:
+${formatFlags(unsupportedFlags)}`;
+}

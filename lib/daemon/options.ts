@@ -1,0 +1,237 @@
+/** From flags and environment to the checked options of one daemon. */
+import { type Ipv4, parseIpv4 } from '../addr/ipv4.ts';
+import { type Ipv6, parseIpv6 } from '../addr/ipv6.ts';
+import type { OffloadSwitches } from '../backend/backend.ts';
+import { WeftError } from '../error.ts';
+import { FLAGS, UNSUPPORTED_FLAGS } from './flags.ts';
+import { environmentVariable, type FlagValues, parseFlags } from './go-flags.ts';
+
+/** First prefix wins: ours, then the one flanneld's users have in their unit files. */
+const ENVIRONMENT_PREFIXES = ['WEFTD_', 'FLANNELD_'] as const;
+
+/** Variables flanneld reads without a prefix (wireguard and Kubernetes modes), which Weft does not have yet. */
+const UNSUPPORTED_VARIABLES = ['WIREGUARD_KEY_FILE', 'EVENT_QUEUE_DEPTH', 'CONT_WHEN_CACHE_NOT_READY'] as const;
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+const LOG_FORMATS = ['auto', 'json', 'text'] as const;
+export type LogFormat = (typeof LOG_FORMATS)[number];
+
+export interface EtcdOptions {
+  /** `http(s)://host:port`, without a trailing slash. */
+  readonly endpoints: readonly string[];
+  /** Begins with a slash, does not end with one. */
+  readonly prefix: string;
+  /** File names; '' where not given. */
+  readonly keyFile: string;
+  readonly certFile: string;
+  readonly caFile: string;
+  readonly username: string;
+  readonly password: string;
+}
+
+/** Which external interface to take; all empty means the first default route. */
+export interface InterfaceOptions {
+  readonly iface: readonly string[];
+  readonly ifaceRegex: readonly string[];
+  readonly ifaceCanReach: Ipv4 | undefined;
+  readonly publicIp: Ipv4 | undefined;
+  readonly publicIpv6: Ipv6 | undefined;
+}
+
+export interface DaemonOptions {
+  readonly etcd: EtcdOptions;
+  readonly interface: InterfaceOptions;
+  readonly subnetFile: string;
+  readonly controlSocket: string;
+  readonly healthz: { readonly ip: string; readonly port: number } | undefined;
+  readonly offload: OffloadSwitches;
+  readonly sourceCheck: boolean;
+  readonly forwardRules: boolean;
+  readonly logFormat: LogFormat;
+  readonly logLevel: LogLevel;
+}
+
+export type OptionsResult =
+  | { readonly action: 'help' }
+  | { readonly action: 'version' }
+  | {
+      readonly action: 'run';
+      readonly options: DaemonOptions;
+      /** What was set, for the log: flag -> value and origin. The password is not in it. */
+      readonly given: Readonly<Record<string, string>>;
+      /** WEFTD_ and FLANNELD_ variables that name no flag: probably a typing mistake. */
+      readonly unknownVariables: readonly string[];
+    };
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Throws WeftError USAGE or UNSUPPORTED_OPTION. */
+export function readOptions(argv: readonly string[], environment: Environment): OptionsResult {
+  const { values, origins, help } = parseFlags(FLAGS, argv, environment, ENVIRONMENT_PREFIXES);
+  if (help) return { action: 'help' };
+  if (values.version) return { action: 'version' };
+  refuseUnsupported(values, origins, environment);
+  return {
+    action: 'run',
+    options: toOptions(values, origins),
+    given: describeGiven(values, origins),
+    unknownVariables: unknownVariables(environment),
+  };
+}
+
+function toOptions(values: FlagValues<typeof FLAGS>, origins: ReadonlyMap<string, string>): DaemonOptions {
+  const offload = oneOf('offload', values.offload, ['auto', 'off'] as const);
+  const healthzPort = integer('healthz-port', values['healthz-port'], 0, 65535);
+  const level = values.v >= 4 ? 'trace' : values.v >= 1 ? 'debug' : 'info';
+  return {
+    etcd: {
+      endpoints: parseEndpoints(values['etcd-endpoints'], values['etcd-certfile'] + values['etcd-cafile'] !== ''),
+      prefix: parsePrefixPath(values['etcd-prefix']),
+      ...certificates(values),
+      username: values['etcd-username'],
+      password: values['etcd-password'],
+    },
+    interface: {
+      iface: values.iface,
+      ifaceRegex: values['iface-regex'],
+      ifaceCanReach: address('iface-can-reach', values['iface-can-reach'], parseIpv4),
+      publicIp: address('public-ip', values['public-ip'], parseIpv4),
+      publicIpv6: address('public-ipv6', values['public-ipv6'], parseIpv6),
+    },
+    subnetFile: filePath('subnet-file', values['subnet-file']),
+    controlSocket: filePath('control-socket', values['control-socket']),
+    healthz: healthzPort === 0 ? undefined : { ip: healthzAddress(values['healthz-ip']), port: healthzPort },
+    offload: {
+      auto: offload === 'auto',
+      tunTso: values['tun-tso'],
+      tunUso: values['tun-uso'],
+      tunGro: values['tun-gro'],
+      udpGso: values['udp-gso'],
+      udpGro: values['udp-gro'],
+    },
+    sourceCheck: values['source-check'],
+    forwardRules: values['iptables-forward-rules'],
+    logFormat: oneOf('log-format', values['log-format'], LOG_FORMATS),
+    logLevel: origins.has('log-level') ? oneOf('log-level', values['log-level'], LOG_LEVELS) : level,
+  };
+}
+
+/** Setting what is not there would be ignored in silence otherwise, and the user would find out from lost packets. */
+function refuseUnsupported(
+  values: FlagValues<typeof FLAGS>,
+  origins: ReadonlyMap<string, string>,
+  environment: Environment,
+): void {
+  for (const name of UNSUPPORTED_FLAGS) {
+    const origin = origins.get(name);
+    if (origin === undefined || values[name] === FLAGS[name].default) continue;
+    const message = `${origin}=${values[name]} is not supported yet; only the default ${FLAGS[name].default} is`;
+    throw new WeftError('UNSUPPORTED_OPTION', message, {
+      hint: `Remove ${origin}, or stay with flanneld on this node`,
+    });
+  }
+  for (const name of UNSUPPORTED_VARIABLES) {
+    if ((environment[name] ?? '') === '') continue;
+    throw new WeftError(
+      'UNSUPPORTED_OPTION',
+      `environment variable ${name} is set, but its feature is not supported yet`,
+      {
+        hint: `Unset ${name}, or stay with flanneld on this node`,
+      },
+    );
+  }
+}
+
+/** flannel uses TLS only with certificate and key; a certificate without its key can only be a mistake. */
+function certificates(values: FlagValues<typeof FLAGS>): Pick<EtcdOptions, 'keyFile' | 'certFile' | 'caFile'> {
+  const keyFile = values['etcd-keyfile'];
+  const certFile = values['etcd-certfile'];
+  if ((keyFile === '') !== (certFile === ''))
+    throw usage('-etcd-keyfile and -etcd-certfile go together', 'Give both, or neither');
+  return { keyFile, certFile, caFile: values['etcd-cafile'] };
+}
+
+/** An endpoint without a scheme is accepted, as etcd's own client does; it is https as soon as certificates are given. */
+function parseEndpoints(text: string, secure: boolean): string[] {
+  const endpoints = text.split(',').map((part) => {
+    const endpoint = part.trim().replace(/\/+$/, '');
+    return endpoint.includes('://') ? endpoint : `${secure ? 'https' : 'http'}://${endpoint}`;
+  });
+  for (const endpoint of endpoints) {
+    if (/^https?:\/\/[^/?#@]*@/i.test(endpoint))
+      throw usage('an etcd endpoint holds a user name', 'Use -etcd-username and WEFTD_ETCD_PASSWORD');
+    if (!/^https?:\/\/[^/?#\s]+:[0-9]+$/i.test(endpoint) || !URL.canParse(endpoint))
+      throw usage(
+        `invalid etcd endpoint ${quote(endpoint)}: not http://host:port or https://host:port`,
+        'For example -etcd-endpoints=http://192.0.2.254:2379',
+      );
+  }
+  if (new Set(endpoints.map((endpoint) => endpoint.slice(0, endpoint.indexOf(':')).toLowerCase())).size > 1)
+    throw usage('etcd endpoints mix http and https', 'Give endpoints of one scheme');
+  return endpoints;
+}
+
+function parsePrefixPath(text: string): string {
+  const prefix = `/${text.replace(/^\/+|\/+$/g, '')}`;
+  if (prefix === '/') throw usage('-etcd-prefix is empty', 'The default is /coreos.com/network');
+  return prefix;
+}
+
+function address<T>(name: string, text: string, parse: (text: string) => T | undefined): T | undefined {
+  if (text === '') return undefined;
+  const value = parse(text);
+  if (value === undefined) throw usage(`invalid value ${quote(text)} for -${name}: not an address of its family`);
+  return value;
+}
+
+function healthzAddress(text: string): string {
+  if (parseIpv4(text) === undefined && parseIpv6(text) === undefined)
+    throw usage(`invalid value ${quote(text)} for -healthz-ip: not an IP address`);
+  return text;
+}
+
+function integer(name: string, value: number, min: number, max: number): number {
+  if (value < min || value > max) throw usage(`invalid value ${value} for -${name}: must be ${min} to ${max}`);
+  return value;
+}
+
+function oneOf<T extends string>(name: string, text: string, allowed: readonly T[]): T {
+  const found = allowed.find((candidate) => candidate === text);
+  if (found === undefined) throw usage(`invalid value ${quote(text)} for -${name}: must be ${allowed.join(', ')}`);
+  return found;
+}
+
+function filePath(name: string, text: string): string {
+  if (text === '' || text.includes('\0')) throw usage(`invalid value ${quote(text)} for -${name}: not a file name`);
+  return text;
+}
+
+function describeGiven(
+  values: FlagValues<typeof FLAGS>,
+  origins: ReadonlyMap<string, string>,
+): Readonly<Record<string, string>> {
+  const given: Record<string, string> = {};
+  for (const name of Object.keys(values) as (keyof typeof values)[]) {
+    const origin = origins.get(name);
+    if (origin !== undefined) given[origin] = name === 'etcd-password' ? '(hidden)' : String(values[name]);
+  }
+  return given;
+}
+
+function unknownVariables(environment: Environment): string[] {
+  const known = new Set(
+    ENVIRONMENT_PREFIXES.flatMap((prefix) => Object.keys(FLAGS).map((name) => environmentVariable(prefix, name))),
+  );
+  return Object.keys(environment).filter(
+    (variable) => ENVIRONMENT_PREFIXES.some((prefix) => variable.startsWith(prefix)) && !known.has(variable),
+  );
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}...` : text);
+}
+
+function usage(message: string, hint = 'weftd -help lists all flags'): WeftError {
+  return new WeftError('USAGE', message, { hint });
+}

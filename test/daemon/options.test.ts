@@ -1,0 +1,145 @@
+import test from 'ava';
+import { usageText } from '../../lib/daemon/flags.ts';
+import { type DaemonOptions, readOptions } from '../../lib/daemon/options.ts';
+import { WeftError } from '../../lib/error.ts';
+
+function run(argv: readonly string[], environment: Record<string, string> = {}): DaemonOptions {
+  const result = readOptions(argv, environment);
+  if (result.action !== 'run') throw new Error(`action is ${result.action}`);
+  return result.options;
+}
+
+test("the defaults are flanneld's", (t) => {
+  t.deepEqual(run([]), {
+    etcd: {
+      endpoints: ['http://127.0.0.1:4001', 'http://127.0.0.1:2379'],
+      prefix: '/coreos.com/network',
+      keyFile: '',
+      certFile: '',
+      caFile: '',
+      username: '',
+      password: '',
+    },
+    interface: { iface: [], ifaceRegex: [], ifaceCanReach: undefined, publicIp: undefined, publicIpv6: undefined },
+    subnetFile: '/run/flannel/subnet.env',
+    controlSocket: '/run/weft/weft.sock',
+    healthz: undefined,
+    offload: { auto: true, tunTso: true, tunUso: true, tunGro: true, udpGso: true, udpGro: true },
+    sourceCheck: true,
+    forwardRules: true,
+    logFormat: 'auto',
+    logLevel: 'info',
+  });
+});
+
+test('a flanneld command line is understood as it is', (t) => {
+  const argv =
+    '-etcd-endpoints=http://192.0.2.1:2379/,http://192.0.2.2:2379 --etcd-prefix /kube/net/ -iface eth1 --iface=eth2 -ip-masq=false --healthz-port=8081 -v=10';
+  const options = run(argv.split(' '));
+  t.deepEqual(options.etcd.endpoints, ['http://192.0.2.1:2379', 'http://192.0.2.2:2379']);
+  t.is(options.etcd.prefix, '/kube/net');
+  t.deepEqual(options.interface.iface, ['eth1', 'eth2']);
+  t.deepEqual(options.healthz, { ip: '0.0.0.0', port: 8081 });
+  t.is(options.logLevel, 'trace');
+});
+
+test('WEFTD_ wins over FLANNELD_, and a flag over both', (t) => {
+  const environment = {
+    FLANNELD_ETCD_PREFIX: '/f',
+    WEFTD_ETCD_PREFIX: '/w',
+    FLANNELD_SUBNET_FILE: '/f',
+    FLANNELD_OFFLOAD: 'off',
+  };
+  t.is(run([], environment).etcd.prefix, '/w');
+  t.is(run(['-etcd-prefix=/x'], environment).etcd.prefix, '/x');
+  t.is(run([], environment).subnetFile, '/f');
+  t.false(run([], environment).offload.auto);
+});
+
+test('-log-level wins over -v', (t) => {
+  t.is(run(['-v=1']).logLevel, 'debug');
+  t.is(run(['-v=5', '-log-level=warn']).logLevel, 'warn');
+});
+
+test('an endpoint without a scheme is http, and https once certificates are given', (t) => {
+  t.deepEqual(run(['-etcd-endpoints=h:2379']).etcd.endpoints, ['http://h:2379']);
+  t.deepEqual(run(['-etcd-endpoints=h:2379', '-etcd-cafile=/ca']).etcd.endpoints, ['https://h:2379']);
+});
+
+const unsupported: readonly string[] = [
+  '-ip-masq=true',
+  '-ip-masq-fully-random-disable=true',
+  '-iptables-resync=10',
+  '-ip-blackhole-route=true',
+  '-subnet-lease-renew-margin=30',
+  '-kube-subnet-mgr=true',
+  '-kube-api-url=https://k',
+  '-kube-annotation-prefix=x',
+  '-kubeconfig-file=/x',
+  '-net-config-path=/x',
+  '-set-node-network-unavailable=false',
+  '-vmodule=x=1',
+  '-log_backtrace_at=x:1',
+];
+for (const argument of unsupported)
+  test(`refuses ${argument}, whose feature is not there`, (t) => {
+    const error = t.throws(() => run([argument]), { instanceOf: WeftError, code: 'UNSUPPORTED_OPTION' });
+    t.true(error?.message.startsWith(`${argument} is not supported yet`), error?.message);
+  });
+
+test('flags whose feature is not there are accepted at their default', (t) => {
+  const argv = ['-ip-masq=false', '-iptables-resync=5', '-kube-annotation-prefix=flannel.alpha.coreos.com'];
+  t.notThrows(() => run([...argv, '-subnet-lease-renew-margin=60', '-iptables-forward-rules=false']));
+});
+
+test('an unsupported feature asked for in the environment is refused too', (t) => {
+  t.throws(() => run([], { FLANNELD_IP_MASQ: 'true' }), { message: /^FLANNELD_IP_MASQ=true is not supported yet/ });
+  t.throws(() => run([], { WIREGUARD_KEY_FILE: '/k' }), { code: 'UNSUPPORTED_OPTION' });
+});
+
+const invalid: readonly (readonly [argument: string, message: RegExp])[] = [
+  ['-etcd-endpoints=', /^invalid etcd endpoint/],
+  ['-etcd-endpoints=ftp://h:1', /^invalid etcd endpoint "ftp:\/\/h:1"/],
+  ['-etcd-endpoints=http://h', /^invalid etcd endpoint/],
+  ['-etcd-endpoints=http://h:99999', /^invalid etcd endpoint/],
+  ['-etcd-endpoints=http://h:1/v2', /^invalid etcd endpoint/],
+  ['-etcd-endpoints=http://h:1,,http://h:2', /^invalid etcd endpoint/],
+  ['-etcd-endpoints=http://h:1,https://h:2', /mix http and https/],
+  ['-etcd-certfile=/c', /go together/],
+  ['-etcd-prefix=/', /empty/],
+  ['-public-ip=1.2.3', /^invalid value "1.2.3" for -public-ip/],
+  ['-public-ip=010.0.0.1', /^invalid value/],
+  ['-public-ipv6=192.0.2.1', /^invalid value/],
+  ['-iface-can-reach=host', /^invalid value/],
+  ['-healthz-port=65536', /must be 0 to 65535/],
+  ['-offload=on', /must be auto, off/],
+  ['-log-format=xml', /must be auto, json, text/],
+  ['-log-level=loud', /must be trace/],
+  ['-subnet-file=', /not a file name/],
+];
+for (const [argument, message] of invalid)
+  test(`refuses ${argument}`, (t) => {
+    t.throws(() => run([argument]), { instanceOf: WeftError, code: 'USAGE', message });
+  });
+
+test('the password appears neither in what is logged nor in an error', (t) => {
+  const result = readOptions(['-etcd-password=hunter2'], { FLANNELD_ETCD_USERNAME: 'root' });
+  t.is(result.action, 'run');
+  if (result.action !== 'run') return;
+  t.deepEqual(result.given, { '-etcd-password': '(hidden)', FLANNELD_ETCD_USERNAME: 'root' });
+  t.is(result.options.etcd.password, 'hunter2');
+  const error = t.throws(() => run(['-etcd-endpoints=http://root:hunter2@h:1']), { instanceOf: WeftError });
+  t.false(`${error?.message}${error?.hint}`.includes('hunter2'));
+});
+
+test('variables that name no flag are reported', (t) => {
+  const result = readOptions([], { WEFTD_ETCD_ENDPOINT: 'x', FLANNELD_IFACE: 'eth1', HOME: '/root' });
+  t.deepEqual(result.action === 'run' ? result.unknownVariables : [], ['WEFTD_ETCD_ENDPOINT']);
+});
+
+test('help names every group, and help and version win over bad options', (t) => {
+  t.is(readOptions(['-help'], {}).action, 'help');
+  t.is(readOptions(['--version', '-ip-masq'], {}).action, 'version');
+  for (const word of ['-etcd-endpoints string', '-iface value', 'WEFTD_', '-source-check', 'Examples:'])
+    t.true(usageText().includes(word), word);
+});
