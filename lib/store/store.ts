@@ -1,4 +1,5 @@
 import type { Lease, LeaseAttrs, SubnetPair } from '../lease/lease.ts';
+import type { LeaseEvent } from '../lease/lease-set.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
 
 /** What a daemon asks of the place where leases live. Every method rejects with a WeftError whose code is stable. */
@@ -51,9 +52,7 @@ export interface LeaseListener {
   onEvents(events: readonly LeaseEvent[]): void;
 }
 
-export type LeaseEvent =
-  | { readonly type: 'put'; readonly lease: Lease }
-  | { readonly type: 'delete'; readonly subnets: SubnetPair };
+export type { LeaseEvent };
 
 export interface LeaseWatch {
   /** Resolves when the first snapshot has been delivered. */

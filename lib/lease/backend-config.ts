@@ -1,0 +1,20 @@
+import { WeftError } from '../error.ts';
+import { plainField } from './go-json.ts';
+import type { NetworkConfig } from './network-config.ts';
+
+/**
+ * Reads a whole number from the config's Backend object, whatever the case of its key. Absent and `null` give `fallback`.
+ * Throws WeftError CONFIG_INVALID for anything that is not a whole number in `min`..`max`.
+ */
+export function backendInteger(
+  config: NetworkConfig,
+  field: string,
+  range: { readonly min: number; readonly max: number; readonly fallback: number },
+): number {
+  const value = plainField(config.backend, field) ?? range.fallback;
+  if (typeof value === 'number' && Number.isInteger(value) && value >= range.min && value <= range.max) return value;
+  throw new WeftError(
+    'CONFIG_INVALID',
+    `Backend.${field} is ${JSON.stringify(value)?.slice(0, 80)}: must be a whole number from ${range.min} to ${range.max}`,
+  );
+}
