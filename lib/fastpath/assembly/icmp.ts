@@ -1,0 +1,146 @@
+// ICMP errors to the sender of a packet that cannot go on. RFC 1812 §4.3.2, RFC 4443 §2.4.
+// They come from the tunnel's own address; the TUN accepts that because the backend sets accept_local on it.
+// Twin: test/golden/engine.ts.
+import {
+  CONFIG_HAS_TUNNEL6,
+  CONFIG_ICMP_TOKENS,
+  CONFIG_TUNNEL4,
+  CONFIG_TUNNEL6,
+  COUNT_ICMP_LIMITED,
+  COUNT_ICMP_SENT,
+  ICMP_PACKET,
+  ICMP_QUEUE,
+  ICMP_SLOT_SIZE,
+  ICMP_SLOTS,
+} from '../abi';
+import { get32, put16, put32 } from './bytes';
+import { fold, pseudoSum, sumBytes, word } from './checksum';
+import { count } from './count';
+import {
+  IPPROTO_ICMP,
+  IPPROTO_ICMPV6,
+  IPV4_CHECKSUM,
+  IPV4_DESTINATION,
+  IPV4_HEADER_MIN,
+  IPV4_PROTOCOL,
+  IPV4_SOURCE,
+  IPV4_TOS,
+  IPV4_TOTAL_LENGTH,
+  IPV4_TTL,
+  IPV6_DESTINATION,
+  IPV6_HEADER,
+  IPV6_HOP_LIMIT,
+  IPV6_NEXT_HEADER,
+  IPV6_PAYLOAD_LENGTH,
+  IPV6_SOURCE,
+} from './layout';
+import { findTransport, laterFragment, protocol, transport } from './packet';
+
+// What went wrong; the high half is the ICMPv4 type and code, the low half the ICMPv6 one.
+export const ICMP_NET_UNREACHABLE: u32 = 0x03000100;
+export const ICMP_HOST_UNREACHABLE: u32 = 0x03010103;
+export const ICMP_TIME_EXCEEDED: u32 = 0x0b000300;
+/** Fragmentation needed (v4), packet too big (v6); the parameter is the next hop's MTU. */
+export const ICMP_TOO_BIG: u32 = 0x03040200;
+
+const ICMP_HEADER: u32 = 8;
+/** RFC 1812 §4.3.2.3: as much of the packet as fits 576 bytes. */
+const MAX_ICMP4: u32 = 576;
+/** RFC 4443 §2.4 (c): as much as fits the minimum MTU. */
+const MAX_ICMP6: u32 = 1280;
+/** Internetwork control, RFC 1812 §4.3.2.5. */
+const TOS_CONTROL: u32 = 0xc0;
+const OUR_TTL: u32 = 64;
+
+let queued: u32 = 0;
+
+/** Number of ICMP errors that wait in ICMP_QUEUE. */
+export function icmpQueued(): u32 {
+  return queued;
+}
+
+export function icmpReset(): void {
+  queued = 0;
+}
+
+/** Queues the error `what` about the packet at `ip`, unless rules or the rate limit forbid it. */
+export function icmpError(ip: usize, total: u32, what: u32, parameter: u32): void {
+  const version = load<u8>(ip) >> 4;
+  findTransport(ip, total);
+  if (laterFragment) return;
+  if (version == 4 ? !mayAnswer4(ip, total) : !mayAnswer6(ip, total, what)) return;
+  const tokens = load<u32>(CONFIG_ICMP_TOKENS);
+  if (tokens == 0 || queued == ICMP_SLOTS) {
+    count(COUNT_ICMP_LIMITED, 1);
+    return;
+  }
+  store<u32>(CONFIG_ICMP_TOKENS, tokens - 1);
+  const slot = ICMP_QUEUE + queued * ICMP_SLOT_SIZE;
+  queued++;
+  store<u32>(slot, version == 4 ? emit4(slot + ICMP_PACKET, ip, total, what >> 16, parameter) : emit6(slot + ICMP_PACKET, ip, total, what & 0xffff, parameter));
+  count(COUNT_ICMP_SENT, 1);
+}
+
+/** RFC 1812 §4.3.2.7: never about an ICMP error, nor about anything that no single host sent to a single host. */
+function mayAnswer4(ip: usize, total: u32): bool {
+  if (load<u32>(CONFIG_TUNNEL4) == 0) return false;
+  const source = get32(ip + IPV4_SOURCE);
+  const first = source >> 24;
+  if (first == 0 || first == 127 || source >= 0xe0000000) return false;
+  if (get32(ip + IPV4_DESTINATION) >= 0xe0000000) return false;
+  if (protocol != IPPROTO_ICMP) return true;
+  if (transport >= total) return false;
+  const type = load<u8>(ip + transport);
+  return type != 3 && type != 4 && type != 5 && type != 11 && type != 12;
+}
+
+/** RFC 4443 §2.4 (e). */
+function mayAnswer6(ip: usize, total: u32, what: u32): bool {
+  if (load<u32>(CONFIG_HAS_TUNNEL6) == 0) return false;
+  if (load<u8>(ip, IPV6_SOURCE) == 0xff) return false;
+  if (load<u64>(ip, IPV6_SOURCE) == 0 && load<u64>(ip, IPV6_SOURCE + 8) == 0) return false;
+  if (load<u8>(ip, IPV6_DESTINATION) == 0xff && what != ICMP_TOO_BIG) return false;
+  if (protocol == 255) return false;
+  if (protocol != IPPROTO_ICMPV6) return true;
+  if (transport >= total) return false;
+  const type = load<u8>(ip + transport);
+  return type >= 128 && type != 137;
+}
+
+function emit4(to: usize, ip: usize, total: u32, typeCode: u32, parameter: u32): u32 {
+  const quoted = min(total, MAX_ICMP4 - IPV4_HEADER_MIN - ICMP_HEADER);
+  const length = IPV4_HEADER_MIN + ICMP_HEADER + quoted;
+  memory.fill(to, 0, IPV4_HEADER_MIN + ICMP_HEADER);
+  store<u8>(to, 0x45);
+  store<u8>(to, <u8>TOS_CONTROL, IPV4_TOS);
+  put16(to + IPV4_TOTAL_LENGTH, length);
+  store<u8>(to, <u8>OUR_TTL, IPV4_TTL);
+  store<u8>(to, <u8>IPPROTO_ICMP, IPV4_PROTOCOL);
+  put32(to + IPV4_SOURCE, load<u32>(CONFIG_TUNNEL4));
+  store<u32>(to, load<u32>(ip, IPV4_SOURCE), IPV4_DESTINATION);
+  store<u16>(to, <u16>~fold(sumBytes(to, IPV4_HEADER_MIN, 0)), IPV4_CHECKSUM);
+  const icmp = to + IPV4_HEADER_MIN;
+  put16(icmp, typeCode);
+  put32(icmp + 4, parameter);
+  memory.copy(icmp + ICMP_HEADER, ip, quoted);
+  store<u16>(icmp, <u16>~fold(sumBytes(icmp, ICMP_HEADER + quoted, 0)), 2);
+  return length;
+}
+
+function emit6(to: usize, ip: usize, total: u32, typeCode: u32, parameter: u32): u32 {
+  const quoted = min(total, MAX_ICMP6 - IPV6_HEADER - ICMP_HEADER);
+  memory.fill(to, 0, IPV6_HEADER + ICMP_HEADER);
+  store<u8>(to, 0x60);
+  put16(to + IPV6_PAYLOAD_LENGTH, ICMP_HEADER + quoted);
+  store<u8>(to, <u8>IPPROTO_ICMPV6, IPV6_NEXT_HEADER);
+  store<u8>(to, <u8>OUR_TTL, IPV6_HOP_LIMIT);
+  memory.copy(to + IPV6_SOURCE, CONFIG_TUNNEL6, 16);
+  memory.copy(to + IPV6_DESTINATION, ip + IPV6_SOURCE, 16);
+  const icmp = to + IPV6_HEADER;
+  put16(icmp, typeCode);
+  put32(icmp + 4, parameter);
+  memory.copy(icmp + ICMP_HEADER, ip, quoted);
+  const sum = pseudoSum(to, 6, IPPROTO_ICMPV6) + word(ICMP_HEADER + quoted);
+  store<u16>(icmp, <u16>~fold(sumBytes(icmp, ICMP_HEADER + quoted, sum)), 2);
+  return IPV6_HEADER + ICMP_HEADER + quoted;
+}

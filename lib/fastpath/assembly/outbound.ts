@@ -1,0 +1,110 @@
+// Overlay to underlay: one frame from the TUN becomes staged datagrams for a peer, or a counted drop with its ICMP error.
+// Twin: test/golden/engine.ts, twinOutbound.
+import {
+  CONFIG_VNET_HEADER,
+  COUNT_OUT_READS,
+  COUNT_OUT_RECEIVED,
+  DROP_BAD_OFFLOAD_HEADER,
+  DROP_MULTICAST,
+  DROP_NO_ROUTE,
+  DROP_TRUNCATED,
+  DROP_TTL_EXPIRED,
+} from '../abi';
+import { get16, get32, put16 } from './bytes';
+import { fold, sumBytes } from './checksum';
+import { count, drop } from './count';
+import { lookup4, lookup6 } from './fib';
+import { icmpError, ICMP_NET_UNREACHABLE, ICMP_TIME_EXCEEDED } from './icmp';
+import { IPV4_DESTINATION, IPV6_DESTINATION, IPPROTO_UDP, UDP_CHECKSUM } from './layout';
+import { checkPacket, decrementTtl, findTransport, protocol, transport, ttlOf } from './packet';
+import { planSegments, segmentCount, segmentInto } from './segment';
+import { stage } from './trains';
+
+// struct virtio_net_hdr, include/uapi/linux/virtio_net.h; native byte order
+const VNET_FLAGS: usize = 0;
+const VNET_GSO_TYPE: usize = 1;
+const VNET_GSO_SIZE: usize = 4;
+const VNET_CSUM_START: usize = 6;
+const VNET_CSUM_OFFSET: usize = 8;
+const NEEDS_CSUM: u32 = 1;
+const GSO_NONE: u32 = 0;
+/** VIRTIO_NET_HDR_GSO_ECN: the super-packet carries CWR; a flag beside the type. */
+const GSO_ECN: u32 = 0x80;
+
+/** Handles one frame of `size` bytes as read from the TUN. What it stages points into the frame: keep it until the flush. */
+export function outboundFrame(frame: usize, size: u32): void {
+  count(COUNT_OUT_READS, 1);
+  const vnet = load<u32>(CONFIG_VNET_HEADER);
+  if (size < vnet) return refuse(DROP_TRUNCATED, 1);
+  const ip = frame + vnet;
+  const total = checkPacket(ip, size - vnet);
+  if (total < 0) return refuse(<u32>(-1 - total), 1);
+
+  let packets: u32 = 1;
+  const gsoType: u32 = vnet ? <u32>load<u8>(frame, VNET_GSO_TYPE) & ~GSO_ECN : GSO_NONE;
+  if (gsoType != GSO_NONE) {
+    if (!planSegments(ip, <u32>total, gsoType, load<u16>(frame, VNET_GSO_SIZE))) return refuse(DROP_BAD_OFFLOAD_HEADER, 1);
+    packets = segmentCount;
+  } else if (vnet && <u32>load<u8>(frame, VNET_FLAGS) & NEEDS_CSUM) {
+    if (!finishChecksum(ip, <u32>total, load<u16>(frame, VNET_CSUM_START), load<u16>(frame, VNET_CSUM_OFFSET)))
+      return refuse(DROP_BAD_OFFLOAD_HEADER, 1);
+  }
+  count(COUNT_OUT_RECEIVED, packets);
+
+  const peer = route(ip, <u32>total, packets);
+  if (peer == 0) return;
+  decrementTtl(ip);
+  if (gsoType == GSO_NONE) stage(peer, ip, <u32>total);
+  else segmentInto(peer, ip);
+}
+
+// @ts-ignore: decorator
+@inline
+function refuse(reason: u32, packets: u32): void {
+  count(COUNT_OUT_RECEIVED, packets);
+  drop(reason, packets);
+}
+
+/** The peer for a packet that may be forwarded; else counts the drop, sends the ICMP error and returns 0. */
+function route(ip: usize, total: u32, packets: u32): u32 {
+  let peer: u32;
+  if (load<u8>(ip) >> 4 == 4) {
+    const destination = get32(ip + IPV4_DESTINATION);
+    if (destination >= 0xe0000000) {
+      drop(DROP_MULTICAST, packets);
+      return 0;
+    }
+    peer = lookup4(destination);
+  } else {
+    if (load<u8>(ip, IPV6_DESTINATION) == 0xff) {
+      drop(DROP_MULTICAST, packets);
+      return 0;
+    }
+    peer = lookup6(ip + IPV6_DESTINATION);
+  }
+  if (peer == 0) {
+    drop(DROP_NO_ROUTE, packets);
+    icmpError(ip, total, ICMP_NET_UNREACHABLE, 0);
+    return 0;
+  }
+  if (ttlOf(ip) <= 1) {
+    drop(DROP_TTL_EXPIRED, packets);
+    icmpError(ip, total, ICMP_TIME_EXCEEDED, 0);
+    return 0;
+  }
+  return peer;
+}
+
+/** Completes a checksum the kernel left to us: its field holds the pseudo-header's sum. Meta-data never reaches the wire. */
+function finishChecksum(ip: usize, total: u32, start: u32, offset: u32): bool {
+  const field = start + offset;
+  if (start > total || field + 2 > total) return false;
+  let sum = ~fold(sumBytes(ip + start, total - start, 0)) & 0xffff;
+  if (sum == 0) {
+    // RFC 768: a computed 0 is sent as 0xffff; for TCP 0 stays.
+    findTransport(ip, total);
+    if (protocol == IPPROTO_UDP && transport == start && offset == <u32>UDP_CHECKSUM) sum = 0xffff;
+  }
+  store<u16>(ip + field, <u16>sum);
+  return true;
+}

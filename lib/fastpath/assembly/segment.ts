@@ -1,0 +1,135 @@
+// Cuts a super-packet into the packets that TCP or UDP would have sent one by one. Payload is copied and summed in one pass.
+// Twin: test/golden/segment.ts.
+import {
+  IPPROTO_TCP,
+  IPPROTO_UDP,
+  IPV4_CHECKSUM,
+  IPV4_ID,
+  IPV4_TOTAL_LENGTH,
+  IPV6_HEADER,
+  IPV6_PAYLOAD_LENGTH,
+  TCP_CHECKSUM,
+  TCP_DATA_OFFSET,
+  TCP_FLAGS,
+  TCP_HEADER_MIN,
+  TCP_SEQUENCE,
+  UDP_CHECKSUM,
+  UDP_HEADER,
+  UDP_LENGTH,
+} from './layout';
+import { copyOver, get16, get32, put16, put32 } from './bytes';
+import { copySumBytes, fold, pseudoSum, sumBytes, word } from './checksum';
+import { findTransport, fragment, protocol, transport } from './packet';
+import { segmentSpace, stage, takeSegmentSpace } from './trains';
+
+// VIRTIO_NET_HDR_GSO_*, include/uapi/linux/virtio_net.h
+const GSO_TCPV4: u32 = 1;
+const GSO_TCPV6: u32 = 4;
+const GSO_UDP_L4: u32 = 5;
+
+const TCP_FIN: u32 = 0x01;
+const TCP_PSH: u32 = 0x08;
+const TCP_CWR: u32 = 0x80;
+
+/** Our choice: smaller segments carry less than a byte a header byte; nobody asks for them but an attacker. */
+const MIN_SEGMENT: u32 = 8;
+/** A super-packet is at most 64 KiB, so this bounds the space its segments need (8192 * (120 + 8) < 1.1 MB). */
+const MAX_SEGMENTS: u32 = 8192;
+
+/** Number of packets the planned super-packet stands for. */
+export let segmentCount: u32 = 0;
+let isTcp: bool = false;
+let headerLength: u32 = 0;
+let transportAt: u32 = 0;
+let segmentSize: u32 = 0;
+let totalLength: u32 = 0;
+
+/** Checks a super-packet against what the kernel says of it and plans its cut. False: the two disagree. */
+export function planSegments(ip: usize, total: u32, gsoType: u32, gsoSize: u32): bool {
+  const version: u32 = load<u8>(ip) >> 4;
+  isTcp = gsoType == GSO_TCPV4 || gsoType == GSO_TCPV6;
+  if (!isTcp && gsoType != GSO_UDP_L4) return false;
+  if ((gsoType == GSO_TCPV4 && version != 4) || (gsoType == GSO_TCPV6 && version != 6)) return false;
+  findTransport(ip, total);
+  if (fragment || protocol != (isTcp ? IPPROTO_TCP : IPPROTO_UDP)) return false;
+  // The kernel's hdr_len is the linear part on the forward path, so the header's end is computed from the packet.
+  let transportHeader: u32 = UDP_HEADER;
+  if (isTcp) {
+    if (transport + TCP_HEADER_MIN > total) return false;
+    transportHeader = (<u32>load<u8>(ip + transport, TCP_DATA_OFFSET) >> 4) << 2;
+    if (transportHeader < TCP_HEADER_MIN) return false;
+  }
+  headerLength = transport + transportHeader;
+  if (headerLength >= total || headerLength > 240 || gsoSize < MIN_SEGMENT) return false;
+  transportAt = transport;
+  segmentSize = gsoSize;
+  totalLength = total;
+  segmentCount = (total - headerLength + gsoSize - 1) / gsoSize;
+  return segmentCount <= MAX_SEGMENTS;
+}
+
+/** Cuts the planned super-packet at `ip` (TTL already lowered) and stages its segments for `peer`. */
+export function segmentInto(peer: u32, ip: usize): void {
+  const version: u32 = load<u8>(ip) >> 4;
+  const l4 = ip + transportAt;
+  const flags: u32 = isTcp ? <u32>load<u8>(l4, TCP_FLAGS) : 0;
+  const sequence = isTcp ? get32(l4 + TCP_SEQUENCE) : 0;
+  const id = version == 4 ? get16(ip + IPV4_ID) : 0;
+
+  // Everything that differs between segments is zeroed in the template, and its sums are taken once.
+  if (version == 4) {
+    store<u16>(ip, 0, IPV4_TOTAL_LENGTH);
+    store<u16>(ip, 0, IPV4_ID);
+    store<u16>(ip, 0, IPV4_CHECKSUM);
+  }
+  if (isTcp) {
+    store<u32>(l4, 0, TCP_SEQUENCE);
+    store<u8>(l4, 0, TCP_FLAGS);
+    store<u16>(l4, 0, TCP_CHECKSUM);
+  } else {
+    store<u16>(l4, 0, UDP_LENGTH);
+    store<u16>(l4, 0, UDP_CHECKSUM);
+  }
+  const ipSum: u64 = version == 4 ? sumBytes(ip, transportAt, 0) : 0;
+  const l4Sum = sumBytes(l4, headerLength - transportAt, pseudoSum(ip, version, isTcp ? IPPROTO_TCP : IPPROTO_UDP));
+
+  let payload = ip + headerLength;
+  let left = totalLength - headerLength;
+  for (let i: u32 = 0; i < segmentCount; i++) {
+    const length = min(segmentSize, left);
+    left -= length;
+    const to = segmentSpace();
+    copyOver(to, ip, headerLength);
+    const ipLength = headerLength + length;
+    const l4Length = ipLength - transportAt;
+    if (version == 4) {
+      put16(to + IPV4_TOTAL_LENGTH, ipLength);
+      put16(to + IPV4_ID, id + i);
+      const sum = ipSum + word(ipLength) + word(id + i);
+      store<u16>(to, <u16>~fold(sum), IPV4_CHECKSUM);
+    } else {
+      put16(to + IPV6_PAYLOAD_LENGTH, ipLength - IPV6_HEADER);
+    }
+    const toL4 = to + transportAt;
+    let sum = l4Sum + word(l4Length);
+    if (isTcp) {
+      let segmentFlags = flags;
+      if (left) segmentFlags &= ~(TCP_FIN | TCP_PSH);
+      if (i) segmentFlags &= ~TCP_CWR;
+      put32(toL4 + TCP_SEQUENCE, sequence + i * segmentSize);
+      store<u8>(toL4, <u8>segmentFlags, TCP_FLAGS);
+      sum += <u64>load<u32>(toL4, TCP_SEQUENCE) + word(segmentFlags);
+      sum = copySumBytes(to + headerLength, payload, length, sum);
+      store<u16>(toL4, <u16>~fold(sum), TCP_CHECKSUM);
+    } else {
+      put16(toL4 + UDP_LENGTH, l4Length);
+      sum += word(l4Length);
+      sum = copySumBytes(to + headerLength, payload, length, sum);
+      const checksum = <u16>~fold(sum);
+      store<u16>(toL4, checksum ? checksum : 0xffff, UDP_CHECKSUM);
+    }
+    payload += length;
+    takeSegmentSpace(ipLength);
+    stage(peer, to, ipLength);
+  }
+}

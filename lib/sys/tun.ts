@@ -1,0 +1,93 @@
+/** TUN devices: include/uapi/linux/if_tun.h, Documentation/networking/tuntap.rst. */
+import { WeftError } from '../error.ts';
+import { check, Errno, SyscallError } from './errno.ts';
+import { close, errno, ioctl, ioctlValue, open } from './ffi.ts';
+
+const TUNSETIFF = 0x400454ca;
+const TUNSETOFFLOAD = 0x400454d0;
+const IFF_TUN = 0x0001;
+const IFF_NO_PI = 0x1000;
+const IFF_VNET_HDR = 0x4000;
+/** Fail with EBUSY instead of joining a device that exists. */
+const IFF_TUN_EXCL = 0x8000;
+const IFNAMSIZ = 16;
+/** sizeof(struct ifreq) on 64-bit Linux. */
+const IFREQ_SIZE = 40;
+const O_RDWR = 2;
+const O_NONBLOCK = 0o4000;
+const O_CLOEXEC = 0o2000000;
+
+export const TUN_F_CSUM = 0x01;
+export const TUN_F_TSO4 = 0x02;
+export const TUN_F_TSO6 = 0x04;
+export const TUN_F_TSO_ECN = 0x08;
+export const TUN_F_USO4 = 0x20;
+export const TUN_F_USO6 = 0x40;
+
+export interface TunDevice {
+  readonly fd: number;
+  readonly name: string;
+}
+
+/**
+ * Creates the TUN device `name` without packet information, non-blocking; with `vnetHeader` each packet carries a
+ * virtio_net_hdr of 10 bytes. The device goes when the descriptor is closed.
+ * Codes: NO_TUN_DEVICE, NOT_PERMITTED, DEVICE_BUSY, or the errno's name.
+ */
+export function openTun(name: string, vnetHeader: boolean): TunDevice {
+  const fd = open('/dev/net/tun', O_RDWR | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0) throw tunUnavailable(errno());
+  const request = new Uint8Array(IFREQ_SIZE);
+  const encoded = new TextEncoder().encode(name);
+  if (encoded.length >= IFNAMSIZ) {
+    close(fd);
+    throw new WeftError('BAD_NAME', `Device name "${name}" is longer than ${IFNAMSIZ - 1} bytes`);
+  }
+  request.set(encoded);
+  const flags = IFF_TUN | IFF_NO_PI | IFF_TUN_EXCL | (vnetHeader ? IFF_VNET_HDR : 0);
+  new DataView(request.buffer).setUint16(IFNAMSIZ, flags, true);
+  if (ioctl(fd, TUNSETIFF, request) < 0) {
+    const value = errno();
+    close(fd);
+    throw attachFailed(name, value);
+  }
+  return { fd, name };
+}
+
+function tunUnavailable(value: number): WeftError {
+  const cause = new SyscallError('open', '"/dev/net/tun"', value);
+  if (value === Errno.EACCES || value === Errno.EPERM) return notPermitted('open /dev/net/tun', cause);
+  return new WeftError('NO_TUN_DEVICE', `Cannot open /dev/net/tun: ${cause.message}`, {
+    cause,
+    hint: 'load the module with "modprobe tun"; in a container pass the device, for example --device /dev/net/tun',
+  });
+}
+
+function attachFailed(name: string, value: number): WeftError {
+  const cause = new SyscallError('ioctl TUNSETIFF', `TUN device "${name}"`, value);
+  if (value === Errno.EPERM) return notPermitted(`create TUN device "${name}"`, cause);
+  if (value === Errno.EBUSY) {
+    return new WeftError('DEVICE_BUSY', `Cannot create TUN device "${name}": a device of that name exists`, {
+      cause,
+      hint: `another weftd or flanneld may be running here; see "ip -d link show ${name}"`,
+    });
+  }
+  return cause;
+}
+
+function notPermitted(what: string, cause: SyscallError): WeftError {
+  return new WeftError('NOT_PERMITTED', `Not permitted to ${what}: ${cause.message}`, {
+    cause,
+    hint: 'run as root, or give the process CAP_NET_ADMIN',
+  });
+}
+
+/** Says which unfinished packets we take from the device (TUN_F_*). Returns 0 or the errno: EINVAL means "not this kernel". */
+export function setTunOffload(fd: number, features: number): number {
+  return ioctlValue(fd, TUNSETOFFLOAD, features) < 0 ? errno() : 0;
+}
+
+
+export function closeFd(fd: number, object: string): void {
+  check(close(fd), 'close', object);
+}
