@@ -1,6 +1,6 @@
 /**
  * Every reason for which the engine drops a packet, in the order of its counters in shared memory
- * (lib/fastpath/abi.ts, DROP_*). docs/operations.md has a line for each; test/dataplane/drop.test.ts holds the three together.
+ * (lib/fastpath/abi.ts, DROP_*). docs/operations.md has a line for each; tests hold the three together.
  */
 export const DROP_REASONS = [
   'not-ip',
@@ -17,8 +17,6 @@ export const DROP_REASONS = [
   'spoofed-source',
   'foreign-destination',
   'device-refused',
-  'out-datagram-truncated',
-  'table-full',
 ] as const;
 
 export type DropReason = (typeof DROP_REASONS)[number];

@@ -206,6 +206,8 @@ export const IN_CONTROL_SIZE = 128;
 export const WRITE_IOVECS = 0x1e40000;
 /** struct pollfd, 8 bytes each: TUN, socket, eventfd. */
 export const POLL_FDS = 0x1e50000;
+/** One struct pollfd for a rare wait on the socket alone. */
+export const WAIT_FD = 0x1e50080;
 /** 8 bytes for eventfd reads. */
 export const EVENT_VALUE = 0x1e50100;
 /** An all-zero virtio_net_hdr. */

@@ -23,6 +23,8 @@ export interface PacketKernels {
   splitSent(train: number, index: number): void;
   splitRefused(reason: number): void;
   trainCount(train: number): number;
+  /** Offset of the peer's record. */
+  trainPeer(train: number): number;
   trainsStaged(): number;
   piecesFree(): number;
   segmentSpaceUsed(): number;

@@ -1,6 +1,6 @@
 /** TUN devices: include/uapi/linux/if_tun.h, Documentation/networking/tuntap.rst. */
 import { WeftError } from '../error.ts';
-import { check, Errno, SyscallError } from './errno.ts';
+import { Errno, SyscallError } from './errno.ts';
 import { close, errno, ioctl, ioctlValue, open } from './ffi.ts';
 
 const TUNSETIFF = 0x400454ca;
@@ -85,9 +85,4 @@ function notPermitted(what: string, cause: SyscallError): WeftError {
 /** Says which unfinished packets we take from the device (TUN_F_*). Returns 0 or the errno: EINVAL means "not this kernel". */
 export function setTunOffload(fd: number, features: number): number {
   return ioctlValue(fd, TUNSETOFFLOAD, features) < 0 ? errno() : 0;
-}
-
-
-export function closeFd(fd: number, object: string): void {
-  check(close(fd), 'close', object);
 }

@@ -1,4 +1,4 @@
-import { COUNT_DROPS, COUNTERS, PEERS, PEER_SIZE } from '../abi';
+import { COUNT_DROPS, COUNTERS, PEER_SIZE, PEERS } from '../abi';
 
 // @ts-ignore: decorator
 @inline

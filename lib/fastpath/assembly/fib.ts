@@ -7,9 +7,9 @@ import {
   FIB,
   FIB_CHUNK_FLAG,
   FIB_CHUNK_SIZE,
+  FIB_ROOT_SOURCES,
   FIB_ROOT4,
   FIB_ROOT6,
-  FIB_ROOT_SOURCES,
   FIB_SIZE,
 } from '../abi';
 import { get16 } from './bytes';

@@ -77,7 +77,12 @@ export function icmpError(ip: usize, total: u32, what: u32, parameter: u32): voi
   store<u32>(CONFIG_ICMP_TOKENS, tokens - 1);
   const slot = ICMP_QUEUE + queued * ICMP_SLOT_SIZE;
   queued++;
-  store<u32>(slot, version == 4 ? emit4(slot + ICMP_PACKET, ip, total, what >> 16, parameter) : emit6(slot + ICMP_PACKET, ip, total, what & 0xffff, parameter));
+  store<u32>(
+    slot,
+    version == 4
+      ? emit4(slot + ICMP_PACKET, ip, total, what >> 16, parameter)
+      : emit6(slot + ICMP_PACKET, ip, total, what & 0xffff, parameter),
+  );
   count(COUNT_ICMP_SENT, 1);
 }
 

@@ -32,7 +32,7 @@ import { get32, get64 } from './bytes';
 import { deliver, itemSpace } from './coalesce';
 import { addAt, count, drop, peerAt } from './count';
 import { lookup4, lookup6, lookupSource } from './fib';
-import { icmpError, ICMP_TIME_EXCEEDED } from './icmp';
+import { ICMP_TIME_EXCEEDED, icmpError } from './icmp';
 import { IPV4_DESTINATION, IPV4_SOURCE, IPV6_DESTINATION, IPV6_SOURCE } from './layout';
 import { checkPacket, decrementTtl, ttlOf } from './packet';
 import { absolute } from './trains';

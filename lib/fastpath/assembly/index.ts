@@ -1,11 +1,6 @@
 // The packet kernels: everything the data-plane worker does to bytes. ABI: ../abi.ts. Loader: ../load.ts.
-export {
-  icmpError,
-  icmpQueued,
-  icmpReset,
-} from './icmp';
-export { lookup4, lookup6, lookupMany4, lookupSource, useFib } from './fib';
-export { inboundMessage, inboundPrepare } from './inbound';
+
+export { copySumBytes, fold, sumBytes } from './checksum';
 export {
   inboundItems,
   inboundReset,
@@ -18,6 +13,13 @@ export {
   partRefused,
   partWritten,
 } from './coalesce';
+export { lookup4, lookup6, lookupMany4, lookupSource, useFib } from './fib';
+export {
+  icmpError,
+  icmpQueued,
+  icmpReset,
+} from './icmp';
+export { inboundMessage, inboundPrepare } from './inbound';
 export { outboundFrame } from './outbound';
 export {
   outboundMessages,
@@ -33,6 +35,6 @@ export {
   splitRefused,
   splitSent,
   trainCount,
+  trainPeer,
   trainsStaged,
 } from './trains';
-export { copySumBytes, fold, sumBytes } from './checksum';

@@ -1,5 +1,7 @@
 // What the kernels know about an inner packet: is it well formed, where is its transport header.
 import { DROP_BAD_HEADER, DROP_BAD_HEADER_CHECKSUM, DROP_NOT_IP, DROP_TRUNCATED } from '../abi';
+import { get16, put16 } from './bytes';
+import { fold, sumBytes } from './checksum';
 import {
   IPV4_CHECKSUM,
   IPV4_FLAGS_FRAGMENT,
@@ -12,8 +14,6 @@ import {
   IPV6_NEXT_HEADER,
   IPV6_PAYLOAD_LENGTH,
 } from './layout';
-import { get16, put16 } from './bytes';
-import { fold, sumBytes } from './checksum';
 
 /** Length of the packet at `ip` inside `size` bytes, or -1 - reason. Bytes behind the packet are legal and ignored. */
 export function checkPacket(ip: usize, size: u32): i32 {

@@ -1,5 +1,8 @@
 // Cuts a super-packet into the packets that TCP or UDP would have sent one by one. Payload is copied and summed in one pass.
 // Twin: test/golden/segment.ts.
+
+import { copyOver, get16, get32, put16, put32 } from './bytes';
+import { copySumBytes, fold, pseudoSum, sumBytes, word } from './checksum';
 import {
   IPPROTO_TCP,
   IPPROTO_UDP,
@@ -17,8 +20,6 @@ import {
   UDP_HEADER,
   UDP_LENGTH,
 } from './layout';
-import { copyOver, get16, get32, put16, put32 } from './bytes';
-import { copySumBytes, fold, pseudoSum, sumBytes, word } from './checksum';
 import { findTransport, fragment, protocol, transport } from './packet';
 import { segmentSpace, stage, takeSegmentSpace } from './trains';
 

@@ -223,6 +223,11 @@ export function outboundRefused(train: u32, reason: u32): void {
   drop(reason, load<u32>(trainAt(train), TRAIN_COUNT));
 }
 
+/** Where the record of a train's peer lies. */
+export function trainPeer(train: u32): u32 {
+  return <u32>peerAt(load<u32>(trainAt(train), TRAIN_PEER));
+}
+
 export function trainCount(train: u32): u32 {
   return load<u32>(trainAt(train), TRAIN_COUNT);
 }

@@ -1,0 +1,40 @@
+/** Writes the ICMP errors that the packet kernels queued to the TUN, and keeps their rate in bounds. */
+import { CONFIG_ICMP_TOKENS, ICMP_PACKET, ICMP_QUEUE, ICMP_SLOT_SIZE } from '../fastpath/abi.ts';
+import { write } from '../sys/ffi.ts';
+import type { Queue } from './queue.ts';
+
+/** Our choice, as Linux has it for its own (net.ipv4.icmp_msgs_per_sec and icmp_msgs_burst). */
+const ERRORS_PER_SECOND = 1000;
+const BURST = 50;
+
+export function writeIcmpErrors(queue: Queue): void {
+  const { kernels, base, words, tunFd, vnetHeader } = queue;
+  const queued = kernels.icmpQueued();
+  if (queued === 0) return;
+  for (let i = 0; i < queued; i++) {
+    const slot = ICMP_QUEUE + i * ICMP_SLOT_SIZE;
+    // The bytes before the packet are never written: they are its all-zero virtio_net_hdr.
+    write(tunFd, base + slot + ICMP_PACKET - vnetHeader, words[slot / 4]! + vnetHeader);
+  }
+  kernels.icmpReset();
+}
+
+/** A token bucket: refills CONFIG_ICMP_TOKENS by the time that passed. */
+export class IcmpBudget {
+  readonly #words: Int32Array;
+  #last: number;
+
+  constructor(words: Int32Array, nowMs: number) {
+    this.#words = words;
+    this.#last = nowMs;
+    words[CONFIG_ICMP_TOKENS / 4] = BURST;
+  }
+
+  refill(nowMs: number): void {
+    const tokens = this.#words[CONFIG_ICMP_TOKENS / 4]!;
+    const earned = Math.floor(((nowMs - this.#last) * ERRORS_PER_SECOND) / 1000);
+    if (earned <= 0) return;
+    this.#last = nowMs;
+    if (tokens < BURST) this.#words[CONFIG_ICMP_TOKENS / 4] = Math.min(BURST, tokens + earned);
+  }
+}

@@ -1,0 +1,66 @@
+/** Underlay to overlay: UDP socket -> packet kernels -> TUN. No throw, no allocation and no log per packet. */
+import { CONFIG_TUN_GRO, CONFIG_TUN_USO, DROP_DEVICE_REFUSED, IN_MESSAGES, WRITE_IOVECS } from '../fastpath/abi.ts';
+import { Errno, errnoName } from '../sys/errno.ts';
+import { errno, recvmmsg, writev } from '../sys/ffi.ts';
+import { writeIcmpErrors } from './icmp.ts';
+import type { Queue, Turn } from './queue.ts';
+
+const MSG_DONTWAIT = 0x40;
+const MESSAGE_DONE = -1;
+const IPPROTO_TCP = 6;
+
+/** Takes what waits at the socket, up to the receive slots, and writes what it becomes. */
+export function inboundTurn(queue: Queue): Turn {
+  const { kernels, base, socketFd, receiveSlots } = queue;
+  kernels.inboundPrepare(receiveSlots);
+  const messages = recvmmsg(socketFd, base + IN_MESSAGES, receiveSlots, MSG_DONTWAIT, 0);
+  // An error here is EAGAIN or EINTR, or an ICMP error the kernel reports once; the next turn reads again.
+  for (let i = 0; i < messages; i++) {
+    let offset = 0;
+    do {
+      offset = kernels.inboundMessage(i, offset);
+      if (offset !== MESSAGE_DONE && writeItems(queue) === 'device-lost') return 'device-lost';
+    } while (offset !== MESSAGE_DONE);
+  }
+  return writeItems(queue);
+}
+
+function writeItems(queue: Queue): Turn {
+  const { kernels, base, tunFd } = queue;
+  const items = kernels.inboundItems();
+  for (let i = 0; i < items; i++) {
+    if (writev(tunFd, base + WRITE_IOVECS, kernels.inboundWrite(i)) >= 0) {
+      kernels.itemWritten(i);
+    } else if (errno() === Errno.EBADFD) {
+      return 'device-lost';
+    } else {
+      writeFailed(queue, i, errno());
+    }
+  }
+  kernels.inboundReset();
+  writeIcmpErrors(queue);
+  return 'ok';
+}
+
+/** A joined packet that the TUN refuses is written again packet by packet, and joining of its kind ends. */
+function writeFailed(queue: Queue, item: number, error: number): void {
+  const { kernels, base, tunFd, words } = queue;
+  const count = kernels.itemCount(item);
+  if (count === 1) {
+    kernels.itemRefused(item, DROP_DEVICE_REFUSED);
+    return;
+  }
+  // EIO: the device is down, which says nothing about the joined packet.
+  if (error !== Errno.EIO) {
+    const isTcp = kernels.itemProtocol(item) === IPPROTO_TCP;
+    words[(isTcp ? CONFIG_TUN_GRO : CONFIG_TUN_USO) / 4] = 0;
+    queue.onRefused(
+      isTcp ? 'tun-gro' : 'tun-uso',
+      `the TUN refused a joined packet: ${errnoName(error)}; writing one by one`,
+    );
+  }
+  for (let part = 0; part < count; part++) {
+    if (writev(tunFd, base + WRITE_IOVECS, kernels.itemPart(item, part)) >= 0) kernels.partWritten(item, part);
+    else kernels.partRefused(DROP_DEVICE_REFUSED);
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * The data-plane thread: one blocking loop over the TUN, the socket and an eventfd.
+ *
+ *   poll ── socket readable ── inboundTurn   (underlay to overlay)
+ *        ├─ TUN readable ───── outboundTurn  (overlay to underlay)
+ *        └─ eventfd ────────── stop, or a new FIB
+ *
+ * It never yields to the event loop. It ends within one poll timeout even if nobody wakes it, because Node can end a worker
+ * only between two calls.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import {
+  CONFIG_FIB_IN_USE,
+  CONFIG_FIB_WANTED,
+  CONFIG_STOP,
+  CONFIG_VNET_HEADER,
+  EVENT_VALUE,
+  POLL_FDS,
+} from '../fastpath/abi.ts';
+import { loadPacketKernels } from '../fastpath/load.ts';
+import { addressOf, poll, read } from '../sys/ffi.ts';
+import { IcmpBudget } from './icmp.ts';
+import { inboundTurn } from './inbound.ts';
+import { outboundTurn, resumeOutbound } from './outbound.ts';
+import type { WorkerMessage, WorkerStart } from './protocol.ts';
+import type { Queue } from './queue.ts';
+
+const POLLIN = 0x1;
+const POLLOUT = 0x4;
+const POLLERR = 0x8;
+const POLLHUP = 0x10;
+const POLLNVAL = 0x20;
+const POLL_TIMEOUT_MS = 50;
+/** Receive-buffer or ICMP errors on the socket are cleared by reading it. */
+const SOCKET_EVENTS = POLLIN | POLLERR;
+
+function post(message: WorkerMessage): void {
+  parentPort?.postMessage(message);
+}
+
+function openQueue(start: WorkerStart): Queue {
+  const bytes = new Uint8Array(start.memory.buffer);
+  const words = new Int32Array(start.memory.buffer);
+  const kernels = loadPacketKernels(start.memory);
+  const base = addressOf(bytes);
+  kernels.setBase(BigInt(base));
+  return {
+    kernels,
+    base,
+    words,
+    tunFd: start.tunFd,
+    socketFd: start.socketFd,
+    vnetHeader: words[CONFIG_VNET_HEADER / 4]!,
+    batch: start.batch,
+    receiveSlots: start.receiveSlots,
+    pending: undefined,
+    onRefused: (offload, reason) => post({ type: 'offload-refused', offload, reason }),
+  };
+}
+
+/** Runs until it is told to stop; returns why if the device was lost instead. */
+function run(start: WorkerStart): string | undefined {
+  const queue = openQueue(start);
+  const { words, kernels, base } = queue;
+  const budget = new IcmpBudget(words, performance.now());
+  const fds = POLL_FDS / 4;
+  words[fds] = queue.tunFd;
+  words[fds + 2] = queue.socketFd;
+  words[fds + 4] = start.eventFd;
+  words[fds + 5] = POLLIN;
+  kernels.useFib(Atomics.load(words, CONFIG_FIB_WANTED / 4));
+  post({ type: 'ready' });
+
+  while (Atomics.load(words, CONFIG_STOP / 4) === 0) {
+    const wanted = Atomics.load(words, CONFIG_FIB_WANTED / 4);
+    if (wanted !== words[CONFIG_FIB_IN_USE / 4]) kernels.useFib(wanted);
+    // While a send waits for room the TUN is left alone: its queue is the right place for packets to wait.
+    words[fds + 1] = queue.pending === undefined ? POLLIN : 0;
+    words[fds + 3] = queue.pending === undefined ? POLLIN : POLLIN | POLLOUT;
+    const ready = poll(base + POLL_FDS, 3, POLL_TIMEOUT_MS);
+    if (ready <= 0) continue;
+    budget.refill(performance.now());
+    const tun = words[fds + 1]! >>> 16;
+    const socket = words[fds + 3]! >>> 16;
+    if (words[fds + 5]! >>> 16) {
+      words[fds + 5] = POLLIN;
+      read(start.eventFd, base + EVENT_VALUE, 8);
+    }
+    if (socket & POLLOUT) resumeOutbound(queue);
+    if (socket & SOCKET_EVENTS && inboundTurn(queue) === 'device-lost') return 'write: EBADFD';
+    if (tun & (POLLERR | POLLHUP | POLLNVAL)) return `poll reports events 0x${tun.toString(16)}`;
+    if (tun & POLLIN && outboundTurn(queue) === 'device-lost') return 'read: EBADFD';
+  }
+  return undefined;
+}
+
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- client.ts is the only one who starts this file
+const lost = run(workerData as WorkerStart);
+if (lost !== undefined) post({ type: 'device-lost', reason: lost });
