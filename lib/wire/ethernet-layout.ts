@@ -1,0 +1,10 @@
+// IEEE 802.3, Ethernet II
+export const ETHERNET_DESTINATION = 0;
+export const ETHERNET_SOURCE = 6;
+export const ETHERNET_TYPE = 12;
+export const ETHERNET_HEADER = 14;
+
+// IANA "IEEE 802 Numbers"
+export const ETHERTYPE_IPV4 = 0x0800;
+export const ETHERTYPE_ARP = 0x0806;
+export const ETHERTYPE_IPV6 = 0x86dd;
