@@ -101,6 +101,8 @@ export const recv = libc.func('intptr_t recv(int fd, void *buffer, size_t length
 
 /** Opens a namespace file and moves the calling thread into it (setns(2)); tests and the lab use it. */
 export const setns = libc.func('int setns(int fd, int type)') as (fd: number, type: number) => number;
+/** Moves the calling thread into a fresh namespace (unshare(2)); tests use it. */
+export const unshare = libc.func('int unshare(int flags)') as (flags: number) => number;
 
 // Hot calls: addresses are numbers.
 export const read = libc.func('intptr_t read(int fd, uintptr_t buffer, size_t length)') as (

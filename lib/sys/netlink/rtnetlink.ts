@@ -1,0 +1,209 @@
+import type { Prefix } from '../../addr/prefix.ts';
+import { WeftError } from '../../error.ts';
+import {
+  IFF_UP,
+  IFNAMSIZ,
+  NLM_F_CREATE,
+  NLM_F_EXCL,
+  NLM_F_REPLACE,
+  RouteScope,
+  RTM_DELADDR,
+  RTM_DELLINK,
+  RTM_DELROUTE,
+  RTM_GETADDR,
+  RTM_GETLINK,
+  RTM_GETROUTE,
+  RTM_NEWADDR,
+  RTM_NEWLINK,
+  RTM_NEWROUTE,
+} from './abi.ts';
+import { type Address, addressAttributes, emitAddressBody, emptyAddressBody, parseAddress } from './address.ts';
+import { NetlinkError } from './error.ts';
+import { formatIp, type IpAddress } from './ip.ts';
+import { emitLinkBody, type Link, linkQuery, mtuAttribute, parseLink, txQueueLengthAttribute } from './link.ts';
+import type { Attribute } from './message.ts';
+import {
+  emitRoute,
+  emitRouteDeletion,
+  emitRouteQuestion,
+  emptyRouteBody,
+  formatRouteSpec,
+  isCachedRoute,
+  parseRoute,
+  type Route,
+  type RouteSpec,
+} from './route.ts';
+import { NetlinkSocket } from './socket.ts';
+
+export { RouteProtocol, RouteScope, RouteTable, RouteType } from './abi.ts';
+export type { Address } from './address.ts';
+export { NetlinkError } from './error.ts';
+export type { IpAddress } from './ip.ts';
+export type { Link } from './link.ts';
+export type { NextHop, Route, RouteSpec } from './route.ts';
+
+/** An address of an interface with its prefix length; host bits are kept. */
+export interface InterfaceAddress {
+  readonly address: IpAddress;
+  /** Prefix length, bits. */
+  readonly length: number;
+}
+
+/**
+ * Links, addresses and routes of the network namespace the calling thread was in when `open` was called.
+ *
+ * Synchronous; each call takes tens of microseconds. Every method but `linkByName` throws {@link NetlinkError}, whose
+ * `code` is the errno's name, when the kernel refuses. Reading needs no privilege, changing needs CAP_NET_ADMIN.
+ */
+export class RouteNetlink {
+  readonly #socket: NetlinkSocket;
+
+  private constructor(socket: NetlinkSocket) {
+    this.#socket = socket;
+  }
+
+  static open(): RouteNetlink {
+    return new RouteNetlink(NetlinkSocket.open());
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+
+  links(): Link[] {
+    return this.#socket.dump(
+      { type: RTM_GETLINK, body: emitLinkBody(), attributes: linkQuery(), operation: () => 'list links' },
+      parseLink,
+    );
+  }
+
+  /** Undefined when there is no such link. */
+  linkByName(name: string): Link | undefined {
+    if (name.length === 0 || new TextEncoder().encode(name).length >= IFNAMSIZ) return undefined;
+    return this.#findLink(emitLinkBody(), linkQuery(name), () => `find link ${name}`);
+  }
+
+  /** Undefined when there is no such link. */
+  linkByIndex(index: number): Link | undefined {
+    return this.#findLink(emitLinkBody({ index }), linkQuery(), () => `find link with index ${index}`);
+  }
+
+  #findLink(body: Uint8Array, attributes: Attribute[], operation: () => string): Link | undefined {
+    try {
+      return this.#socket.ask({ type: RTM_GETLINK, body, attributes, operation }, parseLink);
+    } catch (error) {
+      if (error instanceof NetlinkError && error.code === 'ENODEV') return undefined;
+      throw error;
+    }
+  }
+
+  /** Addresses of both families. */
+  addresses(): Address[] {
+    const body = emptyAddressBody();
+    return this.#socket.dump({ type: RTM_GETADDR, body, operation: () => 'list addresses' }, parseAddress);
+  }
+
+  /** Routes of both families and all tables; not the kernel's cached results. */
+  routes(): Route[] {
+    return this.#socket.dump(
+      { type: RTM_GETROUTE, body: emptyRouteBody(), operation: () => 'list routes' },
+      (payload) => (isCachedRoute(payload) ? undefined : parseRoute(payload)),
+    );
+  }
+
+  /** The route a packet to `destination` would take, as `ip route get`. Throws ENETUNREACH and the like if there is none. */
+  routeTo(destination: IpAddress): Route {
+    const operation = (): string => `find route to ${formatIp(destination)}`;
+    const route = this.#socket.ask({ type: RTM_GETROUTE, ...emitRouteQuestion(destination), operation }, parseRoute);
+    if (route === undefined) throw new WeftError('EBADMSG', `Cannot ${operation()}: answer of another address family`);
+    return route;
+  }
+
+  setLinkUp(index: number): void {
+    this.#changeLink(index, [], 'set up', IFF_UP);
+  }
+
+  setLinkDown(index: number): void {
+    this.#changeLink(index, [], 'set down', 0);
+  }
+
+  /** `mtu` in bytes. */
+  setLinkMtu(index: number, mtu: number): void {
+    this.#changeLink(index, [mtuAttribute(mtu)], `set MTU ${mtu} on`);
+  }
+
+  setTxQueueLength(index: number, packets: number): void {
+    this.#changeLink(index, [txQueueLengthAttribute(packets)], `set transmit queue length ${packets} on`);
+  }
+
+  #changeLink(index: number, attributes: Attribute[], what: string, up?: number): void {
+    const body = emitLinkBody(up === undefined ? { index } : { index, flags: up, change: IFF_UP });
+    this.#socket.command({ type: RTM_NEWLINK, body, attributes, operation: () => `${what} link ${this.#name(index)}` });
+  }
+
+  deleteLink(index: number): void {
+    const operation = (): string => `delete link ${this.#name(index)}`;
+    this.#socket.command({ type: RTM_DELLINK, body: emitLinkBody({ index }), operation });
+  }
+
+  /** Throws EEXIST when the interface has it already. `scope` is one of {@link RouteScope}, universe by default. */
+  addAddress(index: number, address: InterfaceAddress, options: { readonly scope?: number } = {}): void {
+    this.#socket.command({
+      type: RTM_NEWADDR,
+      flags: NLM_F_CREATE | NLM_F_EXCL,
+      body: emitAddressBody(address.address, address.length, options.scope ?? RouteScope.universe, index),
+      attributes: addressAttributes(address.address),
+      operation: () => `add address ${formatInterfaceAddress(address)} dev ${this.#name(index)}`,
+    });
+  }
+
+  /** Throws EADDRNOTAVAIL when the interface does not have it. */
+  removeAddress(index: number, address: InterfaceAddress): void {
+    this.#socket.command({
+      type: RTM_DELADDR,
+      body: emitAddressBody(address.address, address.length, RouteScope.universe, index),
+      attributes: addressAttributes(address.address),
+      operation: () => `remove address ${formatInterfaceAddress(address)} dev ${this.#name(index)}`,
+    });
+  }
+
+  /** Adds a route. Throws EEXIST when there is one with the same destination, metric and table, unless `replace`. */
+  addRoute(route: RouteSpec, options: { readonly replace?: boolean } = {}): void {
+    this.#socket.command({
+      type: RTM_NEWROUTE,
+      flags: NLM_F_CREATE | (options.replace === true ? NLM_F_REPLACE : NLM_F_EXCL),
+      ...emitRoute(route),
+      operation: () => `add route ${this.#describe(route)}`,
+    });
+  }
+
+  /** Deletes the first route that matches all that is given. Throws ESRCH when none does. */
+  deleteRoute(route: RouteSpec): void {
+    this.#socket.command({
+      type: RTM_DELROUTE,
+      ...emitRouteDeletion(route),
+      operation: () => `delete route ${this.#describe(route)}`,
+    });
+  }
+
+  #describe(route: RouteSpec): string {
+    const device = route.interfaceIndex === undefined ? '' : ` dev ${this.#name(route.interfaceIndex)}`;
+    return formatRouteSpec(route) + device;
+  }
+
+  /** For error messages only. */
+  #name(index: number): string {
+    return this.linkByIndex(index)?.name ?? `#${index} (no such device)`;
+  }
+}
+
+function formatInterfaceAddress(address: InterfaceAddress): string {
+  return `${formatIp(address.address)}/${address.length}`;
+}
+
+/** True when `route` is for exactly `destination`, where a default route is written as a prefix of length 0. */
+export function routeIsFor(route: Route, destination: Prefix): boolean {
+  if (route.family !== destination.family) return false;
+  if (route.destination === undefined) return destination.length === 0;
+  return route.destination.address === destination.address && route.destination.length === destination.length;
+}
