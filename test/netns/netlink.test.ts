@@ -1,0 +1,381 @@
+import { execFileSync } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { parseIpv4 } from '../../lib/addr/ipv4.ts';
+import { parseIpv6 } from '../../lib/addr/ipv6.ts';
+import { formatPrefix, type Prefix, parsePrefix } from '../../lib/addr/prefix.ts';
+import { WeftError } from '../../lib/error.ts';
+import { setns, unshare } from '../../lib/sys/ffi.ts';
+import { RTM_GETADDR } from '../../lib/sys/netlink/abi.ts';
+import { formatIp, type IpAddress } from '../../lib/sys/netlink/ip.ts';
+import {
+  type Link,
+  NetlinkError,
+  type Route,
+  RouteNetlink,
+  RouteScope,
+  RouteTable,
+  routeIsFor,
+} from '../../lib/sys/netlink/rtnetlink.ts';
+import { NetlinkSocket } from '../../lib/sys/netlink/socket.ts';
+import { CLONE_NEWNET, testInFreshNamespace } from './enter.ts';
+
+// One namespace: lo, and a veth pair v0 - v1, both ends here.
+const test = testInFreshNamespace();
+
+const ip4 = (text: string): number => parseIpv4(text)!;
+const ip6 = (text: string): bigint => parseIpv6(text)!;
+const prefix = (text: string): Prefix => parsePrefix(text)!;
+
+/** The second implementation: iproute2, in the same namespace. */
+function ip(...args: string[]): string {
+  return execFileSync('ip', args, { encoding: 'utf8' });
+}
+
+function ipJson(...args: string[]): Record<string, unknown>[] {
+  // iproute2 prints nothing at all for an empty list.
+  const text = ip('-j', ...args);
+  return text.trim() === '' ? [] : (JSON.parse(text) as Record<string, unknown>[]);
+}
+
+/** Runs `body` with a fresh v0 - v1, both up, and a netlink socket. */
+function withVeth(body: (netlink: RouteNetlink, v0: Link, v1: Link) => void): void {
+  ip('link', 'add', 'v0', 'type', 'veth', 'peer', 'name', 'v1');
+  const netlink = RouteNetlink.open();
+  try {
+    for (const name of ['v0', 'v1']) netlink.setLinkUp(netlink.linkByName(name)!.index);
+    body(netlink, netlink.linkByName('v0')!, netlink.linkByName('v1')!);
+  } finally {
+    netlink.close();
+    ip('link', 'del', 'v0');
+  }
+}
+
+test('lists the links that ip(8) lists', (t) => {
+  withVeth((netlink) => {
+    const theirs = ipJson('-d', 'link', 'show').map((link) => ({
+      index: link.ifindex,
+      name: link.ifname,
+      mtu: link.mtu,
+      up: (link.flags as string[]).includes('UP'),
+      kind: (link.linkinfo as { info_kind?: string } | undefined)?.info_kind,
+      mac: link.address,
+      txQueueLength: link.txqlen,
+      gsoMaxSize: link.gso_max_size,
+    }));
+    const ours = netlink.links().map((link) => ({
+      index: link.index,
+      name: link.name,
+      mtu: link.mtu,
+      up: link.up,
+      kind: link.kind,
+      mac: Array.from(link.mac ?? [], (byte) => byte.toString(16).padStart(2, '0')).join(':'),
+      txQueueLength: link.txQueueLength,
+      gsoMaxSize: link.gsoMaxSize,
+    }));
+    t.deepEqual(ours, theirs as typeof ours);
+    t.is(ours.length, 3);
+  });
+});
+
+test('changes MTU, transmit queue length and state of a link', (t) => {
+  withVeth((netlink, { index }) => {
+    netlink.setLinkMtu(index, 1472);
+    netlink.setTxQueueLength(index, 500);
+    netlink.setLinkDown(index);
+    t.like(netlink.linkByIndex(index), { mtu: 1472, txQueueLength: 500, up: false });
+    t.like(ipJson('link', 'show', 'v0')[0], { mtu: 1472, txqlen: 500 });
+    netlink.setLinkUp(index);
+    t.true(netlink.linkByName('v0')?.up);
+  });
+});
+
+test('finds a link by name, and nothing for names that do not exist or are too long', (t) => {
+  withVeth((netlink, v0) => {
+    t.is(netlink.linkByName('v0')?.index, v0.index);
+    for (const name of ['v2', '', 'sixteen-letters-', 'x'.repeat(300), '../lo'])
+      t.is(netlink.linkByName(name), undefined);
+    t.is(netlink.linkByIndex(4_000_000), undefined);
+  });
+});
+
+test('says which bridge a link is a port of, and deletes links', (t) => {
+  withVeth((netlink, v0) => {
+    ip('link', 'add', 'br0', 'type', 'bridge');
+    ip('link', 'set', 'v0', 'master', 'br0');
+    const bridge = netlink.linkByName('br0')!;
+    t.is(bridge.kind, 'bridge');
+    t.is(netlink.linkByIndex(v0.index)?.masterIndex, bridge.index);
+    netlink.deleteLink(bridge.index);
+    t.is(netlink.linkByName('br0'), undefined);
+    t.throws(() => netlink.deleteLink(bridge.index), {
+      instanceOf: NetlinkError,
+      code: 'ENODEV',
+      message: new RegExp(`^Cannot delete link #${bridge.index} .*: ENODEV \\(no such device\\)`),
+    });
+  });
+});
+
+test('adds, lists and removes addresses of both families as ip(8) sees them', (t) => {
+  withVeth((netlink, { index }) => {
+    netlink.addAddress(index, { address: ip4('10.244.30.0'), length: 32 });
+    netlink.addAddress(index, { address: ip4('10.1.2.3'), length: 24 }, { scope: RouteScope.link });
+    netlink.addAddress(index, { address: ip6('fd00:1::5'), length: 128 });
+    const theirs = ipJson('addr', 'show').flatMap((link) =>
+      (link.addr_info as Record<string, unknown>[]).map((address) =>
+        [link.ifindex, `${String(address.local)}/${String(address.prefixlen)}`, address.scope].join(' '),
+      ),
+    );
+    const scopes: Record<number, string> = { 0: 'global', 253: 'link', 254: 'host' };
+    const ours = netlink
+      .addresses()
+      .map((a) => `${a.interfaceIndex} ${formatIp(a.address)}/${a.prefixLength} ${scopes[a.scope]}`);
+    t.deepEqual(ours.toSorted(), theirs.toSorted());
+    t.true(ours.includes(`${index} 10.244.30.0/32 global`));
+    t.true(ours.includes(`${index} 10.1.2.3/24 link`));
+    t.true(ours.includes(`${index} fd00:1::5/128 global`));
+
+    netlink.removeAddress(index, { address: ip4('10.244.30.0'), length: 32 });
+    netlink.removeAddress(index, { address: ip6('fd00:1::5'), length: 128 });
+    const left = netlink.addresses().map((a) => formatIp(a.address));
+    t.false(left.includes('10.244.30.0'));
+    t.false(left.includes('fd00:1::5'));
+  });
+});
+
+test('address errors name address, device and reason', (t) => {
+  withVeth((netlink, { index }) => {
+    const address = { address: ip4('10.244.30.0'), length: 32 };
+    t.throws(() => netlink.removeAddress(index, address), { code: 'EADDRNOTAVAIL' });
+    netlink.addAddress(index, address);
+    t.throws(() => netlink.addAddress(index, address), {
+      instanceOf: NetlinkError,
+      code: 'EEXIST',
+      message: /^Cannot add address 10\.244\.30\.0\/32 dev v0: EEXIST \(file already exists\)/,
+    });
+    t.throws(() => netlink.addAddress(4_000_000, address), { code: 'ENODEV' });
+  });
+});
+
+function routesVia(netlink: RouteNetlink, index: number, table: number = RouteTable.main): Route[] {
+  return netlink.routes().filter((route) => route.interfaceIndex === index && route.table === table);
+}
+
+test('adds a route as flannel does, and ip(8) shows it so', (t) => {
+  withVeth((netlink, { index }) => {
+    const route = { destination: prefix('10.244.0.0/16'), interfaceIndex: index, scope: RouteScope.universe };
+    netlink.addRoute(route);
+    t.regex(ip('route', 'show', 'dev', 'v0'), /^10\.244\.0\.0\/16 $/m);
+    t.throws(() => netlink.addRoute(route), {
+      instanceOf: NetlinkError,
+      code: 'EEXIST',
+      message: /^Cannot add route 10\.244\.0\.0\/16 dev v0: EEXIST \(file already exists\)/,
+    });
+    netlink.addRoute(route, { replace: true });
+    t.is(routesVia(netlink, index).filter((r) => routeIsFor(r, route.destination)).length, 1);
+    netlink.deleteRoute(route);
+    t.throws(() => netlink.deleteRoute(route), {
+      code: 'ESRCH',
+      message: /^Cannot delete route 10\.244\.0\.0\/16 dev v0/,
+    });
+  });
+});
+
+test('a route whose gateway is not reachable is refused in the words of the kernel, unless onlink', (t) => {
+  withVeth((netlink, { index }) => {
+    const route = { destination: prefix('10.9.1.0/24'), interfaceIndex: index, gateway: ip4('192.0.2.7') };
+    const error = t.throws(() => netlink.addRoute(route), { instanceOf: NetlinkError, code: 'ENETUNREACH' });
+    t.is(error?.kernelText, 'Nexthop has invalid gateway');
+    netlink.addRoute({ ...route, onlink: true });
+    const [theirs] = ipJson('route', 'show', '10.9.1.0/24');
+    t.like(theirs, { gateway: '192.0.2.7', dev: 'v0', flags: ['onlink'] });
+    const [ours] = routesVia(netlink, index).filter((r) => routeIsFor(r, route.destination));
+    t.like(ours, { gateway: ip4('192.0.2.7'), onlink: true, metric: 0 });
+  });
+});
+
+test('routes of IPv6, of other tables, with metric, source and IPv6 gateway come back as they were added', (t) => {
+  withVeth((netlink, { index }) => {
+    netlink.addAddress(index, { address: ip4('10.0.0.1'), length: 24 });
+    netlink.addRoute({ destination: prefix('fd00:2::/64'), interfaceIndex: index, gateway: ip6('fe80::7'), metric: 7 });
+    netlink.addRoute({ destination: prefix('10.7.0.0/16'), interfaceIndex: index, gateway: ip6('fe80::7') });
+    netlink.addRoute({
+      destination: prefix('10.8.0.0/16'),
+      interfaceIndex: index,
+      table: 4242,
+      source: ip4('10.0.0.1'),
+    });
+    netlink.addRoute({
+      destination: prefix('0.0.0.0/0'),
+      interfaceIndex: index,
+      gateway: ip4('10.0.0.9'),
+      metric: 100,
+    });
+    netlink.addRoute({ destination: prefix('::/0'), interfaceIndex: index });
+    const all = netlink.routes();
+    const find = (text: string): Route | undefined => all.find((route) => routeIsFor(route, prefix(text)));
+    t.like(find('fd00:2::/64'), { gateway: ip6('fe80::7'), interfaceIndex: index, metric: 7, table: 254 });
+    t.like(find('10.7.0.0/16'), { family: 4, gateway: ip6('fe80::7') });
+    t.like(find('10.8.0.0/16'), { table: 4242, source: ip4('10.0.0.1') });
+    t.like(find('0.0.0.0/0'), { destination: undefined, gateway: ip4('10.0.0.9'), metric: 100 });
+    t.like(find('::/0'), { family: 6, destination: undefined, interfaceIndex: index });
+    t.throws(() => netlink.addRoute({ destination: prefix('fd00:2::/64'), interfaceIndex: index, metric: 7 }), {
+      code: 'EEXIST',
+    });
+  });
+});
+
+test('blackhole routes need no device', (t) => {
+  const netlink = RouteNetlink.open();
+  netlink.addRoute({ destination: prefix('10.66.0.0/16'), type: 6 });
+  const route = netlink.routes().find((r) => routeIsFor(r, prefix('10.66.0.0/16')));
+  t.like(route, { type: 6, interfaceIndex: undefined, nextHops: [] });
+  t.throws(() => netlink.routeTo(ip4('10.66.1.1')), { code: 'EINVAL' });
+  netlink.deleteRoute({ destination: prefix('10.66.0.0/16') });
+  netlink.close();
+});
+
+test('the hops of a multipath route are all there', (t) => {
+  withVeth((netlink, v0, v1) => {
+    ip('route', 'add', '10.6.0.0/16', 'nexthop', 'dev', 'v0', 'nexthop', 'dev', 'v1', 'weight', '3');
+    const route = netlink.routes().find((r) => routeIsFor(r, prefix('10.6.0.0/16')));
+    t.deepEqual(
+      route?.nextHops.map((hop) => hop.interfaceIndex),
+      [v0.index, v1.index],
+    );
+    t.is(route?.interfaceIndex, v0.index);
+  });
+});
+
+test('tells which route a packet takes, as "ip route get" does', (t) => {
+  withVeth((netlink, { index }) => {
+    netlink.addAddress(index, { address: ip4('192.0.2.1'), length: 24 });
+    netlink.addRoute({ destination: prefix('10.0.0.0/8'), interfaceIndex: index, gateway: ip4('192.0.2.9') });
+    const cases: [string, IpAddress][] = [
+      ['10.1.2.3', ip4('10.1.2.3')],
+      ['192.0.2.77', ip4('192.0.2.77')],
+      ['192.0.2.1', ip4('192.0.2.1')],
+      ['::1', ip6('::1')],
+    ];
+    for (const [text, address] of cases) {
+      const [theirs] = ipJson('route', 'get', text);
+      const ours = netlink.routeTo(address);
+      t.is(netlink.linkByIndex(ours.interfaceIndex!)?.name, theirs?.dev as string, text);
+      t.is(ours.gateway === undefined ? undefined : formatIp(ours.gateway), theirs?.gateway as string | undefined);
+      t.is(ours.source === undefined ? undefined : formatIp(ours.source), theirs?.prefsrc as string | undefined);
+    }
+    t.throws(() => netlink.routeTo(ip4('203.0.113.1')), {
+      code: 'ENETUNREACH',
+      message: 'Cannot find route to 203.0.113.1: ENETUNREACH (network is unreachable)',
+    });
+  });
+});
+
+test('a dump of 5000 routes is exactly what was added', (t) => {
+  withVeth((netlink, { index }) => {
+    const added: string[] = [];
+    for (let number = 0; number < 5000; number++) {
+      const destination: Prefix = { family: 4, address: (ip4('10.0.0.0') + number * 256) >>> 0, length: 24 };
+      netlink.addRoute({ destination, interfaceIndex: index });
+      added.push(formatPrefix(destination));
+    }
+    const listed = routesVia(netlink, index).filter((route) => route.destination?.length === 24);
+    t.deepEqual(
+      listed.map((route) => formatPrefix(route.destination!)),
+      added,
+    );
+    t.is(ipJson('route', 'show', 'dev', 'v0').length, 5000);
+  });
+});
+
+/** Gives `index` so many addresses that the kernel makes the last parts of a dump long after the first was read. */
+function addManyAddresses(netlink: RouteNetlink, index: number): void {
+  for (let number = 0; number < 3000; number++)
+    netlink.addAddress(index, { address: ip4('10.50.0.0') + number, length: 32 });
+}
+
+const ALL_ADDRESSES = { type: RTM_GETADDR, body: new Uint8Array(8), operation: () => 'list addresses' };
+
+test('a table that changes while it is read is read again until it is whole', (t) => {
+  withVeth((netlink, { index }) => {
+    addManyAddresses(netlink, index);
+    const socket = NetlinkSocket.open();
+    let calls = 0;
+    const seen = socket.dump(ALL_ADDRESSES, () => {
+      // Between two parts of the dump an address goes away: the kernel marks the rest as inconsistent.
+      if (++calls === 50) netlink.removeAddress(index, { address: ip4('10.50.0.7'), length: 32 });
+      return calls;
+    });
+    t.true(calls > seen.length, `read ${calls} entries to get ${seen.length}`);
+    t.is(seen.length, netlink.addresses().length);
+    socket.close();
+  });
+});
+
+test('a table that never stands still is an error, not an endless loop', (t) => {
+  withVeth((netlink, { index }) => {
+    addManyAddresses(netlink, index);
+    const socket = NetlinkSocket.open();
+    const flapping = { address: ip4('10.60.0.1'), length: 32 };
+    let calls = 0;
+    const change = (): undefined => {
+      if (++calls % 100 !== 0) return;
+      netlink.addAddress(index, flapping);
+      netlink.removeAddress(index, flapping);
+    };
+    t.throws(() => socket.dump(ALL_ADDRESSES, change), {
+      instanceOf: WeftError,
+      code: 'EDUMPINTERRUPTED',
+      message: 'Cannot list addresses: the table changed during each of 20 attempts to read it',
+    });
+    socket.close();
+  });
+});
+
+test('an exchange that failed leaves the socket usable', (t) => {
+  withVeth((netlink, { index }) => {
+    for (let round = 0; round < 50; round++) {
+      t.throws(() => netlink.deleteRoute({ destination: prefix('10.99.0.0/16'), interfaceIndex: index }));
+      t.is(netlink.linkByIndex(index)?.name, 'v0');
+    }
+  });
+});
+
+test('a closed socket may be closed again, and requests on it are errors', (t) => {
+  const netlink = RouteNetlink.open();
+  netlink.close();
+  netlink.close();
+  t.throws(() => netlink.links(), { code: 'EBADF' });
+});
+
+test('the namespace is the one in which the socket was opened', (t) => {
+  withVeth((netlink) => {
+    const own = openSync('/proc/thread-self/ns/net', 'r');
+    t.is(unshare(CLONE_NEWNET), 0);
+    try {
+      t.is(netlink.linkByName('v0')?.name, 'v0');
+      const elsewhere = RouteNetlink.open();
+      t.is(elsewhere.linkByName('v0'), undefined);
+      elsewhere.close();
+    } finally {
+      t.is(setns(own, CLONE_NEWNET), 0);
+      closeSync(own);
+    }
+  });
+});
+
+// Last: it gives up the rights of the thread's user for a moment.
+test('without CAP_NET_ADMIN reading works and changing is EPERM with a hint', (t) => {
+  withVeth((netlink, { index }) => {
+    process.seteuid!(65534);
+    try {
+      const mine = RouteNetlink.open();
+      t.is(mine.linkByIndex(index)?.name, 'v0');
+      const error = t.throws(() => mine.addAddress(index, { address: ip4('10.1.1.1'), length: 32 }), { code: 'EPERM' });
+      t.regex((error as NetlinkError).hint ?? '', /root/);
+      mine.close();
+    } finally {
+      process.seteuid!(0);
+    }
+    t.notThrows(() => netlink.addAddress(index, { address: ip4('10.1.1.1'), length: 32 }));
+  });
+});
