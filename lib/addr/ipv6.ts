@@ -11,7 +11,7 @@ export function parseIpv6(text: string): Ipv6 | undefined {
   const missing = 8 - head.length - tail.length;
   if (halves.length === 1 ? missing !== 0 : missing < 1) return undefined;
   let address = 0n;
-  for (const group of [...head, ...new Array<number>(missing).fill(0), ...tail])
+  for (const group of [...head, ...Array.from({ length: missing }, () => 0), ...tail])
     address = (address << 16n) | BigInt(group);
   return address;
 }

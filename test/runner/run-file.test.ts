@@ -1,0 +1,82 @@
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import test, { type ExecutionContext } from 'ava';
+import { type FileResult, runFile } from './run-file.ts';
+
+const checkout = join(fileURLToPath(import.meta.url), '../../../..');
+
+/** Runs `source` as a test file with a real AVA, in a project of its own. */
+async function run(t: ExecutionContext, source: string, limitMs = 30_000): Promise<FileResult> {
+  const root = await mkdtemp(join(tmpdir(), 'weft-runner-'));
+  t.teardown(() => rm(root, { recursive: true, force: true }));
+  await symlink(join(checkout, 'node_modules'), join(root, 'node_modules'));
+  const ava = { files: ['dist/**/*.test.js'], workerThreads: false, timeout: '20s', cache: false };
+  await writeFile(join(root, 'package.json'), JSON.stringify({ name: 'scratch', type: 'module', ava }));
+  await mkdir(join(root, 'dist'));
+  await writeFile(join(root, 'dist/a.test.js'), `import test from 'ava';\n${source}`);
+  return runFile({
+    root,
+    file: 'a.test.ts',
+    compiled: 'dist/a.test.js',
+    limitMs,
+    signal: new AbortController().signal,
+  });
+}
+
+const titles = (result: FileResult): string => result.failures.map((failure) => failure.title).join('\n');
+
+test('counts the passed and skipped tests of a good file', async (t) => {
+  const result = await run(
+    t,
+    "test('one', (t) => t.pass()); test('two', (t) => t.pass()); test.skip('three', (t) => t.fail());",
+  );
+  t.deepEqual([result.passed, result.failures, result.skipped], [2, [], ['three']]);
+});
+
+test('a failing test fails and keeps the difference and what was printed', async (t) => {
+  const result = await run(t, "console.log('not ok 7 - printed'); test('adds', (t) => t.is(1 + 1, 3));");
+  t.is(titles(result), 'adds');
+  t.regex(result.failures[0]?.detail ?? '', /Difference[\s\S]*2[\s\S]*3/);
+  t.regex(result.output, /not ok 7 - printed/);
+});
+
+test('a file that declares no test fails', async (t) => {
+  t.regex(titles(await run(t, '')), /No tests found/);
+});
+
+test('a file that crashes fails', async (t) => {
+  const result = await run(t, "test('one', (t) => t.pass()); process.kill(process.pid, 'SIGSEGV');");
+  t.regex(titles(result), /SIGSEGV/);
+});
+
+test('a file that leaves with process.exit(0) in the middle fails', async (t) => {
+  const result = await run(t, "test('one', (t) => { t.pass(); process.exit(0); }); test('two', (t) => t.pass());");
+  t.true(result.failures.length > 0);
+});
+
+test('an error after the last test fails', async (t) => {
+  const result = await run(
+    t,
+    "test('one', (t) => { t.pass(); setTimeout(() => { throw new Error('late'); }, 1); return new Promise((done) => setTimeout(done, 50)); });",
+  );
+  t.regex(titles(result), /late/);
+});
+
+test('a file that hangs is killed with everything it started', async (t) => {
+  const hang =
+    "import { spawn } from 'node:child_process'; spawn('sleep', ['1000']); test('one', () => new Promise(() => setInterval(() => {}, 1000)));";
+  const result = await run(t, hang, 2000);
+  t.regex(titles(result), /did not end in time/);
+  t.true(result.seconds < 10);
+});
+
+test('a process left behind by a test is named and killed', async (t) => {
+  const result = await run(
+    t,
+    "import { spawn } from 'node:child_process'; test('one', (t) => { spawn('sleep', ['1000'], { stdio: 'ignore' }).unref(); t.pass(); });",
+  );
+  t.is(result.passed, 1);
+  t.regex(result.leftRunning.join(), /^sleep \(\d+\)$/);
+});
