@@ -1,0 +1,139 @@
+/** The daemon's end of the control socket. */
+import { chmodSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { connect } from 'node:net';
+import { dirname } from 'node:path';
+import { messageOf, WeftError } from '../error.ts';
+import { type ControlPath, type ControlReplies, type ErrorReply, MAX_SOCKET_PATH_BYTES } from './protocol.ts';
+
+/** What answers each path. A thrown WeftError becomes a 503 with its code, message and hint. */
+export type ControlHandlers = { readonly [Path in ControlPath]: () => ControlReplies[Path] };
+
+export interface ControlServer {
+  /** Stops listening, cuts what is connected and removes the socket file. */
+  close(): Promise<void>;
+}
+
+/** Our choice: the socket is for root and a handful of commands; a client that hangs is cut. */
+const REQUEST_TIMEOUT_MS = 5000;
+const MAX_CONNECTIONS = 64;
+
+/**
+ * Listens on the unix socket `path` with mode 0600; makes its directory (0755). A stale socket of a dead daemon is
+ * replaced. Throws WeftError ALREADY_RUNNING when a live process answers on it, CONTROL_SOCKET_REFUSED when the path
+ * cannot be used.
+ */
+export async function serveControl(path: string, handlers: ControlHandlers): Promise<ControlServer> {
+  if (Buffer.byteLength(path) > MAX_SOCKET_PATH_BYTES)
+    throw refused(path, `longer than the ${MAX_SOCKET_PATH_BYTES} bytes a unix socket allows`);
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+  } catch (error) {
+    throw refused(path, messageOf(error), error);
+  }
+  await removeStaleSocket(path);
+  const server = createServer((request, response) => answer(request, response, handlers));
+  server.headersTimeout = REQUEST_TIMEOUT_MS;
+  server.requestTimeout = REQUEST_TIMEOUT_MS;
+  server.maxConnections = MAX_CONNECTIONS;
+  await listenPrivately(server, path);
+  return {
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function answer(request: IncomingMessage, response: ServerResponse, handlers: ControlHandlers): void {
+  const { status, body } = resultOf(request, handlers);
+  const text = `${JSON.stringify(body)}\n`;
+  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
+  response.end(text);
+}
+
+interface Result {
+  readonly status: number;
+  readonly body: ControlReplies[ControlPath] | ErrorReply;
+}
+
+function resultOf(request: IncomingMessage, handlers: ControlHandlers): Result {
+  const path = (request.url ?? '').split('?', 1)[0] ?? '';
+  if (request.method !== 'GET') return failure(405, 'METHOD_NOT_ALLOWED', 'only GET is answered here');
+  if (!isControlPath(path, handlers))
+    return failure(404, 'NOT_FOUND', `no such path; there is ${Object.keys(handlers).join(', ')}`);
+  try {
+    return { status: 200, body: handlers[path]() };
+  } catch (error) {
+    if (error instanceof WeftError) return failure(503, error.code, error.message, error.hint);
+    return failure(500, 'INTERNAL', messageOf(error));
+  }
+}
+
+function isControlPath(path: string, handlers: ControlHandlers): path is ControlPath {
+  return Object.hasOwn(handlers, path);
+}
+
+function failure(status: number, code: string, message: string, hint?: string): Result {
+  return { status, body: { error: { code, message, hint: hint ?? null } } };
+}
+
+/** The socket appears with its final mode: the umask is set around the bind, which happens inside listen(). */
+function listenPrivately(server: Server, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    // Stays for the server's life: after the bind there is nothing left to reject.
+    server.on('error', (error) => reject(refused(path, messageOf(error), error)));
+    const umask = process.umask(0o177);
+    try {
+      server.listen(path, () => {
+        chmodSync(path, 0o600);
+        resolve();
+      });
+    } finally {
+      process.umask(umask);
+    }
+  });
+}
+
+async function removeStaleSocket(path: string): Promise<void> {
+  try {
+    if (!lstatSync(path).isSocket()) throw refused(path, 'something that is not a socket is there');
+  } catch (error) {
+    if (error instanceof WeftError) throw error;
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    throw refused(path, messageOf(error), error);
+  }
+  if (await answers(path))
+    throw new WeftError('ALREADY_RUNNING', `another weftd is running: it answers on ${path}`, {
+      hint: 'Stop it first, or give this one its own -control-socket and -subnet-file',
+    });
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    throw refused(path, messageOf(error), error);
+  }
+}
+
+/** Whether a process listens on the socket; a refused connection means that its owner is gone. */
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const probe = connect(path);
+    probe.once('connect', () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ECONNREFUSED' || error.code === 'ENOENT') resolve(false);
+      else if (error.code === 'EAGAIN') resolve(true);
+      else reject(refused(path, error.message, error));
+    });
+  });
+}
+
+function refused(path: string, why: string, cause?: unknown): WeftError {
+  return new WeftError('CONTROL_SOCKET_REFUSED', `cannot use control socket ${JSON.stringify(path)}: ${why}`, {
+    cause,
+    hint: 'Give another path with -control-socket',
+  });
+}

@@ -1,0 +1,180 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { askDaemon } from '../../lib/control/client.ts';
+import type { PeersReply, RoutesReply } from '../../lib/control/protocol.ts';
+import { type ControlHandlers, serveControl } from '../../lib/control/server.ts';
+import { WeftError } from '../../lib/error.ts';
+
+const PEERS: PeersReply = {
+  peers: [
+    {
+      subnet: '10.244.99.0/24',
+      ipv6Subnet: null,
+      publicIp: '192.0.2.2',
+      publicIpv6: null,
+      backendType: '',
+      expiresAt: '2026-11-23T00:00:00.000Z',
+      traffic: null,
+    },
+  ],
+};
+const ROUTES: RoutesReply = { routes: [{ prefix: '10.244.99.0/24', via: '192.0.2.2', device: 'flannel0' }] };
+
+function notReady(): never {
+  throw new WeftError('NOT_READY', 'weftd is waiting for etcd', { hint: 'start etcd' });
+}
+
+const HANDLERS: ControlHandlers = {
+  '/v1/status': notReady,
+  '/v1/peers': () => PEERS,
+  '/v1/routes': () => ROUTES,
+  '/v1/stats': () => {
+    throw new TypeError('a bug');
+  },
+};
+
+function socketPath(t: ExecutionContext, ...below: string[]): string {
+  const directory = mkdtempSync(join(tmpdir(), 'weft-control-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  return join(directory, ...below, 'weft.sock');
+}
+
+async function serve(t: ExecutionContext, path: string): Promise<void> {
+  const server = await serveControl(path, HANDLERS);
+  t.teardown(() => server.close());
+}
+
+test('a reply arrives as it was given', async (t) => {
+  const path = socketPath(t);
+  await serve(t, path);
+  t.deepEqual(await askDaemon(path, '/v1/peers'), PEERS);
+  t.deepEqual(await askDaemon(path, '/v1/routes'), ROUTES);
+});
+
+test("the daemon's own error arrives with code, message and hint", async (t) => {
+  const path = socketPath(t);
+  await serve(t, path);
+  const error = await t.throwsAsync(askDaemon(path, '/v1/status'), { instanceOf: WeftError, code: 'NOT_READY' });
+  t.is(error?.message, 'weftd is waiting for etcd');
+  t.is(error?.hint, 'start etcd');
+  await t.throwsAsync(askDaemon(path, '/v1/stats'), { code: 'INTERNAL', message: 'a bug' });
+});
+
+test('the socket is 0600 in a 0755 directory made for it, and is gone after close', async (t) => {
+  const path = socketPath(t, 'run');
+  const server = await serveControl(path, HANDLERS);
+  t.is(statSync(path).mode & 0o777, 0o600);
+  t.is(statSync(join(path, '..')).mode & 0o777, 0o755);
+  await server.close();
+  t.false(existsSync(path));
+});
+
+const raw: readonly (readonly [method: string, path: string, status: number, code: string | undefined])[] = [
+  ['GET', '/v1/peers', 200, undefined],
+  ['GET', '/v1/peers?verbose=1', 200, undefined],
+  ['POST', '/v1/peers', 405, 'METHOD_NOT_ALLOWED'],
+  ['GET', '/', 404, 'NOT_FOUND'],
+  ['GET', '/v1/../v1/peers', 404, 'NOT_FOUND'],
+  ['GET', '/constructor', 404, 'NOT_FOUND'],
+  ['GET', '/v1/status', 503, 'NOT_READY'],
+];
+for (const [method, path, status, code] of raw)
+  test(`${method} ${path} is answered ${status}`, async (t) => {
+    const socket = socketPath(t);
+    await serve(t, socket);
+    const call = request({ socketPath: socket, method, path, agent: false }).end();
+    const [response] = (await once(call, 'response')) as [import('node:http').IncomingMessage];
+    let text = '';
+    for await (const chunk of response) text += chunk;
+    t.is(response.statusCode, status);
+    t.is(response.headers['content-type'], 'application/json');
+    t.is((JSON.parse(text) as { error?: { code: string } }).error?.code, code);
+  });
+
+test('a second daemon is refused while the first answers, and the first goes on', async (t) => {
+  const path = socketPath(t);
+  await serve(t, path);
+  await t.throwsAsync(serveControl(path, HANDLERS), {
+    instanceOf: WeftError,
+    code: 'ALREADY_RUNNING',
+    message: `another weftd is running: it answers on ${path}`,
+  });
+  t.deepEqual(await askDaemon(path, '/v1/peers'), PEERS);
+});
+
+test('the socket of a killed daemon is replaced', async (t) => {
+  const path = socketPath(t);
+  const script = `require('node:net').createServer().listen(${JSON.stringify(path)}, () => console.log('up'))`;
+  const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  await once(child.stdout, 'data');
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  t.true(statSync(path).isSocket());
+  await t.throwsAsync(askDaemon(path, '/v1/peers'), { code: 'NOT_RUNNING', message: `nobody answers on ${path}` });
+  await serve(t, path);
+  t.deepEqual(await askDaemon(path, '/v1/peers'), PEERS);
+});
+
+test('a file that is not a socket is neither replaced nor asked', async (t) => {
+  const path = socketPath(t);
+  writeFileSync(path, 'precious');
+  await t.throwsAsync(serveControl(path, HANDLERS), { code: 'CONTROL_SOCKET_REFUSED', message: /not a socket/ });
+  await t.throwsAsync(askDaemon(path, '/v1/peers'), { instanceOf: WeftError });
+  t.is(statSync(path).size, 8);
+});
+
+test('a path that is too long for a socket is refused, not cut', async (t) => {
+  const path = join(socketPath(t), '..', `${'x'.repeat(120)}.sock`);
+  await t.throwsAsync(serveControl(path, HANDLERS), { code: 'CONTROL_SOCKET_REFUSED' });
+  await t.throwsAsync(askDaemon(path, '/v1/peers'), { code: 'NOT_RUNNING', message: /107 bytes/ });
+});
+
+test('no socket asks whether weftd is running', async (t) => {
+  const error = await t.throwsAsync(askDaemon(socketPath(t), '/v1/peers'), { code: 'NOT_RUNNING' });
+  t.true(error instanceof WeftError && error.hint?.startsWith('Is weftd running?'));
+});
+
+test('another user is told to use sudo', async (t) => {
+  if (process.getuid?.() !== 0) {
+    t.pass('needs root to become somebody else');
+    return;
+  }
+  const path = socketPath(t);
+  await serve(t, path);
+  execFileSync('chmod', ['0755', join(path, '..')]);
+  const client = new URL('../../lib/control/client.js', import.meta.url);
+  const script = `process.setgid(65534); process.setuid(65534);
+    (await import(${JSON.stringify(client.href)})).askDaemon(${JSON.stringify(path)}, '/v1/peers')
+      .then(() => console.log('answered'), (error) => console.log(error.code + ': ' + error.hint));`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let output = '';
+  for await (const chunk of child.stdout) output += chunk;
+  t.is(output, 'PERMISSION_DENIED: Only the user that runs weftd may: try sudo\n');
+});
+
+test("something else's socket is not mistaken for weftd's", async (t) => {
+  const path = socketPath(t);
+  const server = createServer((socket) => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi')).listen(path);
+  t.teardown(() => server.close());
+  await once(server, 'listening');
+  await t.throwsAsync(askDaemon(path, '/v1/peers'), { code: 'BAD_REPLY' });
+});
+
+test('closing does not wait for a client that hangs', async (t) => {
+  const path = socketPath(t);
+  const server = await serveControl(path, HANDLERS);
+  const idle = connect(path);
+  await once(idle, 'connect');
+  idle.on('error', () => undefined);
+  await server.close();
+  await once(idle, 'close');
+  t.pass();
+});
