@@ -1,0 +1,118 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Command, InvalidArgumentError } from 'commander';
+import { askDaemon } from '../../control/client.ts';
+import type { StatsReply } from '../../control/protocol.ts';
+import { addQueryOptions, printReply, type QueryOptions } from '../query.ts';
+import { type Column, formatFields, formatTable } from '../table.ts';
+import { formatBitRate, formatBytes, formatCount } from '../units.ts';
+
+interface StatsOptions extends QueryOptions {
+  /** Seconds between two readings; true: the default. */
+  readonly watch?: number | true;
+}
+
+const DEFAULT_INTERVAL_S = 1;
+/** Cursor home, erase to the end of the display: ECMA-48 §8.3.57, §8.3.39. */
+const CLEAR = '\u001b[H\u001b[J';
+
+export function statsCommand(): Command {
+  return addQueryOptions(new Command('stats'))
+    .description('Show packet counters and why packets were dropped')
+    .option('--watch [seconds]', 'read again and again and show rates', parseInterval)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  weft stats                 counters since the daemon started
+  weft stats --watch 2       and the rates of the last two seconds, until Ctrl-C
+  weft stats --watch --json  one JSON object a line`,
+    )
+    .action(async (options: StatsOptions) => {
+      if (options.watch === undefined) await printReply('/v1/stats', options, (stats) => formatStats(stats));
+      else await watch(options, options.watch === true ? DEFAULT_INTERVAL_S : options.watch);
+    });
+}
+
+function parseInterval(text: string): number {
+  const seconds = Number(text);
+  if (!(seconds >= 0.1 && seconds <= 86400)) throw new InvalidArgumentError('It must be 0.1 to 86400 seconds.');
+  return seconds;
+}
+
+/** Runs until the process is interrupted or the daemon goes away. */
+async function watch(options: StatsOptions, seconds: number): Promise<never> {
+  let before: StatsReply | undefined;
+  for (;;) {
+    const stats = await askDaemon(options.controlSocket, '/v1/stats');
+    if (options.json === true) process.stdout.write(`${JSON.stringify(stats)}\n`);
+    else process.stdout.write(`${process.stdout.isTTY ? CLEAR : ''}${formatStats(stats, before)}\n`);
+    before = stats;
+    await sleep(seconds * 1000);
+  }
+}
+
+/** Counters, with a column of rates when there is an earlier reading. */
+export function formatStats(stats: StatsReply, before?: StatsReply): string {
+  const others: [string, string][] = [
+    ['ICMP errors sent', `${formatCount(stats.icmp.sent)} (${formatCount(stats.icmp.rateLimited)} held back)`],
+    ['Socket overflows', `${formatCount(stats.socketOverflow)} datagrams lost because the receive buffer was full`],
+  ];
+  return `${formatDirections(stats, before)}\n${formatFields(others)}\n${formatDrops(stats, before)}`;
+}
+
+function formatDirections(stats: StatsReply, before: StatsReply | undefined): string {
+  const columns: Column[] = [
+    { title: 'Direction' },
+    { title: 'Received', align: 'right' },
+    { title: 'Forwarded', align: 'right' },
+    { title: 'Bytes', align: 'right' },
+    { title: 'Packets/read', align: 'right' },
+    { title: 'Packets/write', align: 'right' },
+  ];
+  if (before !== undefined) columns.push({ title: 'Packets/s', align: 'right' }, { title: 'Rate', align: 'right' });
+  const rows = (['outbound', 'inbound'] as const).map((name) => {
+    const now = stats[name];
+    const cells = [
+      name,
+      formatCount(now.received),
+      formatCount(now.forwarded),
+      formatBytes(now.forwardedBytes),
+      ratio(now.received, now.reads),
+      ratio(now.forwarded, now.writes),
+    ];
+    if (before === undefined) return cells;
+    const then = before[name];
+    const packets = perSecond(stats, before, now.forwarded - then.forwarded);
+    const bytes = perSecond(stats, before, now.forwardedBytes - then.forwardedBytes);
+    return [...cells, rate(packets, formatCount), rate(bytes, formatBitRate)];
+  });
+  return formatTable(columns, rows);
+}
+
+/** All reasons, those that happened first and the most frequent of them at the top. */
+function formatDrops(stats: StatsReply, before: StatsReply | undefined): string {
+  const columns: Column[] = [{ title: 'Drop reason' }, { title: 'Packets', align: 'right' }];
+  if (before !== undefined) columns.push({ title: 'Packets/s', align: 'right' });
+  const reasons = Object.entries(stats.drops).toSorted(([, a], [, b]) => b - a);
+  const earlier: Readonly<Record<string, number>> = before?.drops ?? {};
+  const rows = reasons.map(([reason, count]) => {
+    const cells = [reason, formatCount(count)];
+    if (before === undefined) return cells;
+    return [...cells, rate(perSecond(stats, before, count - (earlier[reason] ?? 0)), formatCount)];
+  });
+  return formatTable(columns, rows);
+}
+
+function ratio(packets: number, calls: number): string {
+  return calls === 0 ? '-' : (packets / calls).toFixed(1);
+}
+
+/** undefined when the daemon was restarted in between, so that counters went back. */
+function perSecond(stats: StatsReply, before: StatsReply, difference: number): number | undefined {
+  const seconds = (Date.parse(stats.at) - Date.parse(before.at)) / 1000;
+  return seconds > 0 && difference >= 0 ? difference / seconds : undefined;
+}
+
+function rate(value: number | undefined, format: (value: number) => string): string {
+  return value === undefined ? '-' : format(value);
+}

@@ -1,0 +1,93 @@
+/** The `weft` command: finds the subcommand, loads its module only, runs it, turns errors into one line and an exit code. */
+import { Command, CommanderError } from 'commander';
+import { messageOf, WeftError } from '../error.ts';
+import { readVersion } from '../version.ts';
+
+interface CommandEntry {
+  readonly name: string;
+  readonly summary: string;
+  /** Imports the module: no other command pays for it, or for the native packages it needs. */
+  readonly load: () => Promise<Command>;
+}
+
+/** Every subcommand, in the order of the help text. */
+const COMMANDS: readonly CommandEntry[] = [
+  {
+    name: 'status',
+    summary: 'what the daemon does, or what it waits for',
+    load: async () => (await import('./commands/status.ts')).statusCommand(),
+  },
+  {
+    name: 'peers',
+    summary: 'the other nodes: subnets, addresses, traffic',
+    load: async () => (await import('./commands/peers.ts')).peersCommand(),
+  },
+  {
+    name: 'routes',
+    summary: 'the overlay routes in use',
+    load: async () => (await import('./commands/routes.ts')).routesCommand(),
+  },
+  {
+    name: 'stats',
+    summary: 'packet counters and drop reasons',
+    load: async () => (await import('./commands/stats.ts')).statsCommand(),
+  },
+];
+
+const EXAMPLES = `
+Examples:
+  weft status              is the overlay up, which path do packets take, and why
+  weft peers --json        the other nodes, for scripts
+  weft stats --watch       counters and rates, until Ctrl-C
+
+Exit codes: 0 done, 1 failed, 2 wrong usage. The daemon is weftd; see weftd -help.`;
+
+/** Runs one command line (without node and script) and returns the exit code: 0, 1 for failure, 2 for wrong usage. */
+export async function main(argv: readonly string[]): Promise<number> {
+  // Output cut by the reader, as in `weft peers | head`, is no failure.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0);
+    throw error;
+  });
+  try {
+    const program = await buildProgram(argv);
+    await program.parseAsync(argv, { from: 'user' });
+    return Number(process.exitCode ?? 0);
+  } catch (error) {
+    return report(error);
+  }
+}
+
+async function buildProgram(argv: readonly string[]): Promise<Command> {
+  const program = new Command('weft')
+    .description('Look into and try out the Weft overlay network')
+    .version(readVersion())
+    .addHelpText('after', EXAMPLES)
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'weft: ')) });
+  const wanted = argv[0] === 'help' ? argv[1] : argv[0];
+  for (const entry of COMMANDS) {
+    if (entry.name === wanted) program.addCommand(inherit(await entry.load(), program).summary(entry.summary));
+    else program.command(entry.name).description(entry.summary);
+  }
+  return program;
+}
+
+/** Gives a command and those below it the settings that commander hands down only to commands made by their parent. */
+function inherit(command: Command, parent: Command): Command {
+  command.copyInheritedSettings(parent);
+  for (const child of command.commands) inherit(child, command);
+  return command;
+}
+
+function report(error: unknown): number {
+  // commander has printed its message, or the help or version that was asked for.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (error instanceof WeftError) {
+    process.stderr.write(`weft: ${error.message}\n${error.hint === undefined ? '' : `${error.hint}\n`}`);
+    return error.code === 'USAGE' ? 2 : 1;
+  }
+  // Anything else is a mistake of ours, and its stack is the report we need.
+  process.stderr.write(`weft: internal error: ${error instanceof Error ? error.stack : messageOf(error)}\n`);
+  return 1;
+}

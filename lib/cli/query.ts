@@ -1,0 +1,26 @@
+/** What the commands that ask the daemon have in common: their options, and printing a reply. */
+import type { Command } from 'commander';
+import { askDaemon } from '../control/client.ts';
+import { type ControlPath, type ControlReplies, DEFAULT_CONTROL_SOCKET } from '../control/protocol.ts';
+
+export interface QueryOptions {
+  readonly json?: boolean;
+  readonly controlSocket: string;
+}
+
+export function addQueryOptions(command: Command): Command {
+  return command
+    .option('--json', 'print JSON with stable keys instead of a table')
+    .option('--control-socket <path>', "the daemon's unix socket", DEFAULT_CONTROL_SOCKET);
+}
+
+/** Asks the daemon once and prints its reply on standard output, as JSON or by `format`. Returns the reply. */
+export async function printReply<Path extends ControlPath>(
+  path: Path,
+  options: QueryOptions,
+  format: (reply: ControlReplies[Path]) => string,
+): Promise<ControlReplies[Path]> {
+  const reply = await askDaemon(options.controlSocket, path);
+  process.stdout.write(options.json === true ? `${JSON.stringify(reply, null, 2)}\n` : format(reply));
+  return reply;
+}

@@ -1,0 +1,45 @@
+/** Quantities as people read them. JSON output never goes through here. */
+
+/** 1234567 is "1,234,567". */
+export function formatCount(value: number): string {
+  return Math.round(value)
+    .toString()
+    .replace(/\B(?=(\d{3})+$)/g, ',');
+}
+
+/** Decimal units, as in network rates: 1500 is "1.5 kB". */
+export function formatBytes(value: number): string {
+  return formatScaled(value, ['B', 'kB', 'MB', 'GB', 'TB', 'PB']);
+}
+
+/** Bytes per second as a bit rate: 125 is "1.0 kb/s". */
+export function formatBitRate(bytesPerSecond: number): string {
+  return formatScaled(bytesPerSecond * 8, ['b/s', 'kb/s', 'Mb/s', 'Gb/s', 'Tb/s']);
+}
+
+function formatScaled(value: number, units: readonly string[]): string {
+  let scaled = value;
+  let index = 0;
+  // 999.95 would print as 1000.0.
+  while (scaled >= 999.95 && index < units.length - 1) {
+    scaled /= 1000;
+    index++;
+  }
+  return `${index === 0 ? Math.round(scaled) : scaled.toFixed(1)} ${units[index]}`;
+}
+
+/** Whole seconds below a minute, then the two largest units: "42 s", "3 min 5 s", "23 h 0 min", "2 d 4 h". */
+export function formatDuration(seconds: number): string {
+  const whole = Math.max(0, Math.floor(seconds));
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  if (whole < 86400) return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+  return `${Math.floor(whole / 86400)} d ${Math.floor((whole % 86400) / 3600)} h`;
+}
+
+/** Time from `nowMs` to an ISO 8601 instant: "in 23 h 59 min", "expired". null is "never". */
+export function formatExpiry(expiresAt: string | null, nowMs: number): string {
+  if (expiresAt === null) return 'never';
+  const seconds = (Date.parse(expiresAt) - nowMs) / 1000;
+  return seconds <= 0 ? 'expired' : `in ${formatDuration(seconds)}`;
+}
