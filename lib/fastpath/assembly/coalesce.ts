@@ -51,6 +51,7 @@ import {
   IPPROTO_UDP,
   IPV4_CHECKSUM,
   IPV4_DESTINATION,
+  IPV4_DONT_FRAGMENT,
   IPV4_FLAGS_FRAGMENT,
   IPV4_HEADER_MIN,
   IPV4_ID,
@@ -62,11 +63,13 @@ import {
   IPV6_HOP_LIMIT,
   IPV6_PAYLOAD_LENGTH,
   IPV6_SOURCE,
+  TCP_ACK,
   TCP_ACKNOWLEDGMENT,
   TCP_CHECKSUM,
   TCP_DATA_OFFSET,
   TCP_FLAGS,
   TCP_HEADER_MIN,
+  TCP_PSH,
   TCP_SEQUENCE,
   TCP_WINDOW,
   UDP_CHECKSUM,
@@ -78,9 +81,6 @@ import { absolute } from './trains';
 
 const JOIN_TCP: u32 = 1;
 const JOIN_UDP: u32 = 2;
-const TCP_PSH: u32 = 0x08;
-const TCP_ACK: u32 = 0x10;
-const DF: u32 = 0x4000;
 /** Largest total length of a joined packet. */
 const MAX_JOINED: u32 = 65535;
 /** UDP_MAX_SEGMENTS of kernels before 6.9, include/linux/udp.h. */
@@ -275,7 +275,7 @@ function mayJoin(newest: usize, kind: u32, ip: usize, header: u32, payload: u32,
     return false;
   }
   // The kernel numbers segments id, id + 1, ...: without DF the numbers matter to whoever reassembles fragments.
-  return (bits & DF) != 0 || ((get16(head + IPV4_ID) + joined) & 0xffff) == get16(ip + IPV4_ID);
+  return (bits & IPV4_DONT_FRAGMENT) != 0 || ((get16(head + IPV4_ID) + joined) & 0xffff) == get16(ip + IPV4_ID);
 }
 
 function sameBytes(a: usize, b: usize, length: u32): bool {

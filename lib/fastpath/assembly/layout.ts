@@ -1,31 +1,6 @@
-// Offsets inside headers. RFC 791 §3.1, RFC 8200 §3, RFC 9293 §3.1, RFC 768.
-export const IPPROTO_ICMP: u32 = 1;
-export const IPPROTO_TCP: u32 = 6;
-export const IPPROTO_UDP: u32 = 17;
-export const IPPROTO_ICMPV6: u32 = 58;
-export const IPV4_HEADER_MIN: u32 = 20;
-export const IPV4_TOS: usize = 1;
-export const IPV4_TOTAL_LENGTH: usize = 2;
-export const IPV4_ID: usize = 4;
-export const IPV4_FLAGS_FRAGMENT: usize = 6;
-export const IPV4_TTL: usize = 8;
-export const IPV4_PROTOCOL: usize = 9;
-export const IPV4_CHECKSUM: usize = 10;
-export const IPV4_SOURCE: usize = 12;
-export const IPV4_DESTINATION: usize = 16;
-export const IPV6_HEADER: u32 = 40;
-export const IPV6_PAYLOAD_LENGTH: usize = 4;
-export const IPV6_NEXT_HEADER: usize = 6;
-export const IPV6_HOP_LIMIT: usize = 7;
-export const IPV6_SOURCE: usize = 8;
-export const IPV6_DESTINATION: usize = 24;
-export const TCP_HEADER_MIN: u32 = 20;
-export const TCP_SEQUENCE: usize = 4;
-export const TCP_ACKNOWLEDGMENT: usize = 8;
-export const TCP_DATA_OFFSET: usize = 12;
-export const TCP_FLAGS: usize = 13;
-export const TCP_WINDOW: usize = 14;
-export const TCP_CHECKSUM: usize = 16;
-export const UDP_HEADER: u32 = 8;
-export const UDP_LENGTH: usize = 4;
-export const UDP_CHECKSUM: usize = 6;
+// Where fields lie: the same files the TypeScript codecs use, so that an offset exists once.
+export * from '../../wire/ip-layout';
+export * from '../../wire/ipv4-layout';
+export * from '../../wire/ipv6-layout';
+export * from '../../wire/tcp-layout';
+export * from '../../wire/udp-layout';

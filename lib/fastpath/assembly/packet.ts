@@ -3,12 +3,17 @@ import { DROP_BAD_HEADER, DROP_BAD_HEADER_CHECKSUM, DROP_NOT_IP, DROP_TRUNCATED 
 import { get16, put16 } from './bytes';
 import { fold, sumBytes } from './checksum';
 import {
+  IPPROTO_DESTINATION_OPTIONS,
+  IPPROTO_FRAGMENT,
+  IPPROTO_HOP_BY_HOP,
+  IPPROTO_ROUTING,
   IPV4_CHECKSUM,
   IPV4_FLAGS_FRAGMENT,
   IPV4_HEADER_MIN,
   IPV4_PROTOCOL,
   IPV4_TOTAL_LENGTH,
   IPV4_TTL,
+  IPV6_EXT_MAX,
   IPV6_HEADER,
   IPV6_HOP_LIMIT,
   IPV6_NEXT_HEADER,
@@ -27,10 +32,10 @@ export function checkPacket(ip: usize, size: u32): i32 {
 // @ts-ignore: decorator
 @inline
 function checkIpv4(ip: usize, size: u32): i32 {
-  if (size < IPV4_HEADER_MIN) return -1 - DROP_TRUNCATED;
+  if (size < <u32>IPV4_HEADER_MIN) return -1 - DROP_TRUNCATED;
   const header = (<u32>load<u8>(ip) & 15) << 2;
   const total = get16(ip + IPV4_TOTAL_LENGTH);
-  if (header < IPV4_HEADER_MIN || total < header) return -1 - DROP_BAD_HEADER;
+  if (header < <u32>IPV4_HEADER_MIN || total < header) return -1 - DROP_BAD_HEADER;
   if (total > size) return -1 - DROP_TRUNCATED;
   if (fold(sumBytes(ip, header, 0)) != 0xffff) return -1 - DROP_BAD_HEADER_CHECKSUM;
   return <i32>total;
@@ -39,11 +44,11 @@ function checkIpv4(ip: usize, size: u32): i32 {
 // @ts-ignore: decorator
 @inline
 function checkIpv6(ip: usize, size: u32): i32 {
-  if (size < IPV6_HEADER) return -1 - DROP_TRUNCATED;
+  if (size < <u32>IPV6_HEADER) return -1 - DROP_TRUNCATED;
   const payload = get16(ip + IPV6_PAYLOAD_LENGTH);
   // A jumbogram (RFC 2675) says 0 and brings its length in a hop-by-hop option; none fits a datagram.
-  if (payload == 0 && load<u8>(ip, IPV6_NEXT_HEADER) == 0) return -1 - DROP_BAD_HEADER;
-  const total = IPV6_HEADER + payload;
+  if (payload == 0 && load<u8>(ip, IPV6_NEXT_HEADER) == IPPROTO_HOP_BY_HOP) return -1 - DROP_BAD_HEADER;
+  const total: u32 = IPV6_HEADER + payload;
   if (total > size) return -1 - DROP_TRUNCATED;
   return <i32>total;
 }
@@ -73,9 +78,6 @@ export let transport: u32 = 0;
 export let fragment: bool = false;
 export let laterFragment: bool = false;
 
-/** Most extension headers we walk: more is an attack or a loop. RFC 8200 §4.1 names seven. */
-const MAX_EXTENSION_HEADERS: u32 = 8;
-
 /** Finds the transport header of a checked packet. `protocol` is 255 if an IPv6 chain runs over the packet's end. */
 export function findTransport(ip: usize, total: u32): void {
   fragment = false;
@@ -90,15 +92,19 @@ export function findTransport(ip: usize, total: u32): void {
   }
   let next = <u32>load<u8>(ip, IPV6_NEXT_HEADER);
   let at: u32 = IPV6_HEADER;
-  for (let i: u32 = 0; i < MAX_EXTENSION_HEADERS; i++) {
-    // hop-by-hop 0, routing 43, fragment 44, destination options 60
-    if (next != 0 && next != 43 && next != 44 && next != 60) {
+  for (let i: u32 = 0; i < <u32>IPV6_EXT_MAX; i++) {
+    if (
+      next != IPPROTO_HOP_BY_HOP &&
+      next != IPPROTO_ROUTING &&
+      next != IPPROTO_FRAGMENT &&
+      next != IPPROTO_DESTINATION_OPTIONS
+    ) {
       protocol = next;
       transport = at;
       return;
     }
     if (at + 8 > total) break;
-    if (next == 44) {
+    if (next == IPPROTO_FRAGMENT) {
       const bits = get16(ip + at + 2);
       fragment = true;
       laterFragment = (bits & 0xfff8) != 0;

@@ -12,9 +12,12 @@ import {
   IPV6_HEADER,
   IPV6_PAYLOAD_LENGTH,
   TCP_CHECKSUM,
+  TCP_CWR,
   TCP_DATA_OFFSET,
+  TCP_FIN,
   TCP_FLAGS,
   TCP_HEADER_MIN,
+  TCP_PSH,
   TCP_SEQUENCE,
   UDP_CHECKSUM,
   UDP_HEADER,
@@ -27,10 +30,6 @@ import { segmentSpace, stage, takeSegmentSpace } from './trains';
 const GSO_TCPV4: u32 = 1;
 const GSO_TCPV6: u32 = 4;
 const GSO_UDP_L4: u32 = 5;
-
-const TCP_FIN: u32 = 0x01;
-const TCP_PSH: u32 = 0x08;
-const TCP_CWR: u32 = 0x80;
 
 /** Our choice: smaller segments carry less than a byte a header byte; nobody asks for them but an attacker. */
 const MIN_SEGMENT: u32 = 8;
@@ -58,7 +57,7 @@ export function planSegments(ip: usize, total: u32, gsoType: u32, gsoSize: u32):
   if (isTcp) {
     if (transport + TCP_HEADER_MIN > total) return false;
     transportHeader = (<u32>load<u8>(ip + transport, TCP_DATA_OFFSET) >> 4) << 2;
-    if (transportHeader < TCP_HEADER_MIN) return false;
+    if (transportHeader < <u32>TCP_HEADER_MIN) return false;
   }
   headerLength = transport + transportHeader;
   if (headerLength >= total || headerLength > 240 || gsoSize < MIN_SEGMENT) return false;
