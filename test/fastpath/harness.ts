@@ -239,6 +239,21 @@ export class Harness {
     this.view.setBigUint64(header + 40, BigInt(controlLength), true);
   }
 
+  /** The first item's packets as they are written one by one after the TUN refused the joined write. */
+  partsOf(messages: readonly ReceivedMessage[]): Uint8Array[] {
+    this.kernels.inboundPrepare(messages.length);
+    for (const [index, message] of messages.entries()) {
+      this.#receive(index, message);
+      this.kernels.inboundMessage(index, 0);
+    }
+    this.kernels.inboundWrite(0);
+    const parts = Array.from({ length: this.kernels.itemCount(0) }, (_, part) =>
+      this.#gather(WRITE_IOVECS, this.kernels.itemPart(0, part)).subarray(this.#vnet),
+    );
+    this.kernels.inboundReset();
+    return parts;
+  }
+
   #write(result: Inbound): void {
     const items = this.kernels.inboundItems();
     for (let i = 0; i < items; i++) {
@@ -257,7 +272,7 @@ export class Harness {
       const at = Number(this.view.getBigUint64(iovec + i * 16, true));
       parts.push(this.bytes.slice(at, at + Number(this.view.getBigUint64(iovec + i * 16 + 8, true))));
     }
-    return Buffer.concat(parts);
+    return Uint8Array.from(Buffer.concat(parts));
   }
 
   #takeIcmp(): Uint8Array[] {
