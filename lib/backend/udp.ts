@@ -1,0 +1,220 @@
+/**
+ * IP-in-UDP, flannel's `udp` backend: the UDP payload is the inner IP packet and nothing else (flannel pkg/backend/udp).
+ *
+ *   TUN flannel0, <subnet base>/32, route <Network> ── worker ── UDP <external address>:<Port> ── peer's <PublicIP>:<Port>
+ */
+import { release } from 'node:os';
+import { formatIpv4 } from '../addr/ipv4.ts';
+import { formatPrefix, type Prefix, samePrefix } from '../addr/prefix.ts';
+import { addStats, noStats } from '../dataplane/add-stats.ts';
+import { Dataplane } from '../dataplane/client.ts';
+import type { PeerRoutes } from '../dataplane/fib-writer.ts';
+import type { DataplaneStats, OffloadStatus } from '../dataplane/stats.ts';
+import { messageOf, WeftError } from '../error.ts';
+import type { Lease } from '../lease/lease.ts';
+import { closeFd } from '../sys/descriptor.ts';
+import { RouteNetlink } from '../sys/netlink/rtnetlink.ts';
+import { writeInterfaceSysctl } from '../sys/sysctl.ts';
+import { openTun } from '../sys/tun.ts';
+import { ipv4SocketAddress, openUdpSocket } from '../sys/udp-socket.ts';
+import type { Backend, BackendOptions, BackendRoute } from './backend.ts';
+import { Offloads } from './offload.ts';
+
+const DEVICE = 'flannel0';
+const DEFAULT_PORT = 8285;
+/** Outer IPv4 20 + outer UDP 8. */
+const OVERHEAD = 20 + 8;
+/** Our choice; flannel leaves the kernel's 500, which bursts of small packets overrun. */
+const TX_QUEUE_LENGTH = 1000;
+/** Our choice: 8 MiB hold what a 10 Gb/s underlay brings in 6 ms. */
+const SOCKET_BUFFER = 8 << 20;
+/** Waits between attempts to rebuild a lost device. */
+const REBUILD_DELAYS_MS = [0, 100, 500, 1000, 2000, 5000];
+
+/** The parts that exist together: they are opened, lost and closed as one. */
+interface Engine {
+  readonly tunFd: number;
+  readonly socketFd: number;
+  readonly dataplane: Dataplane;
+  readonly offloads: Offloads;
+}
+
+/** Creates the device, its address and route, the socket and the data-plane thread. Codes: see openTun, openUdpSocket. */
+export async function startUdpBackend(options: BackendOptions): Promise<Backend> {
+  const backend = new UdpBackend(options, portOf(options.config.backend));
+  await backend.open();
+  return backend;
+}
+
+/** flannel decodes `Port` without regard to case; unset is 8285. */
+function portOf(config: Readonly<Record<string, unknown>>): number {
+  const key = Object.keys(config).findLast((name) => name.toLowerCase() === 'port');
+  const value = key === undefined ? undefined : config[key];
+  if (value === undefined || value === null) return DEFAULT_PORT;
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 65535) return value;
+  throw new WeftError('CONFIG_INVALID', `Backend.Port is ${JSON.stringify(value)}, allowed are 1 to 65535`, {
+    hint: 'correct the network configuration in etcd and start again',
+  });
+}
+
+class UdpBackend implements Backend {
+  readonly type = 'udp';
+  readonly deviceName = DEVICE;
+  readonly overlayMtu: number;
+  readonly port: number;
+  readonly #options: BackendOptions;
+  #engine: Engine | undefined;
+  #routes: PeerRoutes[] = [];
+  #stopped = false;
+  #rebuilding: Promise<void> | undefined;
+  /** Counters of engines that were lost, so that totals never go back. */
+  #before: DataplaneStats | undefined;
+
+  constructor(options: BackendOptions, port: number) {
+    this.#options = options;
+    this.port = port;
+    this.overlayMtu = options.external.mtu - OVERHEAD;
+  }
+
+  async open(): Promise<void> {
+    const { offload, external, own, log, sourceCheck } = this.#options;
+    const offloads = new Offloads(offload, release());
+    const socketFd = openUdpSocket(external.ipv4, this.port, SOCKET_BUFFER);
+    let tunFd: number | undefined;
+    try {
+      offloads.negotiateSocket(socketFd);
+      tunFd = openTun(DEVICE, offloads.wantsVnetHeader).fd;
+      offloads.negotiateTun(tunFd);
+      this.#configureDevice();
+      offloads.probeTun(tunFd);
+      const dataplane = await Dataplane.start({
+        tunFd,
+        socketFd,
+        vnetHeader: offloads.wantsVnetHeader,
+        maxSegments: offloads.maxSegments,
+        tunGro: offloads.isActive('tun-gro'),
+        tunUso: offloads.isActive('tun-uso'),
+        batching: offloads.batching,
+        sourceCheck,
+        own,
+        tunnel4: own.ipv4.address,
+        tunnel6: own.ipv6?.address,
+        onOffloadRefused: (name, reason) => {
+          offloads.refuse(name, reason);
+          log.warn({ offload: name, reason }, 'An offload was refused in operation; no packet was lost for it');
+        },
+        onLost: (reason) => this.#lost(reason),
+      });
+      this.#engine = { tunFd, socketFd, dataplane, offloads };
+    } catch (error) {
+      if (tunFd !== undefined) closeFd(tunFd, `TUN device "${DEVICE}"`);
+      closeFd(socketFd, 'UDP socket');
+      throw error;
+    }
+    this.#applyRoutes();
+  }
+
+  /** Address <subnet base>/32, MTU, up, and one route for the whole network, as flanneld leaves them. */
+  #configureDevice(): void {
+    const { config, own } = this.#options;
+    const netlink = RouteNetlink.open();
+    try {
+      const link = netlink.linkByName(DEVICE);
+      if (link === undefined) throw new WeftError('DEVICE_LOST', `Device "${DEVICE}" vanished while it was set up`);
+      netlink.setLinkMtu(link.index, this.overlayMtu);
+      netlink.setTxQueueLength(link.index, TX_QUEUE_LENGTH);
+      // ICMP errors come from the device's own address, which the kernel takes for a forgery otherwise.
+      writeInterfaceSysctl('ipv4', DEVICE, 'accept_local', '1');
+      netlink.addAddress(link.index, { address: own.ipv4.address, length: 32 });
+      netlink.setLinkUp(link.index);
+      netlink.addRoute({ destination: config.network, interfaceIndex: link.index }, { replace: true });
+      if (own.ipv6 !== undefined && config.ipv6 !== undefined) {
+        netlink.addAddress(link.index, { address: own.ipv6.address, length: 128 });
+        netlink.addRoute({ destination: config.ipv6.network, interfaceIndex: link.index }, { replace: true });
+      }
+    } finally {
+      netlink.close();
+    }
+  }
+
+  setLeases(leases: readonly Lease[]): void {
+    const byPeer = new Map<number, Prefix[]>();
+    for (const { subnets, attrs } of leases) {
+      if (samePrefix(subnets.ipv4, this.#options.own.ipv4)) continue;
+      const prefixes = byPeer.get(attrs.publicIp) ?? [];
+      prefixes.push(subnets.ipv4, ...(subnets.ipv6 === undefined ? [] : [subnets.ipv6]));
+      byPeer.set(attrs.publicIp, prefixes);
+    }
+    this.#routes = [...byPeer].map(([publicIp, prefixes]) => ({
+      publicIp,
+      socketAddress: ipv4SocketAddress(publicIp, this.port),
+      prefixes,
+    }));
+    this.#applyRoutes();
+  }
+
+  #applyRoutes(): void {
+    this.#engine?.dataplane.setRoutes(this.#routes, (prefixes) => {
+      const text = prefixes.slice(0, 5).map(formatPrefix);
+      this.#options.log.error({ count: prefixes.length, first: text }, 'The FIB is full; routes were left out');
+    });
+  }
+
+  /** The device was deleted under us: build everything again, with growing pauses. */
+  #lost(reason: string): void {
+    const { log } = this.#options;
+    const engine = this.#engine;
+    if (this.#stopped || engine === undefined) return;
+    log.warn({ device: DEVICE, reason }, 'The device is gone; building it again');
+    this.#before = this.stats();
+    this.#engine = undefined;
+    closeFd(engine.tunFd, `TUN device "${DEVICE}"`);
+    closeFd(engine.socketFd, 'UDP socket');
+    this.#rebuilding = this.#rebuild();
+  }
+
+  async #rebuild(): Promise<void> {
+    const { log } = this.#options;
+    for (let attempt = 0; !this.#stopped; attempt++) {
+      const delay = REBUILD_DELAYS_MS[Math.min(attempt, REBUILD_DELAYS_MS.length - 1)]!;
+      await new Promise((resolve) => setTimeout(resolve, delay));
+      if (this.#stopped) return;
+      try {
+        await this.open();
+        log.info({ device: DEVICE, attempt: attempt + 1 }, 'The device is back');
+        return;
+      } catch (error) {
+        log.error({ device: DEVICE, error: messageOf(error) }, 'Cannot build the device; trying again');
+      }
+    }
+  }
+
+  offloads(): readonly OffloadStatus[] {
+    return this.#engine?.offloads.list() ?? [];
+  }
+
+  stats(): DataplaneStats {
+    const now = this.#engine?.dataplane.stats();
+    if (now === undefined) return this.#before ?? noStats();
+    return this.#before === undefined ? now : addStats(this.#before, now);
+  }
+
+  routes(): readonly BackendRoute[] {
+    return this.#routes.flatMap(({ publicIp, prefixes }) =>
+      prefixes.map((prefix) => ({ prefix: formatPrefix(prefix), via: formatIpv4(publicIp), device: DEVICE })),
+    );
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#rebuilding;
+    const engine = this.#engine;
+    this.#engine = undefined;
+    if (engine === undefined) return;
+    this.#before = engine.dataplane.stats();
+    await engine.dataplane.stop();
+    // The device goes with its descriptor, its address and routes with the device.
+    closeFd(engine.tunFd, `TUN device "${DEVICE}"`);
+    closeFd(engine.socketFd, 'UDP socket');
+  }
+}
