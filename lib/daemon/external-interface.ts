@@ -94,14 +94,18 @@ function matchNameOrAddress(text: string, host: HostNetwork): Choice | undefined
   return link && { link, ipv4, reason };
 }
 
-/** The IPv4 addresses of all interfaces first, then all names, as flannel does. */
+/**
+ * The IPv4 addresses of all interfaces first, then all names, as flannel does; but of several names that match, one without
+ * an IPv4 address only if there is no other.
+ */
 function matchRegex(text: string, host: HostNetwork): Choice | undefined {
   const regex = compileGoRegex(text);
   for (const link of host.links) {
     const ipv4 = interfaceAddresses(host, link, 4).find((address) => regex.test(formatIpv4(address)));
     if (ipv4 !== undefined) return { link, ipv4, reason: `-iface-regex=${text} matches ${formatIpv4(ipv4)}` };
   }
-  const link = host.links.find((candidate) => regex.test(candidate.name));
+  const named = host.links.filter((candidate) => regex.test(candidate.name));
+  const link = named.find((candidate) => interfaceAddresses(host, candidate, 4).length > 0) ?? named[0];
   return link && { link, ipv4: undefined, reason: `-iface-regex=${text} matches ${link.name}` };
 }
 

@@ -90,7 +90,12 @@ test('weft stats prints counters and every drop reason, those that happened firs
   t.deepEqual({ code, stderr }, { code: 0, stderr: '' });
   t.true(stdout.startsWith(STATS_TEXT), stdout);
   const lines = stdout.slice(stdout.indexOf('Drop reason')).trimEnd().split('\n').slice(1);
-  t.deepEqual(new Set(lines.map((line) => line.split(' ')[0])), new Set<string | undefined>(DROP_REASONS));
+  t.is(lines.length, DROP_REASONS.length);
+  for (const reason of DROP_REASONS)
+    t.true(
+      lines.some((line) => line.startsWith(`${reason} `)),
+      reason,
+    );
 });
 
 test('weft status of a waiting daemon says for what, and exits with 1', async (t) => {
