@@ -3,6 +3,7 @@ import type { Ipv6 } from '../addr/ipv6.ts';
 import type { DataplaneStats, OffloadStatus } from '../dataplane/stats.ts';
 import type { Lease, SubnetPair } from '../lease/lease.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
+import type { RefusedLease } from './peer-leases.ts';
 
 /** The external interface: the NIC of the underlay that the daemon chose, and why. */
 export interface ExternalInterface {
@@ -56,6 +57,8 @@ export interface Backend {
   readonly port: number;
   /** Replaces all routes to peers. `leases` may hold the own lease; it is left out. Takes effect within milliseconds. */
   setLeases(leases: readonly Lease[]): void;
+  /** Leases that were not made routes, and why. */
+  refusedLeases(): readonly RefusedLease[];
   offloads(): readonly OffloadStatus[];
   stats(): DataplaneStats;
   routes(): readonly BackendRoute[];

@@ -5,7 +5,7 @@
  */
 import { release } from 'node:os';
 import { formatIpv4 } from '../addr/ipv4.ts';
-import { formatPrefix, type Prefix, samePrefix } from '../addr/prefix.ts';
+import { formatPrefix } from '../addr/prefix.ts';
 import { addStats, noStats } from '../dataplane/add-stats.ts';
 import { Dataplane } from '../dataplane/client.ts';
 import type { PeerRoutes } from '../dataplane/fib-writer.ts';
@@ -19,6 +19,7 @@ import { openTun } from '../sys/tun.ts';
 import { ipv4SocketAddress, openUdpSocket } from '../sys/udp-socket.ts';
 import type { Backend, BackendOptions, BackendRoute } from './backend.ts';
 import { Offloads } from './offload.ts';
+import { type RefusedLease, sortLeases } from './peer-leases.ts';
 
 const DEVICE = 'flannel0';
 const DEFAULT_PORT = 8285;
@@ -65,6 +66,7 @@ class UdpBackend implements Backend {
   readonly #options: BackendOptions;
   #engine: Engine | undefined;
   #routes: PeerRoutes[] = [];
+  #refused: readonly RefusedLease[] = [];
   #stopped = false;
   #rebuilding: Promise<void> | undefined;
   /** Counters of engines that were lost, so that totals never go back. */
@@ -138,19 +140,28 @@ class UdpBackend implements Backend {
   }
 
   setLeases(leases: readonly Lease[]): void {
-    const byPeer = new Map<number, Prefix[]>();
-    for (const { subnets, attrs } of leases) {
-      if (samePrefix(subnets.ipv4, this.#options.own.ipv4)) continue;
-      const prefixes = byPeer.get(attrs.publicIp) ?? [];
-      prefixes.push(subnets.ipv4, ...(subnets.ipv6 === undefined ? [] : [subnets.ipv6]));
-      byPeer.set(attrs.publicIp, prefixes);
+    const { config, external, own, log } = this.#options;
+    const { peers, refused } = sortLeases(leases, {
+      own,
+      network: config.network,
+      ipv6Network: config.ipv6?.network,
+      addresses: [external.ipv4, external.publicIp],
+    });
+    for (const lease of refused) {
+      const known = this.#refused.some((other) => other.subnet === lease.subnet && other.reason === lease.reason);
+      if (!known) log.warn(lease, 'A lease is not used');
     }
-    this.#routes = [...byPeer].map(([publicIp, prefixes]) => ({
+    this.#refused = refused;
+    this.#routes = peers.map(({ publicIp, prefixes }) => ({
       publicIp,
       socketAddress: ipv4SocketAddress(publicIp, this.port),
       prefixes,
     }));
     this.#applyRoutes();
+  }
+
+  refusedLeases(): readonly RefusedLease[] {
+    return this.#refused;
   }
 
   #applyRoutes(): void {

@@ -1,0 +1,81 @@
+import test from 'ava';
+import { parseIpv4 } from '../../lib/addr/ipv4.ts';
+import type { Ipv4Prefix, Ipv6Prefix } from '../../lib/addr/prefix.ts';
+import { formatPrefix } from '../../lib/addr/prefix.ts';
+import { type OwnPlace, sortLeases } from '../../lib/backend/peer-leases.ts';
+import type { Lease } from '../../lib/lease/lease.ts';
+import { prefix } from '../fastpath/harness.ts';
+
+const PLACE: OwnPlace = {
+  own: { ipv4: prefix('10.244.1.0/24') as Ipv4Prefix, ipv6: prefix('fd00:1::/64') as Ipv6Prefix },
+  network: prefix('10.244.0.0/16') as Ipv4Prefix,
+  ipv6Network: prefix('fd00::/16') as Ipv6Prefix,
+  addresses: [parseIpv4('192.0.2.1')!, parseIpv4('203.0.113.1')!],
+};
+
+function lease(subnet: string, publicIp: string, ipv6?: string): Lease {
+  return {
+    subnets: {
+      ipv4: prefix(subnet) as Ipv4Prefix,
+      ipv6: ipv6 === undefined ? undefined : (prefix(ipv6) as Ipv6Prefix),
+    },
+    attrs: {
+      publicIp: parseIpv4(publicIp)!,
+      publicIpv6: undefined,
+      backendType: '',
+      backendData: undefined,
+      backendV6Data: undefined,
+    },
+    expiresAtMs: undefined,
+  };
+}
+
+test('leases of other hosts become peers, those of one host together', (t) => {
+  const { peers, refused } = sortLeases(
+    [
+      lease('10.244.2.0/24', '192.0.2.2', 'fd00:2::/64'),
+      lease('10.244.3.0/24', '192.0.2.3'),
+      lease('10.244.4.0/24', '192.0.2.2'),
+    ],
+    PLACE,
+  );
+  t.deepEqual(refused, []);
+  t.deepEqual(
+    peers.map((peer) => peer.prefixes.map(formatPrefix)),
+    [['10.244.2.0/24', 'fd00:2::/64', '10.244.4.0/24'], ['10.244.3.0/24']],
+  );
+});
+
+test('the own lease is neither a peer nor refused', (t) => {
+  t.deepEqual(sortLeases([lease('10.244.1.0/24', '192.0.2.1')], PLACE), { peers: [], refused: [] });
+});
+
+const bad: readonly [string, Lease, RegExp][] = [
+  ['another lease with our PublicIP', lease('10.244.2.0/24', '192.0.2.1'), /this host/],
+  ['our interface address', lease('10.244.2.0/24', '203.0.113.1'), /this host/],
+  ['PublicIP 0.0.0.0', lease('10.244.2.0/24', '0.0.0.0'), /not a host/],
+  ['PublicIP loopback', lease('10.244.2.0/24', '127.0.0.1'), /not a host/],
+  ['PublicIP multicast', lease('10.244.2.0/24', '224.0.0.1'), /not a host/],
+  ['PublicIP broadcast', lease('10.244.2.0/24', '255.255.255.255'), /not a host/],
+  ['PublicIP inside the overlay', lease('10.244.2.0/24', '10.244.3.1'), /inside the overlay/],
+  ['the default route', lease('0.0.0.0/0', '192.0.2.2'), /outside/],
+  ['loopback as subnet', lease('127.0.0.0/8', '192.0.2.2'), /outside/],
+  ['the underlay as subnet', lease('192.0.2.0/24', '192.0.2.2'), /outside/],
+  ['the whole network', lease('10.244.0.0/16', '192.0.2.2'), /overlaps/],
+  ['our own subnet', lease('10.244.1.0/24', '192.0.2.2'), /overlaps/],
+  ['a part of our subnet', lease('10.244.1.128/25', '192.0.2.2'), /overlaps/],
+];
+
+for (const [name, one, reason] of bad) {
+  test(`refused without harm to the others: ${name}`, (t) => {
+    const { peers, refused } = sortLeases([one, lease('10.244.9.0/24', '192.0.2.9')], PLACE);
+    t.is(peers.length, 1);
+    t.is(refused.length, 1);
+    t.regex(refused[0]!.reason, reason);
+  });
+}
+
+test('a foreign IPv6 subnet is left out, the IPv4 one stays', (t) => {
+  const { peers } = sortLeases([lease('10.244.2.0/24', '192.0.2.2', '2001:db8::/64')], PLACE);
+  t.deepEqual(peers[0]!.prefixes.map(formatPrefix), ['10.244.2.0/24']);
+});
