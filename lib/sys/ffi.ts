@@ -148,3 +148,8 @@ export const eventfd = libc.func('int eventfd(uint32_t initial, int flags)') as 
   initial: number,
   flags: number,
 ) => number;
+export const madvise = libc.func('int madvise(uintptr_t address, size_t length, int advice)') as (
+  address: Address,
+  length: number,
+  advice: number,
+) => number;
