@@ -19,6 +19,7 @@ import {
 } from '../fastpath/abi.ts';
 import { loadPacketKernels } from '../fastpath/load.ts';
 import { addressOf, poll, read } from '../sys/ffi.ts';
+import { adviseHugePages } from '../sys/memory.ts';
 import { IcmpBudget } from './icmp.ts';
 import { inboundTurn } from './inbound.ts';
 import { outboundTurn, resumeOutbound } from './outbound.ts';
@@ -44,6 +45,8 @@ function openQueue(start: WorkerStart): Queue {
   const kernels = loadPacketKernels(start.memory);
   const base = addressOf(bytes);
   kernels.setBase(BigInt(base));
+  // Measured, one CPU, one TCP stream: 4.1 Gb/s with small pages, 6.0 with huge ones (docs/adr/0003).
+  adviseHugePages(base, bytes.length);
   return {
     kernels,
     base,

@@ -148,6 +148,31 @@ export const eventfd = libc.func('int eventfd(uint32_t initial, int flags)') as 
   initial: number,
   flags: number,
 ) => number;
+export const madvise = libc.func('int madvise(uintptr_t address, size_t length, int advice)') as (
+  address: Address,
+  length: number,
+  advice: number,
+) => number;
 
-/** Ends the process at once, whatever its threads do: _exit(2). */
-export const exitImmediately = libc.func('void _exit(int status)') as (status: number) => void;
+// For the benchmark's child processes.
+export const nanosleep = libc.func('int nanosleep(uintptr_t duration, uintptr_t remaining)') as (
+  duration: Address,
+  remaining: Address,
+) => number;
+export const prctl = libc.func('prctl', 'int', [
+  'int',
+  'unsigned long',
+  'unsigned long',
+  'unsigned long',
+  'unsigned long',
+]) as (option: number, a: number, b: number, c: number, d: number) => number;
+export const schedGetaffinity = libc.func('sched_getaffinity', 'int', ['int', 'size_t', 'void *']) as (
+  tid: number,
+  size: number,
+  mask: Uint8Array,
+) => number;
+export const schedSetaffinity = libc.func('sched_setaffinity', 'int', ['int', 'size_t', 'void *']) as (
+  tid: number,
+  size: number,
+  mask: Uint8Array,
+) => number;

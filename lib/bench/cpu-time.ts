@@ -1,0 +1,42 @@
+/** CPU time from /proc. proc(5); resolution is one clock tick, 10 ms, per CPU and kind. */
+import { WeftError } from '../error.ts';
+
+/** USER_HZ: the unit of /proc, 100 on every architecture Linux runs Node on. */
+const TICKS_PER_SECOND = 100;
+
+/**
+ * Seconds the whole machine was busy since boot: user, nice, system, irq and softirq of all CPUs, from the text of
+ * /proc/stat. Not idle, iowait or steal; guest time is part of user already.
+ */
+export function machineCpuSeconds(procStat: string): number {
+  const fields = /^cpu +(.*)$/m.exec(procStat)?.[1]?.trim().split(/ +/).map(Number);
+  if (fields === undefined || fields.length < 7) throw new WeftError('PROC_FORMAT', '/proc/stat has no "cpu" line');
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = fields;
+  return (user + nice + system + irq + softirq) / TICKS_PER_SECOND;
+}
+
+/** Seconds all threads of a process ran, in user and kernel mode, from the text of /proc/<pid>/stat. */
+export function processCpuSeconds(procPidStat: string): number {
+  // The second field is the name in parentheses, which may itself hold spaces and parentheses.
+  const fields = procPidStat.slice(procPidStat.lastIndexOf(')') + 2).split(' ');
+  const user = Number(fields[11]);
+  const system = Number(fields[12]);
+  if (!Number.isFinite(user + system)) throw new WeftError('PROC_FORMAT', '/proc/<pid>/stat is too short');
+  return (user + system) / TICKS_PER_SECOND;
+}
+
+/** Bytes resident now, from the text of /proc/<pid>/status. */
+export function residentBytes(procPidStatus: string): number {
+  const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(procPidStatus)?.[1];
+  if (kilobytes === undefined) throw new WeftError('PROC_FORMAT', '/proc/<pid>/status has no VmRSS');
+  return Number(kilobytes) * 1024;
+}
+
+/** Ip: FragCreates, fragments this network namespace made, from the text of its /proc/net/snmp. */
+export function fragmentsCreated(procNetSnmp: string): number {
+  const lines = procNetSnmp.split('\n').filter((line) => line.startsWith('Ip: '));
+  const index = lines[0]?.split(' ').indexOf('FragCreates') ?? -1;
+  const value = Number(lines[1]?.split(' ')[index]);
+  if (index < 0 || !Number.isFinite(value)) throw new WeftError('PROC_FORMAT', '/proc/net/snmp has no Ip FragCreates');
+  return value;
+}

@@ -1,0 +1,84 @@
+/** iperf3(1): how we start it, and what we read from its `--json` report. */
+import { WeftError } from '../error.ts';
+
+/** Named and set in every run: the machine's default may be BBR, which paces and so hides what the path can do. */
+export const CONGESTION_CONTROL = 'cubic';
+
+export interface TcpTest {
+  readonly server: string;
+  readonly port: number;
+  readonly streams: number;
+  /** Seconds that count; one more before them does not (slow start, just-in-time compilation). */
+  readonly seconds: number;
+}
+
+/** Seconds at the start of a run that do not count. */
+export const OMITTED_SECONDS = 1;
+
+export function serverArguments(port: number): string[] {
+  return ['--server', '--one-off', '--forceflush', '--port', String(port)];
+}
+
+/** What the server prints when it accepts connections. */
+export const SERVER_LISTENING = 'Server listening';
+
+export function clientArguments(test: TcpTest): string[] {
+  const options = {
+    client: test.server,
+    port: test.port,
+    congestion: CONGESTION_CONTROL,
+    parallel: test.streams,
+    time: test.seconds,
+    omit: OMITTED_SECONDS,
+    'connect-timeout': 3000,
+  };
+  return [...Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]), '--json'];
+}
+
+export interface TcpResult {
+  /** Payload that arrived, over the seconds that count. */
+  readonly bitsPerSecond: number;
+  /** Payload bytes sent in the whole run, the omitted second too: what the CPU time of the run paid for. */
+  readonly totalBytes: number;
+  readonly retransmits: number;
+  /** As iperf3 read it back from the socket. */
+  readonly congestionControl: string;
+  /** TCP maximum segment size in bytes. */
+  readonly mss: number;
+}
+
+interface Iperf3Report {
+  readonly error?: string;
+  readonly start?: { readonly tcp_mss_default?: number };
+  readonly intervals?: readonly { readonly sum?: { readonly bytes?: number } }[];
+  readonly end?: {
+    readonly sum_sent?: { readonly retransmits?: number };
+    readonly sum_received?: { readonly bits_per_second?: number };
+    readonly sender_tcp_congestion?: string;
+  };
+}
+
+/** Reads the client's report. Codes: IPERF3_FAILED with iperf3's own words, IPERF3_REPORT if it is not one. */
+export function readIperf3Report(text: string): TcpResult {
+  let report: Iperf3Report;
+  try {
+    report = JSON.parse(text) as Iperf3Report;
+  } catch (error) {
+    throw new WeftError('IPERF3_REPORT', `iperf3 printed no JSON report: "${text.slice(0, 200)}"`, { cause: error });
+  }
+  if (report.error !== undefined) throw new WeftError('IPERF3_FAILED', `iperf3 failed: ${report.error}`);
+  const bitsPerSecond = report.end?.sum_received?.bits_per_second;
+  const congestionControl = report.end?.sender_tcp_congestion;
+  if (bitsPerSecond === undefined || congestionControl === undefined) {
+    throw new WeftError('IPERF3_REPORT', 'the report of iperf3 has no end.sum_received or no sender_tcp_congestion', {
+      hint: 'iperf3 3.7 or later is needed',
+    });
+  }
+  return {
+    bitsPerSecond,
+    totalBytes: (report.intervals ?? []).reduce((sum, interval) => sum + (interval.sum?.bytes ?? 0), 0),
+    retransmits: report.end?.sum_sent?.retransmits ?? 0,
+    congestionControl,
+    mss: report.start?.tcp_mss_default ?? 0,
+  };
+}

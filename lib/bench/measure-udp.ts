@@ -1,0 +1,89 @@
+/** The loss-free rate of small UDP packets over a bed. */
+import type { Bed } from './bed.ts';
+import { searchThroughput, type TrialOutcome } from './throughput-search.ts';
+import { TrafficProcess } from './traffic-process.ts';
+
+/** The inner IPv4 packet, header included; no link layer is counted. 36 bytes of it are UDP payload. */
+export const SMALL_PACKET_BYTES = 64;
+const PAYLOAD_BYTES = SMALL_PACKET_BYTES - 20 - 8;
+export const MAX_LOSS = 0.001;
+
+const PORT = 9000;
+const FIRST_WITHIN_MS = 3000;
+const QUIET_MS = 200;
+const WARM_UP_SECONDS = 0.2;
+const WARM_UP_RATE = 5000;
+const FLOOR = 1000;
+const RESOLUTION = 0.03;
+const ATTEMPTS = 2;
+
+export interface UdpSample {
+  /** Packets a second offered and delivered with no more than MAX_LOSS. */
+  readonly packetsPerSecond: number;
+  readonly loss: number;
+  /** `sender`: the path lost nothing, but the sending side could not offer more. */
+  readonly limit: 'loss' | 'sender' | 'floor';
+  readonly trials: number;
+  /** What the sender offers without pacing, and what of it arrives. */
+  readonly flood: { readonly sentPerSecond: number; readonly receivedPerSecond: number };
+}
+
+/** A sender and a receiver on the two ends of one bed. */
+export class UdpBench {
+  readonly #bed: Bed;
+  readonly #sender: TrafficProcess;
+  readonly #receiver: TrafficProcess;
+  #trial = 0;
+  #warm = false;
+
+  constructor(bed: Bed) {
+    this.#bed = bed;
+    this.#sender = new TrafficProcess(bed.client.netns);
+    this.#receiver = new TrafficProcess(bed.server.netns);
+  }
+
+  get pids(): readonly number[] {
+    return [this.#sender.pid, this.#receiver.pid];
+  }
+
+  async measure(trialSeconds: number): Promise<UdpSample> {
+    if (!this.#warm) await this.trial(WARM_UP_RATE, WARM_UP_SECONDS);
+    this.#warm = true;
+    const flood = await this.trial(null, trialSeconds);
+    const delivered = flood.sentRate * (1 - flood.loss);
+    const rates = { sentPerSecond: flood.sentRate, receivedPerSecond: delivered };
+    if (flood.loss <= MAX_LOSS) {
+      return { packetsPerSecond: flood.sentRate, loss: flood.loss, limit: 'sender', trials: 1, flood: rates };
+    }
+    const result = await searchThroughput((rate) => this.trial(rate, trialSeconds), {
+      maxLoss: MAX_LOSS,
+      floor: FLOOR,
+      ceiling: Math.max(flood.sentRate, FLOOR),
+      resolution: RESOLUTION,
+      attempts: ATTEMPTS,
+      guess: delivered,
+    });
+    return {
+      packetsPerSecond: result.rate,
+      loss: result.loss,
+      limit: result.limit,
+      trials: result.trials + 1,
+      flood: rates,
+    };
+  }
+
+  /** One trial; `rate` null floods. */
+  async trial(rate: number | null, seconds: number): Promise<TrialOutcome> {
+    const common = { port: PORT, payloadSize: PAYLOAD_BYTES, trial: ++this.#trial };
+    this.#receiver.ask({ type: 'receive', ...common, firstWithinMs: FIRST_WITHIN_MS, quietMs: QUIET_MS });
+    await this.#receiver.reply('listening');
+    this.#sender.ask({ type: 'send', to: this.#bed.server.address, ...common, rate, seconds });
+    const sent = await this.#sender.reply('sent');
+    const { received } = await this.#receiver.reply('received');
+    return { sentRate: sent.sent / sent.seconds, loss: sent.sent === 0 ? 1 : 1 - received / sent.sent };
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([this.#sender.stop(), this.#receiver.stop()]);
+  }
+}

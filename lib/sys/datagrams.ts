@@ -1,0 +1,147 @@
+/**
+ * Numbered UDP datagrams in batches: what the traffic generator of `weft bench` sends and counts.
+ *
+ * sendmmsg(2) and recvmmsg(2) save system calls only: each datagram passes the stack by itself, without UDP_SEGMENT and
+ * UDP_GRO. A payload begins with two big-endian u32: the number of the trial, then the sequence number.
+ */
+import type { Ipv4 } from '../addr/ipv4.ts';
+import { formatIpv4 } from '../addr/ipv4.ts';
+import { closeFd } from './descriptor.ts';
+import { check, Errno, SyscallError } from './errno.ts';
+import { addressOf, bind, connect, errno, recvmmsg, sendmmsg, setsockopt, socket } from './ffi.ts';
+import { ipv4SocketAddress } from './udp-socket.ts';
+
+/** Trial and sequence number. */
+export const STAMP_SIZE = 8;
+/** Datagrams per system call. UIO_MAXIOV allows 1024. */
+export const DATAGRAM_BATCH = 64;
+
+const AF_INET = 2;
+const SOCK_DGRAM = 2;
+const SOCK_CLOEXEC = 0o2000000;
+const SOL_SOCKET = 1;
+const SO_SNDBUFFORCE = 32;
+const SO_RCVBUFFORCE = 33;
+const MSG_DONTWAIT = 0x40;
+
+/** struct mmsghdr on 64-bit Linux: msg_iov at 16, msg_iovlen at 24, the length that was transferred at 56. */
+const MESSAGE_SIZE = 64;
+const IOVEC_SIZE = 16;
+
+/** The memory of a batch: message headers, iovecs, then the payloads. It is shared memory because that never moves. */
+class Batch {
+  readonly view: DataView;
+  readonly messages: number;
+  readonly payloads: number;
+  readonly payloadSize: number;
+
+  constructor(payloadSize: number) {
+    const iovecs = DATAGRAM_BATCH * MESSAGE_SIZE;
+    this.payloads = iovecs + DATAGRAM_BATCH * IOVEC_SIZE;
+    this.payloadSize = payloadSize;
+    const memory = new SharedArrayBuffer(this.payloads + DATAGRAM_BATCH * payloadSize);
+    this.view = new DataView(memory);
+    this.messages = addressOf(new Uint8Array(memory));
+    for (let i = 0; i < DATAGRAM_BATCH; i++) {
+      const iovec = iovecs + i * IOVEC_SIZE;
+      this.#pointer(i * MESSAGE_SIZE + 16, this.messages + iovec);
+      this.#pointer(i * MESSAGE_SIZE + 24, 1);
+      this.#pointer(iovec, this.messages + this.payloads + i * payloadSize);
+      this.#pointer(iovec + 8, payloadSize);
+    }
+  }
+
+  #pointer(at: number, value: number): void {
+    this.view.setBigUint64(at, BigInt(value), true);
+  }
+}
+
+function setOption(fd: number, name: number, value: Uint8Array, object: string): void {
+  check(setsockopt(fd, SOL_SOCKET, name, value, value.length), 'setsockopt', object);
+}
+
+function openSocket(bufferOption: number, bufferBytes: number, object: string): number {
+  const fd = check(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), 'socket', object);
+  setOption(fd, bufferOption, new Uint8Array(Int32Array.of(bufferBytes).buffer), object);
+  return fd;
+}
+
+export class DatagramSender {
+  readonly #fd: number;
+  readonly #object: string;
+  readonly #batch: Batch;
+
+  /** `payloadSize` >= STAMP_SIZE. Needs CAP_NET_ADMIN for a send buffer above net.core.wmem_max. */
+  constructor(to: Ipv4, port: number, payloadSize: number, bufferBytes: number) {
+    this.#object = `UDP to ${formatIpv4(to)}:${port}`;
+    this.#fd = openSocket(SO_SNDBUFFORCE, bufferBytes, this.#object);
+    const name = ipv4SocketAddress(to, port);
+    check(connect(this.#fd, name, name.length), 'connect', this.#object);
+    this.#batch = new Batch(payloadSize);
+  }
+
+  /**
+   * Sends up to `count` (1..DATAGRAM_BATCH) datagrams with the sequence numbers `first`, `first` + 1, ... Blocks while the
+   * send buffer is full. Returns how many the kernel took.
+   */
+  send(trial: number, first: number, count: number): number {
+    const { view, payloads, payloadSize, messages } = this.#batch;
+    for (let i = 0; i < count; i++) {
+      view.setUint32(payloads + i * payloadSize, trial);
+      view.setUint32(payloads + i * payloadSize + 4, first + i);
+    }
+    const sent = sendmmsg(this.#fd, messages, count, 0);
+    if (sent >= 0) return sent;
+    const value = errno();
+    // An ICMP error for an earlier datagram (nobody listened yet), an interrupted wait, or a full device queue: this one
+    // call took nothing, the next may.
+    const passing: readonly number[] = [Errno.ECONNREFUSED, Errno.EHOSTUNREACH, Errno.EINTR, Errno.ENOBUFS];
+    if (passing.includes(value)) return 0;
+    throw new SyscallError('sendmmsg', this.#object, value);
+  }
+
+  close(): void {
+    closeFd(this.#fd, this.#object);
+  }
+}
+
+export class DatagramReceiver {
+  readonly #fd: number;
+  readonly #object: string;
+  readonly #batch: Batch;
+
+  /** Needs CAP_NET_ADMIN for a receive buffer above net.core.rmem_max. */
+  constructor(port: number, payloadSize: number, bufferBytes: number) {
+    this.#object = `UDP port ${port}`;
+    this.#fd = openSocket(SO_RCVBUFFORCE, bufferBytes, this.#object);
+    const name = ipv4SocketAddress(0, port);
+    check(bind(this.#fd, name, name.length), 'bind', this.#object);
+    this.#batch = new Batch(payloadSize);
+  }
+
+  /** Takes what has come, up to DATAGRAM_BATCH datagrams, without waiting. */
+  receive(): number {
+    const count = recvmmsg(this.#fd, this.#batch.messages, DATAGRAM_BATCH, MSG_DONTWAIT, 0);
+    if (count >= 0) return count;
+    const value = errno();
+    if (value === Errno.EAGAIN || value === Errno.EINTR) return 0;
+    throw new SyscallError('recvmmsg', this.#object, value);
+  }
+
+  /** Payload bytes of datagram `index` of the last `receive`, cut to payloadSize. */
+  length(index: number): number {
+    return this.#batch.view.getUint32(index * MESSAGE_SIZE + 56, true);
+  }
+
+  trial(index: number): number {
+    return this.#batch.view.getUint32(this.#batch.payloads + index * this.#batch.payloadSize);
+  }
+
+  sequence(index: number): number {
+    return this.#batch.view.getUint32(this.#batch.payloads + index * this.#batch.payloadSize + 4);
+  }
+
+  close(): void {
+    closeFd(this.#fd, this.#object);
+  }
+}
