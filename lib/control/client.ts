@@ -16,8 +16,8 @@ export async function askDaemon<Path extends ControlPath>(
   path: Path,
 ): Promise<ControlReplies[Path]> {
   if (Buffer.byteLength(socketPath) > MAX_SOCKET_PATH_BYTES)
-    throw new WeftError('NOT_RUNNING', `the socket path is longer than ${MAX_SOCKET_PATH_BYTES} bytes`, {
-      hint: 'Give --control-socket',
+    throw new WeftError('NOT_RUNNING', `The socket path is longer than ${MAX_SOCKET_PATH_BYTES} bytes`, {
+      hint: 'give --control-socket',
     });
   const { status, text } = await get(socketPath, path);
   let body: unknown;
@@ -59,34 +59,34 @@ function connectionError(socketPath: string, error: NodeJS.ErrnoException): Weft
   const cause = error;
   switch (error.code) {
     case 'ENOENT':
-      return new WeftError('NOT_RUNNING', `no control socket at ${socketPath}`, {
+      return new WeftError('NOT_RUNNING', `No control socket at ${socketPath}`, {
         cause,
-        hint: 'Is weftd running? If it has another socket, give --control-socket',
+        hint: 'is weftd running? If it has another socket, give --control-socket',
       });
     case 'ECONNREFUSED':
-      return new WeftError('NOT_RUNNING', `nobody answers on ${socketPath}`, {
+      return new WeftError('NOT_RUNNING', `Nobody answers on ${socketPath}`, {
         cause,
         hint: 'weftd has died or was killed; start it again',
       });
     case 'EACCES':
     case 'EPERM':
-      return new WeftError('PERMISSION_DENIED', `no permission to use ${socketPath}`, {
+      return new WeftError('PERMISSION_DENIED', `No permission to use ${socketPath}`, {
         cause,
-        hint: 'Only the user that runs weftd may: try sudo',
+        hint: 'only the user that runs weftd may: try sudo',
       });
     case 'ENOTSOCK':
-      return new WeftError('NOT_RUNNING', `${socketPath} is not a socket`, { cause, hint: 'Give --control-socket' });
+      return new WeftError('NOT_RUNNING', `${socketPath} is not a socket`, { cause, hint: 'give --control-socket' });
     default:
       return new WeftError('NOT_ANSWERING', `weftd on ${socketPath} does not answer: ${messageOf(error)}`, {
         cause,
-        hint: 'Look at its log',
+        hint: 'look at its log',
       });
   }
 }
 
 function badReply(socketPath: string, why: string, cause?: unknown): WeftError {
-  return new WeftError('BAD_REPLY', `the reply from ${socketPath} is not weftd's: ${why}`, {
+  return new WeftError('BAD_REPLY', `The reply from ${socketPath} is not weftd's: ${why}`, {
     cause,
-    hint: 'Is --control-socket right?',
+    hint: 'is --control-socket right?',
   });
 }

@@ -60,9 +60,9 @@ interface Result {
 
 function resultOf(request: IncomingMessage, handlers: ControlHandlers): Result {
   const path = (request.url ?? '').split('?', 1)[0] ?? '';
-  if (request.method !== 'GET') return failure(405, 'METHOD_NOT_ALLOWED', 'only GET is answered here');
+  if (request.method !== 'GET') return failure(405, 'METHOD_NOT_ALLOWED', 'Only GET is answered here');
   if (!isControlPath(path, handlers))
-    return failure(404, 'NOT_FOUND', `no such path; there is ${Object.keys(handlers).join(', ')}`);
+    return failure(404, 'NOT_FOUND', `No such path; there is ${Object.keys(handlers).join(', ')}`);
   try {
     return { status: 200, body: handlers[path]() };
   } catch (error) {
@@ -105,8 +105,8 @@ async function removeStaleSocket(path: string): Promise<void> {
     throw refused(path, messageOf(error), error);
   }
   if (await answers(path))
-    throw new WeftError('ALREADY_RUNNING', `another weftd is running: it answers on ${path}`, {
-      hint: 'Stop it first, or give this one its own -control-socket and -subnet-file',
+    throw new WeftError('ALREADY_RUNNING', `Another weftd is running: it answers on ${path}`, {
+      hint: 'stop it first, or give this one its own -control-socket and -subnet-file',
     });
   try {
     unlinkSync(path);
@@ -132,8 +132,8 @@ function answers(path: string): Promise<boolean> {
 }
 
 function refused(path: string, why: string, cause?: unknown): WeftError {
-  return new WeftError('CONTROL_SOCKET_REFUSED', `cannot use control socket ${JSON.stringify(path)}: ${why}`, {
+  return new WeftError('CONTROL_SOCKET_REFUSED', `Cannot use control socket ${JSON.stringify(path)}: ${why}`, {
     cause,
-    hint: 'Give another path with -control-socket',
+    hint: 'give another path with -control-socket',
   });
 }

@@ -49,8 +49,8 @@ export function chooseExternalInterface(options: InterfaceOptions, host: HostNet
   const { link, ipv4: asked, reason } = choose(options, host);
   const ipv4 = asked ?? interfaceAddresses(host, link, 4)[0];
   if (ipv4 === undefined)
-    throw new WeftError('INTERFACE_WITHOUT_IPV4', `interface ${quote(link.name)} has no IPv4 address`, {
-      hint: `Give it one, or choose another with -iface: ${listInterfaces(host)}`,
+    throw new WeftError('INTERFACE_WITHOUT_IPV4', `Interface ${quote(link.name)} has no IPv4 address`, {
+      hint: `give it one, or choose another with -iface: ${listInterfaces(host)}`,
     });
   const ipv6 = interfaceAddresses(host, link, 6)[0];
   return {
@@ -79,8 +79,8 @@ function choose(options: InterfaceOptions, host: HostNetwork): Choice {
     const choice = match();
     if (choice !== undefined) return choice;
   }
-  throw new WeftError('UNKNOWN_INTERFACE', `no interface matches ${describe(options)}`, {
-    hint: `This host has ${listInterfaces(host)}`,
+  throw new WeftError('UNKNOWN_INTERFACE', `No interface matches ${describe(options)}`, {
+    hint: `this host has ${listInterfaces(host)}`,
   });
 }
 
@@ -118,16 +118,16 @@ function matchReachable(target: Ipv4, host: HostNetwork): Choice | undefined {
 function holderOf(publicIp: Ipv4, host: HostNetwork): Choice {
   const link = linkHolding(host, 4, publicIp);
   if (link !== undefined) return { link, ipv4: publicIp, reason: `holds -public-ip=${formatIpv4(publicIp)}` };
-  throw new WeftError('UNKNOWN_INTERFACE', `no interface holds the public IP ${formatIpv4(publicIp)}`, {
-    hint: `Behind NAT give -iface as well: ${listInterfaces(host)}`,
+  throw new WeftError('UNKNOWN_INTERFACE', `No interface holds the public IP ${formatIpv4(publicIp)}`, {
+    hint: `behind NAT give -iface as well: ${listInterfaces(host)}`,
   });
 }
 
 function defaultRoute(host: HostNetwork): Choice {
   const link = host.links.find((candidate) => candidate.index === host.defaultRouteLink);
   if (link !== undefined) return { link, ipv4: undefined, reason: 'first default route' };
-  throw new WeftError('NO_DEFAULT_ROUTE', 'no default route, so the external interface cannot be guessed', {
-    hint: `Choose one with -iface: ${listInterfaces(host)}`,
+  throw new WeftError('NO_DEFAULT_ROUTE', 'No default route, so the external interface cannot be guessed', {
+    hint: `choose one with -iface: ${listInterfaces(host)}`,
   });
 }
 

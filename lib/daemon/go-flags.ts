@@ -148,7 +148,7 @@ function strayArgument(argument: string, before: string | undefined, flags: Flag
   const isBool = before?.startsWith('-') === true && Object.hasOwn(flags, name) && flags[name]?.kind === 'bool';
   return usageError(
     `unexpected argument ${JSON.stringify(argument)}`,
-    isBool ? `A boolean takes its value after "=": -${name}=${argument}` : undefined,
+    isBool ? `a boolean takes its value after "=": -${name}=${argument}` : undefined,
   );
 }
 
@@ -159,7 +159,7 @@ function usageError(message: string, hint = 'weftd -help lists all flags'): Weft
 /** A hint naming the flag that was probably meant, for a name that differs in one place only. */
 function suggestion(name: string, flags: FlagSet): string | undefined {
   const close = Object.keys(flags).find((candidate) => withinOneEdit(candidate, name));
-  return close === undefined ? undefined : `Did you mean -${close}?`;
+  return close === undefined ? undefined : `did you mean -${close}?`;
 }
 
 function withinOneEdit(a: string, b: string): boolean {

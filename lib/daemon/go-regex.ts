@@ -45,8 +45,8 @@ export function compileGoRegex(pattern: string): GoRegex {
   };
 
   function invalid(why: string): WeftError {
-    return new WeftError('INVALID_REGEX', `invalid interface pattern: ${why}`, {
-      hint: 'Use a simple pattern such as -iface-regex=^eth1$ or -iface-regex=^192\\.168\\.',
+    return new WeftError('INVALID_REGEX', `Invalid interface pattern: ${why}`, {
+      hint: 'use a simple pattern such as -iface-regex=^eth1$ or -iface-regex=^192\\.168\\.',
     });
   }
 }

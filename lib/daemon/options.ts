@@ -128,7 +128,7 @@ function refuseUnsupported(
     if (origin === undefined || values[name] === FLAGS[name].default) continue;
     const message = `${origin}=${values[name]} is not supported yet; only the default ${FLAGS[name].default} is`;
     throw new WeftError('UNSUPPORTED_OPTION', message, {
-      hint: `Remove ${origin}, or stay with flanneld on this node`,
+      hint: `remove ${origin}, or stay with flanneld on this node`,
     });
   }
   for (const name of UNSUPPORTED_VARIABLES) {
@@ -137,7 +137,7 @@ function refuseUnsupported(
       'UNSUPPORTED_OPTION',
       `environment variable ${name} is set, but its feature is not supported yet`,
       {
-        hint: `Unset ${name}, or stay with flanneld on this node`,
+        hint: `unset ${name}, or stay with flanneld on this node`,
       },
     );
   }
@@ -148,7 +148,7 @@ function certificates(values: FlagValues<typeof FLAGS>): Pick<EtcdOptions, 'keyF
   const keyFile = values['etcd-keyfile'];
   const certFile = values['etcd-certfile'];
   if ((keyFile === '') !== (certFile === ''))
-    throw usage('-etcd-keyfile and -etcd-certfile go together', 'Give both, or neither');
+    throw usage('-etcd-keyfile and -etcd-certfile go together', 'give both, or neither');
   return { keyFile, certFile, caFile: values['etcd-cafile'] };
 }
 
@@ -160,21 +160,21 @@ function parseEndpoints(text: string, secure: boolean): string[] {
   });
   for (const endpoint of endpoints) {
     if (/^https?:\/\/[^/?#@]*@/i.test(endpoint))
-      throw usage('an etcd endpoint holds a user name', 'Use -etcd-username and WEFTD_ETCD_PASSWORD');
+      throw usage('an etcd endpoint holds a user name', 'use -etcd-username and WEFTD_ETCD_PASSWORD');
     if (!/^https?:\/\/[^/?#\s]+:[0-9]+$/i.test(endpoint) || !URL.canParse(endpoint))
       throw usage(
         `invalid etcd endpoint ${quote(endpoint)}: not http://host:port or https://host:port`,
-        'For example -etcd-endpoints=http://192.0.2.254:2379',
+        'for example -etcd-endpoints=http://192.0.2.254:2379',
       );
   }
   if (new Set(endpoints.map((endpoint) => endpoint.slice(0, endpoint.indexOf(':')).toLowerCase())).size > 1)
-    throw usage('etcd endpoints mix http and https', 'Give endpoints of one scheme');
+    throw usage('etcd endpoints mix http and https', 'give endpoints of one scheme');
   return endpoints;
 }
 
 function parsePrefixPath(text: string): string {
   const prefix = `/${text.replace(/^\/+|\/+$/g, '')}`;
-  if (prefix === '/') throw usage('-etcd-prefix is empty', 'The default is /coreos.com/network');
+  if (prefix === '/') throw usage('-etcd-prefix is empty', 'the default is /coreos.com/network');
   return prefix;
 }
 

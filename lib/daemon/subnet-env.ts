@@ -139,8 +139,8 @@ function fileKind(stats: Stats): string {
 }
 
 function refused(path: string, why: string, cause?: unknown): WeftError {
-  return new WeftError('SUBNET_FILE_REFUSED', `cannot use subnet file ${JSON.stringify(path)}: ${why}`, {
+  return new WeftError('SUBNET_FILE_REFUSED', `Cannot use subnet file ${JSON.stringify(path)}: ${why}`, {
     cause,
-    hint: 'Give another file with -subnet-file, or remove what is there',
+    hint: 'give another file with -subnet-file, or remove what is there',
   });
 }

@@ -176,3 +176,6 @@ export const schedSetaffinity = libc.func('sched_setaffinity', 'int', ['int', 's
   size: number,
   mask: Uint8Array,
 ) => number;
+
+/** Ends the process at once, whatever its threads do: _exit(2). */
+export const exitImmediately = libc.func('void _exit(int status)') as (status: number) => void;

@@ -182,8 +182,8 @@ test('no daemon is one line and a hint', async (t) => {
     code: 1,
     stdout: '',
     stderr:
-      'weft: no control socket at /nonexistent/weft.sock\n' +
-      'Is weftd running? If it has another socket, give --control-socket\n',
+      'weft: No control socket at /nonexistent/weft.sock\n' +
+      'is weftd running? If it has another socket, give --control-socket\n',
   });
 });
 

@@ -103,7 +103,7 @@ test('a second daemon is refused while the first answers, and the first goes on'
   await t.throwsAsync(serveControl(path, HANDLERS), {
     instanceOf: WeftError,
     code: 'ALREADY_RUNNING',
-    message: `another weftd is running: it answers on ${path}`,
+    message: `Another weftd is running: it answers on ${path}`,
   });
   t.deepEqual(await askDaemon(path, '/v1/peers'), PEERS);
 });
@@ -116,7 +116,7 @@ test('the socket of a killed daemon is replaced', async (t) => {
   child.kill('SIGKILL');
   await once(child, 'exit');
   t.true(statSync(path).isSocket());
-  await t.throwsAsync(askDaemon(path, '/v1/peers'), { code: 'NOT_RUNNING', message: `nobody answers on ${path}` });
+  await t.throwsAsync(askDaemon(path, '/v1/peers'), { code: 'NOT_RUNNING', message: `Nobody answers on ${path}` });
   await serve(t, path);
   t.deepEqual(await askDaemon(path, '/v1/peers'), PEERS);
 });
@@ -137,7 +137,7 @@ test('a path that is too long for a socket is refused, not cut', async (t) => {
 
 test('no socket asks whether weftd is running', async (t) => {
   const error = await t.throwsAsync(askDaemon(socketPath(t), '/v1/peers'), { code: 'NOT_RUNNING' });
-  t.true(error instanceof WeftError && error.hint?.startsWith('Is weftd running?'));
+  t.true(error instanceof WeftError && error.hint?.startsWith('is weftd running?'));
 });
 
 test('another user is told to use sudo', async (t) => {
@@ -157,7 +157,7 @@ test('another user is told to use sudo', async (t) => {
   });
   let output = '';
   for await (const chunk of child.stdout) output += chunk;
-  t.is(output, 'PERMISSION_DENIED: Only the user that runs weftd may: try sudo\n');
+  t.is(output, 'PERMISSION_DENIED: only the user that runs weftd may: try sudo\n');
 });
 
 test("something else's socket is not mistaken for weftd's", async (t) => {

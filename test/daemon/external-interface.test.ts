@@ -79,24 +79,24 @@ test('the interface brings index, MTU and its best IPv6 address: global before l
 const INVENTORY =
   'lo (127.0.0.1), eth0 (10.0.2.15), eth1 (192.0.2.1, 192.0.2.99, 169.254.7.7), down0 (no IPv4 address)';
 const failing: readonly (readonly [argv: string, code: string, message: string, hint: string])[] = [
-  ['-iface=eth9', 'UNKNOWN_INTERFACE', 'no interface matches -iface="eth9"', `This host has ${INVENTORY}`],
+  ['-iface=eth9', 'UNKNOWN_INTERFACE', 'No interface matches -iface="eth9"', `this host has ${INVENTORY}`],
   [
     '-iface=eth9 -iface-regex=^x -iface-can-reach=8.8.8.8',
     'UNKNOWN_INTERFACE',
-    'no interface matches -iface="eth9", -iface-regex="^x", -iface-can-reach=8.8.8.8',
-    `This host has ${INVENTORY}`,
+    'No interface matches -iface="eth9", -iface-regex="^x", -iface-can-reach=8.8.8.8',
+    `this host has ${INVENTORY}`,
   ],
   [
     '-public-ip=203.0.113.5',
     'UNKNOWN_INTERFACE',
-    'no interface holds the public IP 203.0.113.5',
-    `Behind NAT give -iface as well: ${INVENTORY}`,
+    'No interface holds the public IP 203.0.113.5',
+    `behind NAT give -iface as well: ${INVENTORY}`,
   ],
   [
     '-iface=down0',
     'INTERFACE_WITHOUT_IPV4',
-    'interface "down0" has no IPv4 address',
-    `Give it one, or choose another with -iface: ${INVENTORY}`,
+    'Interface "down0" has no IPv4 address',
+    `give it one, or choose another with -iface: ${INVENTORY}`,
   ],
 ];
 for (const [argv, code, message, hint] of failing)

@@ -70,12 +70,12 @@ for (const [argv, message] of refused)
 
 test('a boolean with a separate value is explained', (t) => {
   const error = t.throws(() => parseFlags(FLAGS, ['--ip-masq', 'false']), { instanceOf: WeftError });
-  t.is(error?.hint, 'A boolean takes its value after "=": -ip-masq=false');
+  t.is(error?.hint, 'a boolean takes its value after "=": -ip-masq=false');
 });
 
 test('a name with one wrong letter is explained', (t) => {
   const error = t.throws(() => parseFlags(FLAGS, ['--ifce=eth0']), { instanceOf: WeftError });
-  t.is(error?.hint, 'Did you mean -iface?');
+  t.is(error?.hint, 'did you mean -iface?');
 });
 
 test('-h and --help ask for help wherever they stand', (t) => {

@@ -140,7 +140,7 @@ test('a symbolic link, a directory and a named pipe are refused for reading and 
     const expected = {
       instanceOf: WeftError,
       code: 'SUBNET_FILE_REFUSED',
-      message: `cannot use subnet file "${path}": it is ${kind}, not a regular file`,
+      message: `Cannot use subnet file "${path}": it is ${kind}, not a regular file`,
     };
     await t.throwsAsync(writeSubnetEnv(path, environment()), expected);
     await t.throwsAsync(readPreviousSubnet(path), expected);

@@ -33,7 +33,7 @@ function choose(options: Partial<InterfaceOptions> = {}): [name: string, address
 }
 
 test('nothing but a loopback: no default route', (t) => {
-  t.throws(() => choose(), { instanceOf: WeftError, code: 'NO_DEFAULT_ROUTE', message: /^no default route/ });
+  t.throws(() => choose(), { instanceOf: WeftError, code: 'NO_DEFAULT_ROUTE', message: /^No default route/ });
 });
 
 test('the kernel gives links, addresses and routes from which each rule finds its interface', (t) => {

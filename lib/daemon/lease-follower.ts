@@ -1,0 +1,118 @@
+/** Keeps the backend's routes equal to the leases in the store, however fast they change. */
+import { formatIpv4, type Ipv4 } from '../addr/ipv4.ts';
+import { formatPrefix } from '../addr/prefix.ts';
+import type { Lease, SubnetPair } from '../lease/lease.ts';
+import { LeaseSet } from '../lease/lease-set.ts';
+import { formatSubnetKey } from '../lease/subnet-key.ts';
+import type { LeaseEvent, LeaseListener } from '../store/store.ts';
+import { isSharedNatAddress } from './external-interface.ts';
+import type { Log } from './log.ts';
+
+export interface LeaseFollowerOptions {
+  readonly own: SubnetPair;
+  readonly publicIp: Ipv4;
+  readonly log: Log;
+  /** Called with all leases, the own one included. */
+  readonly apply: (leases: readonly Lease[]) => void;
+  /** The first change is applied at once, those of the next `intervalMs` together. */
+  readonly intervalMs: number;
+}
+
+/** For the classic Vagrant mistake (flannel issue 98). */
+export const NAT_HINT = '10.0.2.15 is the NAT address of every Vagrant VM: give -iface=eth1, the private network';
+
+export class LeaseFollower implements LeaseListener {
+  readonly #options: LeaseFollowerOptions;
+  readonly #leases = new LeaseSet();
+  #alarms: readonly string[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #dirty = false;
+
+  constructor(options: LeaseFollowerOptions) {
+    this.#options = options;
+  }
+
+  /** All leases but the own one. */
+  others(): readonly Lease[] {
+    const own = formatSubnetKey(this.#options.own);
+    return this.#leases.list().filter((lease) => formatSubnetKey(lease.subnets) !== own);
+  }
+
+  /** What is wrong with our own place among the leases, one sentence each. */
+  get alarms(): readonly string[] {
+    return this.#alarms;
+  }
+
+  onSnapshot(leases: readonly Lease[]): void {
+    const { added, changed, removed } = this.#leases.replace(leases);
+    for (const lease of [...added, ...changed]) this.#logLease(lease, 'Lease seen');
+    for (const lease of removed) this.#logLease(lease, 'Lease gone');
+    this.#changed();
+  }
+
+  onEvents(events: readonly LeaseEvent[]): void {
+    for (const event of events) {
+      const before = this.#leases.get(event.type === 'put' ? event.lease.subnets : event.subnets);
+      this.#leases.apply(event);
+      if (event.type === 'put' && before === undefined) this.#logLease(event.lease, 'Lease seen');
+      else if (event.type === 'put') this.#options.log.debug(describe(event.lease), 'Lease written again');
+      else if (before !== undefined) this.#logLease(before, 'Lease gone');
+    }
+    this.#changed();
+  }
+
+  /** Applies nothing any more. */
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#dirty = false;
+  }
+
+  /** A storm of events must not make the backend build its tables for each of them. */
+  #changed(): void {
+    if (this.#timer === undefined) this.#applyNow();
+    else this.#dirty = true;
+  }
+
+  #applyNow(): void {
+    this.#dirty = false;
+    this.#options.apply(this.#leases.list());
+    this.#raise([...this.#ownLeaseAlarms(), ...this.#duplicateAlarms()]);
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      if (this.#dirty) this.#applyNow();
+    }, this.#options.intervalMs);
+  }
+
+  /** flanneld notices neither (issues 1289 and 904). */
+  #ownLeaseAlarms(): string[] {
+    const { own, publicIp } = this.#options;
+    const subnet = formatPrefix(own.ipv4);
+    const lease = this.#leases.get(own);
+    if (lease === undefined) return [`Our lease ${subnet} is gone from etcd; another node may take the subnet`];
+    if (lease.attrs.publicIp === publicIp) return [];
+    return [`Our lease ${subnet} was taken by ${formatIpv4(lease.attrs.publicIp)}; two nodes use one subnet`];
+  }
+
+  #duplicateAlarms(): string[] {
+    const { publicIp } = this.#options;
+    return this.others()
+      .filter((lease) => lease.attrs.publicIp === publicIp)
+      .map((lease) => `Lease ${formatPrefix(lease.subnets.ipv4)} has our PublicIP ${formatIpv4(publicIp)} too`);
+  }
+
+  #raise(alarms: readonly string[]): void {
+    const { log, publicIp } = this.#options;
+    const hint = isSharedNatAddress(publicIp) ? { hint: NAT_HINT } : {};
+    for (const alarm of alarms) if (!this.#alarms.includes(alarm)) log.error({ alarm, ...hint }, 'Alarm');
+    for (const alarm of this.#alarms) if (!alarms.includes(alarm)) log.info({ alarm }, 'Alarm is over');
+    this.#alarms = alarms;
+  }
+
+  #logLease(lease: Lease, message: string): void {
+    this.#options.log.info(describe(lease), message);
+  }
+}
+
+function describe({ subnets, attrs }: Lease): object {
+  return { subnet: formatPrefix(subnets.ipv4), publicIp: formatIpv4(attrs.publicIp) };
+}

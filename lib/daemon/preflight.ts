@@ -1,0 +1,31 @@
+/** What can be known to fail before etcd is asked for anything. */
+import { readFileSync, statSync } from 'node:fs';
+import { messageOf, WeftError } from '../error.ts';
+
+/** include/uapi/linux/capability.h */
+const CAP_NET_ADMIN = 12n;
+const TUN_PATH = '/dev/net/tun';
+
+/** Throws WeftError NOT_PERMITTED or NO_TUN_DEVICE. */
+export function checkPrivileges(): void {
+  if ((effectiveCapabilities() & (1n << CAP_NET_ADMIN)) === 0n)
+    throw new WeftError('NOT_PERMITTED', 'CAP_NET_ADMIN is missing: Linux lets nobody else make network devices', {
+      hint: 'run as root (sudo weftd ...), or give the service AmbientCapabilities=CAP_NET_ADMIN',
+    });
+  let problem: string | undefined;
+  try {
+    if (!statSync(TUN_PATH).isCharacterDevice()) problem = 'it is not a device';
+  } catch (error) {
+    problem = messageOf(error);
+  }
+  if (problem !== undefined)
+    throw new WeftError('NO_TUN_DEVICE', `Cannot use ${TUN_PATH}: ${problem}`, {
+      hint: 'load the module with "modprobe tun"; in a container pass the device, for example --device /dev/net/tun',
+    });
+}
+
+/** proc(5), /proc/pid/status: CapEff is a mask in hexadecimal. */
+function effectiveCapabilities(): bigint {
+  const mask = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
+  return mask === undefined ? 0n : BigInt(`0x${mask}`);
+}

@@ -1,0 +1,123 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import test from 'ava';
+import { parseIpv4 } from '../../lib/addr/ipv4.ts';
+import { formatPrefix, type Ipv4Prefix, parsePrefix } from '../../lib/addr/prefix.ts';
+import { LeaseFollower, NAT_HINT } from '../../lib/daemon/lease-follower.ts';
+import type { Log } from '../../lib/daemon/log.ts';
+import type { Lease, SubnetPair } from '../../lib/lease/lease.ts';
+
+const subnets = (text: string): SubnetPair => ({ ipv4: parsePrefix(text) as Ipv4Prefix, ipv6: undefined });
+
+function lease(subnet: string, publicIp: string): Lease {
+  const attrs = { publicIpv6: undefined, backendType: '', backendData: undefined, backendV6Data: undefined };
+  return {
+    subnets: subnets(subnet),
+    attrs: { publicIp: parseIpv4(publicIp)!, ...attrs },
+    expiresAtMs: undefined,
+  };
+}
+
+const OWN = lease('10.244.1.0/24', '192.0.2.1');
+const PEER = lease('10.244.2.0/24', '192.0.2.2');
+
+function follow(intervalMs: number, publicIp = '192.0.2.1') {
+  const applied: string[][] = [];
+  const lines: [level: string, message: string, fields: Record<string, unknown>][] = [];
+  const line = (level: string) => (fields: object, message: string) => {
+    lines.push([level, message, fields as Record<string, unknown>]);
+  };
+  const log: Log = {
+    trace: line('trace'),
+    debug: line('debug'),
+    info: line('info'),
+    warn: line('warn'),
+    error: line('error'),
+  };
+  const follower = new LeaseFollower({
+    own: OWN.subnets,
+    publicIp: parseIpv4(publicIp)!,
+    log,
+    intervalMs,
+    apply: (leases) => applied.push(leases.map(({ subnets: { ipv4 } }) => formatPrefix(ipv4))),
+  });
+  return { follower, applied, lines, alarms: () => lines.filter(([level]) => level === 'error') };
+}
+
+test('the first list is applied before onSnapshot returns, also an empty one', (t) => {
+  const { follower, applied } = follow(1000);
+  follower.onSnapshot([OWN, PEER]);
+  t.deepEqual(applied, [['10.244.1.0/24', '10.244.2.0/24']]);
+  t.deepEqual(follower.others(), [PEER]);
+  follower.close();
+  const empty = follow(1000);
+  empty.follower.onSnapshot([]);
+  t.deepEqual(empty.applied, [[]]);
+  empty.follower.close();
+});
+
+test('a storm of events is applied together, and its end is what counts', async (t) => {
+  const { follower, applied } = follow(30);
+  follower.onSnapshot([OWN]);
+  for (let host = 0; host < 250; host++)
+    follower.onEvents([{ type: 'put', lease: lease(`10.244.${host}.0/24`, '192.0.2.2') }]);
+  follower.onEvents([{ type: 'put', lease: OWN }]);
+  for (let host = 10; host < 250; host++)
+    follower.onEvents([{ type: 'delete', subnets: subnets(`10.244.${host}.0/24`) }]);
+  while (applied.length < 2) await sleep(5);
+  await sleep(60);
+  t.is(applied.length, 2);
+  t.is(applied[1]?.length, 10);
+  follower.close();
+});
+
+test('after close nothing is applied', async (t) => {
+  const { follower, applied } = follow(10);
+  follower.onSnapshot([OWN]);
+  follower.onEvents([{ type: 'put', lease: PEER }]);
+  follower.close();
+  await sleep(30);
+  t.is(applied.length, 1);
+});
+
+test('a lease that vanished from a list is gone', (t) => {
+  const { follower, lines } = follow(0);
+  follower.onSnapshot([OWN, PEER]);
+  follower.onSnapshot([OWN]);
+  t.deepEqual(follower.others(), []);
+  t.deepEqual(lines.at(-1), ['info', 'Lease gone', { subnet: '10.244.2.0/24', publicIp: '192.0.2.2' }]);
+  follower.close();
+});
+
+test('another node with our PublicIP raises an alarm once, and its end is logged', async (t) => {
+  const { follower, lines, alarms } = follow(1);
+  const twin = lease('10.244.7.0/24', '192.0.2.1');
+  follower.onSnapshot([OWN, twin]);
+  const alarm = 'Lease 10.244.7.0/24 has our PublicIP 192.0.2.1 too';
+  t.deepEqual(follower.alarms, [alarm]);
+  follower.onEvents([{ type: 'put', lease: twin }]);
+  await sleep(10);
+  t.deepEqual(alarms(), [['error', 'Alarm', { alarm }]]);
+  follower.onEvents([{ type: 'delete', subnets: twin.subnets }]);
+  while (follower.alarms.length > 0) await sleep(2);
+  t.deepEqual(lines.at(-1), ['info', 'Alarm is over', { alarm }]);
+  follower.close();
+});
+
+test('our lease taken over or deleted raises an alarm', (t) => {
+  const { follower, alarms } = follow(0);
+  follower.onSnapshot([lease('10.244.1.0/24', '192.0.2.9')]);
+  t.deepEqual(follower.alarms, ['Our lease 10.244.1.0/24 was taken by 192.0.2.9; two nodes use one subnet']);
+  t.is(alarms().length, 1);
+  follower.close();
+  const gone = follow(0);
+  gone.follower.onSnapshot([PEER]);
+  t.deepEqual(gone.follower.alarms, ['Our lease 10.244.1.0/24 is gone from etcd; another node may take the subnet']);
+  gone.follower.close();
+});
+
+test('with the NAT address of Vagrant the alarm says what to do', (t) => {
+  const { follower, alarms } = follow(0, '10.0.2.15');
+  follower.onSnapshot([lease('10.244.1.0/24', '10.0.2.15'), lease('10.244.2.0/24', '10.0.2.15')]);
+  t.is(alarms()[0]?.[2].hint, NAT_HINT);
+  follower.close();
+});
