@@ -1,0 +1,81 @@
+import { lstatSync } from 'node:fs';
+import { connect } from 'node:net';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { WeftError } from '../error.ts';
+import type { Lab, LabHost } from './lab.ts';
+import { describeExit, type LabProcess, spawnInNetns } from './netns.ts';
+import { until } from './until.ts';
+
+export interface StartDaemonOptions {
+  /** weftd outlives this process. Default false. */
+  readonly detached?: boolean;
+  /** Put before the command, for example `['taskset', '-c', '0']`. */
+  readonly wrapper?: readonly string[];
+  /** Until subnet.env is written and the control socket answers. Default 15,000. */
+  readonly timeoutMs?: number;
+}
+
+/** Where the daemon of a host logs. */
+export function daemonLogFile(host: LabHost): string {
+  return join(dirname(host.subnetFile), 'weftd.log');
+}
+
+/**
+ * Starts weftd of this checkout on a host, with `extraArgs` after the lab's own flags, and waits until it is ready.
+ * Throws WeftError DAEMON_FAILED with the last lines it logged.
+ */
+export async function startDaemon(
+  lab: Lab,
+  host: LabHost,
+  extraArgs: readonly string[] = [],
+  options: StartDaemonOptions = {},
+): Promise<LabProcess> {
+  const before = identityOf(host.subnetFile);
+  const daemon = spawnInNetns(
+    host.netns,
+    [...(options.wrapper ?? []), process.execPath, weftdPath(), ...daemonFlags(lab, host), ...extraArgs],
+    { logFile: daemonLogFile(host), detached: options.detached === true },
+  );
+  const timeoutMs = options.timeoutMs ?? 15_000;
+  // The file of an earlier run may still be there: the daemon replaces it in one step when it is ready.
+  const isReady = (): boolean | Promise<boolean> =>
+    identityOf(host.subnetFile) !== before && accepts(host.controlSocket);
+  const settled = await until(async () => !daemon.running() || (await isReady()), timeoutMs);
+  if (settled && daemon.running()) return daemon;
+  const why = settled ? `it ended with ${describeExit(await daemon.exited)}` : `not ready after ${timeoutMs} ms`;
+  await daemon.stop('SIGKILL');
+  const lines = daemon.stdout().trimEnd().split('\n');
+  throw new WeftError('DAEMON_FAILED', `Cannot start weftd on ${host.netns}: ${why}:\n${lines.slice(-5).join('\n')}`);
+}
+
+function daemonFlags(lab: Lab, host: LabHost): string[] {
+  return [
+    `--iface=${host.underlayInterface}`,
+    `--etcd-endpoints=${lab.etcdEndpoint}`,
+    `--subnet-file=${host.subnetFile}`,
+    `--control-socket=${host.controlSocket}`,
+  ];
+}
+
+/** bin/weftd beside dist/, in which this file is. */
+function weftdPath(): string {
+  return fileURLToPath(new URL('../../../bin/weftd', import.meta.url));
+}
+
+/** Changes whenever the file is replaced; '' when there is none. */
+function identityOf(path: string): string {
+  const stats = lstatSync(path, { throwIfNoEntry: false, bigint: true });
+  return stats === undefined ? '' : `${stats.ino} ${stats.mtimeNs}`;
+}
+
+function accepts(socketPath: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(socketPath);
+    socket.on('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.on('error', () => resolve(false));
+  });
+}

@@ -1,0 +1,63 @@
+import { join } from 'node:path';
+import { WeftError } from '../error.ts';
+import { toolMissing } from './command.ts';
+import type { Lab } from './lab.ts';
+import { cannotExec, describeExit, type ExecResult, execInNetns, type LabProcess, spawnInNetns } from './netns.ts';
+import { until } from './until.ts';
+
+/** flannel's default: its keys are below this one. */
+export const DEFAULT_ETCD_PREFIX = '/coreos.com/network';
+
+/** etcd 3.3 to 3.6 write this when clients can connect. Asking with etcdctl instead costs a second: gRPC's first back-off. */
+const READY_TEXT = 'ready to serve client requests';
+const START_TIMEOUT_MS = 15_000;
+
+export interface StartEtcdOptions {
+  /** etcd outlives this process. Default false. */
+  readonly detached?: boolean;
+  /** More flags of etcd. */
+  readonly extraArgs?: readonly string[];
+}
+
+/**
+ * Starts etcd and waits until it serves. Started again after `stop()`, it has the data it had.
+ * Throws WeftError TOOL_MISSING or ETCD_FAILED.
+ */
+export async function startEtcd(lab: Lab, options: StartEtcdOptions = {}): Promise<LabProcess> {
+  const argv = ['etcd', ...etcdFlags(lab), ...(options.extraArgs ?? [])];
+  const logFile = join(lab.directory, 'etcd.log');
+  const etcd = spawnInNetns(lab.etcdNetns, argv, { logFile, detached: options.detached === true });
+  const ready = await until(() => !etcd.running() || etcd.stdout().includes(READY_TEXT), START_TIMEOUT_MS);
+  if (ready && etcd.running()) return etcd;
+  const why = ready ? `it ended with ${describeExit(await etcd.exited)}` : `not ready after ${START_TIMEOUT_MS} ms`;
+  await etcd.stop('SIGKILL');
+  const output = etcd.stdout().trimEnd();
+  if (cannotExec(output)) throw toolMissing('etcd');
+  throw new WeftError('ETCD_FAILED', `Cannot start etcd: ${why}: ${output.split('\n').at(-1) ?? ''}`);
+}
+
+function etcdFlags(lab: Lab): string[] {
+  const peer = 'http://127.0.0.1:2380';
+  return [
+    `--data-dir=${join(lab.directory, 'etcd')}`,
+    `--listen-client-urls=${lab.etcdEndpoint},http://127.0.0.1:2379`,
+    `--advertise-client-urls=${lab.etcdEndpoint}`,
+    `--listen-peer-urls=${peer}`,
+    `--initial-advertise-peer-urls=${peer}`,
+    `--initial-cluster=default=${peer}`,
+    // A cluster of one elects itself after the election timeout: the default second is most of the start.
+    '--heartbeat-interval=10',
+    '--election-timeout=100',
+  ];
+}
+
+/** Runs etcdctl (API 3) against the lab's etcd. Throws WeftError LAB_COMMAND_FAILED or TOOL_MISSING. */
+export function etcdctl(lab: Lab, args: readonly string[], allowFailure = false): Promise<ExecResult> {
+  const argv = ['env', 'ETCDCTL_API=3', 'etcdctl', `--endpoints=${lab.etcdEndpoint}`, ...args];
+  return execInNetns(lab.etcdNetns, argv, { allowFailure });
+}
+
+/** Writes flannel's network configuration, JSON text as in `{"Network":"10.244.0.0/16","Backend":{"Type":"udp"}}`. */
+export async function putConfig(lab: Lab, json: string, prefix: string = DEFAULT_ETCD_PREFIX): Promise<void> {
+  await etcdctl(lab, ['put', '--', `${prefix}/config`, json]);
+}

@@ -1,0 +1,170 @@
+/** Programs inside the namespaces of a lab. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { commandFailed, toolMissing } from './command.ts';
+
+/** Where ip-netns(8) keeps the names. */
+const NAMES = '/run/netns';
+
+export interface ExitStatus {
+  /** Undefined when a signal ended the program. */
+  readonly code: number | undefined;
+  readonly signal: NodeJS.Signals | undefined;
+}
+
+export interface ExecResult extends ExitStatus {
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface SpawnOptions {
+  /** Appends standard output and standard error to this file instead of capturing them. */
+  readonly logFile?: string;
+  /** The program outlives ours; needs `logFile`. */
+  readonly detached?: boolean;
+}
+
+/** A running program. */
+export interface LabProcess {
+  readonly child: ChildProcess;
+  readonly pid: number;
+  /** What it wrote so far; with `logFile` both streams are in `stdout`. */
+  stdout(): string;
+  stderr(): string;
+  /** Resolves when the program has ended and its output is read. Never rejects. */
+  readonly exited: Promise<ExitStatus>;
+  /** True until it ended. */
+  running(): boolean;
+  /** Sends the signal (default SIGTERM), SIGKILL after `graceMs` (default 3000), and waits for the end. */
+  stop(signal?: NodeJS.Signals, graceMs?: number): Promise<ExitStatus>;
+}
+
+/** Starts a program in a namespace. `ip netns exec` replaces itself by it, so the pid is the program's. */
+export function spawnInNetns(netns: string, argv: readonly string[], options: SpawnOptions = {}): LabProcess {
+  const { logFile } = options;
+  const log = logFile === undefined ? undefined : openSync(logFile, 'a', 0o600);
+  // What an earlier program wrote there is not this one's output.
+  const logStart = log === undefined ? 0 : fstatSync(log).size;
+  let child: ChildProcess;
+  try {
+    child = spawn('ip', ['netns', 'exec', netns, ...argv], {
+      stdio: ['ignore', log ?? 'pipe', log ?? 'pipe'],
+      detached: options.detached === true,
+    });
+  } finally {
+    if (log !== undefined) closeSync(log);
+  }
+  if (options.detached === true) child.unref();
+  const stdout = capture(child.stdout);
+  const stderr = capture(child.stderr);
+  let spawnError = '';
+  let ended = false;
+  const exited = new Promise<ExitStatus>((resolve) => {
+    const end = (code: number | null, signal: NodeJS.Signals | null): void => {
+      ended = true;
+      resolve({ code: code ?? undefined, signal: signal ?? undefined });
+    };
+    child.on('close', end);
+    child.on('error', (error) => {
+      spawnError = `${error.message}\n`;
+      // No pid: it never ran, and 'close' does not always follow.
+      if (child.pid === undefined) end(127, null);
+    });
+  });
+  return {
+    child,
+    pid: child.pid ?? 0,
+    stdout: () => (logFile === undefined ? stdout() : readFileSync(logFile).subarray(logStart).toString('utf8')),
+    stderr: () => spawnError + stderr(),
+    exited,
+    running: () => !ended,
+    stop: async (signal = 'SIGTERM', graceMs = 3000) => {
+      if (!ended) child.kill(signal);
+      const timer = setTimeout(() => child.kill('SIGKILL'), graceMs);
+      try {
+        return await exited;
+      } finally {
+        clearTimeout(timer);
+      }
+    },
+  };
+}
+
+function capture(stream: NodeJS.ReadableStream | null): () => string {
+  const chunks: Buffer[] = [];
+  stream?.on('data', (chunk: Buffer) => chunks.push(chunk));
+  return () => Buffer.concat(chunks).toString('utf8');
+}
+
+export interface ExecOptions {
+  /** Default 30,000. The program is killed then. */
+  readonly timeoutMs?: number;
+  /** Return instead of throwing when the exit code is not 0. */
+  readonly allowFailure?: boolean;
+}
+
+/** Runs a program in a namespace to its end. Throws WeftError LAB_COMMAND_FAILED or TOOL_MISSING. */
+export async function execInNetns(
+  netns: string,
+  argv: readonly string[],
+  options: ExecOptions = {},
+): Promise<ExecResult> {
+  const program = spawnInNetns(netns, argv);
+  const timeoutMs = options.timeoutMs ?? 30_000;
+  let timedOut = false;
+  const timer = setTimeout(() => {
+    timedOut = true;
+    program.child.kill('SIGKILL');
+  }, timeoutMs);
+  const status = await program.exited;
+  clearTimeout(timer);
+  const result = { ...status, stdout: program.stdout(), stderr: program.stderr() };
+  const command = `ip netns exec ${netns} ${argv.join(' ')}`;
+  if (timedOut) throw commandFailed(command, `no end within ${timeoutMs} ms`);
+  if (status.code === 0 || options.allowFailure === true) return result;
+  if (cannotExec(result.stderr)) throw toolMissing(argv[0] ?? '');
+  throw commandFailed(command, result.stderr.trim() || result.stdout.trim() || describeExit(status));
+}
+
+/** True for what ip(8) says when the program it should become is not there. */
+export function cannotExec(output: string): boolean {
+  return /exec of ".*" failed: No such file/.test(output);
+}
+
+/** "exit code 1", "signal SIGKILL". */
+export function describeExit(status: ExitStatus): string {
+  return status.signal === undefined ? `exit code ${status.code}` : `signal ${status.signal}`;
+}
+
+/** The names of all network namespaces of this machine. */
+export function listNamespaces(): string[] {
+  try {
+    return readdirSync(NAMES);
+  } catch (error) {
+    // Made by the first `ip netns add`.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+/** The processes whose main thread is in one of the namespaces; never ourselves. */
+export function processesIn(namespaces: readonly string[]): number[] {
+  const links = new Set(namespaces.map(networkOfName).filter((link) => link !== ''));
+  return readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry) && Number(entry) !== process.pid && links.has(networkOf(entry)))
+    .map(Number);
+}
+
+function networkOfName(name: string): string {
+  const stats = statSync(`${NAMES}/${name}`, { throwIfNoEntry: false });
+  return stats === undefined ? '' : `net:[${stats.ino}]`;
+}
+
+function networkOf(pid: string): string {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/net`);
+  } catch {
+    // It ended meanwhile, or is a zombie: in no namespace any more.
+    return '';
+  }
+}
