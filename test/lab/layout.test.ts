@@ -1,0 +1,87 @@
+import test from 'ava';
+import { addressBatches, namespaceLines, vethLines } from '../../lib/lab/build.ts';
+import { describeLab, directoryOf, idOfDirectory, isNamespaceOf, layOut, namespacesOf } from '../../lib/lab/layout.ts';
+
+test('the names and addresses of a lab follow from its id', (t) => {
+  const lab = layOut(describeLab({ id: 'a1', hosts: 2 }));
+  t.like(lab, {
+    id: 'a1',
+    direct: false,
+    underlayMtu: 1500,
+    etcdNetns: 'a1-net',
+    etcdEndpoint: 'http://192.0.2.254:2379',
+  });
+  t.like(lab.hosts[1], {
+    number: 2,
+    netns: 'a1-h2',
+    podNetns: 'a1-pod2',
+    underlayAddress: '192.0.2.2',
+    underlayAddress6: '2001:db8::2',
+    subnetFile: `${directoryOf('a1')}/h2/subnet.env`,
+  });
+  t.deepEqual(namespacesOf(lab), ['a1-net', 'a1-h1', 'a1-pod1', 'a1-h2', 'a1-pod2']);
+});
+
+test('two hosts joined directly have no underlay namespace, and etcd is on the first', (t) => {
+  const lab = layOut(describeLab({ id: 'a1', hosts: 2, direct: true }));
+  t.deepEqual(namespacesOf(lab), ['a1-h1', 'a1-pod1', 'a1-h2', 'a1-pod2']);
+  t.like(lab, { etcdNetns: 'a1-h1', etcdEndpoint: 'http://192.0.2.1:2379' });
+  const [veth, ...others] = vethLines(lab);
+  t.regex(veth ?? '', /netns a1-h1 .* netns a1-h2 /);
+  t.deepEqual(others, []);
+});
+
+const REFUSED: Record<string, Parameters<typeof describeLab>[0]> = {
+  'an empty id': { id: '', hosts: 1 },
+  'an id of nine characters': { id: 'ninechars', hosts: 1 },
+  'an id with a dash': { id: 'a-b', hosts: 1 },
+  'an id that leaves the directory': { id: '../etc', hosts: 1 },
+  'no hosts': { id: 'a', hosts: 0 },
+  '201 hosts': { id: 'a', hosts: 201 },
+  'half a host': { id: 'a', hosts: 1.5 },
+  'no number of hosts': { id: 'a', hosts: Number.NaN },
+  'three hosts at one veth': { id: 'a', hosts: 3, direct: true },
+  'an MTU too small for IPv6': { id: 'a', hosts: 1, underlayMtu: 1279 },
+};
+
+for (const [name, options] of Object.entries(REFUSED)) {
+  test(`refuses ${name}`, (t) => {
+    t.throws(() => describeLab(options), { code: 'USAGE' });
+  });
+}
+
+test('200 hosts have 200 different addresses in the underlay, none of them that of etcd', (t) => {
+  const lab = layOut(describeLab({ id: 'a', hosts: 200 }));
+  const addresses = new Set(lab.hosts.flatMap((host) => [host.underlayAddress, host.underlayAddress6]));
+  t.is(addresses.size, 400);
+  t.false(addresses.has('192.0.2.254'));
+  t.false(addresses.has('2001:db8::fe'));
+});
+
+test('recognises its own namespaces and directories only', (t) => {
+  for (const name of ['a1-net', 'a1-h1', 'a1-h200', 'a1-pod7']) t.true(isNamespaceOf('a1', name), name);
+  for (const name of ['a1', 'a1-', 'a1-x1', 'a12-h1', 'a-h1', 'a1-h', 'a1-h1x', 'xa1-h1', 'a1-pod1234'])
+    t.false(isNamespaceOf('a1', name), name);
+  t.is(idOfDirectory('weft-lab-a1'), 'a1');
+  t.is(idOfDirectory('weft-lab-'), undefined);
+  t.is(idOfDirectory('weft-lab-A1'), undefined);
+  t.is(idOfDirectory('other-a1'), undefined);
+});
+
+test('every namespace is made once, and brought up once', (t) => {
+  const lab = layOut(describeLab({ id: 'a', hosts: 5 }));
+  const made = namespaceLines(lab).flatMap((line) => /^netns add (.*)$/.exec(line)?.[1] ?? []);
+  t.deepEqual(made.toSorted(), namespacesOf(lab).toSorted());
+  t.deepEqual(
+    addressBatches(lab, true)
+      .map((batch) => batch.netns)
+      .toSorted(),
+    made.toSorted(),
+  );
+});
+
+test('a machine without IPv6 gets a lab without IPv6', (t) => {
+  const lines = addressBatches(layOut(describeLab({ id: 'a', hosts: 2 })), false).flatMap((batch) => batch.lines);
+  t.false(lines.some((line) => line.includes(':')));
+  t.true(lines.includes('addr add 192.0.2.1/24 dev u0'));
+});
