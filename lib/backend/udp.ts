@@ -113,7 +113,7 @@ class UdpBackend implements Backend {
       closeFd(socketFd, 'UDP socket');
       throw error;
     }
-    this.#applyRoutes();
+    if (this.#routes.length > 0) this.#applyRoutes();
   }
 
   /** Address <subnet base>/32, MTU, up, and one route for the whole network, as flanneld leaves them. */

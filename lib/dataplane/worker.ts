@@ -75,13 +75,14 @@ function run(start: WorkerStart): string | undefined {
   post({ type: 'ready' });
 
   while (Atomics.load(words, CONFIG_STOP / 4) === 0) {
-    const wanted = Atomics.load(words, CONFIG_FIB_WANTED / 4);
-    if (wanted !== words[CONFIG_FIB_IN_USE / 4]) kernels.useFib(wanted);
     // While a send waits for room the TUN is left alone: its queue is the right place for packets to wait.
     words[fds + 1] = queue.pending === undefined ? POLLIN : 0;
     words[fds + 3] = queue.pending === undefined ? POLLIN : POLLIN | POLLOUT;
     const ready = poll(base + POLL_FDS, 3, POLL_TIMEOUT_MS);
     if (ready <= 0) continue;
+    // Before the packets: whoever changes a route and then sends finds the route in place.
+    const wanted = Atomics.load(words, CONFIG_FIB_WANTED / 4);
+    if (wanted !== words[CONFIG_FIB_IN_USE / 4]) kernels.useFib(wanted);
     budget.refill(performance.now());
     const tun = words[fds + 1]! >>> 16;
     const socket = words[fds + 3]! >>> 16;
