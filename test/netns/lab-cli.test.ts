@@ -1,0 +1,107 @@
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import anyTest from 'ava';
+import { startDaemon } from '../../lib/lab/daemon.ts';
+import { etcdctl } from '../../lib/lab/etcd.ts';
+import { destroyLab, findLab } from '../../lib/lab/lab.ts';
+import { directoryOf, isNamespaceOf } from '../../lib/lab/layout.ts';
+import { listNamespaces, processesIn } from '../../lib/lab/netns.ts';
+import { withLab } from '../../lib/lab/with-lab.ts';
+import { whySkipped } from './enter.ts';
+
+// Each command line in a process of its own (lab-command.ts), as a user has it.
+const id = `c${process.pid}`;
+const skipped = whySkipped();
+if (skipped !== undefined) process.stderr.write(`Skipping tests of weft lab: ${skipped}\n`);
+const test = skipped === undefined ? anyTest.serial : anyTest.skip;
+
+if (skipped === undefined) anyTest.after.always('nothing of the lab is left', () => destroyLab(id));
+
+const COMMAND = fileURLToPath(new URL('./lab-command.js', import.meta.url));
+
+interface Outcome {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function weftLab(args: readonly string[], uid?: number): Promise<Outcome> {
+  const child = spawn(process.execPath, [COMMAND, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...(uid !== undefined && { uid }),
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  return new Promise((resolve) => child.on('close', (code) => resolve({ code, stdout, stderr })));
+}
+
+test('up, exec, list and down, each in its own process', async (t) => {
+  const up = await weftLab(['up', '--id', id, '--hosts', '3', '--no-daemon', '--backend-config', '{"Type":"vxlan"}']);
+  t.is(up.code, 0, up.stderr);
+  t.regex(up.stdout, /h3 192\.0\.2\.3/);
+  const lab = await findLab(id);
+  t.is(lab?.hosts.length, 3);
+  const config = await etcdctl(lab!, ['get', '--print-value-only', '/coreos.com/network/config']);
+  t.deepEqual(JSON.parse(config.stdout), { Network: '10.244.0.0/16', Backend: { Type: 'vxlan' } });
+
+  const ping = await weftLab(['exec', '--id', id, 'h1', '--', 'ping', '-c', '1', '-W', '2', '192.0.2.3']);
+  t.like(ping, { code: 0 });
+  t.regex(ping.stdout, /1 received/);
+  t.like(await weftLab(['exec', '--id', id, 'pod2', '--', 'sh', '-c', 'exit 7']), { code: 7 });
+  t.like(await weftLab(['exec', '--id', id, 'pod2', 'sh', '-c', 'kill -9 $$']), { code: 128 + 9 });
+  t.like(await weftLab(['exec', '--id', id, 'h4', 'true']), { code: 1, stdout: '' });
+
+  const labs = JSON.parse((await weftLab(['list', '--json'])).stdout) as { id: string }[];
+  t.deepEqual(
+    labs.find((entry) => entry.id === id),
+    { id, complete: true, hosts: 3, processes: 1 } as never,
+  );
+  t.regex((await weftLab(['up', '--id', id, '--no-daemon'])).stderr, /^LAB_EXISTS: [^\n]*\n$/);
+
+  const etcd = processesIn([lab!.etcdNetns]);
+  t.is(etcd.length, 1);
+  t.is((await weftLab(['down', '--id', id])).stdout, `Lab "${id}" is removed\n`);
+  t.deepEqual(
+    listNamespaces().filter((name) => isNamespaceOf(id, name)),
+    [],
+  );
+  t.false(existsSync(directoryOf(id)));
+  t.is((await weftLab(['down', '--id', id])).stdout, `There is no lab "${id}"\n`);
+});
+
+const MISTAKES: Record<string, { args: string[]; line: RegExp }> = {
+  'no lab to run in': { args: ['exec', '--id', id, 'h1', '--', 'true'], line: /^LAB_NOT_FOUND: [^\n]*\n$/ },
+  'a number of hosts that is none': { args: ['up', '--id', id, '--hosts', 'many'], line: /^USAGE: [^\n]*\n$/ },
+  'a backend that is no JSON': { args: ['up', '--id', id, '--backend-config', '{Type}'], line: /^USAGE: [^\n]*\n$/ },
+  'a backend that is no object': { args: ['up', '--id', id, '--backend-config', '[]'], line: /^USAGE: [^\n]*\n$/ },
+};
+
+for (const [name, { args, line }] of Object.entries(MISTAKES)) {
+  test(`${name} is one line and makes nothing`, async (t) => {
+    const outcome = await weftLab(args);
+    t.is(outcome.code, 1);
+    t.regex(outcome.stderr, line);
+    t.is(await findLab(id), undefined);
+    t.false(existsSync(directoryOf(id)));
+  });
+}
+
+test('a user who is not root gets one line', async (t) => {
+  for (const command of ['up', 'down', 'list']) {
+    const outcome = await weftLab([command], 65534);
+    t.is(outcome.code, 1);
+    t.regex(outcome.stderr, /^NOT_ROOT: Cannot work with a lab: only root may make network namespaces\n$/);
+  }
+});
+
+test('a daemon that cannot start says why', async (t) => {
+  await withLab({ id, hosts: 1 }, async (lab) => {
+    await t.throwsAsync(startDaemon(lab, lab.hosts[0]!, ['--no-such-flag']), {
+      code: 'DAEMON_FAILED',
+      message: /^Cannot start weftd on .*-h1: it ended with exit code \d+:\n./,
+    });
+  });
+});
