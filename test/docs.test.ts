@@ -1,0 +1,94 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'ava';
+import { OFFLOAD_NAMES } from '../lib/backend/offload.ts';
+import { FLAGS } from '../lib/daemon/flags.ts';
+import { DROP_REASONS } from '../lib/dataplane/drop.ts';
+
+const operations = readFileSync('docs/operations.md', 'utf8');
+
+/** The names in back-quotes in the first column of all tables. */
+const documented = new Set(
+  [...operations.matchAll(/^\| (`[^|]+) \|/gm)].flatMap((row) =>
+    [...row[1]!.matchAll(/`([^`]+)`/g)].map((name) => name[1]!),
+  ),
+);
+
+const sources = readdirSync('lib', { recursive: true, encoding: 'utf8' })
+  .filter((file) => file.endsWith('.ts'))
+  .map((file) => ({ file, text: readFileSync(join('lib', file), 'utf8') }));
+
+/** First arguments of `new WeftError(...)` that are no literals: codes that come from elsewhere. */
+const CODES_FROM_ELSEWHERE = ['error.code', 'first.code', 'message.code', 'code'];
+
+/** Code -> file, of every WeftError that lib/ makes. */
+function thrownCodes(): Map<string, string> {
+  const codes = new Map<string, string>();
+  for (const { file, text } of sources) {
+    for (const [, argument] of text.matchAll(/new WeftError\(\s*([^,]+),/g)) {
+      const literals = [...argument!.matchAll(/'([A-Z][A-Z0-9_]*)'/g)].map((match) => match[1]!);
+      for (const code of literals) codes.set(code, file);
+      if (literals.length === 0 && !CODES_FROM_ELSEWHERE.includes(argument!))
+        codes.set(`(not a literal: ${argument})`, file);
+    }
+  }
+  return codes;
+}
+
+test('every drop reason has a line in docs/operations.md', (t) => {
+  t.deepEqual(
+    DROP_REASONS.filter((reason) => !documented.has(reason)),
+    [],
+  );
+});
+
+test('every error code has a line in docs/operations.md', (t) => {
+  const codes = thrownCodes();
+  t.true(codes.size > 20, 'the pattern finds the codes');
+  t.deepEqual(
+    [...codes].filter(([code]) => !documented.has(code)),
+    [],
+  );
+});
+
+test('every offload has a line in docs/operations.md, and its switch exists', (t) => {
+  t.deepEqual(
+    OFFLOAD_NAMES.filter((name) => !documented.has(name)),
+    [],
+  );
+  for (const name of OFFLOAD_NAMES) t.true(name in FLAGS);
+});
+
+test('docs/operations.md explains no drop reason that is gone', (t) => {
+  const section = operations.slice(operations.indexOf('## Drop reasons'), operations.indexOf('## Other counters'));
+  const rows = [...section.matchAll(/^\| `([^`]+)` \|/gm)].map((match) => match[1]!);
+  t.deepEqual(rows, [...DROP_REASONS]);
+});
+
+const pages = [
+  'README.md',
+  'CHANGELOG.md',
+  'native-deps.md',
+  ...readdirSync('docs', { recursive: true, encoding: 'utf8' }).map((file) => join('docs', file)),
+].filter((file) => file.endsWith('.md'));
+
+test('links between the documents lead somewhere', (t) => {
+  const broken = pages.flatMap((page) =>
+    [...readFileSync(page, 'utf8').matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)]
+      .map((match) => match[1]!)
+      .filter((target) => !existsSync(join(page, '..', target)))
+      .map((target) => `${page}: ${target}`),
+  );
+  t.deepEqual(broken, []);
+});
+
+test('files of the source that the documents name exist', (t) => {
+  const named = /`((?:lib|test|bin|docs)\/[\w./-]+)`/g;
+  const missing = pages.flatMap((page) =>
+    [...readFileSync(page, 'utf8').matchAll(named)]
+      .map((match) => match[1]!)
+      .filter((path) => !existsSync(path))
+      .map((path) => `${page}: ${path}`),
+  );
+  t.deepEqual(missing, []);
+});
