@@ -44,7 +44,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   },
 };
 
-const IMPORT = /(?:\bfrom|\bimport|\bimport\(|\brequire\(|\bnew URL\()\s*'([^']+)'/g;
+const IMPORT = /(?:\bfrom|\bimport|\bimport\(|\brequire\()\s*'([^']+)'|\bnew URL\('([^']+\.js)'/g;
 /** A clock, chance, the environment or the terminal: these are passed in from daemon, cli and bin. */
 const AMBIENT = /\bprocess\.(?:exit|env|argv)\b|\bconsole\.|\bDate\.now\b|\bMath\.random\b/;
 const MAY_BE_AMBIENT = ['bench', 'cli', 'daemon', 'lab'];
@@ -57,7 +57,7 @@ function withoutComments(text: string): string {
   return text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '');
 }
 
-const importsOf = (code: string): string[] => [...code.matchAll(IMPORT)].map((match) => match[1]!);
+const importsOf = (code: string): string[] => [...code.matchAll(IMPORT)].map((match) => (match[1] ?? match[2])!);
 
 /** What is wrong with one import, or undefined. */
 function problem(file: string, room: string, specifier: string): string | undefined {
