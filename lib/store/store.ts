@@ -67,7 +67,16 @@ export interface StoreHealth {
   readonly lastError: string | undefined;
   /** The last revision applied by the watch; undefined before the first list. */
   readonly revision: string | undefined;
-  /** Keys and values that did not parse and were skipped. */
+  /** Keys and values that did not parse and were skipped; each version of a key counts once. */
   readonly skipped: number;
   readonly watchRestarts: number;
+  /** Unix time in ms when the own lease ends unless it is renewed; undefined before `acquire` and for a reservation. */
+  readonly leaseExpiresAtMs: number | undefined;
+}
+
+/** How a store tells its owner what happened; each call is one log line. pino's loggers fit. */
+export interface StoreLog {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
 }

@@ -1,0 +1,114 @@
+/**
+ * Keeps the own lease: a new grant and a compare-and-swap of the key, `marginMs` before it ends, and every minute from then
+ * on until it worked. flannel renews the same way (not with KeepAlive, which would bind the lease to one connection).
+ */
+import { messageOf } from '../error.ts';
+import { decodeLeaseAttrs } from '../lease/lease-attrs.ts';
+import type { KeyValue } from './etcd-api.ts';
+import { type Expected, type LeaseWriter, NO_GRANT, type Written } from './lease-writer.ts';
+import type { StoreLog } from './store.ts';
+
+export interface RenewalOptions {
+  readonly writer: LeaseWriter;
+  readonly key: Uint8Array;
+  readonly value: string;
+  readonly publicIp: number;
+  readonly marginMs: number;
+  readonly log: StoreLog;
+  /** Unix time in ms. */
+  readonly now: () => number;
+}
+
+const RETRY_MS = 60_000;
+/** setTimeout takes no longer delay (2^31 - 1 ms, 24.8 days). */
+const MAX_TIMER_MS = 0x7fffffff;
+
+export class LeaseRenewal {
+  readonly #options: RenewalOptions;
+  #expected: Expected;
+  #expiresAtMs: number | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #stopped = false;
+
+  /** Takes over a lease as it was written; one that does not expire is a reservation and needs no renewal. */
+  constructor(options: RenewalOptions, written: Written) {
+    this.#options = options;
+    this.#expected = { modRevision: written.modRevision };
+    this.#expiresAtMs = written.expiresAtMs;
+    this.#schedule(0);
+  }
+
+  get expiresAtMs(): number | undefined {
+    return this.#expiresAtMs;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+  }
+
+  #schedule(earliestMs: number): void {
+    if (this.#stopped || this.#expiresAtMs === undefined) return;
+    const dueMs = this.#expiresAtMs - this.#options.marginMs - this.#options.now();
+    const delayMs = Math.min(Math.max(dueMs, earliestMs), MAX_TIMER_MS);
+    this.#timer = setTimeout(() => void this.#renew(), delayMs);
+  }
+
+  /** Never rejects. */
+  async #renew(): Promise<void> {
+    try {
+      const renewed = await this.#write();
+      this.#schedule(renewed ? 0 : RETRY_MS);
+    } catch (error) {
+      if (this.#stopped) return;
+      const fields = { reason: messageOf(error), expiresAt: this.#expiryText() };
+      this.#options.log.warn(fields, 'could not renew the lease; trying again every minute');
+      this.#schedule(RETRY_MS);
+    }
+  }
+
+  async #write(): Promise<boolean> {
+    const { writer, key, value, log } = this.#options;
+    let result = await writer.writeOnNewGrant({ key, value, expected: this.#expected });
+    if (!result.written) {
+      const expected = this.#expectedInstead(result.current);
+      if (expected === undefined) return false;
+      result = await writer.writeOnNewGrant({ key, value, expected });
+    }
+    if (!result.written) throw new Error('the key changed twice while it was being renewed');
+    this.#expected = { modRevision: result.modRevision };
+    this.#expiresAtMs = result.expiresAtMs;
+    log.info({ expiresAt: this.#expiryText() }, 'renewed the lease');
+    return true;
+  }
+
+  /** Somebody wrote or removed our key: what to compare with to take it back; undefined when it must stay as it is. */
+  #expectedInstead(current: KeyValue | undefined): Expected | undefined {
+    const { log } = this.#options;
+    if (current === undefined) {
+      log.warn({}, 'the lease was gone; taking the same subnet again');
+      return 'absent';
+    }
+    if (!this.#isOurs(current)) {
+      const fields = { value: Buffer.from(current.value).toString('utf8').slice(0, 300) };
+      log.error(fields, 'another node holds the subnet of this node: one of the two must restart');
+      return undefined;
+    }
+    if (current.lease !== NO_GRANT) return { modRevision: current.modRevision };
+    log.info({}, 'the lease has become a reservation; it no longer needs renewal');
+    this.#expiresAtMs = undefined;
+    return undefined;
+  }
+
+  #isOurs(current: KeyValue): boolean {
+    try {
+      return decodeLeaseAttrs(Buffer.from(current.value).toString('utf8')).publicIp === this.#options.publicIp;
+    } catch {
+      return false;
+    }
+  }
+
+  #expiryText(): string | undefined {
+    return this.#expiresAtMs === undefined ? undefined : new Date(this.#expiresAtMs).toISOString();
+  }
+}
