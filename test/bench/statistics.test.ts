@@ -24,6 +24,17 @@ test('a percentile is a value that was measured: the nearest rank', (t) => {
   );
 });
 
+test('a share that is a whole number of values but for its rounding is that many values', (t) => {
+  t.true(0.28 * 25 > 7);
+  t.is(
+    percentile(
+      Array.from({ length: 25 }, (_, index) => index + 1),
+      0.28,
+    ),
+    7,
+  );
+});
+
 test('at least the share asked for does not exceed a percentile, and no smaller value would do', (t) => {
   const rng = random();
   const { seed } = rng;

@@ -149,8 +149,10 @@ test('another user is told to use sudo', async (t) => {
   await serve(t, path);
   execFileSync('chmod', ['0755', join(path, '..')]);
   const client = new URL('../../lib/control/client.js', import.meta.url);
-  const script = `process.setgid(65534); process.setuid(65534);
-    (await import(${JSON.stringify(client.href)})).askDaemon(${JSON.stringify(path)}, '/v1/peers')
+  // Imported first: the checkout may be in a folder that nobody else may enter.
+  const script = `const { askDaemon } = await import(${JSON.stringify(client.href)});
+    process.setgid(65534); process.setuid(65534);
+    askDaemon(${JSON.stringify(path)}, '/v1/peers')
       .then(() => console.log('answered'), (error) => console.log(error.code + ': ' + error.hint));`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
     stdio: ['ignore', 'pipe', 'inherit'],
