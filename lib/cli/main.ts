@@ -32,6 +32,11 @@ const COMMANDS: readonly CommandEntry[] = [
     summary: 'packet counters and drop reasons',
     load: async () => (await import('./commands/stats.ts')).statsCommand(),
   },
+  {
+    name: 'lab',
+    summary: 'hosts, pods and etcd from network namespaces on this machine',
+    load: async () => (await import('./commands/lab.ts')).labCommand(),
+  },
 ];
 
 const EXAMPLES = `

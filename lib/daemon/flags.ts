@@ -16,6 +16,11 @@ const etcdFlags = {
   'etcd-cafile': { kind: 'string', default: '', usage: "certificate authority that signed etcd's certificate" },
   'etcd-username': { kind: 'string', default: '', usage: 'user name for etcd' },
   'etcd-password': { kind: 'string', default: '', usage: 'password for etcd; better given as WEFTD_ETCD_PASSWORD' },
+  'subnet-lease-renew-margin': {
+    kind: 'int',
+    default: 60,
+    usage: "minutes before this node's lease ends at which it is renewed, 1 to 1439",
+  },
 } as const satisfies FlagSet;
 
 const interfaceFlags = {
@@ -72,7 +77,6 @@ const unsupportedFlags = {
   'ip-masq-fully-random-disable': { kind: 'bool', default: false, usage: 'do not use --random-fully' },
   'iptables-resync': { kind: 'int', default: 5, usage: 'seconds between checks of the firewall rules' },
   'ip-blackhole-route': { kind: 'bool', default: false, usage: "add a blackhole route for this node's subnet" },
-  'subnet-lease-renew-margin': { kind: 'int', default: 60, usage: 'minutes before expiry at which to renew the lease' },
   'kube-subnet-mgr': { kind: 'bool', default: false, usage: 'use the Kubernetes API instead of etcd' },
   'kube-api-url': { kind: 'string', default: '', usage: 'Kubernetes API server' },
   'kube-annotation-prefix': {

@@ -12,14 +12,16 @@ const ENVIRONMENT_PREFIXES = ['WEFTD_', 'FLANNELD_'] as const;
 /** Variables flanneld reads without a prefix (wireguard and Kubernetes modes), which Weft does not have yet. */
 const UNSUPPORTED_VARIABLES = ['WIREGUARD_KEY_FILE', 'EVENT_QUEUE_DEPTH', 'CONT_WHEN_CACHE_NOT_READY'] as const;
 
+const MINUTE_MS = 60_000;
+
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 const LOG_FORMATS = ['auto', 'json', 'text'] as const;
 export type LogFormat = (typeof LOG_FORMATS)[number];
 
 export interface EtcdOptions {
-  /** `http(s)://host:port`, without a trailing slash. */
-  readonly endpoints: readonly string[];
+  /** A comma-separated list, not checked: lib/store/etcd-endpoints.ts knows its form. */
+  readonly endpoints: string;
   /** Begins with a slash, does not end with one. */
   readonly prefix: string;
   /** File names; '' where not given. */
@@ -28,6 +30,8 @@ export interface EtcdOptions {
   readonly caFile: string;
   readonly username: string;
   readonly password: string;
+  /** How long before its end the lease is renewed. */
+  readonly renewMarginMs: number;
 }
 
 /** Which external interface to take; all empty means the first default route. */
@@ -82,15 +86,19 @@ export function readOptions(argv: readonly string[], environment: Environment): 
 
 function toOptions(values: FlagValues<typeof FLAGS>, origins: ReadonlyMap<string, string>): DaemonOptions {
   const offload = oneOf('offload', values.offload, ['auto', 'off'] as const);
+  const renewMargin = integer('subnet-lease-renew-margin', values['subnet-lease-renew-margin'], 1, 1439);
   const healthzPort = integer('healthz-port', values['healthz-port'], 0, 65535);
   const level = values.v >= 4 ? 'trace' : values.v >= 1 ? 'debug' : 'info';
   return {
     etcd: {
-      endpoints: parseEndpoints(values['etcd-endpoints'], values['etcd-certfile'] + values['etcd-cafile'] !== ''),
+      endpoints: values['etcd-endpoints'],
       prefix: parsePrefixPath(values['etcd-prefix']),
-      ...certificates(values),
+      keyFile: values['etcd-keyfile'],
+      certFile: values['etcd-certfile'],
+      caFile: values['etcd-cafile'],
       username: values['etcd-username'],
       password: values['etcd-password'],
+      renewMarginMs: renewMargin * MINUTE_MS,
     },
     interface: {
       iface: values.iface,
@@ -141,35 +149,6 @@ function refuseUnsupported(
       },
     );
   }
-}
-
-/** flannel uses TLS only with certificate and key; a certificate without its key can only be a mistake. */
-function certificates(values: FlagValues<typeof FLAGS>): Pick<EtcdOptions, 'keyFile' | 'certFile' | 'caFile'> {
-  const keyFile = values['etcd-keyfile'];
-  const certFile = values['etcd-certfile'];
-  if ((keyFile === '') !== (certFile === ''))
-    throw usage('-etcd-keyfile and -etcd-certfile go together', 'give both, or neither');
-  return { keyFile, certFile, caFile: values['etcd-cafile'] };
-}
-
-/** An endpoint without a scheme is accepted, as etcd's own client does; it is https as soon as certificates are given. */
-function parseEndpoints(text: string, secure: boolean): string[] {
-  const endpoints = text.split(',').map((part) => {
-    const endpoint = part.trim().replace(/\/+$/, '');
-    return endpoint.includes('://') ? endpoint : `${secure ? 'https' : 'http'}://${endpoint}`;
-  });
-  for (const endpoint of endpoints) {
-    if (/^https?:\/\/[^/?#@]*@/i.test(endpoint))
-      throw usage('an etcd endpoint holds a user name', 'use -etcd-username and WEFTD_ETCD_PASSWORD');
-    if (!/^https?:\/\/[^/?#\s]+:[0-9]+$/i.test(endpoint) || !URL.canParse(endpoint))
-      throw usage(
-        `invalid etcd endpoint ${quote(endpoint)}: not http://host:port or https://host:port`,
-        'for example -etcd-endpoints=http://192.0.2.254:2379',
-      );
-  }
-  if (new Set(endpoints.map((endpoint) => endpoint.slice(0, endpoint.indexOf(':')).toLowerCase())).size > 1)
-    throw usage('etcd endpoints mix http and https', 'give endpoints of one scheme');
-  return endpoints;
 }
 
 function parsePrefixPath(text: string): string {
