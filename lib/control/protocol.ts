@@ -111,6 +111,7 @@ export interface Peer {
   readonly publicIpv6: string | null;
   /** As in the lease; '' for udp, which writes none. */
   readonly backendType: string;
+  /** null: never (a reservation) or not known, as with etcd, which tells the end of a lease to its holder only. */
   readonly expiresAt: string | null;
   /** null when the data plane keeps no counters for this peer. */
   readonly traffic: PeerTraffic | null;

@@ -149,7 +149,7 @@ export class Daemon {
     const attrs = kind.leaseAttrs(external, config);
     const own = await this.#persist(() => store.acquire({ config, attrs, previous }));
     this.#own = own;
-    const { ipv4, expiresAt, origin } = toLeaseStatus(own);
+    const { ipv4, expiresAt, origin } = toLeaseStatus(own, store.health());
     log.info({ subnet: ipv4, origin, expiresAt }, 'Lease acquired');
     return own;
   }
@@ -202,7 +202,7 @@ export class Daemon {
       try {
         await run();
       } catch (error) {
-        this.#host.log.error({ what, error: messageOf(error) }, 'Stopping failed');
+        this.#host.log.error({ what, reason: messageOf(error) }, 'Stopping failed');
       }
     }
   }
@@ -221,7 +221,7 @@ export class Daemon {
         const { error, attempts, sinceMs } = obstacle;
         if (!logIt) return;
         const waitedSeconds = Math.round((now() - sinceMs) / 1000);
-        log.warn({ code: error.code, error: error.message, hint: error.hint, attempts, waitedSeconds }, 'Waiting');
+        log.warn({ code: error.code, reason: error.message, hint: error.hint, attempts, waitedSeconds }, 'Waiting');
         notify({ status: `Waiting: ${error.message}` });
       },
       onRecovery: ({ error }, waitedMs) =>
@@ -253,7 +253,7 @@ export class Daemon {
       waitingFor: this.#obstacle === undefined ? null : toWaitReason(this.#obstacle),
       alarms: this.#alarms(),
       network: this.#config === undefined ? null : toNetworkStatus(this.#config),
-      lease: this.#own === undefined ? null : toLeaseStatus(this.#own),
+      lease: this.#own === undefined ? null : toLeaseStatus(this.#own, store.health()),
       external: this.#external === undefined ? null : toExternalStatus(this.#external),
       backend: backend === undefined ? null : toBackendStatus(backend, options.sourceCheck),
       etcd: toEtcdStatus(store.health(), options.etcd.prefix),

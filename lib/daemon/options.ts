@@ -193,9 +193,14 @@ function describeGiven(
   const given: Record<string, string> = {};
   for (const name of Object.keys(values) as (keyof typeof values)[]) {
     const origin = origins.get(name);
-    if (origin !== undefined) given[origin] = name === 'etcd-password' ? '(hidden)' : String(values[name]);
+    if (origin !== undefined) given[origin] = name === 'etcd-password' ? '(hidden)' : withoutUserInfo(values[name]);
   }
   return given;
+}
+
+/** A password may stand in a URL where none belongs; the store refuses it without showing it, and so does the log. */
+function withoutUserInfo(value: unknown): string {
+  return String(value).replace(/\/\/[^/,]*@/g, '//(hidden)@');
 }
 
 function unknownVariables(environment: Environment): string[] {

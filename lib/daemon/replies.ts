@@ -31,13 +31,14 @@ export function toNetworkStatus({ network, subnetLen, ipv6 }: NetworkConfig): Ne
   };
 }
 
-export function toLeaseStatus({ lease, origin }: OwnLease): LeaseStatus {
+/** The end of the lease moves with each renewal, which only the store sees. */
+export function toLeaseStatus({ lease, origin }: OwnLease, { leaseExpiresAtMs }: StoreHealth): LeaseStatus {
   const { ipv4, ipv6 } = lease.subnets;
   return {
     ipv4: formatPrefix(ipv4),
     ipv6: prefixOrNull(ipv6),
     origin,
-    expiresAt: lease.expiresAtMs === undefined ? null : isoTime(lease.expiresAtMs),
+    expiresAt: leaseExpiresAtMs === undefined ? null : isoTime(leaseExpiresAtMs),
   };
 }
 

@@ -49,9 +49,9 @@ tun-tso  on     in use
 udp-gro  off    switched off by --udp-gro=false
 `;
 
-const PEERS_TEXT = `Subnet                         Public IP    Backend  Out packets  Out bytes  In packets  In bytes  Lease expires
-10.244.99.0/24                 192.0.2.2    udp        1,234,567     1.5 GB           3     252 B  never
-10.244.7.0/24 fd00:0:0:7::/64  192.0.2.130  vxlan              -          -           -         -  expired
+const PEERS_TEXT = `Subnet                         Public IP    Backend  Out packets  Out bytes  In packets  In bytes
+10.244.99.0/24                 192.0.2.2    udp        1,234,567     1.5 GB           3     252 B
+10.244.7.0/24 fd00:0:0:7::/64  192.0.2.130  vxlan              -          -           -         -
 `;
 
 const ROUTES_TEXT = `Prefix          Via          Device

@@ -117,6 +117,8 @@ test('the password does not appear in what is logged', (t) => {
   if (result.action !== 'run') return;
   t.deepEqual(result.given, { '-etcd-password': '(hidden)', FLANNELD_ETCD_USERNAME: 'root' });
   t.is(result.options.etcd.password, 'hunter2');
+  const url = readOptions(['-etcd-endpoints=http://a:1,https://root:hun@ter2@h:1/'], {});
+  t.deepEqual(url.action === 'run' ? url.given : {}, { '-etcd-endpoints': 'http://a:1,https://(hidden)@h:1/' });
 });
 
 test('variables that name no flag are reported', (t) => {

@@ -2,13 +2,13 @@ import { Command } from 'commander';
 import type { PeersReply } from '../../control/protocol.ts';
 import { addQueryOptions, printReply, type QueryOptions } from '../query.ts';
 import { type Column, formatTable } from '../table.ts';
-import { formatBytes, formatCount, formatExpiry } from '../units.ts';
+import { formatBytes, formatCount } from '../units.ts';
 
 export function peersCommand(): Command {
   return addQueryOptions(new Command('peers'))
     .description('List the other nodes: their subnets, addresses and traffic')
     .action(async (options: QueryOptions) => {
-      await printReply('/v1/peers', options, (reply) => formatPeers(reply, Date.now()));
+      await printReply('/v1/peers', options, formatPeers);
     });
 }
 
@@ -20,10 +20,9 @@ const COLUMNS: readonly Column[] = [
   { title: 'Out bytes', align: 'right' },
   { title: 'In packets', align: 'right' },
   { title: 'In bytes', align: 'right' },
-  { title: 'Lease expires' },
 ];
 
-export function formatPeers({ peers }: PeersReply, nowMs: number): string {
+export function formatPeers({ peers }: PeersReply): string {
   if (peers.length === 0) return 'No other node has a lease.\n';
   const rows = peers.map((peer) => [
     peer.ipv6Subnet === null ? peer.subnet : `${peer.subnet} ${peer.ipv6Subnet}`,
@@ -33,7 +32,6 @@ export function formatPeers({ peers }: PeersReply, nowMs: number): string {
     peer.traffic === null ? '-' : formatBytes(peer.traffic.outboundBytes),
     peer.traffic === null ? '-' : formatCount(peer.traffic.inboundPackets),
     peer.traffic === null ? '-' : formatBytes(peer.traffic.inboundBytes),
-    formatExpiry(peer.expiresAt, nowMs),
   ]);
   return formatTable(COLUMNS, rows);
 }

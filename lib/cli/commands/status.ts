@@ -34,7 +34,7 @@ export function formatStatus(status: StatusReply, nowMs: number, style: Style): 
         `source check ${backend.sourceCheck ? 'on' : 'off'}`,
     ]);
   if (external !== null) fields.push(['External', formatExternal(external)]);
-  fields.push(['etcd', formatEtcd(etcd)]);
+  fields.push(['etcd', formatEtcd(etcd, status.waitingFor?.message)]);
   if (backend !== null) fields.push(['Peers', String(status.peers)]);
   fields.push(['Subnet file', status.subnetFile]);
   return formatFields(fields) + formatOffloads(status, style);
@@ -59,11 +59,12 @@ function formatExternal(external: NonNullable<StatusReply['external']>): string 
   return `${external.name} ${pair(external.ipv4, external.ipv6)}${publicIp}, MTU ${external.mtu} (${external.reason})`;
 }
 
-function formatEtcd(etcd: StatusReply['etcd']): string {
+/** `said` is what the lines above have told already. */
+function formatEtcd(etcd: StatusReply['etcd'], said: string | undefined): string {
   const connection = etcd.connected ? 'connected' : 'not connected';
   const revision = etcd.revision === null ? '' : `, revision ${etcd.revision}`;
   const skipped = etcd.skipped === 0 ? '' : `, ${etcd.skipped} keys skipped because they do not parse`;
-  const error = etcd.connected || etcd.lastError === null ? '' : `\n${etcd.lastError}`;
+  const error = etcd.connected || etcd.lastError === null || etcd.lastError === said ? '' : `\n${etcd.lastError}`;
   return `${etcd.endpoint}${etcd.prefix}, ${connection}${revision}${skipped}${error}`;
 }
 

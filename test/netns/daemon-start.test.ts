@@ -1,0 +1,326 @@
+import { execFileSync } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import type { ExecutionContext } from 'ava';
+import { askDaemon } from '../../lib/control/client.ts';
+import { bind, close, recv, socket } from '../../lib/sys/ffi.ts';
+import { type EtcdServer, startEtcd } from '../etcd-server.ts';
+import { testInFreshNamespace } from './enter.ts';
+import { makeFiles, Weftd } from './weftd.ts';
+
+// One namespace: lo with etcd, and a veth pair und0 (192.0.2.1/24) - und1 as underlay.
+const test = testInFreshNamespace();
+
+const CONFIG_KEY = '/coreos.com/network/config';
+const CONFIG = '{"Network":"10.244.0.0/16","Backend":{"Type":"udp"}}';
+
+async function etcd(t: ExecutionContext, config: string | undefined = CONFIG): Promise<EtcdServer> {
+  const server = await startEtcd();
+  t.teardown(() => server.stop());
+  if (config !== '') await server.etcdctl('put', CONFIG_KEY, config);
+  return server;
+}
+
+function underlay(): void {
+  if (execFileSync('ip', ['-br', 'link'], { encoding: 'utf8' }).includes('und0')) return;
+  for (const command of [
+    'link add und0 type veth peer name und1',
+    'link set und1 up',
+    'link set und0 up',
+    'addr add 192.0.2.1/24 dev und0',
+  ])
+    execFileSync('ip', command.split(' '));
+}
+
+/** Flags of a daemon that would start. */
+function flags(server: { readonly endpoint: string }): string[] {
+  underlay();
+  return [`--etcd-endpoints=${server.endpoint}`, '--iface=und0'];
+}
+
+/** Nobody listens there. */
+const NO_ETCD = { endpoint: 'http://127.0.0.1:1' };
+
+async function assertFails(t: ExecutionContext, weftd: Weftd, lines: readonly (string | RegExp)[], code = 1) {
+  const ending = await weftd.ended();
+  t.is(ending.code, code, weftd.errorLines.join('\n'));
+  t.is(weftd.errorLines.length, lines.length, weftd.errorLines.join('\n'));
+  for (const [index, expected] of lines.entries())
+    if (typeof expected === 'string') t.is(weftd.errorLines[index], expected);
+    else t.regex(weftd.errorLines[index] ?? '', expected);
+  t.false(existsSync(weftd.files.controlSocket));
+}
+
+function links(): string {
+  return execFileSync('ip', ['-br', 'link'], { encoding: 'utf8' });
+}
+
+test('wrong usage is one line and a hint, exit code 2', async (t) => {
+  const wrong: [string, string, string][] = [
+    ['--ifce=eth0', 'weftd: flag provided but not defined: -ifce', 'did you mean -iface?'],
+    [
+      '--ip-masq=true',
+      'weftd: -ip-masq=true is not supported yet; only the default false is',
+      'remove -ip-masq, or stay with flanneld on this node',
+    ],
+    ['--healthz-port=x', 'weftd: invalid value "x" for flag -healthz-port: parse error', 'weftd -help lists all flags'],
+  ];
+  for (const [flag, ...lines] of wrong) await assertFails(t, new Weftd(t, [flag]), lines, 2);
+  const endpoint = new Weftd(t, ['--etcd-endpoints=ftp://root:hunter2@h:1']);
+  t.is((await endpoint.ended()).code, 2);
+  t.false(JSON.stringify([endpoint.errorLines, endpoint.log]).includes('hunter2'));
+});
+
+test('without CAP_NET_ADMIN it says which privilege is missing', async (t) => {
+  const wrapper = ['setpriv', '--bounding-set=-net_admin'];
+  await assertFails(t, new Weftd(t, flags(NO_ETCD), undefined, { wrapper }), [
+    'weftd: CAP_NET_ADMIN is missing: Linux lets nobody else make network devices',
+    'run as root (sudo weftd ...), or give the service AmbientCapabilities=CAP_NET_ADMIN',
+  ]);
+});
+
+test('without /dev/net/tun it says how to get it', async (t) => {
+  const script = 'mount -t tmpfs none /dev/net && exec "$@"';
+  const wrapper = ['unshare', '--mount', 'sh', '-c', script, 'sh'];
+  await assertFails(t, new Weftd(t, flags(NO_ETCD), undefined, { wrapper }), [
+    /^weftd: Cannot use \/dev\/net\/tun: ENOENT/,
+    /^load the module with "modprobe tun"/,
+  ]);
+});
+
+test('an unknown interface is reported at once, with those there are', async (t) => {
+  underlay();
+  await assertFails(t, new Weftd(t, [`--etcd-endpoints=${NO_ETCD.endpoint}`, '--iface=eth9']), [
+    'weftd: No interface matches -iface="eth9"',
+    /^this host has lo \(127\.0\.0\.1\), .*und0 \(192\.0\.2\.1\)/,
+  ]);
+  await assertFails(t, new Weftd(t, [`--etcd-endpoints=${NO_ETCD.endpoint}`]), [
+    /^weftd: No default route/,
+    /^choose one with -iface: lo/,
+  ]);
+});
+
+test('a busy UDP port is named, with a way to find who has it', async (t) => {
+  const server = await etcd(t);
+  underlay();
+  const squatter = createSocket('udp4').bind(8285, '192.0.2.1');
+  t.teardown(() => squatter.close());
+  await once(squatter, 'listening');
+  await assertFails(t, new Weftd(t, flags(server)), [
+    'weftd: Cannot bind UDP 192.0.2.1:8285: the port is in use',
+    /^see who holds it with "ss -lunp 'sport = :8285'"/,
+  ]);
+  t.false(links().includes('flannel0'));
+});
+
+test('a device that is taken is named', async (t) => {
+  const server = await etcd(t);
+  execFileSync('ip', ['tuntap', 'add', 'flannel0', 'mode', 'tun']);
+  t.teardown(() => {
+    execFileSync('ip', ['tuntap', 'del', 'flannel0', 'mode', 'tun']);
+  });
+  await assertFails(t, new Weftd(t, flags(server)), [
+    'weftd: Cannot create TUN device "flannel0": a device of that name exists',
+    /^another weftd or flanneld may be running here/,
+  ]);
+});
+
+test('another backend is refused with the ones there are', async (t) => {
+  const server = await etcd(t, '{"Network":"10.244.0.0/16","Backend":{"Type":"vxlan"}}');
+  await assertFails(t, new Weftd(t, flags(server)), [
+    'weftd: Backend type "vxlan" of /coreos.com/network/config is not supported; supported: udp',
+    /^set "Backend": \{"Type": "udp"\}/,
+  ]);
+  t.is(await server.etcdctl('get', '--prefix', '/coreos.com/network/subnets', '--keys-only'), '');
+});
+
+test('a subnet file that cannot be written is reported before a lease is taken', async (t) => {
+  const server = await etcd(t);
+  const files = makeFiles(t);
+  symlinkSync('/etc/passwd', files.subnetFile);
+  await assertFails(t, new Weftd(t, flags(server), files), [
+    `weftd: Cannot use subnet file "${files.subnetFile}": it is a symbolic link, not a regular file`,
+    'give another file with -subnet-file, or remove what is there',
+  ]);
+  t.is(await server.etcdctl('get', '--prefix', '/coreos.com/network/subnets', '--keys-only'), '');
+});
+
+test('a network with no subnet left ends the start', async (t) => {
+  const server = await etcd(t, '{"Network":"10.244.0.0/23","SubnetLen":25,"Backend":{"Type":"udp"}}');
+  for (const subnet of ['10.244.0.128-25', '10.244.1.0-25', '10.244.1.128-25'])
+    await server.etcdctl('put', `/coreos.com/network/subnets/${subnet}`, '{"PublicIP":"192.0.2.9"}');
+  const weftd = new Weftd(t, flags(server));
+  t.is((await weftd.ended()).code, 1);
+  t.regex(weftd.errorLines[0] ?? '', /^weftd: .*subnet/i);
+  t.true(weftd.errorLines.length <= 2);
+});
+
+test('a health port in use is one line', async (t) => {
+  const holder = createServer().listen(0, '127.0.0.1');
+  await once(holder, 'listening');
+  t.teardown(() => holder.close());
+  const { port } = holder.address() as { port: number };
+  await assertFails(t, new Weftd(t, [...flags(NO_ETCD), '--healthz-ip=127.0.0.1', `--healthz-port=${port}`]), [
+    /^weftd: Cannot serve health checks on 127\.0\.0\.1:\d+: .*EADDRINUSE/,
+    'choose another -healthz-ip or -healthz-port',
+  ]);
+});
+
+test('without etcd it waits, says so once, and is ready soon after etcd is up', async (t) => {
+  const server = await etcd(t);
+  await server.kill();
+  const health = ['--healthz-ip=127.0.0.1', '--healthz-port=18081'];
+  const weftd = new Weftd(t, [...flags(server), ...health]);
+  await weftd.logged('Waiting');
+  const readyz = async () =>
+    (await fetch('http://127.0.0.1:18081/readyz', { headers: { connection: 'close' } })).status;
+  t.is(await readyz(), 503);
+  const status = await weftd.status();
+  t.is(status.state, 'waiting');
+  t.is(status.waitingFor?.code, 'STORE_UNREACHABLE');
+  t.true(status.waitingFor?.message.includes(server.endpoint), status.waitingFor?.message);
+  t.false(status.etcd.connected);
+  await t.throwsAsync(askDaemon(weftd.files.controlSocket, '/v1/peers'), { code: 'NOT_READY' });
+
+  await server.restart();
+  const upMs = performance.now();
+  t.is((await weftd.ready()).state, 'ready');
+  t.true(performance.now() - upMs < 5000);
+  t.is(await readyz(), 200);
+  t.is(weftd.log.filter((line) => line.msg === 'Waiting').length, 1);
+  t.is(weftd.log.filter((line) => line.msg === 'No longer waiting').length, 1);
+  weftd.signal('SIGTERM');
+  t.is((await weftd.ended()).code, 0);
+});
+
+test('without a configuration it says which key and how to write it, and goes on when it is there', async (t) => {
+  const server = await etcd(t, '');
+  const weftd = new Weftd(t, flags(server));
+  await weftd.logged('Waiting');
+  const waiting = weftd.log.find((line) => line.msg === 'Waiting');
+  t.is(waiting?.code, 'CONFIG_MISSING');
+  t.true(String(waiting?.reason).includes(CONFIG_KEY) && String(waiting?.reason).includes(server.endpoint));
+  t.true(String(waiting?.hint).includes(`etcdctl put ${CONFIG_KEY} '{"Network":`), String(waiting?.hint));
+  t.is((await weftd.status()).waitingFor?.hint, waiting?.hint as string);
+
+  await server.etcdctl('put', CONFIG_KEY, '{"Network":"10.244.0.0/16","SubnetLen":99}');
+  const invalid = () => weftd.log.some((line) => line.msg === 'Waiting' && line.code === 'CONFIG_INVALID');
+  while (!invalid()) await weftd.status();
+  await server.etcdctl('put', CONFIG_KEY, CONFIG);
+  t.is((await weftd.ready()).network?.ipv4, '10.244.0.0/16');
+});
+
+test('a second daemon on the same socket is refused, and the first goes on', async (t) => {
+  const first = new Weftd(t, flags(NO_ETCD));
+  await first.logged('Waiting');
+  const second = new Weftd(t, flags(NO_ETCD), first.files);
+  t.is((await second.ended()).code, 1);
+  t.deepEqual(second.errorLines, [
+    `weftd: Another weftd is running: it answers on ${first.files.controlSocket}`,
+    'stop it first, or give this one its own -control-socket and -subnet-file',
+  ]);
+  t.is((await first.status()).state, 'waiting');
+});
+
+test('SIGTERM ends a waiting daemon at once, and leaves nothing', async (t) => {
+  const weftd = new Weftd(t, flags(NO_ETCD));
+  await weftd.logged('Waiting');
+  weftd.signal('SIGTERM');
+  const { code, ms } = await weftd.ended();
+  t.is(code, 0);
+  t.true(ms < 1000, `${ms} ms`);
+  t.deepEqual(readdirSync(weftd.files.directory), []);
+});
+
+test('a start that is repeated gives the same subnet, also when etcd has lost the lease', async (t) => {
+  const server = await etcd(t);
+  const files = makeFiles(t);
+  const subnets: (string | undefined)[] = [];
+  for (const origin of ['allocated', 'reused', 'previous'] as const) {
+    if (origin === 'previous') await server.etcdctl('del', '--prefix', '/coreos.com/network/subnets/');
+    const weftd = new Weftd(t, flags(server), files);
+    const { lease } = await weftd.ready();
+    t.is(lease?.origin, origin);
+    subnets.push(lease?.ipv4);
+    weftd.signal('SIGINT');
+    t.is((await weftd.ended()).code, 0);
+  }
+  t.is(new Set(subnets).size, 1);
+});
+
+test('SIGTERM leaves the lease and the subnet file and nothing else', async (t) => {
+  const server = await etcd(t);
+  const before = links();
+  const weftd = new Weftd(t, flags(server));
+  const { lease, backend, memory } = await weftd.ready();
+  t.true(links().includes('flannel0'));
+  t.true(memory.rssBytes < 150e6, `${memory.rssBytes} bytes`);
+  const text = readFileSync(weftd.files.subnetFile, 'utf8');
+  const subnet = lease?.ipv4.replace('.0/24', '.1/24');
+  t.is(
+    text,
+    `FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET=${subnet}\nFLANNEL_MTU=${backend?.mtu}\nFLANNEL_IPMASQ=false\n`,
+  );
+  weftd.signal('SIGTERM');
+  const { code, ms } = await weftd.ended();
+  t.is(code, 0);
+  t.true(ms < 1000, `${ms} ms`);
+  t.is(links(), before);
+  t.notRegex(execFileSync('ip', ['route'], { encoding: 'utf8' }), /10\.244/);
+  t.deepEqual(readdirSync(weftd.files.directory), ['subnet.env']);
+  t.is(readFileSync(weftd.files.subnetFile, 'utf8'), text);
+  const key = `/coreos.com/network/subnets/${lease?.ipv4.replace('/', '-')}`;
+  t.is(await server.etcdctl('get', key, '--print-value-only'), '{"PublicIP":"192.0.2.1","PublicIPv6":null}\n');
+  t.deepEqual(weftd.errorLines, []);
+});
+
+test('the service manager hears READY once packets can flow, and STOPPING', async (t) => {
+  const server = await etcd(t);
+  const files = makeFiles(t);
+  const path = join(files.directory, 'notify');
+  const fd = socket(1, 2, 0);
+  t.teardown(() => {
+    close(fd);
+  });
+  const address = Buffer.concat([Buffer.from([1, 0]), Buffer.from(`${path}\0`)]);
+  t.is(bind(fd, address, address.length), 0);
+  const received = (): string[] => {
+    const messages: string[] = [];
+    const buffer = Buffer.alloc(4096);
+    for (let length = 0; length >= 0; ) {
+      length = recv(fd, buffer, buffer.length, 0x40);
+      if (length >= 0) messages.push(buffer.toString('utf8', 0, length));
+    }
+    return messages;
+  };
+  const weftd = new Weftd(t, flags(server), files, { env: { NOTIFY_SOCKET: path } });
+  await weftd.ready();
+  const ready = received();
+  t.is(ready.filter((message) => message.startsWith('READY=1')).length, 1);
+  t.regex(ready.join('\n'), /STATUS=10\.244\.\d+\.0\/24 on flannel0, 0 peers/);
+  weftd.signal('SIGTERM');
+  await weftd.ended();
+  t.true(received().includes('STOPPING=1'));
+});
+
+test('the password is in no line of the log', async (t) => {
+  const weftd = new Weftd(t, [...flags(NO_ETCD), '--etcd-username=root', '--log-level=trace'], undefined, {
+    env: { WEFTD_ETCD_PASSWORD: 'hunter2' },
+  });
+  await weftd.logged('Waiting');
+  t.like(weftd.log[0]?.flags, { WEFTD_ETCD_PASSWORD: '(hidden)', '-etcd-username': 'root' });
+  t.false(JSON.stringify(weftd.log).includes('hunter2'));
+});
+
+test('a control socket in a place that takes none is refused', async (t) => {
+  const files = makeFiles(t);
+  mkdirSync(join(files.directory, 'd'));
+  writeFileSync(join(files.directory, 'f'), '');
+  const controlSocket = join(files.directory, 'f', 'weft.sock');
+  const weftd = new Weftd(t, flags(NO_ETCD), { ...files, controlSocket });
+  t.is((await weftd.ended()).code, 1);
+  t.regex(weftd.errorLines[0] ?? '', /^weftd: Cannot use control socket ".*": /);
+});
