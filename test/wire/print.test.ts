@@ -66,6 +66,13 @@ const CASES: readonly (readonly [name: string, bytes: Uint8Array, line: string])
     hex(`60000000 0008 3a 40 ${SIX}  0100 0000 00000000`),
     'IPv6 fd00::1 > fd00::2 hop-limit 64 | ICMPv6 unreachable (no route) bad-checksum',
   ],
+  [
+    'an ICMP error about a header that is longer than what is quoted',
+    hex(
+      '4500 0030 0000 4000 4001 26cb 0a000001 0a000002  0b00 f4ff 00000000  4f00 003c 0000 0000 0111 0000 0a000002 0a000001',
+    ),
+    'IPv4 10.0.0.1 > 10.0.0.2 ttl 64 id 0 DF | ICMP time exceeded bad-checksum | 20 bytes',
+  ],
   ['nothing', hex(''), 'IP truncated (0 bytes)'],
   ['a version that is not IP', hex('aaaaaaaa'), 'IP version 10 wrong-version (4 bytes)'],
   ['half an IPv4 header', hex('4500001400000000'), 'IPv4 truncated (8 bytes)'],
