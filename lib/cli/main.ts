@@ -37,6 +37,11 @@ const COMMANDS: readonly CommandEntry[] = [
     summary: 'hosts, pods and etcd from network namespaces on this machine',
     load: async () => (await import('./commands/lab.ts')).labCommand(),
   },
+  {
+    name: 'ping',
+    summary: 'round trips to a peer, underlay and overlay side by side',
+    load: async () => (await import('./commands/ping.ts')).pingCommand(),
+  },
 ];
 
 const EXAMPLES = `

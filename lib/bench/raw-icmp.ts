@@ -1,0 +1,62 @@
+/** The npm package `raw-socket`: an optional dependency, native, and therefore loaded only when it is needed. */
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { messageOf, WeftError } from '../error.ts';
+
+/** What we use of the package; it has no types of its own. */
+interface RawSocketModule {
+  readonly Protocol: { readonly ICMP: number };
+  createSocket(options: { readonly protocol: number; readonly bufferSize: number }): RawSocket;
+}
+
+export interface RawSocket {
+  /** `before` runs right before the system call. */
+  send(
+    buffer: Buffer,
+    offset: number,
+    length: number,
+    address: string,
+    before: () => void,
+    after: (error: Error | null, bytes: number) => void,
+  ): void;
+  on(event: 'message', listener: (packet: Buffer, source: string) => void): void;
+  on(event: 'error', listener: (error: Error) => void): void;
+  close(): void;
+}
+
+const BUFFER_SIZE = 65_536;
+/** include/uapi/linux/capability.h */
+const CAP_NET_RAW = 13n;
+
+/** Opens a raw ICMP socket. Codes: RAW_SOCKET_MISSING, NOT_PERMITTED. */
+export function openRawIcmp(): RawSocket {
+  const raw = loadRawSocket();
+  // Without the capability the package would quietly take a datagram ICMP socket, which numbers echoes in its own way.
+  if (!hasNetRaw()) {
+    throw new WeftError('NOT_PERMITTED', 'Cannot open a raw ICMP socket: CAP_NET_RAW is missing', {
+      hint: 'Run it with sudo',
+    });
+  }
+  return raw.createSocket({ protocol: raw.Protocol.ICMP, bufferSize: BUFFER_SIZE });
+}
+
+function loadRawSocket(): RawSocketModule {
+  try {
+    // The package is CommonJS and untyped.
+    return createRequire(import.meta.url)('raw-socket') as RawSocketModule;
+  } catch (cause) {
+    throw new WeftError('RAW_SOCKET_MISSING', `Cannot load the npm package "raw-socket": ${firstLine(cause)}`, {
+      cause,
+      hint: 'It is optional and built on this machine: run "npm install raw-socket" in the checkout, with g++, make and python3 there',
+    });
+  }
+}
+
+function firstLine(error: unknown): string {
+  return messageOf(error).split('\n')[0] ?? '';
+}
+
+function hasNetRaw(): boolean {
+  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0';
+  return ((BigInt(`0x${effective}`) >> CAP_NET_RAW) & 1n) === 1n;
+}
