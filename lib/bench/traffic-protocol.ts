@@ -76,3 +76,9 @@ export const MAKE_UP_MS = 2;
  * another CPU, and on a small virtual machine that costs several times the datagram itself: the trial would measure that.
  */
 export const RECEIVE_INTERVAL_US = 200;
+
+/** How small packets are offered and counted, for the report. */
+export const GENERATOR_TEXT =
+  `numbered datagrams by sendmmsg, all of one flow, up to 64 a call (no UDP_SEGMENT), due packets sent every ` +
+  `${PACING_INTERVAL_US} us; counted once each by recvmmsg every ${RECEIVE_INTERVAL_US} us (no UDP_GRO), ` +
+  `socket buffers ${SOCKET_BUFFER_BYTES / 1024 / 1024} MiB`;

@@ -42,6 +42,11 @@ const COMMANDS: readonly CommandEntry[] = [
     summary: 'round trips to a peer, underlay and overlay side by side',
     load: async () => (await import('./commands/ping.ts')).pingCommand(),
   },
+  {
+    name: 'bench',
+    summary: 'measure weft against the direct path and kernel VXLAN',
+    load: async () => (await import('./commands/bench.ts')).benchCommand(),
+  },
 ];
 
 const EXAMPLES = `

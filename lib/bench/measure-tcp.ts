@@ -1,0 +1,68 @@
+/** One TCP run over a bed, with the CPU time it took. */
+import { readFileSync } from 'node:fs';
+import { WeftError } from '../error.ts';
+import { execInNetns, spawnInNetns } from '../lab/netns.ts';
+import type { Bed } from './bed.ts';
+import { machineCpuSeconds, processCpuSeconds } from './cpu-time.ts';
+import {
+  CONGESTION_CONTROL,
+  clientArguments,
+  OMITTED_SECONDS,
+  readIperf3Report,
+  SERVER_LISTENING,
+  serverArguments,
+} from './iperf3.ts';
+import { waitUntil } from './wait.ts';
+
+const PORT = 5201;
+const SERVER_START_MS = 5000;
+/** What a run may take on top of its own seconds before it counts as hung. */
+const GRACE_MS = 15_000;
+
+export interface TcpSample {
+  readonly gigabitsPerSecond: number;
+  readonly retransmits: number;
+  /** Busy seconds of all CPUs per 10^9 bytes of payload, whoever used them. */
+  readonly machineCpuSecondsPerGB: number;
+  /** Of both daemons together; undefined where there are none. */
+  readonly daemonCpuSecondsPerGB: number | undefined;
+  /** TCP maximum segment size, bytes. */
+  readonly mss: number;
+}
+
+/** `seconds` count; one more goes before. Throws WeftError IPERF3_FAILED, TOOL_MISSING, ... */
+export async function measureTcp(bed: Bed, streams: number, seconds: number): Promise<TcpSample> {
+  const server = spawnInNetns(bed.server.netns, ['iperf3', ...serverArguments(PORT)]);
+  try {
+    await waitUntil(() => server.stdout().includes(SERVER_LISTENING) || !server.running(), SERVER_START_MS);
+    if (!server.running()) {
+      throw new WeftError('IPERF3_FAILED', `the iperf3 server ended: ${(server.stderr() || server.stdout()).trim()}`);
+    }
+    const before = cpuNow(bed);
+    const argv = ['iperf3', ...clientArguments({ server: bed.server.address, port: PORT, streams, seconds })];
+    const timeoutMs = (seconds + OMITTED_SECONDS) * 1000 + GRACE_MS;
+    const { stdout } = await execInNetns(bed.client.netns, argv, { timeoutMs, allowFailure: true });
+    const after = cpuNow(bed);
+    const result = readIperf3Report(stdout);
+    if (result.congestionControl !== CONGESTION_CONTROL) {
+      throw new WeftError('IPERF3_FAILED', `iperf3 ran with ${result.congestionControl}, not ${CONGESTION_CONTROL}`);
+    }
+    const gigabytes = result.totalBytes / 1e9;
+    return {
+      gigabitsPerSecond: result.bitsPerSecond / 1e9,
+      retransmits: result.retransmits,
+      machineCpuSecondsPerGB: (after.machine - before.machine) / gigabytes,
+      daemonCpuSecondsPerGB: bed.daemonPids.length > 0 ? (after.daemons - before.daemons) / gigabytes : undefined,
+      mss: result.mss,
+    };
+  } finally {
+    await server.stop();
+  }
+}
+
+function cpuNow(bed: Bed): { readonly machine: number; readonly daemons: number } {
+  return {
+    machine: machineCpuSeconds(readFileSync('/proc/stat', 'utf8')),
+    daemons: bed.daemonPids.reduce((sum, pid) => sum + processCpuSeconds(readFileSync(`/proc/${pid}/stat`, 'utf8')), 0),
+  };
+}

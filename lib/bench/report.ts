@@ -1,0 +1,175 @@
+/** The result of `weft bench`: types of its JSON, and how samples become rows. Keys are stable within a schema. */
+import type { OffloadStatus } from '../dataplane/stats.ts';
+import type { Contender } from './bed.ts';
+import type { Setting } from './setting.ts';
+import { summarize } from './statistics.ts';
+import type { Threshold } from './thresholds.ts';
+
+export const SCHEMA = 'weft-bench/1';
+
+export const TESTS = ['tcp1', 'tcp4', 'udp64', 'rtt'] as const;
+export type TestName = (typeof TESTS)[number];
+
+/** What one test yields, in the order of the table. `better` says which direction is good. */
+export const METRICS = {
+  tcp1: ['throughput', 'machineCpu', 'daemonCpu', 'retransmits'],
+  tcp4: ['throughput', 'machineCpu', 'daemonCpu', 'retransmits'],
+  udp64: ['rate', 'loss'],
+  rtt: ['p50', 'p99', 'lost'],
+} as const satisfies Record<TestName, readonly string[]>;
+export type Metric = (typeof METRICS)[TestName][number];
+
+export const UNITS: Readonly<Record<Metric, string>> = {
+  throughput: 'Gb/s',
+  machineCpu: 's/GB',
+  daemonCpu: 's/GB',
+  retransmits: '',
+  rate: 'packets/s',
+  loss: '',
+  p50: 'ms',
+  p99: 'ms',
+  lost: '',
+};
+
+/** One measurement of one contender. */
+export interface Sample {
+  readonly round: number;
+  readonly setting: Setting;
+  readonly test: TestName;
+  readonly contender: Contender;
+  readonly values: Readonly<Partial<Record<Metric, number>>>;
+  /** What limited a UDP rate: `loss`, or `sender` when nothing was lost and the sending side could not offer more. */
+  readonly limit?: string;
+}
+
+export interface ResultRow {
+  readonly setting: Setting;
+  readonly test: TestName;
+  readonly metric: Metric;
+  readonly unit: string;
+  readonly contender: Contender;
+  readonly samples: readonly number[];
+  readonly median: number;
+  readonly min: number;
+  readonly max: number;
+  /** Median over the median of kernel-vxlan in the same setting; null without one, or where that is 0. */
+  readonly ratioToKernelVxlan: number | null;
+  /** Of the samples of a UDP rate, in order. */
+  readonly limits?: readonly string[];
+}
+
+export interface Failure {
+  readonly round: number;
+  readonly setting: Setting;
+  readonly test: TestName;
+  readonly contender: Contender;
+  readonly message: string;
+}
+
+export interface Environment {
+  readonly kernel: string;
+  readonly cpu: string;
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly node: string;
+  readonly weft: string;
+  /** null outside a git checkout. */
+  readonly commit: string | null;
+  /** Load of the last minute before the run: near 0 on a machine that does nothing else. */
+  readonly loadAverage: number;
+  /** What programs get that do not ask for one. The runs name their own. */
+  readonly defaultCongestionControl: string;
+}
+
+export interface Method {
+  readonly rounds: number;
+  readonly congestionControl: string;
+  readonly tcpSeconds: number;
+  readonly tcpOmittedSeconds: number;
+  readonly qdisc: string;
+  readonly underlayMtu: number;
+  readonly innerMtu: number;
+  /** As the sender of kernel-vxlan, or of the first contender measured, had it; null without a TCP test. */
+  readonly tcpMss: number | null;
+  readonly smallPacketBytes: number;
+  readonly maxLoss: number;
+  readonly udpTrialSeconds: number;
+  readonly generator: string;
+  readonly pings: number;
+  readonly pingIntervalSeconds: number;
+  readonly rttResolutionMs: number;
+  readonly oneCoreCpu: number;
+}
+
+export interface BenchReport {
+  readonly schema: typeof SCHEMA;
+  readonly startedAt: string;
+  readonly durationSeconds: number;
+  readonly environment: Environment;
+  readonly method: Method;
+  readonly results: readonly ResultRow[];
+  /** What the UDP generator offers and the receiver counts on the direct path without pacing, by setting. */
+  readonly generatorCeiling: readonly GeneratorCeiling[];
+  /** Offloads of the daemons at the end of the run: a fallback in operation shows here. */
+  readonly offloads: Readonly<Partial<Record<Contender, readonly OffloadStatus[]>>>;
+  readonly fib: readonly { readonly routes: number; readonly nanosecondsPerLookup: number }[];
+  readonly daemon: { readonly readySeconds: readonly number[]; readonly residentBytes: readonly number[] } | null;
+  /** IpFragCreates in the namespaces of each contender over the run; anything but 0 spoils the comparison. */
+  readonly fragments: Readonly<Partial<Record<Contender, number>>>;
+  readonly thresholds: readonly Threshold[];
+  readonly failures: readonly Failure[];
+}
+
+export interface GeneratorCeiling {
+  readonly setting: Setting;
+  readonly sentPerSecond: number;
+  readonly receivedPerSecond: number;
+}
+
+/** Rows in the order setting, test, metric, contender in which their first samples came. */
+export function toRows(samples: readonly Sample[]): ResultRow[] {
+  const groups = new Map<string, Sample[]>();
+  for (const sample of samples) {
+    const key = `${sample.setting} ${sample.test} ${sample.contender}`;
+    groups.set(key, [...(groups.get(key) ?? []), sample]);
+  }
+  const rows = [...groups.values()].flatMap((group) => rowsOf(group));
+  return rows.map((row) => {
+    const base = findRow(rows, row.setting, row.test, row.metric, 'kernel-vxlan');
+    const ratio = base === undefined || base.median === 0 ? null : row.median / base.median;
+    return { ...row, ratioToKernelVxlan: ratio };
+  });
+}
+
+function rowsOf(group: readonly Sample[]): ResultRow[] {
+  // A group has at least the sample that made it.
+  const { setting, test, contender } = group[0]!;
+  return METRICS[test].flatMap((metric) => {
+    const values = group.map((sample) => sample.values[metric]).filter((value) => value !== undefined);
+    if (values.length === 0) return [];
+    const limits = group.map(({ limit }) => limit).filter((limit) => limit !== undefined);
+    return {
+      setting,
+      test,
+      metric,
+      unit: UNITS[metric],
+      contender,
+      samples: values,
+      ...summarize(values),
+      ratioToKernelVxlan: null,
+      ...(metric === 'rate' && { limits }),
+    };
+  });
+}
+
+export function findRow(
+  rows: readonly ResultRow[],
+  setting: Setting,
+  test: TestName,
+  metric: Metric,
+  contender: Contender,
+): ResultRow | undefined {
+  return rows.find(
+    (row) => row.setting === setting && row.test === test && row.metric === metric && row.contender === contender,
+  );
+}

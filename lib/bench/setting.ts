@@ -1,0 +1,49 @@
+/** The conditions under which contenders are compared. */
+import { setNicLike } from '../lab/nic-like.ts';
+import { allowedCpus, setAffinity } from '../sys/affinity.ts';
+import type { BedSet } from './beds.ts';
+
+export const SETTINGS = ['free', 'one-core', 'nic-like'] as const;
+export type Setting = (typeof SETTINGS)[number];
+
+export const SETTING_TEXT: Readonly<Record<Setting, string>> = {
+  free: 'the scheduler places everything; the veth carries packets of 64 KB whole',
+  'one-core': 'every process of the run on one CPU, kernel work follows: total cost per bit',
+  'nic-like': 'segmentation offloads of the underlay veth off, GRO on, as on a plain NIC',
+};
+
+/** Puts the beds under a setting and takes them out again. */
+export class SettingSwitch {
+  readonly #beds: BedSet;
+  readonly #cpus: readonly number[] = allowedCpus();
+  readonly #ownPid: number;
+
+  constructor(beds: BedSet, ownPid: number) {
+    this.#beds = beds;
+    this.#ownPid = ownPid;
+  }
+
+  /** The CPU of setting one-core. */
+  get oneCpu(): number {
+    return this.#cpus[0]!;
+  }
+
+  /** Runs `body` under `setting`. `morePids` are processes that were started meanwhile and stay. */
+  async within(setting: Setting, morePids: () => readonly number[], body: () => Promise<void>): Promise<void> {
+    const place = (cpus: readonly number[]) => {
+      for (const pid of [this.#ownPid, ...this.#beds.pids, ...morePids()]) setAffinity(pid, cpus);
+    };
+    if (setting === 'one-core') place([this.oneCpu]);
+    if (setting === 'nic-like') await this.#setNicLike(true);
+    try {
+      await body();
+    } finally {
+      if (setting === 'one-core') place(this.#cpus);
+      if (setting === 'nic-like') await this.#setNicLike(false);
+    }
+  }
+
+  async #setNicLike(on: boolean): Promise<void> {
+    for (const lab of this.#beds.labs) await setNicLike(lab, on);
+  }
+}

@@ -1,0 +1,93 @@
+/** What the project promises about its speed, and whether a run kept it. docs/performance.md tells where the numbers come from. */
+import type { Contender } from './bed.ts';
+import { type BenchReport, findRow, type Metric, type TestName } from './report.ts';
+import type { Setting } from './setting.ts';
+
+export interface Threshold {
+  readonly name: string;
+  readonly comparison: 'at least' | 'at most';
+  readonly limit: number;
+  readonly unit: string;
+  /** null: this run did not measure it. */
+  readonly measured: number | null;
+  readonly state: 'ok' | 'MISSED' | 'not measured';
+}
+
+type Measurements = Pick<BenchReport, 'results' | 'fib' | 'daemon'>;
+
+/** Takes the figure of a promise out of a run; undefined if the run did not measure it. */
+type Measure = (run: Measurements) => number | undefined;
+
+interface Pledge extends Pick<Threshold, 'name' | 'comparison' | 'limit' | 'unit'> {
+  readonly measure: Measure;
+}
+
+function atLeast(limit: number, name: string, measure: Measure): Pledge {
+  return { name, comparison: 'at least', limit, unit: '', measure };
+}
+
+function atMost(limit: number, name: string, measure: Measure, unit = ''): Pledge {
+  return { name, comparison: 'at most', limit, unit, measure };
+}
+
+/** Ratio of two contenders' medians in one run; by default weft-udp over kernel-vxlan. */
+function ratio(
+  setting: Setting,
+  test: TestName,
+  metric: Metric,
+  contender: Contender = 'weft-udp',
+  base: Contender = 'kernel-vxlan',
+): Measure {
+  return ({ results }) => {
+    const above = findRow(results, setting, test, metric, contender);
+    const below = findRow(results, setting, test, metric, base);
+    return above === undefined || below === undefined || below.median === 0 ? undefined : above.median / below.median;
+  };
+}
+
+function largest(values: readonly number[] | undefined): number | undefined {
+  return values === undefined || values.length === 0 ? undefined : Math.max(...values);
+}
+
+const PLEDGES: readonly Pledge[] = [
+  atLeast(0.5, 'TCP 1 stream, free, of kernel VXLAN', ratio('free', 'tcp1', 'throughput')),
+  atLeast(0.24, 'TCP 1 stream, one core, of kernel VXLAN', ratio('one-core', 'tcp1', 'throughput')),
+  atLeast(0.25, 'TCP 4 streams, free, of kernel VXLAN', ratio('free', 'tcp4', 'throughput')),
+  atLeast(0.6, 'TCP 1 stream, NIC-like, of kernel VXLAN', ratio('nic-like', 'tcp1', 'throughput')),
+  atLeast(
+    6,
+    'TCP 1 stream, free, offload auto over off',
+    ratio('free', 'tcp1', 'throughput', 'weft-udp', 'weft-udp-off'),
+  ),
+  atLeast(
+    0.06,
+    'TCP 1 stream, free, offload off, of kernel VXLAN',
+    ratio('free', 'tcp1', 'throughput', 'weft-udp-off'),
+  ),
+  atMost(10, 'RTT p50, free, times kernel VXLAN', ratio('free', 'rtt', 'p50')),
+  atLeast(0.7, 'UDP 64-byte loss-free rate, free, of kernel VXLAN', ratio('free', 'udp64', 'rate')),
+  atMost(1.2, 'FIB lookup, 10,000 routes over 2', fibRatio),
+  atMost(1, 'weftd ready after start', ({ daemon }) => largest(daemon?.readySeconds), 's'),
+  atMost(150, 'weftd resident memory after the load', ({ daemon }) => megabytes(daemon?.residentBytes), 'MB'),
+];
+
+function fibRatio({ fib }: Measurements): number | undefined {
+  const few = fib.find(({ routes }) => routes === 2)?.nanosecondsPerLookup;
+  const many = fib.find(({ routes }) => routes === 10_000)?.nanosecondsPerLookup;
+  return few === undefined || many === undefined ? undefined : many / few;
+}
+
+function megabytes(bytes: readonly number[] | undefined): number | undefined {
+  const most = largest(bytes);
+  return most === undefined ? undefined : most / 1e6;
+}
+
+/** Every promise, measured or not. */
+export function judge(run: Measurements): Threshold[] {
+  return PLEDGES.map(({ measure, ...pledge }) => {
+    const measured = measure(run);
+    if (measured === undefined) return { ...pledge, measured: null, state: 'not measured' };
+    const kept = pledge.comparison === 'at least' ? measured >= pledge.limit : measured <= pledge.limit;
+    return { ...pledge, measured, state: kept ? 'ok' : 'MISSED' };
+  });
+}

@@ -1,0 +1,126 @@
+import { writeFileSync } from 'node:fs';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { CONTENDERS, type Contender } from '../../bench/bed.ts';
+import { TESTS, type TestName } from '../../bench/report.ts';
+import { type BenchOptions, runBench } from '../../bench/run.ts';
+import { SETTINGS, type Setting } from '../../bench/setting.ts';
+import { messageOf, WeftError } from '../../error.ts';
+import { requireRoot } from '../../lab/command.ts';
+import { formatReport } from './bench-report.ts';
+
+interface BenchCommandOptions {
+  readonly rounds?: number;
+  readonly seconds?: number;
+  readonly udpSeconds?: number;
+  readonly pings?: number;
+  readonly settings: readonly Setting[];
+  readonly contenders: readonly Contender[];
+  readonly tests: readonly TestName[];
+  readonly quick?: boolean;
+  /** true: to standard output. */
+  readonly json?: string | true;
+}
+
+const FULL = { rounds: 5, seconds: 3, udpSeconds: 1, pings: 500 };
+/** Enough to see that everything runs; not enough to believe a number. */
+const QUICK = { rounds: 1, seconds: 1, udpSeconds: 0.3, pings: 100 };
+const PING_INTERVAL_SECONDS = 0.002;
+
+/** `weft bench`. Exit code 1 when a measurement failed; a missed threshold is a result, not a failure. */
+export function benchCommand(): Command {
+  return new Command('bench')
+    .description('Measure the direct path, kernel VXLAN and weft against each other, in labs of their own')
+    .addOption(count('--rounds <n>', 'interleaved rounds', FULL.rounds))
+    .addOption(count('--seconds <s>', 'of each TCP run', FULL.seconds))
+    .addOption(duration('--udp-seconds <s>', 'of each trial in the search for the loss-free rate', FULL.udpSeconds))
+    .addOption(count('--pings <n>', 'echoes for each round-trip time', FULL.pings))
+    .addOption(list('--settings <list>', 'conditions', SETTINGS))
+    .addOption(list('--contenders <list>', 'paths', CONTENDERS))
+    .addOption(list('--tests <list>', 'what to measure', TESTS))
+    .option('--quick', `a first look: ${describe(QUICK)}`)
+    .option('--json [file]', 'print JSON with stable keys, or write it to a file beside the table')
+    .addHelpText(
+      'after',
+      `
+Needs root, iperf3, ping, tc and ethtool. It makes network namespaces of its own and removes them, also on Ctrl-C.
+Progress goes to standard error. Leave the machine alone meanwhile: everything else that runs is measured too.
+
+Examples:
+  weft bench --quick                                        is everything there?
+  weft bench --settings one-core --tests tcp1 --rounds 9    one comparison, closely
+  weft bench --json result.json                             the whole, about 25 minutes
+
+Exit code: 0 when all was measured, 1 when a measurement failed. Missed thresholds are in the report.`,
+    )
+    .action(async (options: BenchCommandOptions) => {
+      requireRoot();
+      const report = await runBench(toRunOptions(options), {
+        now: () => new Date(),
+        random: Math.random,
+        pid: process.pid,
+        log: (line) => process.stderr.write(`${line}\n`),
+      });
+      const json = `${JSON.stringify(report, null, 2)}\n`;
+      if (typeof options.json === 'string') writeReport(options.json, json);
+      process.stdout.write(options.json === true ? json : formatReport(report));
+      if (report.failures.length > 0) process.exitCode = 1;
+    });
+}
+
+function toRunOptions(options: BenchCommandOptions): BenchOptions {
+  const preset = options.quick === true ? QUICK : FULL;
+  return {
+    rounds: options.rounds ?? preset.rounds,
+    tcpSeconds: options.seconds ?? preset.seconds,
+    udpTrialSeconds: options.udpSeconds ?? preset.udpSeconds,
+    pings: options.pings ?? preset.pings,
+    pingIntervalSeconds: PING_INTERVAL_SECONDS,
+    settings: options.settings,
+    contenders: options.contenders,
+    tests: options.tests,
+  };
+}
+
+function describe(preset: typeof FULL): string {
+  return `${preset.rounds} round, ${preset.seconds} s of TCP, ${preset.udpSeconds} s of UDP, ${preset.pings} echoes`;
+}
+
+function count(flags: string, description: string, standard: number): Option {
+  return new Option(flags, `${description} (default: ${standard})`).argParser((text) => {
+    const value = Number(text);
+    if (!(Number.isInteger(value) && value >= 1 && value <= 100_000))
+      throw new InvalidArgumentError('It must be a whole number from 1 to 100000.');
+    return value;
+  });
+}
+
+function duration(flags: string, description: string, standard: number): Option {
+  return new Option(flags, `${description} (default: ${standard})`).argParser((text) => {
+    const value = Number(text);
+    if (!(value >= 0.1 && value <= 3600)) throw new InvalidArgumentError('It must be 0.1 to 3600 seconds.');
+    return value;
+  });
+}
+
+/** A comma-separated choice out of `all`, in the order of `all`. */
+function list<T extends string>(flags: string, description: string, all: readonly T[]): Option {
+  return new Option(flags, `${description}, out of ${all.join(',')}`).default(all, 'all').argParser((text) => {
+    const wanted = text.split(',');
+    const unknown = wanted.find((name) => !all.some((known) => known === name));
+    if (unknown !== undefined) throw new InvalidArgumentError(`"${unknown}" is not one of ${all.join(', ')}.`);
+    return all.filter((known) => wanted.includes(known));
+  });
+}
+
+function writeReport(path: string, json: string): void {
+  try {
+    writeFileSync(path, json);
+  } catch (cause) {
+    // The run took long: its result must not be lost with the file.
+    process.stdout.write(json);
+    throw new WeftError('REPORT_NOT_WRITTEN', `Cannot write ${path}: ${messageOf(cause)}`, {
+      cause,
+      hint: 'The report is on standard output instead',
+    });
+  }
+}

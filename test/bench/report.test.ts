@@ -1,0 +1,115 @@
+import test from 'ava';
+import { type Sample, toRows } from '../../lib/bench/report.ts';
+import { judge, type Threshold } from '../../lib/bench/thresholds.ts';
+
+function tcp(round: number, contender: Sample['contender'], throughput: number, more: Partial<Sample> = {}): Sample {
+  const values = { throughput, machineCpu: 1 / throughput, retransmits: 0 };
+  return { round, setting: 'free', test: 'tcp1', contender, values, ...more };
+}
+
+test('samples become rows with median, spread and the ratio of the medians within one setting', (t) => {
+  const rows = toRows([
+    ...[10, 30, 20].map((value, round) => tcp(round, 'kernel-vxlan', value)),
+    ...[9, 8, 40].map((value, round) => tcp(round, 'weft-udp', value)),
+    tcp(1, 'weft-udp', 5, { setting: 'one-core' }),
+  ]);
+  const row = rows.find(
+    ({ setting, metric, contender }) => setting === 'free' && metric === 'throughput' && contender === 'weft-udp',
+  );
+  t.deepEqual(row, {
+    setting: 'free',
+    test: 'tcp1',
+    metric: 'throughput',
+    unit: 'Gb/s',
+    contender: 'weft-udp',
+    samples: [9, 8, 40],
+    median: 9,
+    min: 8,
+    max: 40,
+    ratioToKernelVxlan: 9 / 20,
+  });
+  const alone = rows.find(({ setting, metric }) => setting === 'one-core' && metric === 'throughput');
+  t.is(alone?.ratioToKernelVxlan, null, 'no kernel-vxlan was measured in that setting');
+});
+
+test('a metric that a contender does not have makes no row, and 0 retransmits have no ratio', (t) => {
+  const rows = toRows([tcp(1, 'kernel-vxlan', 10), tcp(1, 'direct', 20)]);
+  t.deepEqual(
+    rows.map(({ contender, metric }) => `${contender} ${metric}`),
+    ['kernel-vxlan', 'direct'].flatMap((name) => [`${name} throughput`, `${name} machineCpu`, `${name} retransmits`]),
+  );
+  t.is(rows.find(({ metric }) => metric === 'retransmits')?.ratioToKernelVxlan, null);
+});
+
+test('what limited a packet rate stands in the row of the rate only', (t) => {
+  const sample = (round: number, limit: string): Sample => ({
+    round,
+    setting: 'free',
+    test: 'udp64',
+    contender: 'direct',
+    values: { rate: 1000, loss: 0 },
+    limit,
+  });
+  const rows = toRows([sample(1, 'sender'), sample(2, 'loss')]);
+  t.deepEqual(rows.find(({ metric }) => metric === 'rate')?.limits, ['sender', 'loss']);
+  t.is(rows.find(({ metric }) => metric === 'loss')?.limits, undefined);
+});
+
+const NOTHING = { results: [], fib: [], daemon: null };
+
+function stateOf(thresholds: readonly Threshold[], name: RegExp): string {
+  const found = thresholds.filter((threshold) => name.test(threshold.name));
+  if (found.length !== 1) throw new Error(`${found.length} thresholds match ${name}`);
+  return found[0]!.state;
+}
+
+test('a run that measured nothing judges nothing', (t) => {
+  const thresholds = judge(NOTHING);
+  t.is(thresholds.length, 11);
+  t.deepEqual([...new Set(thresholds.map(({ state }) => state))], ['not measured']);
+});
+
+test('each ratio is held against its limit, which itself is still good', (t) => {
+  const judged = (kernel: number, auto: number, off: number) =>
+    judge({
+      ...NOTHING,
+      results: toRows([tcp(1, 'kernel-vxlan', kernel), tcp(1, 'weft-udp', auto), tcp(1, 'weft-udp-off', off)]),
+    });
+  t.is(stateOf(judged(10, 5, 0.6), /1 stream, free, of kernel/), 'ok');
+  t.is(stateOf(judged(10, 4.99, 0.6), /1 stream, free, of kernel/), 'MISSED');
+  t.is(stateOf(judged(10, 6, 1), /auto over off/), 'ok');
+  t.is(stateOf(judged(10, 5.9, 1), /auto over off/), 'MISSED');
+  t.is(stateOf(judged(100, 50, 6), /offload off, of kernel/), 'ok');
+  t.is(stateOf(judged(100, 50, 5.9), /offload off, of kernel/), 'MISSED');
+  t.is(stateOf(judged(10, 5, 1), /one core/), 'not measured');
+});
+
+test('a round trip, a lookup, a start and the memory must not exceed their limits', (t) => {
+  const rtt = (contender: Sample['contender'], p50: number): Sample => ({
+    round: 1,
+    setting: 'free',
+    test: 'rtt',
+    contender,
+    values: { p50, p99: 1, lost: 0 },
+  });
+  const judged = (p50: number, many: number, ready: number, bytes: number) =>
+    judge({
+      results: toRows([rtt('kernel-vxlan', 0.01), rtt('weft-udp', p50)]),
+      fib: [
+        { routes: 2, nanosecondsPerLookup: 2 },
+        { routes: 10_000, nanosecondsPerLookup: many },
+      ],
+      daemon: { readySeconds: [0.1, ready], residentBytes: [bytes, 1e6] },
+    });
+  const names = [/RTT/, /FIB/, /ready/, /resident/];
+  const good = judged(0.1, 2.4, 1, 150e6);
+  const bad = judged(0.101, 2.41, 1.01, 150.1e6);
+  t.deepEqual(
+    names.map((name) => stateOf(good, name)),
+    ['ok', 'ok', 'ok', 'ok'],
+  );
+  t.deepEqual(
+    names.map((name) => stateOf(bad, name)),
+    ['MISSED', 'MISSED', 'MISSED', 'MISSED'],
+  );
+});
