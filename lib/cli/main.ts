@@ -1,5 +1,6 @@
 /** The `weft` command: finds the subcommand, loads its module only, runs it, turns errors into one line and an exit code. */
 import { Command, CommanderError } from 'commander';
+import type { ErrorReply } from '../control/protocol.ts';
 import { messageOf, WeftError } from '../error.ts';
 import { readVersion } from '../version.ts';
 
@@ -69,7 +70,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     await program.parseAsync(argv, { from: 'user' });
     return Number(process.exitCode ?? 0);
   } catch (error) {
-    return report(error);
+    return report(error, argv.includes('--json'));
   }
 }
 
@@ -95,12 +96,16 @@ function inherit(command: Command, parent: Command): Command {
   return command;
 }
 
-function report(error: unknown): number {
+/** With `json` a failure is an object on standard output too, as the daemon's own error replies are. */
+function report(error: unknown, json: boolean): number {
   // commander has printed its message, or the help or version that was asked for.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   if (error instanceof WeftError) {
-    process.stderr.write(`weft: ${error.message}\n${error.hint === undefined ? '' : `${error.hint}\n`}`);
-    return error.code === 'USAGE' ? 2 : 1;
+    const { code, message, hint } = error;
+    process.stderr.write(`weft: ${message}\n${hint === undefined ? '' : `${hint}\n`}`);
+    const reply: ErrorReply = { error: { code, message, hint: hint ?? null } };
+    if (json) process.stdout.write(`${JSON.stringify(reply, null, 2)}\n`);
+    return code === 'USAGE' ? 2 : 1;
   }
   // Anything else is a mistake of ours, and its stack is the report we need.
   process.stderr.write(`weft: internal error: ${error instanceof Error ? error.stack : messageOf(error)}\n`);

@@ -108,8 +108,10 @@ export class LeaseFollower implements LeaseListener {
     this.#alarms = alarms;
   }
 
+  /** Our own lease has been logged when it was acquired; what is wrong with it is an alarm. */
   #logLease(lease: Lease, message: string): void {
-    this.#options.log.info(describe(lease), message);
+    const isOwn = formatSubnetKey(lease.subnets) === formatSubnetKey(this.#options.own);
+    if (!isOwn) this.#options.log.info(describe(lease), message);
   }
 }
 

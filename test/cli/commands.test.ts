@@ -165,16 +165,17 @@ test('output cut by its reader is no failure', async (t) => {
   t.deepEqual({ code, stderr }, { code: 0, stderr: '' });
 });
 
-test("the daemon's refusal is one line and a hint", async (t) => {
+test("the daemon's refusal is one line and a hint, and with --json an object too", async (t) => {
   const refuse = (): never => {
     throw new WeftError('NOT_READY', 'weftd is not ready: etcd does not answer', { hint: 'Start etcd' });
   };
   const socket = await daemon(t, { '/v1/peers': refuse });
-  t.deepEqual(await run('weft', ['peers', '--json', '--control-socket', socket]), {
-    code: 1,
-    stdout: '',
-    stderr: 'weft: weftd is not ready: etcd does not answer\nStart etcd\n',
-  });
+  const stderr = 'weft: weftd is not ready: etcd does not answer\nStart etcd\n';
+  t.deepEqual(await run('weft', ['peers', '--control-socket', socket]), { code: 1, stdout: '', stderr });
+  const json = await run('weft', ['peers', '--json', '--control-socket', socket]);
+  t.deepEqual({ code: json.code, stderr: json.stderr }, { code: 1, stderr });
+  const message = 'weftd is not ready: etcd does not answer';
+  t.deepEqual(JSON.parse(json.stdout), { error: { code: 'NOT_READY', message, hint: 'Start etcd' } });
 });
 
 test('no daemon is one line and a hint', async (t) => {

@@ -235,18 +235,23 @@ test('SIGTERM ends a waiting daemon at once, and leaves nothing', async (t) => {
   t.deepEqual(readdirSync(weftd.files.directory), []);
 });
 
-test('a start that is repeated gives the same subnet, also when etcd has lost the lease', async (t) => {
+test('each new start has the same subnet: after SIGINT, after SIGKILL, and when etcd has lost the lease', async (t) => {
   const server = await etcd(t);
   const files = makeFiles(t);
   const subnets: (string | undefined)[] = [];
-  for (const origin of ['allocated', 'reused', 'previous'] as const) {
+  for (const [origin, signal] of [
+    ['allocated', 'SIGINT'],
+    ['reused', 'SIGKILL'],
+    ['reused', 'SIGHUP'],
+    ['previous', 'SIGTERM'],
+  ] as const) {
     if (origin === 'previous') await server.etcdctl('del', '--prefix', '/coreos.com/network/subnets/');
     const weftd = new Weftd(t, flags(server), files);
     const { lease } = await weftd.ready();
     t.is(lease?.origin, origin);
     subnets.push(lease?.ipv4);
-    weftd.signal('SIGINT');
-    t.is((await weftd.ended()).code, 0);
+    weftd.signal(signal);
+    t.is((await weftd.ended()).code, signal === 'SIGKILL' ? null : 0);
   }
   t.is(new Set(subnets).size, 1);
 });
@@ -275,6 +280,30 @@ test('SIGTERM leaves the lease and the subnet file and nothing else', async (t) 
   const key = `/coreos.com/network/subnets/${lease?.ipv4.replace('/', '-')}`;
   t.is(await server.etcdctl('get', key, '--print-value-only'), '{"PublicIP":"192.0.2.1","PublicIPv6":null}\n');
   t.deepEqual(weftd.errorLines, []);
+});
+
+test('a second signal ends the daemon at once with code 1', async (t) => {
+  const server = await etcd(t);
+  const weftd = new Weftd(t, flags(server));
+  await weftd.ready();
+  // Two kinds: one kind sent twice is delivered once.
+  weftd.signal('SIGTERM');
+  weftd.signal('SIGINT');
+  t.is((await weftd.ended()).code, 1);
+  t.is(weftd.log.at(-1)?.msg, 'Second signal: ending at once');
+  t.false(links().includes('flannel0'));
+});
+
+test('the NAT address that every Vagrant VM has gets a warning that says what to do', async (t) => {
+  const server = await etcd(t);
+  underlay();
+  execFileSync('ip', 'addr add 10.0.2.15/24 dev und0'.split(' '));
+  t.teardown(() => {
+    execFileSync('ip', 'addr del 10.0.2.15/24 dev und0'.split(' '));
+  });
+  const weftd = new Weftd(t, [`--etcd-endpoints=${server.endpoint}`, '--iface=10.0.2.15']);
+  t.is((await weftd.ready()).external?.publicIp, '10.0.2.15');
+  t.true(weftd.log.some(({ level, hint }) => level === 'warn' && String(hint).includes('-iface=eth1')));
 });
 
 test('the service manager hears READY once packets can flow, and STOPPING', async (t) => {
