@@ -2,10 +2,10 @@
 export interface Random {
   readonly seed: number;
   /** An integer in 0..limit-1. */
-  next(limit: number): number;
+  readonly next: (limit: number) => number;
 }
 
-export function random(seed = Number(process.env['WEFT_SEED'] ?? (Date.now() ^ process.pid) >>> 0)): Random {
+export function random(seed = Number(process.env.WEFT_SEED ?? (Date.now() ^ process.pid) >>> 0)): Random {
   // mulberry32
   let state = seed >>> 0;
   return {

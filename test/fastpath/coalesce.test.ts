@@ -123,7 +123,10 @@ test('packets that are not joined are written as they came, but for the TTL', (t
   const packets = stream((i) => ({ badChecksum: i === 1, ttl: 10 + i }));
   const writes = deliver(packets);
   for (const [i, write] of writes.entries()) {
-    t.deepEqual([...write.vnet], new Array(10).fill(0));
+    t.deepEqual(
+      [...write.vnet],
+      Array.from({ length: 10 }, () => 0),
+    );
     t.is(write.packet[8], 9 + i);
     t.deepEqual(write.packet.subarray(12), packets[i]!.subarray(12));
   }

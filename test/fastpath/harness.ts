@@ -294,7 +294,7 @@ export class Harness {
 
   #newDrops(before: readonly number[]): DropReason[] {
     const now = this.#drops();
-    return DROP_REASONS.flatMap((reason, i) => new Array<DropReason>(now[i]! - before[i]!).fill(reason));
+    return DROP_REASONS.flatMap((reason, i) => Array.from({ length: now[i]! - before[i]! }, () => reason));
   }
 }
 
