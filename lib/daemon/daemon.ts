@@ -20,7 +20,7 @@ import { chooseExternalInterface, isSharedNatAddress } from './external-interfac
 import { serveHealth } from './health.ts';
 import { readHostNetwork } from './host-network.ts';
 import { LeaseFollower, NAT_HINT } from './lease-follower.ts';
-import type { Log } from './log.ts';
+import { type Log, printable } from './log.ts';
 import type { DaemonOptions } from './options.ts';
 import { type Obstacle, persist, unlessAborted } from './persist.ts';
 import { checkPrivileges } from './preflight.ts';
@@ -218,10 +218,12 @@ export class Daemon {
       onObstacle: (obstacle, logIt) => {
         this.#state = 'waiting';
         this.#obstacle = obstacle;
-        const { error, attempts, sinceMs } = obstacle;
         if (!logIt) return;
+        const { error, attempts, sinceMs } = obstacle;
         const waitedSeconds = Math.round((now() - sinceMs) / 1000);
-        log.warn({ code: error.code, reason: error.message, hint: error.hint, attempts, waitedSeconds }, 'Waiting');
+        // In the message, not in a field: on a terminal the command in the hint can be copied from there.
+        const text = error.hint === undefined ? error.message : `${error.message}; ${error.hint}`;
+        log.warn({ code: error.code, attempts, waitedSeconds }, `Waiting: ${printable(text)}`);
         notify({ status: `Waiting: ${error.message}` });
       },
       onRecovery: ({ error }, waitedMs) =>

@@ -103,8 +103,8 @@ export class LeaseFollower implements LeaseListener {
   #raise(alarms: readonly string[]): void {
     const { log, publicIp } = this.#options;
     const hint = isSharedNatAddress(publicIp) ? { hint: NAT_HINT } : {};
-    for (const alarm of alarms) if (!this.#alarms.includes(alarm)) log.error({ alarm, ...hint }, 'Alarm');
-    for (const alarm of this.#alarms) if (!alarms.includes(alarm)) log.info({ alarm }, 'Alarm is over');
+    for (const alarm of alarms) if (!this.#alarms.includes(alarm)) log.error(hint, `Alarm: ${alarm}`);
+    for (const alarm of this.#alarms) if (!alarms.includes(alarm)) log.info({}, `Alarm is over: ${alarm}`);
     this.#alarms = alarms;
   }
 

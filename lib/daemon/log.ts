@@ -12,7 +12,7 @@ const SECRETS = ['password', '*.password', '["etcd-password"]', '*["etcd-passwor
 
 /**
  * Lines are written before the call returns, so that the last ones before a crash are there. Strings from outside (etcd,
- * interface names) belong into `fields`, where they are quoted: a message is never built from them.
+ * interface names) belong into `fields`, where they are quoted; in a message only after `printable`.
  */
 export async function createLog(format: LogFormat, level: LogLevel, terminal: boolean, colour: boolean): Promise<Log> {
   return format === 'text' || (format === 'auto' && terminal) ? textLog(level, colour) : jsonLog(level);
@@ -39,4 +39,9 @@ function commonOptions(level: LogLevel) {
     timestamp: stdTimeFunctions.isoTime,
     redact: { paths: SECRETS, censor: '(hidden)' },
   };
+}
+
+/** Text for a message: what could break the line or command the terminal becomes a question mark. */
+export function printable(text: string): string {
+  return text.replace(/\p{Cc}/gu, '?');
 }

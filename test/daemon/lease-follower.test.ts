@@ -96,10 +96,10 @@ test('another node with our PublicIP raises an alarm once, and its end is logged
   t.deepEqual(follower.alarms, [alarm]);
   follower.onEvents([{ type: 'put', lease: twin }]);
   await sleep(10);
-  t.deepEqual(alarms(), [['error', 'Alarm', { alarm }]]);
+  t.deepEqual(alarms(), [['error', `Alarm: ${alarm}`, {}]]);
   follower.onEvents([{ type: 'delete', subnets: twin.subnets }]);
   while (follower.alarms.length > 0) await sleep(2);
-  t.deepEqual(lines.at(-1), ['info', 'Alarm is over', { alarm }]);
+  t.deepEqual(lines.at(-1), ['info', `Alarm is over: ${alarm}`, {}]);
   follower.close();
 });
 

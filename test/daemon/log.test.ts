@@ -1,5 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import test from 'ava';
+import { printable } from '../../lib/daemon/log.ts';
+
+test('text for a message cannot break its line or command the terminal', (t) => {
+  t.is(printable('a\nb\u001b[31m\u009bc \u00e9'), 'a?b?[31m?c \u00e9');
+});
 
 const MODULE = new URL('../../lib/daemon/log.js', import.meta.url).href;
 

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -78,8 +78,9 @@ export class Weftd {
     return lines.map((line) => JSON.parse(line));
   }
 
+  /** Waits for a line whose message begins with `message`. */
   async logged(message: string): Promise<void> {
-    await this.#until(() => this.log.some((line) => line.msg === message), `the log line "${message}"`);
+    await this.#until(() => this.log.some((line) => line.msg.startsWith(message)), `the log line "${message}"`);
   }
 
   async status(): Promise<StatusReply> {
@@ -105,8 +106,4 @@ export class Weftd {
     const met = await until(() => condition() || (!this.#running && what !== 'its end'), DEADLINE_MS);
     if (!met || !condition()) throw new Error(`weftd: waited in vain for ${what}; it wrote:\n${this.#stderr}`);
   }
-}
-
-export function exists(path: string): boolean {
-  return existsSync(path);
 }
