@@ -7,6 +7,7 @@
 import { execFileSync } from 'node:child_process';
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import type { ExecutionContext } from 'ava';
 import { parseIpv4 } from '../../lib/addr/ipv4.ts';
 import type { Ipv4Prefix, Ipv6Prefix } from '../../lib/addr/prefix.ts';
@@ -359,4 +360,65 @@ test('a Port outside 1 to 65535 in the configuration is refused by name', async 
     const error = (await t.throwsAsync(start)) as WeftError;
     t.is(error.code, 'CONFIG_INVALID', JSON.stringify(Port));
   }
+});
+
+/** A peer behind a path of MTU 1400: a veth whose other end swallows everything. */
+function narrowPath(): void {
+  ip('link', 'add', 'narrow0', 'type', 'veth', 'peer', 'name', 'narrow1');
+  for (const name of ['narrow0', 'narrow1']) ip('link', 'set', name, 'up');
+  ip('address', 'add', '198.51.100.1/24', 'dev', 'narrow0');
+  ip('neighbour', 'add', '198.51.100.2', 'lladdr', '02:00:00:00:00:02', 'dev', 'narrow0');
+  ip('route', 'add', '198.51.100.2/32', 'dev', 'narrow0', 'mtu', '1400');
+}
+
+test('a path narrower than thought: the sender is told, and what may be fragmented gets through', async (t) => {
+  narrowPath();
+  const socket = createSocket('udp4');
+  try {
+    await withBackend(async ({ backend }) => {
+      backend.setLeases([lease('10.244.3.0/24', '198.51.100.2', 'fd00:3::/64')]);
+      await until(t, 'the route is in use', () => backend.stats().peers.some((p) => p.publicIp === '198.51.100.2'));
+
+      // 1444 + 8 + 20 = 1472, the MTU of flannel0; with 28 more it does not fit 1400. Linux sets DF.
+      socket.send(new Uint8Array(1444), 9, '10.244.3.5');
+      await until(t, 'dropped as too big', () => backend.stats().drops['too-big'] === 1);
+      await until(t, 'the kernel heard of it', () => ip('route', 'get', '10.244.3.5').includes('mtu 1372'));
+      t.is(backend.stats().icmp.sent, 1);
+
+      // Now the kernel cuts the datagram itself: two fragments.
+      const before = backend.stats().outbound.forwarded;
+      socket.send(new Uint8Array(1444), 9, '10.244.3.5');
+      await until(t, 'two fragments', () => backend.stats().outbound.forwarded === before + 2);
+
+      // Without DF inside, the datagram goes out in an outer packet that may be fragmented. 10.244.3.6 has no learned MTU.
+      writeFileSync('/proc/sys/net/ipv4/ip_no_pmtu_disc', '1');
+      const careless = createSocket('udp4');
+      careless.send(new Uint8Array(1444), 9, '10.244.3.6');
+      await until(t, 'sent in fragments', () => backend.stats().outbound.forwarded === before + 3);
+      careless.close();
+      t.is(backend.stats().drops['too-big'], 1);
+    });
+  } finally {
+    socket.close();
+    writeFileSync('/proc/sys/net/ipv4/ip_no_pmtu_disc', '0');
+  }
+});
+
+test('a firewall that refuses our datagrams costs those packets, counted, and nothing else', async (t) => {
+  await withBackend(async ({ backend, peer }) => {
+    execFileSync('/usr/sbin/nft', ['-f', '-'], {
+      input: `table inet weft_test { chain out { type filter hook output priority 0;
+        udp dport ${PORT} ip saddr 192.0.2.1 meta length > 500 drop; } }`,
+    });
+    const socket = createSocket('udp4');
+    socket.send(new Uint8Array(900), 9, '10.244.2.5');
+    await until(t, 'refused', () => backend.stats().drops['underlay-refused'] === 1);
+    const [bytes] = await new Promise<[Buffer]>((resolve) => {
+      peer.once('message', (message) => resolve([message]));
+      socket.send(new Uint8Array(100), 9, '10.244.2.5');
+    });
+    t.is(bytes.length, 128);
+    socket.close();
+    execFileSync('/usr/sbin/nft', ['delete', 'table', 'inet', 'weft_test']);
+  });
 });
