@@ -21,9 +21,9 @@ import type { Queue, Turn } from './queue.ts';
 const MSG_DONTWAIT = 0x40;
 /** Our choice: send when this many bytes of segments wait, so that they are still in the second-level cache. */
 const FLUSH_BYTES = 60_000;
-/** Our choice: a super-packet can open 128 trains; the tables have room for four such. */
+/** The tables must have room for one more super-packet (MAX_SUPER_SEGMENTS). */
 const FLUSH_TRAINS = 512;
-const FLUSH_PIECES = 1024;
+const FLUSH_PIECES = 2048;
 const SEND_RETRIES = 3;
 const POLLOUT = 0x4;
 const WAIT_MS = 20;

@@ -23,7 +23,7 @@ export const CONFIG_STOP = 0x10000;
 export const CONFIG_FIB_WANTED = 0x10004;
 /** Generation the worker reads now. Once it equals CONFIG_FIB_WANTED the other FIB is free. Written by the worker. */
 export const CONFIG_FIB_IN_USE = 0x10008;
-/** 1: outer and inner source and inner destination of inbound packets are checked. */
+/** 1: outer and inner source of inbound packets are checked. */
 export const CONFIG_SOURCE_CHECK = 0x1000c;
 /** Own subnet: address and mask, host order. */
 export const CONFIG_OWN4 = 0x10010;
@@ -126,7 +126,8 @@ export const OUT_SEGMENTS_SIZE = 0x200000;
 /** Trains: equal-sized datagrams for one peer that leave in one message. */
 export const OUT_TRAINS = 0x1300000;
 export const TRAIN_SIZE = 32;
-export const MAX_TRAINS = 1024;
+/** Room for FLUSH_TRAINS (lib/dataplane/outbound.ts) and one super-packet of MAX_SUPER_SEGMENTS, each in a train of its own. */
+export const MAX_TRAINS = 2048;
 export const TRAIN_PEER = 0;
 export const TRAIN_SEGMENT_SIZE = 4;
 export const TRAIN_BYTES = 8;
@@ -134,6 +135,8 @@ export const TRAIN_COUNT = 12;
 export const TRAIN_FIRST_PIECE = 16;
 export const TRAIN_LAST_PIECE = 20;
 export const TRAIN_OPEN = 24;
+/** Most packets a super-packet may stand for: 64 KiB at Linux's smallest segment, 48 bytes (net.ipv4.tcp_min_snd_mss). */
+export const MAX_SUPER_SEGMENTS = 1400;
 /** Pieces: a run of bytes and the number of the next piece (0: none). */
 export const OUT_PIECES = 0x1310000;
 export const PIECE_SIZE = 16;
@@ -188,22 +191,22 @@ export const IOVEC_SIZE = 16;
 export const MMSGHDR_SIZE = 64;
 /** sendmmsg: one header a train, iovecs behind, control messages behind. */
 export const OUT_MESSAGES = 0x1e00000;
-export const OUT_IOVECS = 0x1e10000;
+export const OUT_IOVECS = 0x1e20000;
 export const MAX_OUT_IOVECS = 4096;
-export const OUT_CONTROL = 0x1e20000;
+export const OUT_CONTROL = 0x1e30000;
 export const OUT_CONTROL_SIZE = 32;
 /** A train sent datagram by datagram, after the kernel refused it whole. */
-export const SPLIT_MESSAGES = 0x1e28000;
-export const SPLIT_IOVECS = 0x1e2b000;
+export const SPLIT_MESSAGES = 0x1e40000;
+export const SPLIT_IOVECS = 0x1e42000;
 /** recvmmsg. */
-export const IN_MESSAGES = 0x1e30000;
-export const IN_IOVECS = 0x1e31000;
-export const IN_NAMES = 0x1e32000;
+export const IN_MESSAGES = 0x1e43000;
+export const IN_IOVECS = 0x1e44000;
+export const IN_NAMES = 0x1e45000;
 export const IN_NAME_SIZE = 32;
-export const IN_CONTROL = 0x1e33000;
+export const IN_CONTROL = 0x1e46000;
 export const IN_CONTROL_SIZE = 128;
 /** writev of one item. */
-export const WRITE_IOVECS = 0x1e40000;
+export const WRITE_IOVECS = 0x1e48000;
 /** struct pollfd, 8 bytes each: TUN, socket, eventfd. */
 export const POLL_FDS = 0x1e50000;
 /** One struct pollfd for a rare wait on the socket alone. */

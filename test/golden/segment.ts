@@ -19,6 +19,9 @@ const FIN = 0x01;
 const PSH = 0x08;
 const CWR = 0x80;
 
+/** 64 KiB at Linux's smallest segment, 48 bytes, and a few: no sender asks for more (net.ipv4.tcp_min_snd_mss). */
+const MAX_SUPER_SEGMENTS = 1400;
+
 /**
  * The plain packets that a frame from the device stands for, checksums finished. `packet` has passed checkPacket.
  * The offload header is refused when it does not fit the packet; its hdrLen is never looked at.
@@ -29,6 +32,7 @@ export function segment(vnet: VnetHeader, packet: Uint8Array): Uint8Array[] | 'b
   if (plan === undefined) return 'bad-offload-header';
   const payload = packet.subarray(plan.payloadOffset);
   const count = Math.max(1, Math.ceil(payload.length / vnet.gsoSize));
+  if (count > MAX_SUPER_SEGMENTS) return 'bad-offload-header';
   const segments: Uint8Array[] = [];
   for (let index = 0; index < count; index++) segments.push(cutSegment(vnet, packet, plan, index, count));
   return segments;

@@ -408,7 +408,7 @@ test('a firewall that refuses our datagrams costs those packets, counted, and no
   await withBackend(async ({ backend, peer }) => {
     execFileSync('/usr/sbin/nft', ['-f', '-'], {
       input: `table inet weft_test { chain out { type filter hook output priority 0;
-        udp dport ${PORT} ip saddr 192.0.2.1 meta length > 500 drop; } }`,
+        udp dport ${PORT} ip saddr 192.0.2.1 meta length > 500 drop; }; }`,
     });
     const socket = createSocket('udp4');
     socket.send(new Uint8Array(900), 9, '10.244.2.5');

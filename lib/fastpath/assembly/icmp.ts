@@ -13,7 +13,7 @@ import {
   ICMP_SLOT_SIZE,
   ICMP_SLOTS,
 } from '../abi';
-import { get32, put16, put32 } from './bytes';
+import { get32, get64, put16, put32 } from './bytes';
 import { fold, pseudoSum, sumBytes, word } from './checksum';
 import { count } from './count';
 import {
@@ -21,6 +21,8 @@ import {
   IPPROTO_ICMPV6,
   IPV4_CHECKSUM,
   IPV4_DESTINATION,
+  IPV4_DONT_FRAGMENT,
+  IPV4_FLAGS_FRAGMENT,
   IPV4_HEADER_MIN,
   IPV4_PROTOCOL,
   IPV4_SOURCE,
@@ -34,7 +36,7 @@ import {
   IPV6_PAYLOAD_LENGTH,
   IPV6_SOURCE,
 } from './layout';
-import { findTransport, laterFragment, protocol, transport } from './packet';
+import { findTransport, isMulticast4, laterFragment, protocol, transport } from './packet';
 
 // What went wrong; the high half is the ICMPv4 type and code, the low half the ICMPv6 one.
 export const ICMP_NET_UNREACHABLE: u32 = 0x03000100;
@@ -68,7 +70,7 @@ export function icmpError(ip: usize, total: u32, what: u32, parameter: u32): voi
   const version = load<u8>(ip) >> 4;
   findTransport(ip, total);
   if (laterFragment) return;
-  if (version == 4 ? !mayAnswer4(ip, total) : !mayAnswer6(ip, total, what)) return;
+  if (version == 4 ? !mayAnswer4(ip, total) : !mayAnswer6(ip, total)) return;
   const tokens = load<u32>(CONFIG_ICMP_TOKENS);
   if (tokens == 0 || queued == ICMP_SLOTS) {
     count(COUNT_ICMP_LIMITED, 1);
@@ -91,8 +93,8 @@ function mayAnswer4(ip: usize, total: u32): bool {
   if (load<u32>(CONFIG_TUNNEL4) == 0) return false;
   const source = get32(ip + IPV4_SOURCE);
   const first = source >> 24;
-  if (first == 0 || first == 127 || source >= 0xe0000000) return false;
-  if (get32(ip + IPV4_DESTINATION) >= 0xe0000000) return false;
+  if (first == 0 || first == 127 || first >= 224) return false;
+  if (isMulticast4(get32(ip + IPV4_DESTINATION))) return false;
   if (protocol != IPPROTO_ICMP) return true;
   if (transport >= total) return false;
   const type = load<u8>(ip + transport);
@@ -100,11 +102,12 @@ function mayAnswer4(ip: usize, total: u32): bool {
 }
 
 /** RFC 4443 §2.4 (e). */
-function mayAnswer6(ip: usize, total: u32, what: u32): bool {
+function mayAnswer6(ip: usize, total: u32): bool {
   if (load<u32>(CONFIG_HAS_TUNNEL6) == 0) return false;
   if (load<u8>(ip, IPV6_SOURCE) == 0xff) return false;
-  if (load<u64>(ip, IPV6_SOURCE) == 0 && load<u64>(ip, IPV6_SOURCE + 8) == 0) return false;
-  if (load<u8>(ip, IPV6_DESTINATION) == 0xff && what != ICMP_TOO_BIG) return false;
+  // Unspecified and loopback.
+  if (load<u64>(ip, IPV6_SOURCE) == 0 && get64(ip + IPV6_SOURCE + 8) <= 1) return false;
+  if (load<u8>(ip, IPV6_DESTINATION) == 0xff) return false;
   if (protocol == 255) return false;
   if (protocol != IPPROTO_ICMPV6) return true;
   if (transport >= total) return false;
@@ -119,6 +122,8 @@ function emit4(to: usize, ip: usize, total: u32, typeCode: u32, parameter: u32):
   store<u8>(to, 0x45);
   store<u8>(to, <u8>TOS_CONTROL, IPV4_TOS);
   put16(to + IPV4_TOTAL_LENGTH, length);
+  // RFC 6864: with DF the id, 0 here, means nothing.
+  put16(to + IPV4_FLAGS_FRAGMENT, IPV4_DONT_FRAGMENT);
   store<u8>(to, <u8>OUR_TTL, IPV4_TTL);
   store<u8>(to, <u8>IPPROTO_ICMP, IPV4_PROTOCOL);
   put32(to + IPV4_SOURCE, load<u32>(CONFIG_TUNNEL4));

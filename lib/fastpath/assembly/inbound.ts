@@ -77,13 +77,14 @@ export function inboundMessage(index: u32, offset: u32): u32 {
   const slot = IN_SLOTS + index * IN_SLOT_SIZE;
   if (offset == 0) {
     count(COUNT_IN_READS, 1);
-    if (length == 0 || load<u32>(message, 48) & MSG_TRUNC) {
+    if (load<u32>(message, 48) & MSG_TRUNC) {
       count(COUNT_IN_RECEIVED, 1);
       drop(DROP_TRUNCATED, 1);
       return MESSAGE_DONE;
     }
   }
   const known = lookupSource(outer);
+  if (length == 0) inboundPacket(slot, 0, outer, known);
   for (; offset < length; offset += segment) {
     if (!itemSpace()) return offset;
     inboundPacket(slot + offset, min(segment, length - offset), outer, known);
@@ -130,10 +131,10 @@ function inboundPacket(ip: usize, size: u32, outer: u32, known: u32): void {
   }
   if (checked) {
     if (peer == 0 || load<u32>(peerAt(peer), PEER_PUBLIC4) != outer) return drop(DROP_SPOOFED_SOURCE, 1);
-    if (!ours) return drop(DROP_FOREIGN_DESTINATION, 1);
   } else if (peer == 0) {
     peer = known;
   }
+  if (!ours) return drop(DROP_FOREIGN_DESTINATION, 1);
   if (ttlOf(ip) <= 1) {
     drop(DROP_TTL_EXPIRED, 1);
     icmpError(ip, total, ICMP_TIME_EXCEEDED, 0);

@@ -7,6 +7,7 @@ import {
   DROP_BAD_OFFLOAD_HEADER,
   DROP_MULTICAST,
   DROP_NO_ROUTE,
+  DROP_TOO_BIG,
   DROP_TRUNCATED,
   DROP_TTL_EXPIRED,
 } from '../abi';
@@ -15,10 +16,10 @@ import { fold, sumBytes } from './checksum';
 import { count, drop } from './count';
 import { lookup4, lookup6 } from './fib';
 import { ICMP_NET_UNREACHABLE, ICMP_TIME_EXCEEDED, icmpError } from './icmp';
-import { IPPROTO_UDP, IPV4_DESTINATION, IPV6_DESTINATION, UDP_CHECKSUM } from './layout';
-import { checkPacket, decrementTtl, findTransport, protocol, transport, ttlOf } from './packet';
-import { planSegments, segmentCount, segmentInto } from './segment';
-import { stage } from './trains';
+import { IPPROTO_UDP, IPV4_DESTINATION, IPV6_DESTINATION, IPV6_HEADER, UDP_CHECKSUM } from './layout';
+import { checkPacket, decrementTtl, findTransport, isMulticast4, protocol, transport, ttlOf } from './packet';
+import { checksumIsAt, longestSegment, planSegments, segmentCount, segmentInto } from './segment';
+import { MAX_DATAGRAM, stage } from './trains';
 
 // struct virtio_net_hdr, include/uapi/linux/virtio_net.h; native byte order
 const VNET_FLAGS: usize = 0;
@@ -40,22 +41,28 @@ export function outboundFrame(frame: usize, size: u32): void {
   const total = checkPacket(ip, size - vnet);
   if (total < 0) return refuse(<u32>(-1 - total), 1);
 
-  let packets: u32 = 1;
-  const gsoType: u32 = vnet ? <u32>load<u8>(frame, VNET_GSO_TYPE) & ~GSO_ECN : GSO_NONE;
-  if (gsoType != GSO_NONE) {
-    if (!planSegments(ip, <u32>total, gsoType, load<u16>(frame, VNET_GSO_SIZE))) return refuse(DROP_BAD_OFFLOAD_HEADER, 1);
-    packets = segmentCount;
-  } else if (vnet && <u32>load<u8>(frame, VNET_FLAGS) & NEEDS_CSUM) {
-    if (!finishChecksum(ip, <u32>total, load<u16>(frame, VNET_CSUM_START), load<u16>(frame, VNET_CSUM_OFFSET)))
-      return refuse(DROP_BAD_OFFLOAD_HEADER, 1);
-  }
+  const gsoType: u32 = vnet ? <u32>load<u8>(frame, VNET_GSO_TYPE) : GSO_NONE;
+  const unfinished = vnet != 0 && (<u32>load<u8>(frame, VNET_FLAGS) & NEEDS_CSUM) != 0;
+  const start = vnet ? <u32>load<u16>(frame, VNET_CSUM_START) : 0;
+  const offset = vnet ? <u32>load<u16>(frame, VNET_CSUM_OFFSET) : 0;
+  const planned =
+    gsoType != GSO_NONE &&
+    planSegments(ip, <u32>total, gsoType & ~GSO_ECN, load<u16>(frame, VNET_GSO_SIZE)) &&
+    (!unfinished || checksumIsAt(start, offset));
+  const packets: u32 = planned ? segmentCount : 1;
   count(COUNT_OUT_RECEIVED, packets);
 
   const peer = route(ip, <u32>total, packets);
   if (peer == 0) return;
   decrementTtl(ip);
-  if (gsoType == GSO_NONE) stage(peer, ip, <u32>total);
-  else segmentInto(peer, ip);
+  if (gsoType != GSO_NONE) {
+    if (!planned) return drop(DROP_BAD_OFFLOAD_HEADER, 1);
+    if (longestSegment() > MAX_DATAGRAM) return drop(DROP_TOO_BIG, packets);
+    return segmentInto(peer, ip);
+  }
+  if (unfinished && !finishChecksum(ip, <u32>total, start, offset)) return drop(DROP_BAD_OFFLOAD_HEADER, 1);
+  if (<u32>total > MAX_DATAGRAM) return drop(DROP_TOO_BIG, 1);
+  stage(peer, ip, <u32>total);
 }
 
 // @ts-ignore: decorator
@@ -70,7 +77,7 @@ function route(ip: usize, total: u32, packets: u32): u32 {
   let peer: u32;
   if (load<u8>(ip) >> 4 == 4) {
     const destination = get32(ip + IPV4_DESTINATION);
-    if (destination >= 0xe0000000) {
+    if (isMulticast4(destination)) {
       drop(DROP_MULTICAST, packets);
       return 0;
     }
@@ -98,7 +105,8 @@ function route(ip: usize, total: u32, packets: u32): u32 {
 /** Completes a checksum the kernel left to us: its field holds the pseudo-header's sum. Meta-data never reaches the wire. */
 function finishChecksum(ip: usize, total: u32, start: u32, offset: u32): bool {
   const field = start + offset;
-  if (start > total || field + 2 > total) return false;
+  const header: u32 = load<u8>(ip) >> 4 == 4 ? (<u32>load<u8>(ip) & 15) << 2 : IPV6_HEADER;
+  if (start < header || start > total || field + 2 > total) return false;
   let sum = ~fold(sumBytes(ip + start, total - start, 0)) & 0xffff;
   if (sum == 0) {
     // RFC 768: a computed 0 is sent as 0xffff; for TCP 0 stays.

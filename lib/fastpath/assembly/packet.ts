@@ -72,6 +72,13 @@ export function ttlOf(ip: usize): u32 {
   return load<u8>(ip) >> 4 == 4 ? <u32>load<u8>(ip, IPV4_TTL) : <u32>load<u8>(ip, IPV6_HOP_LIMIT);
 }
 
+/** 224.0.0.0/4 or 255.255.255.255; 240.0.0.0/4 is unicast, as Linux has it. */
+// @ts-ignore: decorator
+@inline
+export function isMulticast4(address: u32): bool {
+  return address >> 28 == 14 || address == 0xffffffff;
+}
+
 /** Found by findTransport: protocol number, offset of its header, whether the packet is a fragment, and a late one. */
 export let protocol: u32 = 0;
 export let transport: u32 = 0;
@@ -92,7 +99,7 @@ export function findTransport(ip: usize, total: u32): void {
   }
   let next = <u32>load<u8>(ip, IPV6_NEXT_HEADER);
   let at: u32 = IPV6_HEADER;
-  for (let i: u32 = 0; i < <u32>IPV6_EXT_MAX; i++) {
+  for (let i: u32 = 0; i <= <u32>IPV6_EXT_MAX; i++) {
     if (
       next != IPPROTO_HOP_BY_HOP &&
       next != IPPROTO_ROUTING &&
@@ -103,7 +110,7 @@ export function findTransport(ip: usize, total: u32): void {
       transport = at;
       return;
     }
-    if (at + 8 > total) break;
+    if (i == IPV6_EXT_MAX || at + 8 > total) break;
     if (next == IPPROTO_FRAGMENT) {
       const bits = get16(ip + at + 2);
       fragment = true;

@@ -3,6 +3,7 @@
 
 import { copyOver, get16, get32, put16, put32 } from './bytes';
 import { copySumBytes, fold, pseudoSum, sumBytes, word } from './checksum';
+import { MAX_SUPER_SEGMENTS } from '../abi';
 import {
   IPPROTO_TCP,
   IPPROTO_UDP,
@@ -31,10 +32,8 @@ const GSO_TCPV4: u32 = 1;
 const GSO_TCPV6: u32 = 4;
 const GSO_UDP_L4: u32 = 5;
 
-/** Our choice: smaller segments carry less than a byte a header byte; nobody asks for them but an attacker. */
-const MIN_SEGMENT: u32 = 8;
-/** A super-packet is at most 64 KiB, so this bounds the space its segments need (8192 * (120 + 8) < 1.1 MB). */
-const MAX_SEGMENTS: u32 = 8192;
+/** Our choice: IPv6 with 140 bytes of extension headers and the longest TCP header. MAX_SUPER_SEGMENTS of these fit OUT_SEGMENTS. */
+const MAX_HEADERS: u32 = 240;
 
 /** Number of packets the planned super-packet stands for. */
 export let segmentCount: u32 = 0;
@@ -60,12 +59,22 @@ export function planSegments(ip: usize, total: u32, gsoType: u32, gsoSize: u32):
     if (transportHeader < <u32>TCP_HEADER_MIN) return false;
   }
   headerLength = transport + transportHeader;
-  if (headerLength >= total || headerLength > 240 || gsoSize < MIN_SEGMENT) return false;
+  if (headerLength > total || headerLength > MAX_HEADERS || gsoSize == 0) return false;
   transportAt = transport;
   segmentSize = gsoSize;
   totalLength = total;
-  segmentCount = (total - headerLength + gsoSize - 1) / gsoSize;
-  return segmentCount <= MAX_SEGMENTS;
+  segmentCount = max<u32>(1, (total - headerLength + gsoSize - 1) / gsoSize);
+  return segmentCount <= <u32>MAX_SUPER_SEGMENTS;
+}
+
+/** Does the planned packet have its checksum field at `offset` from `start`? */
+export function checksumIsAt(start: u32, offset: u32): bool {
+  return start == transportAt && offset == <u32>(isTcp ? TCP_CHECKSUM : UDP_CHECKSUM);
+}
+
+/** Length of the first, and so the longest, of the planned packets. */
+export function longestSegment(): u32 {
+  return headerLength + min(segmentSize, totalLength - headerLength);
 }
 
 /** Cuts the planned super-packet at `ip` (TTL already lowered) and stages its segments for `peer`. */

@@ -39,7 +39,7 @@ import {
 import { addAt, count, drop, peerAt } from './count';
 
 /** Largest UDP payload over IPv4: 65,535 - 20 - 8. */
-const MAX_TRAIN_BYTES: u32 = 65507;
+export const MAX_DATAGRAM: u32 = 65507;
 const SOL_UDP: u32 = 17;
 const UDP_SEGMENT: u32 = 103;
 
@@ -111,7 +111,7 @@ export function stage(peer: u32, at: usize, length: u32): void {
       load<u32>(train, TRAIN_OPEN) &&
       length <= size &&
       load<u32>(train, TRAIN_COUNT) < load<u32>(CONFIG_MAX_SEGMENTS) &&
-      load<u32>(train, TRAIN_BYTES) + length <= MAX_TRAIN_BYTES
+      load<u32>(train, TRAIN_BYTES) + length <= MAX_DATAGRAM
     ) {
       append(train, at, length);
       if (length < size) store<u32>(train, 0, TRAIN_OPEN);
