@@ -13,7 +13,7 @@ import type { DataplaneStats, OffloadStatus } from '../dataplane/stats.ts';
 import { messageOf, WeftError } from '../error.ts';
 import type { Lease } from '../lease/lease.ts';
 import { closeFd } from '../sys/descriptor.ts';
-import { RouteNetlink } from '../sys/netlink/rtnetlink.ts';
+import { RouteNetlink, RouteScope } from '../sys/netlink/rtnetlink.ts';
 import { writeInterfaceSysctl } from '../sys/sysctl.ts';
 import { openTun } from '../sys/tun.ts';
 import { ipv4SocketAddress, openUdpSocket } from '../sys/udp-socket.ts';
@@ -129,7 +129,9 @@ class UdpBackend implements Backend {
       writeInterfaceSysctl('ipv4', DEVICE, 'accept_local', '1');
       netlink.addAddress(link.index, { address: own.ipv4.address, length: 32 });
       netlink.setLinkUp(link.index);
-      netlink.addRoute({ destination: config.network, interfaceIndex: link.index }, { replace: true });
+      // Scope universe, though no gateway is named: what flanneld leaves.
+      const scope = RouteScope.universe;
+      netlink.addRoute({ destination: config.network, interfaceIndex: link.index, scope }, { replace: true });
       if (own.ipv6 !== undefined && config.ipv6 !== undefined) {
         netlink.addAddress(link.index, { address: own.ipv6.address, length: 128 });
         netlink.addRoute({ destination: config.ipv6.network, interfaceIndex: link.index }, { replace: true });
