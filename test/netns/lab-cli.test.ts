@@ -29,7 +29,7 @@ interface Outcome {
 function weftLab(args: readonly string[], uid?: number): Promise<Outcome> {
   const child = spawn(process.execPath, [COMMAND, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    ...(uid !== undefined && { uid }),
+    env: { ...process.env, ...(uid !== undefined && { LAB_COMMAND_UID: String(uid) }) },
   });
   let stdout = '';
   let stderr = '';

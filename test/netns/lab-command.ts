@@ -2,6 +2,9 @@
 import { labCommand } from '../../lib/cli/commands/lab.ts';
 import { WeftError } from '../../lib/error.ts';
 
+// Only now, because the checkout may be in a folder that nobody but root may enter.
+if (process.env.LAB_COMMAND_UID !== undefined) process.setuid?.(Number(process.env.LAB_COMMAND_UID));
+
 try {
   await labCommand().parseAsync(process.argv.slice(2), { from: 'user' });
 } catch (error) {
