@@ -103,6 +103,7 @@ export class Dataplane {
       eventFd,
       batch: options.batching ? BATCH : 1,
       receiveSlots: options.batching ? RECEIVE_SLOTS : 1,
+      turns: options.batching ? 1 : BATCH,
     };
     const worker = new Worker(new URL('./worker.js', import.meta.url), {
       workerData: start,

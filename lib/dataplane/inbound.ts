@@ -3,43 +3,44 @@ import { CONFIG_TUN_GRO, CONFIG_TUN_USO, DROP_DEVICE_REFUSED, IN_MESSAGES, WRITE
 import { Errno, errnoName } from '../sys/errno.ts';
 import { errno, recvmmsg, writev } from '../sys/ffi.ts';
 import { writeIcmpErrors } from './icmp.ts';
-import type { Queue, Turn } from './queue.ts';
+import { DEVICE_LOST, type Queue } from './queue.ts';
 
 const MSG_DONTWAIT = 0x40;
 const MESSAGE_DONE = -1;
 const IPPROTO_TCP = 6;
 
-/** Takes what waits at the socket, up to the receive slots, and writes what it becomes. */
-export function inboundTurn(queue: Queue): Turn {
+/** Takes what waits at the socket, up to the receive slots, and writes what it becomes. Returns the number of messages, or DEVICE_LOST. */
+export function inboundTurn(queue: Queue): number {
   const { kernels, base, socketFd, receiveSlots } = queue;
   kernels.inboundPrepare(receiveSlots);
-  const messages = recvmmsg(socketFd, base + IN_MESSAGES, receiveSlots, MSG_DONTWAIT, 0);
   // An error here is EAGAIN or EINTR, or an ICMP error the kernel reports once; the next turn reads again.
+  const messages = Math.max(0, recvmmsg(socketFd, base + IN_MESSAGES, receiveSlots, MSG_DONTWAIT, 0));
   for (let i = 0; i < messages; i++) {
     let offset = 0;
     do {
       offset = kernels.inboundMessage(i, offset);
-      if (offset !== MESSAGE_DONE && writeItems(queue) === 'device-lost') return 'device-lost';
+      if (offset !== MESSAGE_DONE && !writeItems(queue)) return DEVICE_LOST;
     } while (offset !== MESSAGE_DONE);
   }
-  return writeItems(queue);
+  return writeItems(queue) ? messages : DEVICE_LOST;
 }
 
-function writeItems(queue: Queue): Turn {
+/** False: the device is lost. */
+function writeItems(queue: Queue): boolean {
   const { kernels, base, tunFd } = queue;
   const items = kernels.inboundItems();
   for (let i = 0; i < items; i++) {
     if (writev(tunFd, base + WRITE_IOVECS, kernels.inboundWrite(i)) >= 0) {
       kernels.itemWritten(i);
     } else if (errno() === Errno.EBADFD) {
-      return 'device-lost';
+      return false;
     } else {
       writeFailed(queue, i, errno());
     }
   }
   kernels.inboundReset();
   writeIcmpErrors(queue);
-  return 'ok';
+  return true;
 }
 
 /** A joined packet that the TUN refuses is written again packet by packet, and joining of its kind ends. */

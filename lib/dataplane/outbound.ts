@@ -16,7 +16,7 @@ import { Errno, errnoName } from '../sys/errno.ts';
 import { errno, poll, read, sendmmsg } from '../sys/ffi.ts';
 import { pathMtu, setFragmentation } from '../sys/udp-socket.ts';
 import { writeIcmpErrors } from './icmp.ts';
-import type { Queue, Turn } from './queue.ts';
+import { DEVICE_LOST, type Queue } from './queue.ts';
 
 const MSG_DONTWAIT = 0x40;
 /** Our choice: send when this many bytes of segments wait, so that they are still in the second-level cache. */
@@ -34,17 +34,19 @@ const IPV6_MIN_MTU = 1280;
 const ICMP_HOST_UNREACHABLE = 0x03010103;
 const ICMP_TOO_BIG = 0x03040200;
 
-/** Takes up to a batch of frames from the TUN and sends what they become. */
-export function outboundTurn(queue: Queue): Turn {
+/** Takes up to a batch of frames from the TUN and sends what they become. Returns the number of frames, or DEVICE_LOST. */
+export function outboundTurn(queue: Queue): number {
+  if (queue.pending !== undefined) return 0;
   const { kernels, base, tunFd } = queue;
   const last = OUT_FRAMES + OUT_FRAMES_SIZE - MAX_FRAME;
   let frame = OUT_FRAMES;
-  for (let reads = 0; reads < queue.batch && frame <= last; ) {
+  let reads = 0;
+  while (reads < queue.batch && frame <= last) {
     const size = read(tunFd, base + frame, MAX_FRAME);
     if (size < 0) {
       const error = errno();
       if (error === Errno.EINTR) continue;
-      if (error === Errno.EBADFD) return 'device-lost';
+      if (error === Errno.EBADFD) return DEVICE_LOST;
       break;
     }
     reads++;
@@ -58,9 +60,10 @@ export function outboundTurn(queue: Queue): Turn {
       break;
     }
   }
+  if (reads === 0) return 0;
   writeIcmpErrors(queue);
   flush(queue, 0, kernels.outboundMessages());
-  return 'ok';
+  return reads;
 }
 
 /** Goes on with a send that found the socket's buffer full. */

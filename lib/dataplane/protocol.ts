@@ -8,10 +8,12 @@ export interface WorkerStart {
   readonly socketFd: number;
   /** Wakes the worker from poll: to stop, or to take a new FIB. */
   readonly eventFd: number;
-  /** Packets or trains taken per turn; 1 is one packet per system call, as `--offload=off` wants it. */
+  /** Frames taken from the TUN before what they became is sent; 1 is one packet a system call, as `--offload=off` wants it. */
   readonly batch: number;
   /** Datagrams or trains asked of one recvmmsg. */
   readonly receiveSlots: number;
+  /** Turns of one direction before the other has its chance. */
+  readonly turns: number;
 }
 
 export type WorkerMessage =

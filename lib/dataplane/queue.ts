@@ -11,6 +11,7 @@ export interface Queue {
   readonly socketFd: number;
   /** Bytes of virtio_net_hdr before each packet on the TUN: 10 or 0. */
   readonly vnetHeader: number;
+  /** Frames a turn takes before it sends; 1 is one packet a system call. */
   readonly batch: number;
   readonly receiveSlots: number;
   /** Messages of an interrupted send: the socket's buffer was full. While there are any, the TUN is not read. */
@@ -19,5 +20,5 @@ export interface Queue {
   readonly onRefused: (offload: OffloadName, reason: string) => void;
 }
 
-/** How a turn ended. */
-export type Turn = 'ok' | 'device-lost';
+/** What a turn returns when the device is gone; otherwise the number of frames or messages it took. */
+export const DEVICE_LOST = -1;

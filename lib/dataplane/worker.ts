@@ -24,7 +24,7 @@ import { IcmpBudget } from './icmp.ts';
 import { inboundTurn } from './inbound.ts';
 import { outboundTurn, resumeOutbound } from './outbound.ts';
 import type { WorkerMessage, WorkerStart } from './protocol.ts';
-import type { Queue } from './queue.ts';
+import { DEVICE_LOST, type Queue } from './queue.ts';
 
 const POLLIN = 0x1;
 const POLLOUT = 0x4;
@@ -61,6 +61,16 @@ function openQueue(start: WorkerStart): Queue {
   };
 }
 
+/** Takes up to `turns` turns of one direction while there is something to do. False: the device is lost. */
+function repeat(queue: Queue, turn: (queue: Queue) => number, turns: number): boolean {
+  for (let i = 0; i < turns; i++) {
+    const taken = turn(queue);
+    if (taken === DEVICE_LOST) return false;
+    if (taken === 0) break;
+  }
+  return true;
+}
+
 /** Runs until it is told to stop; returns why if the device was lost instead. */
 function run(start: WorkerStart): string | undefined {
   const queue = openQueue(start);
@@ -91,9 +101,9 @@ function run(start: WorkerStart): string | undefined {
       read(start.eventFd, base + EVENT_VALUE, 8);
     }
     if (socket & POLLOUT) resumeOutbound(queue);
-    if (socket & SOCKET_EVENTS && inboundTurn(queue) === 'device-lost') return 'write: EBADFD';
+    if (socket & SOCKET_EVENTS && !repeat(queue, inboundTurn, start.turns)) return 'write: EBADFD';
     if (tun & (POLLERR | POLLHUP | POLLNVAL)) return `poll reports events 0x${tun.toString(16)}`;
-    if (tun & POLLIN && outboundTurn(queue) === 'device-lost') return 'read: EBADFD';
+    if (tun & POLLIN && !repeat(queue, outboundTurn, start.turns)) return 'read: EBADFD';
   }
   return undefined;
 }
