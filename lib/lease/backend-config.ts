@@ -1,5 +1,5 @@
 import { WeftError } from '../error.ts';
-import { plainField } from './go-json.ts';
+import { plainField, quoteText } from './go-json.ts';
 import type { NetworkConfig } from './network-config.ts';
 
 /**
@@ -13,8 +13,9 @@ export function backendInteger(
 ): number {
   const value = plainField(config.backend, field) ?? range.fallback;
   if (typeof value === 'number' && Number.isInteger(value) && value >= range.min && value <= range.max) return value;
+  const found = typeof value === 'string' ? quoteText(value) : typeof value === 'number' ? `${value}` : 'not a number';
   throw new WeftError(
     'CONFIG_INVALID',
-    `Backend.${field} is ${JSON.stringify(value)?.slice(0, 80)}: must be a whole number from ${range.min} to ${range.max}`,
+    `Backend.${field} is ${found}: must be a whole number from ${range.min} to ${range.max}`,
   );
 }

@@ -73,15 +73,19 @@ export function plainField(record: Readonly<Record<string, unknown>>, name: stri
 
 /** How a value is quoted in messages: as JSON, cut after 80 characters. */
 export function quoteJson(value: JsonValue): string {
-  if (typeof value === 'object' && value !== null) {
-    if (value.kind === 'number') return cut(value.literal);
-    return value.kind === 'array' ? 'an array' : 'an object';
-  }
-  return cut(JSON.stringify(value));
+  if (typeof value === 'string') return quoteText(value);
+  if (value === null || typeof value === 'boolean') return String(value);
+  if (value.kind === 'number') return value.literal.slice(0, 80);
+  return value.kind === 'array' ? 'an array' : 'an object';
 }
 
-function cut(text: string): string {
-  return text.length <= 80 ? text : `${text.slice(0, 77)}...`;
+/**
+ * Text from outside in quotes, cut, on one line and with nothing that a terminal would act on: whoever can write to the
+ * store must not be able to write into our log.
+ */
+export function quoteText(text: string, maxLength = 80): string {
+  const json = JSON.stringify(text.length <= maxLength ? text : `${text.slice(0, maxLength - 3)}...`);
+  return json.replace(/\p{C}/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
 }
 
 /** Go's simple case folding of ASCII letters; two letters outside ASCII fold to ASCII ones: U+017F to S, U+212A to K. */
@@ -203,7 +207,7 @@ class JsonReader {
     const before = this.#text.slice(0, this.#at);
     const line = before.split('\n').length;
     const column = this.#at - before.lastIndexOf('\n');
-    const found = this.#at < this.#text.length ? JSON.stringify(this.#text.slice(this.#at, this.#at + 12)) : 'the end';
+    const found = this.#at < this.#text.length ? quoteText(this.#text.slice(this.#at, this.#at + 12)) : 'the end';
     throw new WeftError('JSON_INVALID', `line ${line}, column ${column}: ${problem}, found ${found}`);
   }
 }

@@ -75,7 +75,7 @@ test('says where a text goes wrong and what is there', (t) => {
     ["{'a':1}", 'line 1, column 2: a key in double quotes is expected, found "\'a\':1}"'],
     ['{"a":tru}', 'line 1, column 6: a value is expected, found "tru}"'],
     ['{} x', 'line 1, column 4: the text goes on after the value, found "x"'],
-    ['\ufeff{}', 'line 1, column 1: a value is expected, found "\ufeff{}"'],
+    ['\ufeff{}', 'line 1, column 1: a value is expected, found "\\u{feff}{}"'],
     ['"a\u0000"', 'line 1, column 3: a string does not end, found "\\u0000\\""'],
     ['"\\x41"', 'line 1, column 2: an escape in a string is not valid, found "\\\\x41\\""'],
   ];
@@ -134,7 +134,8 @@ test('quotes values briefly for messages', (t) => {
   const cases: [JsonValue, string][] = [
     [null, 'null'],
     ['a\nb', '"a\\nb"'],
-    ['x'.repeat(200), `"${'x'.repeat(76)}...`],
+    ['x'.repeat(200), `"${'x'.repeat(77)}..."`],
+    ['\u001b[31m\u009b\u202e\n', '"\\u001b[31m\\u{9b}\\u{202e}\\n"'],
     [{ kind: 'number', literal: '1e9' }, '1e9'],
     [{ kind: 'array', items: [] }, 'an array'],
     [{ kind: 'object', members: [] }, 'an object'],

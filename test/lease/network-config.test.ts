@@ -138,7 +138,7 @@ test('names the field and the value that are wrong', (t) => {
     ['{"__proto__":{"Network":"10.1.0.0/16"}}', 'Network is missing: must be an IPv4 prefix such as "10.244.0.0/16"'],
     [
       `{"Network":"${'1'.repeat(1_500_000)}"}`,
-      `Network is "${'1'.repeat(76)}...: must be an IPv4 prefix such as "10.244.0.0/16"`,
+      `Network is "${'1'.repeat(77)}...": must be an IPv4 prefix such as "10.244.0.0/16"`,
     ],
   ];
   for (const [text, expected] of cases) t.is(problem(text), expected, text.slice(0, 200));
