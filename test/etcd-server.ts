@@ -27,6 +27,12 @@ const READY_TIMEOUT_MS = 15_000;
 const FIRST_PORT = 20_000;
 const PORTS = 12_000;
 
+const started = new Set<EtcdServer>();
+
+function removeAll(): void {
+  for (const server of started) server.removeNow();
+}
+
 export async function startEtcd(options: EtcdServerOptions = {}): Promise<EtcdServer> {
   for (let attempt = 1; ; attempt++) {
     const server = new EtcdServer(options, await freePort(), await freePort());
@@ -48,10 +54,6 @@ export class EtcdServer {
   readonly #options: EtcdServerOptions;
   readonly #peerPort: number;
   readonly #directory = mkdtempSync(join(tmpdir(), `weft-etcd-${process.pid}-`));
-  readonly #onExit = () => {
-    if (this.#running) this.#process?.kill('SIGKILL');
-    rmSync(this.#directory, { recursive: true, force: true });
-  };
   #process: ChildProcess | undefined;
   #log = '';
 
@@ -60,7 +62,8 @@ export class EtcdServer {
     this.clientPort = clientPort;
     this.#peerPort = peerPort;
     this.endpoint = `${options.tls === undefined ? 'http' : 'https'}://127.0.0.1:${clientPort}`;
-    process.once('exit', this.#onExit);
+    if (started.size === 0) process.once('exit', removeAll);
+    started.add(this);
   }
 
   get pid(): number {
@@ -106,8 +109,15 @@ export class EtcdServer {
   /** Ends etcd and removes its data. */
   async stop(): Promise<void> {
     await this.kill();
-    process.removeListener('exit', this.#onExit);
+    this.removeNow();
+    if (started.size === 0) process.removeListener('exit', removeAll);
+  }
+
+  /** As `stop`, but without waiting, for the end of the process. */
+  removeNow(): void {
+    if (this.#running) this.#process?.kill('SIGKILL');
     rmSync(this.#directory, { recursive: true, force: true });
+    started.delete(this);
   }
 
   /** Runs etcdctl (API version 3) against this server and returns its standard output. */

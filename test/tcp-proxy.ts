@@ -3,6 +3,7 @@
  * a client and a server to take the server away without touching it.
  */
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 
 /** Sees the bytes of one connection. */
@@ -42,8 +43,14 @@ export class TcpProxy {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  get connections(): number {
-    return this.#sockets.size / 2;
+  /** TCP connections that clients hold open to this port or are opening, as the kernel counts them (/proc/net/tcp). */
+  get clientConnections(): number {
+    const remotePort = `:${this.port.toString(16).toUpperCase().padStart(4, '0')}`;
+    const rows = readFileSync('/proc/net/tcp', 'utf8').split('\n').slice(1);
+    return rows.filter((row) => {
+      const [, , remote, state] = row.trim().split(/\s+/);
+      return remote?.endsWith(remotePort) === true && (state === '01' || state === '02');
+    }).length;
   }
 
   /** Breaks all connections and refuses new ones until `restore`. */
