@@ -117,9 +117,14 @@ export class EtcdClient {
 
   /** Opens a watch stream. The caller cancels it, and calls `failed` when it breaks. */
   async openWatch(): Promise<{ stream: WatchStream; connection: EtcdConnection }> {
-    const connection = await this.#connect();
-    const token = await this.#currentToken(connection);
-    return { stream: connection.watch(token), connection };
+    try {
+      const connection = await this.#connect();
+      const token = await this.#currentToken(connection);
+      return { stream: connection.watch(token), connection };
+    } catch (error) {
+      this.#lastError = storeError(error, this.endpoint);
+      throw this.#lastError;
+    }
   }
 
   /** Tells the client that a watch stream on `connection` broke with `error`; the next request goes elsewhere. */

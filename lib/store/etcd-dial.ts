@@ -103,22 +103,52 @@ async function explain(
 ): Promise<WeftError> {
   const { text, secure } = endpoint;
   const reason = reasonOf(error);
+  const silent = error instanceof SilenceError;
   const code = codeOf(error);
-  if (secure) {
-    const hint = tlsHint(code);
-    if (hint !== undefined)
-      return new WeftError('STORE_DENIED', `TLS with etcd at ${text} fails: ${reason}`, { cause: error, hint });
-  } else if (connected && (await speaksTls(endpoint, options.timeoutMs))) {
-    const hint = 'write the endpoint as https:// and give the CA with --etcd-cafile';
-    return new WeftError('STORE_DENIED', `Etcd at ${text} speaks TLS, not plain http`, { cause: error, hint });
+  const tls = secure ? tlsHint(code) : undefined;
+  if (tls !== undefined)
+    return new WeftError('STORE_DENIED', `TLS with etcd at ${text} fails: ${reason}`, { cause: error, hint: tls });
+  if (connected && !silent) {
+    const mistake = await schemeMistake(endpoint, options);
+    if (mistake !== undefined) return mistake;
   }
-  const hint = error instanceof SilenceError ? silenceHint(connected) : networkHint(code);
+  const hint = silent ? silenceHint(connected) : networkHint(code);
   return new WeftError('STORE_UNREACHABLE', `Cannot reach etcd at ${text}: ${reason}`, { cause: error, hint });
 }
 
-/** Node.js gives one error for all addresses of a name, with an empty message and the reasons inside. */
+/** Tries the other scheme, only to be able to name the mistake: nothing but a handshake is sent. */
+async function schemeMistake(endpoint: Endpoint, options: DialOptions): Promise<WeftError | undefined> {
+  const { text, secure } = endpoint;
+  if (secure && (await speaksHttp2(endpoint, options)))
+    return new WeftError('STORE_DENIED', `Etcd at ${text} speaks plain http, not TLS`, {
+      hint: 'let etcd listen with https:// and a certificate, or write the endpoint as http://',
+    });
+  if (!secure && (await speaksTls(endpoint, options.timeoutMs)))
+    return new WeftError('STORE_DENIED', `Etcd at ${text} speaks TLS, not plain http`, {
+      hint: 'write the endpoint as https:// and give the CA with --etcd-cafile',
+    });
+  return undefined;
+}
+
+async function speaksHttp2(endpoint: Endpoint, options: DialOptions): Promise<boolean> {
+  const plain = { ...endpoint, secure: false, text: endpoint.text.replace('https:', 'http:') };
+  const attempt = new Attempt(plain, { ...options, context: undefined });
+  try {
+    await attempt.answer();
+    return true;
+  } catch {
+    return false;
+  } finally {
+    attempt.hangUp();
+  }
+}
+
 function reasonOf(error: unknown): string {
-  return error instanceof AggregateError ? error.errors.map(messageOf).join(', ') : messageOf(error);
+  // Node.js gives one error for all addresses of a name, with an empty message and the reasons inside.
+  if (error instanceof AggregateError) return error.errors.map(messageOf).join(', ');
+  // OpenSSL's message holds addresses and source lines; its reason is the part for people.
+  if (error instanceof Error && 'library' in error && 'reason' in error) return String(error.reason);
+  return messageOf(error);
 }
 
 function codeOf(error: unknown): string {
@@ -151,7 +181,7 @@ function tlsHint(code: string): string | undefined {
   return undefined;
 }
 
-/** Whether anybody completes a TLS handshake there, whoever it is. Sends nothing but the handshake. */
+/** Whether anybody completes a TLS handshake there, whoever it is. */
 function speaksTls({ host, port }: Endpoint, timeoutMs: number): Promise<boolean> {
   return new Promise((resolve) => {
     // Nothing is sent or trusted over this connection, so its certificate does not matter.

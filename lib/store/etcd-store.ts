@@ -28,6 +28,8 @@ export interface EtcdLeaseStoreOptions extends EtcdClientOptions {
   readonly ttlSeconds?: number | undefined;
   /** How long before its end a lease is renewed. Default 60 min; less than the life. */
   readonly renewMarginMs?: number | undefined;
+  /** How long after a failed renewal the next one is tried. Default 1 min, as flannel. */
+  readonly renewRetryMs?: number | undefined;
   /** How often all leases are read anew beside the watch. Default 60 s. */
   readonly relistIntervalMs?: number | undefined;
   /** How often a silent etcd is asked for a sign of life; it is given up after three times that. Default 2.5 s. */
@@ -42,6 +44,7 @@ export interface EtcdLeaseStoreOptions extends EtcdClientOptions {
 const DEFAULT_PREFIX = '/coreos.com/network';
 const DEFAULT_TTL_SECONDS = 24 * 3600;
 const DEFAULT_RENEW_MARGIN_MS = 60 * 60 * 1000;
+const DEFAULT_RENEW_RETRY_MS = 60_000;
 const DEFAULT_RELIST_INTERVAL_MS = 60_000;
 const DEFAULT_HEARTBEAT_MS = 2500;
 /** How often a lost race is tried again. flannel means to as well (raceRetries), but never does. */
@@ -61,6 +64,7 @@ export class EtcdLeaseStore implements LeaseStore {
   readonly #watches = new Set<EtcdWatch>();
   #endedRestarts = 0;
   #renewal: LeaseRenewal | undefined;
+  #closed = false;
 
   /** Throws WeftError STORE_OPTIONS_INVALID. */
   constructor(options: EtcdLeaseStoreOptions) {
@@ -108,17 +112,15 @@ export class EtcdLeaseStore implements LeaseStore {
 
   watch(listener: LeaseListener): LeaseWatch {
     const view = new LeaseView(this.#room.length, this.#skipped);
-    const watch: EtcdWatch = new EtcdWatch({
+    const watch = new EtcdWatch({
       client: this.#client,
       range: this.#range(),
       relistIntervalMs: this.#options.relistIntervalMs ?? DEFAULT_RELIST_INTERVAL_MS,
       heartbeatMs: this.#options.heartbeatMs ?? DEFAULT_HEARTBEAT_MS,
       log: this.#options.log,
       random: this.#options.random,
-      onList: (kvs, cause) => {
-        const { leases, differences } = view.list(kvs);
-        if (cause === 'interval' && differences > 0)
-          this.#options.log.warn({ differences }, 'a complete list of leases differed from what the watch had told');
+      onList: (kvs) => {
+        const leases = view.list(kvs);
         this.#tell(() => listener.onSnapshot(leases));
       },
       onEvents: (events) => {
@@ -145,6 +147,7 @@ export class EtcdLeaseStore implements LeaseStore {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     this.#renewal?.stop();
     const closing = [...this.#watches].map((watch) => this.#closeWatch(watch));
     this.#client.close();
@@ -191,10 +194,11 @@ export class EtcdLeaseStore implements LeaseStore {
     const written = await result;
     if (!written.written) return undefined;
     this.#renewal?.stop();
-    const { log, now } = this.#options;
+    const { log, now, renewRetryMs: retryMs = DEFAULT_RENEW_RETRY_MS } = this.#options;
     const marginMs = this.#renewMarginMs;
-    const writer = this.#writer;
-    this.#renewal = new LeaseRenewal({ writer, key, value, publicIp: attrs.publicIp, marginMs, log, now }, written);
+    const renewal = { writer: this.#writer, key, value, publicIp: attrs.publicIp, marginMs, retryMs, log, now };
+    this.#renewal = new LeaseRenewal(renewal, written);
+    if (this.#closed) this.#renewal.stop();
     return { lease: { subnets, attrs, expiresAtMs: written.expiresAtMs }, origin: how.origin };
   }
 

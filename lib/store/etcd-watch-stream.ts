@@ -81,7 +81,8 @@ export class WatchStreamLife {
     } else if (response.created) {
       clearTimeout(this.#createTimer);
       this.#created = true;
-      if (!this.#options.onCreated(response.header)) this.#end({ reason: 'history-gone' });
+      if (this.#options.onCreated(response.header)) this.#ask();
+      else this.#end({ reason: 'history-gone' });
     } else {
       // A response without events answers a progress request. Its revision is not to be relied on: etcd up to 3.4 reports
       // progress that its watchers have not made (etcd #15220).
@@ -112,6 +113,10 @@ export class WatchStreamLife {
       return;
     }
     this.#unanswered++;
+    this.#ask();
+  }
+
+  #ask(): void {
     this.#stream.write({ progressRequest: {} });
   }
 

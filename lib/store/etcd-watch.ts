@@ -13,9 +13,6 @@ import type { EtcdClient } from './etcd-client.ts';
 import { WatchStreamLife } from './etcd-watch-stream.ts';
 import type { StoreLog } from './store.ts';
 
-/** Why a list was made: at the start, after a gap in the history, or because it was time. */
-export type ListCause = 'start' | 'gap' | 'interval';
-
 export interface EtcdWatchOptions {
   readonly client: EtcdClient;
   readonly range: Required<RangeRequest>;
@@ -24,7 +21,8 @@ export interface EtcdWatchOptions {
   readonly log: StoreLog;
   /** Uniform in [0, 1). */
   readonly random: () => number;
-  readonly onList: (kvs: readonly KeyValue[], cause: ListCause) => void;
+  /** A complete list: whatever is not in it is gone. */
+  readonly onList: (kvs: readonly KeyValue[]) => void;
   /** All changes of one or more whole revisions, in order, none twice. */
   readonly onEvents: (events: readonly WatchEvent[]) => void;
 }
@@ -42,8 +40,8 @@ export class EtcdWatch {
   readonly #outage: OutageLog;
   readonly #running: Promise<void>;
   #markReady: (error?: Error) => void = () => {};
-  /** The list that must come before the next stream; undefined when the stream can resume. */
-  #owed: ListCause | undefined = 'start';
+  /** A list must come before the next stream: at the start, and when etcd no longer has the history to resume from. */
+  #listOwed = true;
   #revision: bigint | undefined;
   #clusterId = '';
   #stream: WatchStreamLife | undefined;
@@ -88,8 +86,8 @@ export class EtcdWatch {
   async #run(): Promise<void> {
     while (!this.#closed) {
       try {
-        const justListed = this.#owed !== undefined;
-        if (this.#owed !== undefined) await this.#list(this.#owed);
+        const justListed = this.#listOwed;
+        if (this.#listOwed) await this.#list();
         if (!this.#closed) await this.#follow(justListed);
       } catch (error) {
         if (this.#closed) return;
@@ -100,14 +98,13 @@ export class EtcdWatch {
     }
   }
 
-  /** Lists everything. What is not in the list is gone: nothing else but a DELETE event withdraws a key. */
-  async #list(cause: ListCause): Promise<void> {
+  async #list(): Promise<void> {
     const { header, kvs } = await this.#options.client.range(this.#options.range);
     if (this.#closed) return;
     this.#clusterId = header.clusterId;
     this.#revision = BigInt(header.revision);
-    this.#owed = undefined;
-    this.#options.onList(kvs, cause);
+    this.#listOwed = false;
+    this.#options.onList(kvs);
     this.#markReady();
   }
 
@@ -129,14 +126,14 @@ export class EtcdWatch {
     });
     this.#stream = life;
     if (this.#closed) life.cancel();
-    const relisting = new Relisting(this.#options, life, () => this.#list('interval'));
+    const relisting = new Relisting(this.#options, life, () => this.#list());
     const end = await life.ended;
     // A list that is under way must not be applied after the next stream's events.
     await relisting.stop();
     if (life.live) this.#restarts++;
     if (this.#closed) return;
     if (end.reason === 'error') throw client.failed(connection, end.error);
-    this.#owed = 'gap';
+    this.#listOwed = true;
     this.#options.log.info({ revision: String(this.#revision) }, 'etcd cannot continue the watch: listing again');
     // Should this happen again and again, then slowly.
     await this.#sleep(this.#backoff.next(BACKOFF_MAX_MS));

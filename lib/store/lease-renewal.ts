@@ -1,8 +1,9 @@
 /**
- * Keeps the own lease: a new grant and a compare-and-swap of the key, `marginMs` before it ends, and every minute from then
- * on until it worked. flannel renews the same way (not with KeepAlive, which would bind the lease to one connection).
+ * Keeps the own lease: a new grant and a compare-and-swap of the key, `marginMs` before it ends, and from then on at
+ * every `retryMs` until it worked. flannel renews the same way (not with KeepAlive, which would bind the lease to one connection).
  */
 import { messageOf } from '../error.ts';
+import { quoteText } from '../lease/go-json.ts';
 import { decodeLeaseAttrs } from '../lease/lease-attrs.ts';
 import type { KeyValue } from './etcd-api.ts';
 import { type Expected, type LeaseWriter, NO_GRANT, type Written } from './lease-writer.ts';
@@ -14,12 +15,13 @@ export interface RenewalOptions {
   readonly value: string;
   readonly publicIp: number;
   readonly marginMs: number;
+  /** How long after a failed renewal the next one is tried. */
+  readonly retryMs: number;
   readonly log: StoreLog;
   /** Unix time in ms. */
   readonly now: () => number;
 }
 
-const RETRY_MS = 60_000;
 /** setTimeout takes no longer delay (2^31 - 1 ms, 24.8 days). */
 const MAX_TIMER_MS = 0x7fffffff;
 
@@ -58,12 +60,12 @@ export class LeaseRenewal {
   async #renew(): Promise<void> {
     try {
       const renewed = await this.#write();
-      this.#schedule(renewed ? 0 : RETRY_MS);
+      this.#schedule(renewed ? 0 : this.#options.retryMs);
     } catch (error) {
       if (this.#stopped) return;
       const fields = { reason: messageOf(error), expiresAt: this.#expiryText() };
-      this.#options.log.warn(fields, 'could not renew the lease; trying again every minute');
-      this.#schedule(RETRY_MS);
+      this.#options.log.warn(fields, 'could not renew the lease; trying again');
+      this.#schedule(this.#options.retryMs);
     }
   }
 
@@ -90,7 +92,7 @@ export class LeaseRenewal {
       return 'absent';
     }
     if (!this.#isOurs(current)) {
-      const fields = { value: Buffer.from(current.value).toString('utf8').slice(0, 300) };
+      const fields = { value: quoteText(Buffer.from(current.value).toString('utf8'), 200) };
       log.error(fields, 'another node holds the subnet of this node: one of the two must restart');
       return undefined;
     }

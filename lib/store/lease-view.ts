@@ -1,6 +1,7 @@
 /** What the keys below `<prefix>/subnets/` mean, kept up from lists and events. */
 import { messageOf } from '../error.ts';
 import type { HeldKey } from '../lease/allocate.ts';
+import { quoteText } from '../lease/go-json.ts';
 import type { Lease } from '../lease/lease.ts';
 import { decodeLeaseAttrs } from '../lease/lease-attrs.ts';
 import { type LeaseEvent, LeaseSet } from '../lease/lease-set.ts';
@@ -36,7 +37,7 @@ export class SkippedKeys {
     if (this.#known.get(identity) === kv.modRevision) return;
     this.#known.set(identity, kv.modRevision);
     this.#count++;
-    const fields = { key: text(kv.key).slice(0, 300), modRevision: kv.modRevision, reason };
+    const fields = { key: quoteText(text(kv.key), 200), modRevision: kv.modRevision, reason };
     this.#log.warn(fields, 'skipped a lease that does not parse');
   }
 
@@ -88,16 +89,16 @@ export class LeaseView {
     this.#skipped = skipped;
   }
 
-  /** Takes a complete list. Returns the leases, and how many of them events alone had not told of. */
-  list(kvs: readonly KeyValue[]): { leases: readonly Lease[]; differences: number } {
+  /** Takes a complete list. */
+  list(kvs: readonly KeyValue[]): readonly Lease[] {
     this.#skipped.keepOnly(kvs);
     const leases: Lease[] = [];
     for (const kv of kvs) {
       const lease = this.#leaseOf(kv);
       if (lease !== undefined) leases.push(lease);
     }
-    const { added, changed, removed } = this.#leases.replace(leases);
-    return { leases, differences: added.length + changed.length + removed.length };
+    this.#leases.replace(leases);
+    return leases;
   }
 
   events(events: readonly WatchEvent[]): readonly LeaseEvent[] {

@@ -2,7 +2,10 @@ import type { Lease, LeaseAttrs, SubnetPair } from '../lease/lease.ts';
 import type { LeaseEvent } from '../lease/lease-set.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
 
-/** What a daemon asks of the place where leases live. Every method rejects with a WeftError whose code is stable. */
+/**
+ * What a daemon asks of the place where leases live. Every method rejects with a WeftError whose code is stable. Besides
+ * those named below: STORE_REFUSED (the store understood and said no, for example because it is full) and STORE_CLOSED.
+ */
 export interface LeaseStore {
   /**
    * Reads and parses the network configuration once.
@@ -14,13 +17,15 @@ export interface LeaseStore {
   /**
    * Takes this node's lease: the one that already carries its PublicIP if it fits the configuration, else `previous` if
    * nobody overlaps it and it fits, else a random one of the first 100 free subnets. Every write is a compare-and-swap;
-   * a lost race is tried again with a new pick. Codes: as above, and OUT_OF_SUBNETS, LEASE_CONTENDED.
+   * a lost race is tried again with a new pick. The store then renews the lease by itself until it is closed; a reservation
+   * (a key that never expires) is taken as it is. Codes: as above, and OUT_OF_SUBNETS, LEASE_CONTENDED.
    */
   acquire(request: AcquireRequest): Promise<OwnLease>;
 
   /**
    * Follows all leases, the own one included, until `close`. Calls `listener` with complete states and with changes;
-   * survives restarts, compaction and hung servers by itself. Never withdraws a lease because the store is unreachable.
+   * survives restarts, compaction and hung servers by itself. Never withdraws a lease because the store is unreachable,
+   * nor because its value can no longer be read: then the last readable one stays until the key goes.
    */
   watch(listener: LeaseListener): LeaseWatch;
 

@@ -35,6 +35,17 @@ class Waiting {
   }
 }
 
+/** Waits for something that nobody announces. */
+export async function eventually(what: string, condition: () => boolean): Promise<void> {
+  const waiting = new Waiting();
+  const timer = setInterval(() => waiting.changed(), 10);
+  try {
+    await waiting.until(what, condition);
+  } finally {
+    clearInterval(timer);
+  }
+}
+
 /** A log that is kept. */
 export class LogRecorder {
   readonly lines: { level: string; fields: Record<string, unknown>; message: string }[] = [];
