@@ -44,6 +44,8 @@ import { addressBytes } from '../../lib/fib/trie.ts';
 export interface HarnessPeer {
   readonly publicIp: Ipv4;
   readonly prefixes: readonly string[];
+  /** sockaddr_in; zeros unless something is really sent. */
+  readonly socketAddress?: Uint8Array;
 }
 
 export interface HarnessOptions {
@@ -116,9 +118,9 @@ export class Harness {
     this.#configure(options);
     const fib = new FibWriter(this.memory);
     fib.replace(
-      options.peers.map(({ publicIp, prefixes }) => ({
+      options.peers.map(({ publicIp, prefixes, socketAddress }) => ({
         publicIp,
-        socketAddress: new Uint8Array(16),
+        socketAddress: socketAddress ?? new Uint8Array(16),
         prefixes: prefixes.map((text) => prefix(text)),
       })),
     );
