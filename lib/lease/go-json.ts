@@ -64,13 +64,6 @@ export function toPlain(value: JsonValue): unknown {
   return plain;
 }
 
-/** goField for an object made by toPlain. */
-export function plainField(record: Readonly<Record<string, unknown>>, name: string): unknown {
-  const wanted = foldKey(name);
-  const key = Object.keys(record).findLast((candidate) => foldKey(candidate) === wanted);
-  return key === undefined ? undefined : record[key];
-}
-
 /** How a value is quoted in messages: as JSON, cut after 80 characters. */
 export function quoteJson(value: JsonValue): string {
   if (typeof value === 'string') return quoteText(value);

@@ -9,8 +9,8 @@ import type { LeaseAttrs } from './lease.ts';
 const IPV4_MAPPED = 0xffffn << 32n;
 
 /**
- * Reads a lease value as Go does: keys in any case, unknown keys ignored, a missing PublicIP is 0.0.0.0 (`peerLeases`
- * leaves such a lease out). Throws WeftError LEASE_INVALID naming the field, or JSON_INVALID.
+ * Reads a lease value as Go does: keys in any case, unknown keys ignored, a missing PublicIP is 0.0.0.0, which
+ * no backend takes for a peer. Throws WeftError LEASE_INVALID naming the field, or JSON_INVALID.
  */
 export function decodeLeaseAttrs(text: string): LeaseAttrs {
   const value = parseJson(text);

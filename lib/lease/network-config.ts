@@ -25,7 +25,10 @@ export interface NetworkConfig {
   readonly ipv6: Ipv6NetworkConfig | undefined;
   /** Lower case; 'udp' when the config names no backend, as flanneld's code has it. */
   readonly backendType: string;
-  /** The Backend object as parsed JSON with its keys as written; each backend reads its own (backend-config.ts). */
+  /**
+   * The Backend object as parsed JSON; each backend reads its own. Keys are as written and match in any case; of several
+   * that match, the last in order wins.
+   */
   readonly backend: Readonly<Record<string, unknown>>;
 }
 
