@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
@@ -63,6 +64,28 @@ test('docs/operations.md explains no drop reason that is gone', (t) => {
   const section = operations.slice(operations.indexOf('## Drop reasons'), operations.indexOf('## Other counters'));
   const rows = [...section.matchAll(/^\| `([^`]+)` \|/gm)].map((match) => match[1]!);
   t.deepEqual(rows, [...DROP_REASONS]);
+});
+
+test("the commands of weft that the documents name exist, and so do its daemon's flags", (t) => {
+  const help = spawnSync(process.execPath, ['bin/weft', '--help'], { encoding: 'utf8' }).stdout;
+  const commands = [...help.matchAll(/^ {2}([a-z]+)(?: \[\w+\])? {2,}\S/gm)].map((match) => match[1]!);
+  t.true(commands.length > 4, help);
+  const texts = ['README.md', 'docs/operations.md'].map((page) => readFileSync(page, 'utf8')).join('\n');
+  const named = new Set([...texts.matchAll(/(?:`|sudo |bin\/|^)weft ([a-z]+)/gm)].map((match) => match[1]!));
+  t.deepEqual(
+    [...named].filter((command) => !commands.includes(command)),
+    [],
+  );
+  const flags = new Set(
+    [...texts.matchAll(/weftd[^`\n]*/g)].flatMap((match) =>
+      [...match[0].matchAll(/ --([a-z-]+)/g)].map((flag) => flag[1]!),
+    ),
+  );
+  t.true(flags.size > 1);
+  t.deepEqual(
+    [...flags].filter((flag) => flag !== 'help' && !(flag in FLAGS)),
+    [],
+  );
 });
 
 const pages = [
