@@ -7,20 +7,11 @@
 import {
   CONFIG_TUN_GRO,
   CONFIG_TUN_USO,
-  CONFIG_VNET_HEADER,
-  COUNT_IN_BYTES,
-  COUNT_IN_FORWARDED,
-  COUNT_IN_WRITES,
-  FLOW_BUCKETS,
   IN_FLOWS,
-  IN_ITEMS,
-  IN_PIECES,
-  IOVEC_SIZE,
   ITEM_COUNT,
   ITEM_EPOCH,
   ITEM_FIRST_PIECE,
   ITEM_HASH_NEXT,
-  ITEM_HEADER_COPY,
   ITEM_HEADER_LENGTH,
   ITEM_JOINABLE,
   ITEM_L4_OFFSET,
@@ -31,25 +22,14 @@ import {
   ITEM_PROTOCOL,
   ITEM_PSH,
   ITEM_SEGMENT_SIZE,
-  ITEM_SIZE,
   ITEM_VERIFIED,
-  ITEM_VNET,
-  MAX_IN_PIECES,
-  MAX_ITEMS,
-  PIECE_ADDRESS,
-  PIECE_LENGTH,
-  PIECE_NEXT,
-  PIECE_SIZE,
-  WRITE_IOVECS,
-  ZERO_VNET,
 } from '../abi';
-import { get16, get32, put16 } from './bytes';
+import { get16, get32 } from './bytes';
 import { fold, pseudoSum, sumBytes, word } from './checksum';
-import { count, drop } from './count';
+import { currentEpoch, inboundItems, itemAt, join, keepItem, nextItem, sealItems } from './items';
 import {
   IPPROTO_TCP,
   IPPROTO_UDP,
-  IPV4_CHECKSUM,
   IPV4_DESTINATION,
   IPV4_DONT_FRAGMENT,
   IPV4_FLAGS_FRAGMENT,
@@ -57,15 +37,12 @@ import {
   IPV4_ID,
   IPV4_SOURCE,
   IPV4_TOS,
-  IPV4_TOTAL_LENGTH,
   IPV4_TTL,
   IPV6_HEADER,
   IPV6_HOP_LIMIT,
-  IPV6_PAYLOAD_LENGTH,
   IPV6_SOURCE,
   TCP_ACK,
   TCP_ACKNOWLEDGMENT,
-  TCP_CHECKSUM,
   TCP_DATA_OFFSET,
   TCP_FLAGS,
   TCP_HEADER_MIN,
@@ -77,7 +54,6 @@ import {
   UDP_LENGTH,
 } from './layout';
 import { findTransport, fragment, protocol, transport } from './packet';
-import { absolute } from './trains';
 
 const JOIN_TCP: u32 = 1;
 const JOIN_UDP: u32 = 2;
@@ -87,49 +63,9 @@ const MAX_JOINED: u32 = 65535;
 const MAX_UDP_JOINED: u32 = 64;
 const MAX_TCP_JOINED: u32 = 512;
 
-const GSO_TCPV4: u32 = 1;
-const GSO_TCPV6: u32 = 4;
-const GSO_UDP_L4: u32 = 5;
-const NEEDS_CSUM: u32 = 1;
-
-let items: u32 = 0;
-let pieces: u32 = 1;
-let epoch: u32 = 1;
-
-// @ts-ignore: decorator
-@inline
-function itemAt(item: u32): usize {
-  return IN_ITEMS + item * ITEM_SIZE;
-}
-
-// @ts-ignore: decorator
-@inline
-function pieceAt(piece: u32): usize {
-  return IN_PIECES + piece * PIECE_SIZE;
-}
-
-/** False: the items must be written before the next packet. */
-// @ts-ignore: decorator
-@inline
-export function itemSpace(): bool {
-  return items < <u32>MAX_ITEMS && pieces < <u32>MAX_IN_PIECES;
-}
-
-export function inboundItems(): u32 {
-  return items;
-}
-
-/** Forgets all items: they have been written. */
-export function inboundReset(): void {
-  items = 0;
-  pieces = 1;
-  epoch++;
-  memory.fill(IN_FLOWS, 0, FLOW_BUCKETS << 2);
-}
-
 /** Takes a checked packet for the TUN; the bytes must stay until the items are written. */
 export function deliver(ip: usize, total: u32): void {
-  const item = itemAt(items);
+  const item = nextItem();
   store<u32>(item, <u32>ip, ITEM_PACKET);
   store<u32>(item, total, ITEM_LENGTH);
   store<u32>(item, 1, ITEM_COUNT);
@@ -137,14 +73,14 @@ export function deliver(ip: usize, total: u32): void {
   findTransport(ip, total);
   const plain = transport == (load<u8>(ip) >> 4 == 4 ? IPV4_HEADER_MIN : IPV6_HEADER);
   if (fragment || !plain || (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP)) {
-    if (fragment || !plain) epoch++;
-    items++;
+    if (fragment || !plain) sealItems();
+    keepItem();
     return;
   }
   const header = protocol == IPPROTO_TCP ? TCP_HEADER_MIN : UDP_HEADER;
   if (transport + header > total) {
-    epoch++;
-    items++;
+    sealItems();
+    keepItem();
     return;
   }
   const bucket = IN_FLOWS + (flowHash(ip) << 2);
@@ -152,14 +88,14 @@ export function deliver(ip: usize, total: u32): void {
   if (protocol == IPPROTO_TCP ? joinTcp(newest, item, ip, total) : joinUdp(newest, item, ip, total)) return;
   store<u32>(item, transport, ITEM_L4_OFFSET);
   store<u32>(item, protocol, ITEM_PROTOCOL);
-  store<u32>(item, epoch, ITEM_EPOCH);
+  store<u32>(item, currentEpoch(), ITEM_EPOCH);
   store<u32>(item, 0, ITEM_VERIFIED);
   store<u32>(item, 0, ITEM_FIRST_PIECE);
   store<u32>(item, 0, ITEM_LAST_PIECE);
   store<u32>(item, 0, ITEM_PSH);
   store<u32>(item, load<u32>(bucket), ITEM_HASH_NEXT);
-  store<u32>(bucket, items + 1);
-  items++;
+  store<u32>(bucket, inboundItems() + 1);
+  keepItem();
 }
 
 /** Mixes ports and the low halves of the addresses: enough to keep the flows of a batch apart. */
@@ -251,7 +187,7 @@ function joinUdp(newest: usize, item: usize, ip: usize, total: u32): bool {
 
 /** What TCP and UDP ask alike: an open item, sizes that fit, and IP headers that differ in nothing the kernel does not restore. */
 function mayJoin(newest: usize, kind: u32, ip: usize, header: u32, payload: u32, most: u32): bool {
-  if (load<u32>(newest, ITEM_JOINABLE) != kind || load<u32>(newest, ITEM_EPOCH) != epoch) return false;
+  if (load<u32>(newest, ITEM_JOINABLE) != kind || load<u32>(newest, ITEM_EPOCH) != currentEpoch()) return false;
   const joined = load<u32>(newest, ITEM_COUNT);
   if (
     load<u32>(newest, ITEM_HEADER_LENGTH) != header ||
@@ -298,154 +234,4 @@ function goodChecksum(ip: usize, total: u32): bool {
   const length = total - transport;
   const sum = pseudoSum(ip, load<u8>(ip) >> 4, protocol) + word(length);
   return fold(sumBytes(ip + transport, length, sum)) == 0xffff;
-}
-
-/** Appends payload; one shorter than the rest is the last. */
-function join(item: usize, at: usize, payload: u32): void {
-  const last = load<u32>(item, ITEM_LAST_PIECE);
-  if (last) store<u32>(pieceAt(last), pieces, PIECE_NEXT);
-  else store<u32>(item, pieces, ITEM_FIRST_PIECE);
-  const piece = pieceAt(pieces);
-  store<u32>(piece, <u32>at, PIECE_ADDRESS);
-  store<u32>(piece, payload, PIECE_LENGTH);
-  store<u32>(piece, 0, PIECE_NEXT);
-  store<u32>(item, pieces, ITEM_LAST_PIECE);
-  pieces++;
-  store<u32>(item, load<u32>(item, ITEM_COUNT) + 1, ITEM_COUNT);
-  store<u32>(item, load<u32>(item, ITEM_LENGTH) + payload, ITEM_LENGTH);
-  if (payload < load<u32>(item, ITEM_SEGMENT_SIZE)) store<u32>(item, 0, ITEM_JOINABLE);
-}
-
-/** Makes the write of item `index`: fills WRITE_IOVECS and returns how many there are. */
-export function inboundWrite(index: u32): u32 {
-  const item = itemAt(index);
-  const joined = load<u32>(item, ITEM_COUNT) > 1;
-  if (joined) finish(item);
-  let first = load<u32>(item, ITEM_LENGTH);
-  let n: u32 = 0;
-  if (load<u32>(CONFIG_VNET_HEADER)) {
-    iovecAt(n, joined ? item + ITEM_VNET : ZERO_VNET, 10);
-    n++;
-  }
-  if (joined) first = load<u32>(item, ITEM_HEADER_LENGTH) + load<u32>(item, ITEM_SEGMENT_SIZE);
-  iovecAt(n, load<u32>(item, ITEM_PACKET), first);
-  n++;
-  if (joined) {
-    for (let piece = load<u32>(item, ITEM_FIRST_PIECE); piece; piece = load<u32>(pieceAt(piece), PIECE_NEXT)) {
-      iovecAt(n, load<u32>(pieceAt(piece), PIECE_ADDRESS), load<u32>(pieceAt(piece), PIECE_LENGTH));
-      n++;
-    }
-  }
-  return n;
-}
-
-// @ts-ignore: decorator
-@inline
-function iovecAt(n: u32, at: usize, length: u32): void {
-  const iovec = WRITE_IOVECS + n * IOVEC_SIZE;
-  store<u64>(iovec, absolute(at));
-  store<u64>(iovec, length, 8);
-}
-
-/** Turns the first packet's headers into the super-packet's, and keeps what they were. */
-function finish(item: usize): void {
-  const ip = <usize>load<u32>(item, ITEM_PACKET);
-  const header = load<u32>(item, ITEM_HEADER_LENGTH);
-  const l4Offset = load<u32>(item, ITEM_L4_OFFSET);
-  const total = load<u32>(item, ITEM_LENGTH);
-  const version: u32 = load<u8>(ip) >> 4;
-  const proto = load<u32>(item, ITEM_PROTOCOL);
-  memory.copy(item + ITEM_HEADER_COPY, ip, header);
-  if (version == 4) {
-    put16(ip + IPV4_TOTAL_LENGTH, total);
-    store<u16>(ip, 0, IPV4_CHECKSUM);
-    store<u16>(ip, <u16>~fold(sumBytes(ip, IPV4_HEADER_MIN, 0)), IPV4_CHECKSUM);
-  } else {
-    put16(ip + IPV6_PAYLOAD_LENGTH, total - IPV6_HEADER);
-  }
-  const l4 = ip + l4Offset;
-  const pseudo = <u16>fold(pseudoSum(ip, version, proto) + word(total - l4Offset));
-  let offset: usize = TCP_CHECKSUM;
-  let gsoType: u32 = version == 4 ? GSO_TCPV4 : GSO_TCPV6;
-  if (proto == IPPROTO_TCP) {
-    if (load<u32>(item, ITEM_PSH)) store<u8>(l4, load<u8>(l4, TCP_FLAGS) | <u8>TCP_PSH, TCP_FLAGS);
-  } else {
-    offset = UDP_CHECKSUM;
-    gsoType = GSO_UDP_L4;
-    put16(l4 + UDP_LENGTH, total - l4Offset);
-  }
-  store<u16>(l4 + offset, pseudo);
-  const vnet = item + ITEM_VNET;
-  store<u8>(vnet, <u8>NEEDS_CSUM);
-  store<u8>(vnet, <u8>gsoType, 1);
-  store<u16>(vnet, <u16>header, 2);
-  store<u16>(vnet, <u16>load<u32>(item, ITEM_SEGMENT_SIZE), 4);
-  store<u16>(vnet, <u16>l4Offset, 6);
-  store<u16>(vnet, <u16>offset, 8);
-}
-
-/** Packets in item `index`. */
-export function itemCount(index: u32): u32 {
-  return load<u32>(itemAt(index), ITEM_COUNT);
-}
-
-/** Protocol number of joined item `index`. */
-export function itemProtocol(index: u32): u32 {
-  return load<u32>(itemAt(index), ITEM_PROTOCOL);
-}
-
-/** Counts item `index` as written. */
-export function itemWritten(index: u32): void {
-  const item = itemAt(index);
-  const packets = load<u32>(item, ITEM_COUNT);
-  count(COUNT_IN_FORWARDED, packets);
-  // The headers of joined packets are written once, but each packet had its own.
-  const headers = packets > 1 ? (packets - 1) * load<u32>(item, ITEM_HEADER_LENGTH) : 0;
-  count(COUNT_IN_BYTES, load<u32>(item, ITEM_LENGTH) + headers);
-  count(COUNT_IN_WRITES, 1);
-}
-
-export function itemRefused(index: u32, reason: u32): void {
-  drop(reason, load<u32>(itemAt(index), ITEM_COUNT));
-}
-
-/** After the TUN refused joined item `index`: makes the write of its packet `part` alone. Call for part 0 first: it restores the headers. */
-export function itemPart(index: u32, part: u32): u32 {
-  const item = itemAt(index);
-  const header = load<u32>(item, ITEM_HEADER_LENGTH);
-  let at = load<u32>(item, ITEM_PACKET);
-  let length = header + load<u32>(item, ITEM_SEGMENT_SIZE);
-  if (part == 0) memory.copy(at, item + ITEM_HEADER_COPY, header);
-  else {
-    let piece = load<u32>(item, ITEM_FIRST_PIECE);
-    for (let i: u32 = 1; i < part; i++) piece = load<u32>(pieceAt(piece), PIECE_NEXT);
-    // Only the first packet's headers were changed; the others still stand before their payloads.
-    at = load<u32>(pieceAt(piece), PIECE_ADDRESS) - header;
-    length = header + load<u32>(pieceAt(piece), PIECE_LENGTH);
-  }
-  let n: u32 = 0;
-  if (load<u32>(CONFIG_VNET_HEADER)) {
-    iovecAt(n, ZERO_VNET, 10);
-    n++;
-  }
-  iovecAt(n, at, length);
-  return n + 1;
-}
-
-/** Counts packet `part` of item `index` as written alone. */
-export function partWritten(index: u32, part: u32): void {
-  const item = itemAt(index);
-  let length = load<u32>(item, ITEM_SEGMENT_SIZE);
-  if (part > 0) {
-    let piece = load<u32>(item, ITEM_FIRST_PIECE);
-    for (let i: u32 = 1; i < part; i++) piece = load<u32>(pieceAt(piece), PIECE_NEXT);
-    length = load<u32>(pieceAt(piece), PIECE_LENGTH);
-  }
-  count(COUNT_IN_FORWARDED, 1);
-  count(COUNT_IN_BYTES, load<u32>(item, ITEM_HEADER_LENGTH) + length);
-  count(COUNT_IN_WRITES, 1);
-}
-
-export function partRefused(reason: u32): void {
-  drop(reason, 1);
 }

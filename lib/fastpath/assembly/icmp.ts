@@ -10,8 +10,8 @@ import {
   COUNT_ICMP_SENT,
   ICMP_PACKET,
   ICMP_QUEUE,
-  ICMP_SLOT_SIZE,
   ICMP_SLOTS,
+  ICMP_SLOT_SIZE,
 } from '../abi';
 import { get32, get64, put16, put32 } from './bytes';
 import { fold, pseudoSum, sumBytes, word } from './checksum';

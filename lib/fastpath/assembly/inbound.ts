@@ -5,10 +5,10 @@ import {
   CONFIG_OWN4_MASK,
   CONFIG_OWN6,
   CONFIG_SOURCE_CHECK,
+  COUNTERS,
   COUNT_IN_READS,
   COUNT_IN_RECEIVED,
   COUNT_SOCKET_OVERFLOW,
-  COUNTERS,
   DROP_FOREIGN_DESTINATION,
   DROP_SPOOFED_SOURCE,
   DROP_TRUNCATED,
@@ -18,10 +18,10 @@ import {
   IN_CONTROL_SIZE,
   IN_IOVECS,
   IN_MESSAGES,
-  IN_NAME_SIZE,
   IN_NAMES,
-  IN_SLOT_SIZE,
+  IN_NAME_SIZE,
   IN_SLOTS,
+  IN_SLOT_SIZE,
   IOVEC_SIZE,
   MMSGHDR_SIZE,
   PEER_IN_BYTES,
@@ -29,10 +29,11 @@ import {
   PEER_PUBLIC4,
 } from '../abi';
 import { get32, get64 } from './bytes';
-import { deliver, itemSpace } from './coalesce';
+import { deliver } from './coalesce';
 import { addAt, count, drop, peerAt } from './count';
 import { lookup4, lookup6, lookupSource } from './fib';
 import { ICMP_TIME_EXCEEDED, icmpError } from './icmp';
+import { itemSpace } from './items';
 import { IPV4_DESTINATION, IPV4_SOURCE, IPV6_DESTINATION, IPV6_SOURCE } from './layout';
 import { checkPacket, decrementTtl, ttlOf } from './packet';
 import { absolute } from './trains';

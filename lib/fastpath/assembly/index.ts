@@ -1,9 +1,8 @@
 // The packet kernels: everything the data-plane worker does to bytes. ABI: ../abi.ts. Loader: ../load.ts.
 
 export { copySumBytes, fold, sumBytes } from './checksum';
+export { inboundItems, inboundReset } from './items';
 export {
-  inboundItems,
-  inboundReset,
   inboundWrite,
   itemCount,
   itemPart,
@@ -12,7 +11,7 @@ export {
   itemWritten,
   partRefused,
   partWritten,
-} from './coalesce';
+} from './item-write';
 export { lookup4, lookup6, lookupMany4, lookupSource, useFib } from './fib';
 export {
   icmpError,

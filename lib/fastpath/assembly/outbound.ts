@@ -11,7 +11,7 @@ import {
   DROP_TRUNCATED,
   DROP_TTL_EXPIRED,
 } from '../abi';
-import { get16, get32, put16 } from './bytes';
+import { get32 } from './bytes';
 import { fold, sumBytes } from './checksum';
 import { count, drop } from './count';
 import { lookup4, lookup6 } from './fib';
@@ -20,17 +20,16 @@ import { IPPROTO_UDP, IPV4_DESTINATION, IPV6_DESTINATION, IPV6_HEADER, UDP_CHECK
 import { checkPacket, decrementTtl, findTransport, isMulticast4, protocol, transport, ttlOf } from './packet';
 import { checksumIsAt, longestSegment, planSegments, segmentCount, segmentInto } from './segment';
 import { MAX_DATAGRAM, stage } from './trains';
-
-// struct virtio_net_hdr, include/uapi/linux/virtio_net.h; native byte order
-const VNET_FLAGS: usize = 0;
-const VNET_GSO_TYPE: usize = 1;
-const VNET_GSO_SIZE: usize = 4;
-const VNET_CSUM_START: usize = 6;
-const VNET_CSUM_OFFSET: usize = 8;
-const NEEDS_CSUM: u32 = 1;
-const GSO_NONE: u32 = 0;
-/** VIRTIO_NET_HDR_GSO_ECN: the super-packet carries CWR; a flag beside the type. */
-const GSO_ECN: u32 = 0x80;
+import {
+  GSO_ECN,
+  GSO_NONE,
+  NEEDS_CSUM,
+  VNET_CSUM_OFFSET,
+  VNET_CSUM_START,
+  VNET_FLAGS,
+  VNET_GSO_SIZE,
+  VNET_GSO_TYPE,
+} from './vnet';
 
 /** Handles one frame of `size` bytes as read from the TUN. What it stages points into the frame: keep it until the flush. */
 export function outboundFrame(frame: usize, size: u32): void {

@@ -1,9 +1,8 @@
 // Cuts a super-packet into the packets that TCP or UDP would have sent one by one. Payload is copied and summed in one pass.
 // Twin: test/golden/segment.ts.
-
+import { MAX_SUPER_SEGMENTS } from '../abi';
 import { copyOver, get16, get32, put16, put32 } from './bytes';
 import { copySumBytes, fold, pseudoSum, sumBytes, word } from './checksum';
-import { MAX_SUPER_SEGMENTS } from '../abi';
 import {
   IPPROTO_TCP,
   IPPROTO_UDP,
@@ -26,11 +25,7 @@ import {
 } from './layout';
 import { findTransport, fragment, protocol, transport } from './packet';
 import { segmentSpace, stage, takeSegmentSpace } from './trains';
-
-// VIRTIO_NET_HDR_GSO_*, include/uapi/linux/virtio_net.h
-const GSO_TCPV4: u32 = 1;
-const GSO_TCPV6: u32 = 4;
-const GSO_UDP_L4: u32 = 5;
+import { GSO_TCPV4, GSO_TCPV6, GSO_UDP_L4 } from './vnet';
 
 /** Our choice: IPv6 with 140 bytes of extension headers and the longest TCP header. MAX_SUPER_SEGMENTS of these fit OUT_SEGMENTS. */
 const MAX_HEADERS: u32 = 240;

@@ -1,0 +1,189 @@
+// Makes the writes of items: the super-packet's headers and offload meta-data, or the packets one by one.
+import {
+  CONFIG_VNET_HEADER,
+  COUNT_IN_BYTES,
+  COUNT_IN_FORWARDED,
+  COUNT_IN_WRITES,
+  IOVEC_SIZE,
+  ITEM_COUNT,
+  ITEM_FIRST_PIECE,
+  ITEM_HEADER_COPY,
+  ITEM_HEADER_LENGTH,
+  ITEM_L4_OFFSET,
+  ITEM_LENGTH,
+  ITEM_PACKET,
+  ITEM_PROTOCOL,
+  ITEM_PSH,
+  ITEM_SEGMENT_SIZE,
+  ITEM_VNET,
+  PIECE_ADDRESS,
+  PIECE_LENGTH,
+  PIECE_NEXT,
+  WRITE_IOVECS,
+  ZERO_VNET,
+} from '../abi';
+import { put16 } from './bytes';
+import { fold, pseudoSum, sumBytes, word } from './checksum';
+import { count, drop } from './count';
+import { inPieceAt, itemAt } from './items';
+import {
+  IPPROTO_TCP,
+  IPV4_CHECKSUM,
+  IPV4_HEADER_MIN,
+  IPV4_TOTAL_LENGTH,
+  IPV6_HEADER,
+  IPV6_PAYLOAD_LENGTH,
+  TCP_CHECKSUM,
+  TCP_FLAGS,
+  TCP_PSH,
+  UDP_CHECKSUM,
+  UDP_LENGTH,
+} from './layout';
+import { absolute } from './trains';
+import {
+  GSO_TCPV4,
+  GSO_TCPV6,
+  GSO_UDP_L4,
+  NEEDS_CSUM,
+  VNET_CSUM_OFFSET,
+  VNET_CSUM_START,
+  VNET_FLAGS,
+  VNET_GSO_SIZE,
+  VNET_GSO_TYPE,
+  VNET_HEADER_LENGTH,
+  VNET_SIZE,
+} from './vnet';
+
+/** Makes the write of item `index`: fills WRITE_IOVECS and returns how many there are. */
+export function inboundWrite(index: u32): u32 {
+  const item = itemAt(index);
+  const joined = load<u32>(item, ITEM_COUNT) > 1;
+  if (joined) finish(item);
+  let first = load<u32>(item, ITEM_LENGTH);
+  let n: u32 = 0;
+  if (load<u32>(CONFIG_VNET_HEADER)) {
+    iovecAt(n, joined ? item + ITEM_VNET : ZERO_VNET, VNET_SIZE);
+    n++;
+  }
+  if (joined) first = load<u32>(item, ITEM_HEADER_LENGTH) + load<u32>(item, ITEM_SEGMENT_SIZE);
+  iovecAt(n, load<u32>(item, ITEM_PACKET), first);
+  n++;
+  if (joined) {
+    for (let piece = load<u32>(item, ITEM_FIRST_PIECE); piece; piece = load<u32>(inPieceAt(piece), PIECE_NEXT)) {
+      iovecAt(n, load<u32>(inPieceAt(piece), PIECE_ADDRESS), load<u32>(inPieceAt(piece), PIECE_LENGTH));
+      n++;
+    }
+  }
+  return n;
+}
+
+// @ts-ignore: decorator
+@inline
+function iovecAt(n: u32, at: usize, length: u32): void {
+  const iovec = WRITE_IOVECS + n * IOVEC_SIZE;
+  store<u64>(iovec, absolute(at));
+  store<u64>(iovec, length, 8);
+}
+
+/** Turns the first packet's headers into the super-packet's, and keeps what they were. */
+function finish(item: usize): void {
+  const ip = <usize>load<u32>(item, ITEM_PACKET);
+  const header = load<u32>(item, ITEM_HEADER_LENGTH);
+  const l4Offset = load<u32>(item, ITEM_L4_OFFSET);
+  const total = load<u32>(item, ITEM_LENGTH);
+  const version: u32 = load<u8>(ip) >> 4;
+  const proto = load<u32>(item, ITEM_PROTOCOL);
+  memory.copy(item + ITEM_HEADER_COPY, ip, header);
+  if (version == 4) {
+    put16(ip + IPV4_TOTAL_LENGTH, total);
+    store<u16>(ip, 0, IPV4_CHECKSUM);
+    store<u16>(ip, <u16>~fold(sumBytes(ip, IPV4_HEADER_MIN, 0)), IPV4_CHECKSUM);
+  } else {
+    put16(ip + IPV6_PAYLOAD_LENGTH, total - IPV6_HEADER);
+  }
+  const l4 = ip + l4Offset;
+  const pseudo = <u16>fold(pseudoSum(ip, version, proto) + word(total - l4Offset));
+  let offset: usize = TCP_CHECKSUM;
+  let gsoType: u32 = version == 4 ? GSO_TCPV4 : GSO_TCPV6;
+  if (proto == IPPROTO_TCP) {
+    if (load<u32>(item, ITEM_PSH)) store<u8>(l4, load<u8>(l4, TCP_FLAGS) | <u8>TCP_PSH, TCP_FLAGS);
+  } else {
+    offset = UDP_CHECKSUM;
+    gsoType = GSO_UDP_L4;
+    put16(l4 + UDP_LENGTH, total - l4Offset);
+  }
+  store<u16>(l4 + offset, pseudo);
+  const vnet = item + ITEM_VNET;
+  store<u8>(vnet, <u8>NEEDS_CSUM, VNET_FLAGS);
+  store<u8>(vnet, <u8>gsoType, VNET_GSO_TYPE);
+  store<u16>(vnet, <u16>header, VNET_HEADER_LENGTH);
+  store<u16>(vnet, <u16>load<u32>(item, ITEM_SEGMENT_SIZE), VNET_GSO_SIZE);
+  store<u16>(vnet, <u16>l4Offset, VNET_CSUM_START);
+  store<u16>(vnet, <u16>offset, VNET_CSUM_OFFSET);
+}
+
+/** Packets in item `index`. */
+export function itemCount(index: u32): u32 {
+  return load<u32>(itemAt(index), ITEM_COUNT);
+}
+
+/** Protocol number of joined item `index`. */
+export function itemProtocol(index: u32): u32 {
+  return load<u32>(itemAt(index), ITEM_PROTOCOL);
+}
+
+/** Counts item `index` as written. */
+export function itemWritten(index: u32): void {
+  const item = itemAt(index);
+  const packets = load<u32>(item, ITEM_COUNT);
+  count(COUNT_IN_FORWARDED, packets);
+  // The headers of joined packets are written once, but each packet had its own.
+  const headers = packets > 1 ? (packets - 1) * load<u32>(item, ITEM_HEADER_LENGTH) : 0;
+  count(COUNT_IN_BYTES, load<u32>(item, ITEM_LENGTH) + headers);
+  count(COUNT_IN_WRITES, 1);
+}
+
+export function itemRefused(index: u32, reason: u32): void {
+  drop(reason, load<u32>(itemAt(index), ITEM_COUNT));
+}
+
+/** After the TUN refused joined item `index`: makes the write of its packet `part` alone. Call for part 0 first: it restores the headers. */
+export function itemPart(index: u32, part: u32): u32 {
+  const item = itemAt(index);
+  const header = load<u32>(item, ITEM_HEADER_LENGTH);
+  let at = load<u32>(item, ITEM_PACKET);
+  let length = header + load<u32>(item, ITEM_SEGMENT_SIZE);
+  if (part == 0) memory.copy(at, item + ITEM_HEADER_COPY, header);
+  else {
+    let piece = load<u32>(item, ITEM_FIRST_PIECE);
+    for (let i: u32 = 1; i < part; i++) piece = load<u32>(inPieceAt(piece), PIECE_NEXT);
+    // Only the first packet's headers were changed; the others still stand before their payloads.
+    at = load<u32>(inPieceAt(piece), PIECE_ADDRESS) - header;
+    length = header + load<u32>(inPieceAt(piece), PIECE_LENGTH);
+  }
+  let n: u32 = 0;
+  if (load<u32>(CONFIG_VNET_HEADER)) {
+    iovecAt(n, ZERO_VNET, VNET_SIZE);
+    n++;
+  }
+  iovecAt(n, at, length);
+  return n + 1;
+}
+
+/** Counts packet `part` of item `index` as written alone. */
+export function partWritten(index: u32, part: u32): void {
+  const item = itemAt(index);
+  let length = load<u32>(item, ITEM_SEGMENT_SIZE);
+  if (part > 0) {
+    let piece = load<u32>(item, ITEM_FIRST_PIECE);
+    for (let i: u32 = 1; i < part; i++) piece = load<u32>(inPieceAt(piece), PIECE_NEXT);
+    length = load<u32>(inPieceAt(piece), PIECE_LENGTH);
+  }
+  count(COUNT_IN_FORWARDED, 1);
+  count(COUNT_IN_BYTES, load<u32>(item, ITEM_HEADER_LENGTH) + length);
+  count(COUNT_IN_WRITES, 1);
+}
+
+export function partRefused(reason: u32): void {
+  drop(reason, 1);
+}
