@@ -6,15 +6,16 @@
 import { askDaemon } from '../control/client.ts';
 import type { OffloadStatus } from '../dataplane/stats.ts';
 import { ipBatch } from '../lab/command.ts';
-import { startDaemon } from '../lab/daemon.ts';
 import { putConfig, startEtcd } from '../lab/etcd.ts';
 import { addKernelVxlan, kernelVxlanPodAddress } from '../lab/kernel-vxlan.ts';
 import type { Lab, LabHost } from '../lab/lab.ts';
 import { execInNetns, type LabProcess } from '../lab/netns.ts';
 import { defaultConfig } from '../lab/overlay.ts';
-import { connectPod } from '../lab/pod.ts';
+import { type ConnectedPod, connectPod } from '../lab/pod.ts';
 import { withLab } from '../lab/with-lab.ts';
 import type { Bed, Contender } from './bed.ts';
+import { unlessInterrupted } from './interrupt.ts';
+import { startReadyDaemon } from './ready-daemon.ts';
 
 /**
  * The MTU inside, the same for all: what VXLAN leaves of 1500. Pods of weftd, which leaves 1472, and the direct path are
@@ -24,14 +25,16 @@ export const INNER_MTU = 1450;
 export const UNDERLAY_MTU = 1500;
 
 /** The direct path has addresses of its own, whose route carries the lowered MTU; the underlay's stay at 1500. */
-const DIRECT_ADDRESS = (host: LabHost): string => `198.51.100.${host.number}`;
+function directAddress(host: LabHost): string {
+  return `198.51.100.${host.number}`;
+}
 
 export interface BedSet {
   readonly beds: readonly Bed[];
   readonly labs: readonly Lab[];
   /** Everything that was started and goes on running: etcd and the daemons. */
   readonly pids: readonly number[];
-  /** From the start of each weftd (offloads auto) until its control socket answered and subnet.env was there. */
+  /** From the start of each weftd (offloads auto) until it said that it is ready. */
   readonly readySeconds: readonly number[];
   /** What each daemon of a contender says about its offloads now. */
   offloads(contender: Contender): Promise<readonly OffloadStatus[]>;
@@ -49,21 +52,20 @@ export function withBeds<T>(options: BedOptions, body: (beds: BedSet, signal: Ab
   const { contenders, id, log } = options;
   const builder = new BedBuilder(log);
   const first = contenders.filter((contender) => contender !== 'weft-udp-off');
-  const build = (contendersHere: readonly Contender[], lab: Lab) => builder.build(contendersHere, lab);
-  const lab = (suffix: string) => ({ id: `${id}${suffix}`, hosts: 2, direct: true, underlayMtu: UNDERLAY_MTU, log });
-  if (!contenders.includes('weft-udp-off')) {
-    return withLab(lab('a'), async (labA, signal) => {
-      await build(first, labA);
-      return body(builder.result(contenders), signal);
-    });
-  }
-  return withLab(lab('b'), async (labB, signalB) => {
-    await build(['weft-udp-off'], labB);
-    if (first.length === 0) return body(builder.result(contenders), signalB);
-    return withLab(lab('a'), async (labA, signalA) => {
-      await build(first, labA);
-      return body(builder.result(contenders), AbortSignal.any([signalA, signalB]));
-    });
+  const inLab = <R>(suffix: string, here: readonly Contender[], then: (signal: AbortSignal) => Promise<R>) => {
+    const lab = { id: `${id}${suffix}`, hosts: 2, direct: true, underlayMtu: UNDERLAY_MTU, log };
+    return withLab(lab, (built, signal) =>
+      unlessInterrupted(signal, async () => {
+        await builder.build(here, built);
+        return then(signal);
+      }),
+    );
+  };
+  const run = (signal: AbortSignal) => body(builder.result(contenders), signal);
+  if (first.length === contenders.length) return inLab('a', first, run);
+  return inLab('b', ['weft-udp-off'], async (signal) => {
+    if (first.length === 0) return run(signal);
+    return inLab('a', first, (signalA) => run(AbortSignal.any([signal, signalA])));
   });
 }
 
@@ -83,45 +85,29 @@ class BedBuilder {
     this.#labs.push(lab);
     for (const contender of contenders) {
       this.#log(`preparing ${contender}`);
-      const [client, server] = hostsOf(lab);
-      const daemons: LabProcess[] = [];
-      let addresses: readonly [string, string];
-      if (contender === 'direct') {
-        addresses = await prepareDirect(client, server);
-      } else if (contender === 'kernel-vxlan') {
-        await addKernelVxlan(lab);
-        addresses = [kernelVxlanPodAddress(client), kernelVxlanPodAddress(server)];
-      } else {
-        addresses = await this.#prepareWeft(contender, lab, daemons);
-      }
-      const netns = (host: LabHost) => (contender === 'direct' ? host.netns : host.podNetns);
-      this.#beds.set(contender, {
-        contender,
-        client: { netns: netns(client), address: addresses[0] },
-        server: { netns: netns(server), address: addresses[1] },
-        daemonPids: daemons.map(({ pid }) => pid),
-        namespaces: [...new Set([client.netns, server.netns, netns(client), netns(server)])],
-      });
+      if (contender === 'direct') this.#beds.set(contender, await makeDirectBed(lab));
+      else if (contender === 'kernel-vxlan') this.#beds.set(contender, await makeKernelVxlanBed(lab));
+      else this.#beds.set(contender, await this.#makeWeftBed(contender, lab));
     }
   }
 
-  async #prepareWeft(contender: Contender, lab: Lab, daemons: LabProcess[]): Promise<readonly [string, string]> {
+  async #makeWeftBed(contender: 'weft-udp' | 'weft-udp-off', lab: Lab): Promise<Bed> {
     this.#processes.push(await startEtcd(lab));
     await putConfig(lab, JSON.stringify(defaultConfig()));
-    const offload = contender === 'weft-udp' ? 'auto' : 'off';
+    const daemons: LabProcess[] = [];
     for (const host of lab.hosts) {
-      const start = performance.now();
-      const daemon = await startDaemon(lab, host, [`--offload=${offload}`]);
-      if (contender === 'weft-udp') this.#readySeconds.push((performance.now() - start) / 1000);
-      daemons.push(daemon);
-      this.#processes.push(daemon);
+      const offload = contender === 'weft-udp' ? 'auto' : 'off';
+      const { process, seconds } = await startReadyDaemon(lab, host, [`--offload=${offload}`]);
+      if (contender === 'weft-udp') this.#readySeconds.push(seconds);
+      daemons.push(process);
+      this.#processes.push(process);
     }
     this.#sockets.set(
       contender,
       lab.hosts.map(({ controlSocket }) => controlSocket),
     );
-    const [client, server] = hostsOf(lab);
-    return [await connectLoweredPod(lab, client), await connectLoweredPod(lab, server)];
+    const pods = await Promise.all(lab.hosts.map((host) => connectPod(lab, host)));
+    return makeWeftBed(contender, lab, daemons, pods);
   }
 
   /** In the order of `contenders`. */
@@ -145,28 +131,62 @@ function hostsOf(lab: Lab): readonly [LabHost, LabHost] {
   return [lab.hosts[0]!, lab.hosts[1]!];
 }
 
-async function prepareDirect(client: LabHost, server: LabHost): Promise<readonly [string, string]> {
+function podBed(contender: Contender, lab: Lab, addresses: readonly string[], daemons: readonly LabProcess[]): Bed {
+  const [client, server] = hostsOf(lab);
+  return {
+    contender,
+    client: { netns: client.podNetns, address: addresses[0]! },
+    server: { netns: server.podNetns, address: addresses[1]! },
+    daemonPids: daemons.map(({ pid }) => pid),
+    namespaces: [client, server].flatMap(({ netns, podNetns }) => [netns, podNetns]),
+  };
+}
+
+/** Host to host over the underlay of a lab of two. */
+export async function makeDirectBed(lab: Lab): Promise<Bed> {
+  const [client, server] = hostsOf(lab);
   for (const [host, other] of [
     [client, server],
     [server, client],
   ] as const) {
-    const own = DIRECT_ADDRESS(host);
+    const own = directAddress(host);
     await ipBatch(host.netns, [
       `addr add ${own}/32 dev ${host.underlayInterface}`,
-      `route add ${DIRECT_ADDRESS(other)}/32 dev ${host.underlayInterface} src ${own} mtu lock ${INNER_MTU}`,
+      `route add ${directAddress(other)}/32 dev ${host.underlayInterface} src ${own} mtu lock ${INNER_MTU}`,
     ]);
   }
-  return [DIRECT_ADDRESS(client), DIRECT_ADDRESS(server)];
+  return {
+    contender: 'direct',
+    client: { netns: client.netns, address: directAddress(client) },
+    server: { netns: server.netns, address: directAddress(server) },
+    daemonPids: [],
+    namespaces: [client.netns, server.netns],
+  };
 }
 
-async function connectLoweredPod(lab: Lab, host: LabHost): Promise<string> {
-  const pod = await connectPod(lab, host);
-  await ipBatch(
-    host.netns,
-    ['pod0', 'cni0'].map((device) => `link set ${device} mtu ${INNER_MTU}`),
+/** Pod to pod by the kernel's VXLAN, whose MTU is INNER_MTU on an underlay of 1500. */
+export async function makeKernelVxlanBed(lab: Lab): Promise<Bed> {
+  await addKernelVxlan(lab);
+  return podBed('kernel-vxlan', lab, hostsOf(lab).map(kernelVxlanPodAddress), []);
+}
+
+/** Pod to pod through running daemons, with the MTU of pods and bridges lowered to INNER_MTU. */
+export async function makeWeftBed(
+  contender: Contender,
+  lab: Lab,
+  daemons: readonly LabProcess[],
+  pods: readonly ConnectedPod[],
+): Promise<Bed> {
+  for (const { netns, podNetns } of hostsOf(lab)) {
+    await ipBatch(netns, [`link set pod0 mtu ${INNER_MTU}`, `link set cni0 mtu ${INNER_MTU}`]);
+    await ipBatch(podNetns, [`link set eth0 mtu ${INNER_MTU}`]);
+  }
+  return podBed(
+    contender,
+    lab,
+    pods.map(({ address }) => address),
+    daemons,
   );
-  await ipBatch(host.podNetns, [`link set eth0 mtu ${INNER_MTU}`]);
-  return pod.address;
 }
 
 /** The queueing discipline of the underlay device, as tc(8) names it: "noqueue". */

@@ -132,7 +132,7 @@ class Run {
       for (let i = 0; i < beds.length; i++) {
         const bed = beds[(i + round - 1) % beds.length]!;
         await this.#measureOne(round, setting, test, bed);
-        if (this.#signal.aborted) throw new WeftError('INTERRUPTED', 'The benchmark was interrupted');
+        if (this.#signal.aborted) throw new WeftError('INTERRUPTED', 'Interrupted');
       }
     }
   }

@@ -40,7 +40,7 @@ export interface Throughput {
   readonly trials: number;
 }
 
-/** A sender that reaches less than this share of the rate it was asked for was itself the limit. */
+/** A trial whose sender reached less than this share of what it was asked for says nothing about that rate. */
 const OFFERED_SHARE = 0.97;
 const GUESS_STEP = 1.25;
 
@@ -59,10 +59,11 @@ class Search {
   readonly #trial: (rate: number) => Promise<TrialOutcome>;
   readonly #options: SearchOptions;
   #best: TrialOutcome = { sentRate: 0, loss: 0 };
-  /** Highest rate asked for that passed, lowest that failed: the bisection runs on these, so that it always ends. */
+  /** The bisection runs between these two, so that it always ends. */
   #passed = 0;
   #failed = Number.POSITIVE_INFINITY;
-  #senderLimited = false;
+  /** Why nothing above `#failed` is tried. */
+  #limit: 'loss' | 'sender' = 'sender';
   #trials = 0;
 
   constructor(trial: (rate: number) => Promise<TrialOutcome>, options: SearchOptions) {
@@ -76,43 +77,49 @@ class Search {
     let rate = Math.min(Math.max(guess ?? ceiling, floor), ceiling);
     const step = guess === undefined ? 2 : GUESS_STEP;
     if (await this.#passes(rate)) {
-      while (!this.#senderLimited && rate < ceiling) {
+      while (rate < ceiling) {
         rate = Math.min(rate * step, ceiling);
         if (!(await this.#passes(rate))) return;
       }
-      this.#senderLimited = true;
+      this.#failed = rate;
       return;
     }
-    while (rate > floor) {
+    while (this.#passed === 0 && rate > floor) {
       rate = Math.max(rate / step, floor);
-      if (await this.#passes(rate)) return;
+      await this.#passes(rate);
     }
   }
 
   async bisect(): Promise<void> {
     if (this.#passed === 0) return;
-    while (!this.#senderLimited && this.#failed - this.#passed > this.#options.resolution * this.#failed) {
+    while (this.#failed - this.#passed > this.#options.resolution * this.#failed) {
       await this.#passes((this.#passed + this.#failed) / 2);
     }
   }
 
   result(): Throughput {
     const { sentRate, loss } = this.#best;
-    const limit = sentRate === 0 ? 'floor' : this.#senderLimited ? 'sender' : 'loss';
-    return { rate: sentRate, loss, limit, trials: this.#trials };
+    return { rate: sentRate, loss, limit: sentRate === 0 ? 'floor' : this.#limit, trials: this.#trials };
   }
 
   async #passes(rate: number): Promise<boolean> {
+    let limit: 'loss' | 'sender' = 'sender';
     for (let attempt = 0; attempt < this.#options.attempts; attempt++) {
       this.#trials++;
       const outcome = await this.#trial(rate);
-      if (outcome.loss > this.#options.maxLoss) continue;
+      if (outcome.loss > this.#options.maxLoss) {
+        limit = 'loss';
+        continue;
+      }
       if (outcome.sentRate > this.#best.sentRate) this.#best = outcome;
+      // What was offered passed, even if it was less than what was asked for.
+      this.#passed = Math.max(this.#passed, Math.min(outcome.sentRate, rate));
+      if (outcome.sentRate < rate * OFFERED_SHARE) continue;
       this.#passed = rate;
-      this.#senderLimited = outcome.sentRate < rate * OFFERED_SHARE;
       return true;
     }
     this.#failed = rate;
+    this.#limit = limit;
     return false;
   }
 }

@@ -55,6 +55,17 @@ test('a sender that falls short of the rate asked for is named as the limit', as
   t.is(result.rate, 200_000);
 });
 
+test('one trial in which the sender was held up does not end the search', async (t) => {
+  const { trial } = device(400_000);
+  let trials = 0;
+  const result = await searchThroughput(
+    async (rate) => (++trials % 3 === 1 ? { sentRate: rate * 0.3, loss: 0 } : trial(rate)),
+    { ...OPTIONS, attempts: 2 },
+  );
+  t.true(result.rate > 390_000, String(result.rate));
+  t.is(result.limit, 'loss');
+});
+
 test('a sender that always falls short a little does not keep the search going', async (t) => {
   let trials = 0;
   const capacity = 117_000;
