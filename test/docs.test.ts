@@ -20,7 +20,7 @@ const sources = readdirSync('lib', { recursive: true, encoding: 'utf8' })
   .map((file) => ({ file, text: readFileSync(join('lib', file), 'utf8') }));
 
 /** First arguments of `new WeftError(...)` that are no literals: codes that come from elsewhere. */
-const CODES_FROM_ELSEWHERE = ['error.code', 'first.code', 'message.code', 'code'];
+const CODES_FROM_ELSEWHERE = ['error.code', 'first.code', 'message.code', 'reply.code', 'code'];
 
 /** Code -> file, of every WeftError that lib/ makes. */
 function thrownCodes(): Map<string, string> {

@@ -21,7 +21,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   lease: { rooms: ['addr'], packages: 'none' },
   // Host: system calls, files, etcd.
   sys: { rooms: ['addr'], packages: ['koffi'] },
-  capture: { rooms: ['addr', 'wire'], packages: [] },
+  capture: { rooms: ['addr', 'wire'], packages: ['cap'] },
   store: { rooms: ['addr', 'lease'], packages: ['@grpc/grpc-js', '@grpc/proto-loader'] },
   // Engine.
   fastpath: { rooms: ['fib', 'wire'], packages: [] },
@@ -38,9 +38,10 @@ const ROOMS: Readonly<Record<string, Room>> = {
     rooms: ['addr', 'control', 'dataplane', 'fastpath', 'fib', 'lab', 'sys', 'wire'],
     packages: ['raw-socket'],
   },
+  demo: { rooms: ['addr', 'bench', 'capture', 'control', 'lab', 'wire'], packages: [] },
   cli: {
-    rooms: ['addr', 'bench', 'capture', 'control', 'lab', 'lease', 'wire'],
-    packages: ['cap', 'commander'],
+    rooms: ['addr', 'bench', 'capture', 'control', 'demo', 'lab', 'lease', 'wire'],
+    packages: ['commander'],
   },
 };
 

@@ -44,6 +44,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/ping.ts')).pingCommand(),
   },
   {
+    name: 'demo',
+    summary: 'two hosts on this machine: traffic, live capture, every claim checked',
+    load: async () => (await import('./commands/demo.ts')).demoCommand(),
+  },
+  {
     name: 'bench',
     summary: 'measure weft against the direct path and kernel VXLAN',
     load: async () => (await import('./commands/bench.ts')).benchCommand(),

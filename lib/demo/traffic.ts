@@ -1,0 +1,92 @@
+/** What the demo sends from pod to pod, and what it claims about it. */
+import { pingArguments, readPingOutput } from '../bench/ping-output.ts';
+import { percentile } from '../bench/statistics.ts';
+import { execInNetns } from '../lab/netns.ts';
+import { DemoChild } from './child.ts';
+import type { Claims } from './claims.ts';
+import type { DoneReply, TransferRequest } from './protocol.ts';
+
+/** A pod, by namespace and address. */
+export interface DemoPod {
+  readonly name: string;
+  readonly netns: string;
+  readonly address: string;
+}
+
+const PINGS = 20;
+const PING_INTERVAL_SECONDS = 0.02;
+const TCP_BYTES = 16 * 1024 * 1024;
+const DATAGRAMS = 3000;
+/** With IP and UDP header 1428 bytes, which fit the overlay's MTU. */
+const DATAGRAM_PAYLOAD = 1400;
+/** Slow enough for two small sockets, so that every datagram can be asked for. */
+const DATAGRAMS_PER_SECOND = 4000;
+const QUIET_MS = 2000;
+const PORT = 7000;
+
+const SCRIPT = 'transfer-child.js';
+
+export async function pingBothWays(pods: readonly [DemoPod, DemoPod], claims: Claims): Promise<void> {
+  for (const [from, to] of [pods, pods.toReversed()]) {
+    const argv = ['ping', ...pingArguments(to!.address, PINGS, PING_INTERVAL_SECONDS)];
+    const { stdout } = await execInNetns(from!.netns, argv, { allowFailure: true });
+    const { sent, received, rttMs } = readPingOutput(stdout);
+    const median = received > 0 ? `, median ${percentile(rttMs, 0.5).toFixed(3)} ms` : '';
+    const detail = `${received} of ${sent} echoes answered by ${to!.address}${median}`;
+    claims.check(`ping from ${from!.name} to ${to!.name}`, received === PINGS && sent === PINGS, detail);
+  }
+}
+
+/** Random bytes by TCP from the first pod to the second. */
+export async function transferTcp([from, to]: readonly [DemoPod, DemoPod], claims: Claims): Promise<void> {
+  const { sent, received } = await transfer(
+    [from, to],
+    { type: 'tcp-receive', port: PORT },
+    { type: 'tcp-send', to: to.address, port: PORT, bytes: TCP_BYTES },
+  );
+  const held = sent.sha256 === received.sha256 && received.bytes === TCP_BYTES;
+  claims.check(`TCP from ${from.name} to ${to.name}`, held, describe(received, sent));
+}
+
+/** Random bytes by UDP from the second pod to the first, paced; every datagram has to arrive. */
+export async function transferUdp([to, from]: readonly [DemoPod, DemoPod], claims: Claims): Promise<void> {
+  const { sent, received } = await transfer(
+    [from, to],
+    { type: 'udp-receive', port: PORT, datagrams: DATAGRAMS, quietMs: QUIET_MS },
+    {
+      type: 'udp-send',
+      to: to.address,
+      port: PORT,
+      datagrams: DATAGRAMS,
+      payloadSize: DATAGRAM_PAYLOAD,
+      perSecond: DATAGRAMS_PER_SECOND,
+    },
+  );
+  const held = sent.sha256 === received.sha256 && received.datagrams === DATAGRAMS;
+  const counted = `${received.datagrams} of ${DATAGRAMS} datagrams, ${DATAGRAMS_PER_SECOND} a second`;
+  claims.check(`UDP from ${from.name} to ${to.name}`, held, `${counted}, ${describe(received, sent)}`);
+}
+
+async function transfer(
+  [from, to]: readonly [DemoPod, DemoPod],
+  receive: TransferRequest,
+  send: TransferRequest,
+): Promise<{ readonly sent: DoneReply; readonly received: DoneReply }> {
+  const receiver = new DemoChild(to.netns, SCRIPT);
+  const sender = new DemoChild(from.netns, SCRIPT);
+  try {
+    receiver.ask(receive);
+    await receiver.reply('ready');
+    sender.ask(send);
+    const sent = await sender.reply('done');
+    return { sent, received: await receiver.reply('done') };
+  } finally {
+    await Promise.all([sender.stop(), receiver.stop()]);
+  }
+}
+
+function describe(received: DoneReply, sent: DoneReply): string {
+  const size = `${received.bytes} random bytes in ${received.seconds.toFixed(2)} s`;
+  if (sent.sha256 === received.sha256) return `${size}, SHA-256 ${sent.sha256.slice(0, 16)}… at both ends`;
+  return `${size}, SHA-256 ${sent.sha256.slice(0, 16)}… sent, ${received.sha256.slice(0, 16)}… received`;
+}

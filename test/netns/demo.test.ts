@@ -1,0 +1,104 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import test from 'ava';
+import type { BenchReport } from '../../lib/bench/report.ts';
+import type { DemoReport } from '../../lib/demo/run.ts';
+import { listNamespaces } from '../../lib/lab/netns.ts';
+import { whySkipped } from './enter.ts';
+
+// `weft demo` and `weft bench` as a user starts them. Each makes labs of its own, named after its process id.
+
+const WEFT = fileURLToPath(new URL('../../../bin/weft', import.meta.url));
+const netnsTest = whySkipped() === undefined ? test.serial : test.serial.skip;
+
+interface Outcome {
+  readonly code: number | null;
+  readonly signal: string | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly pid: number;
+}
+
+function start(args: readonly string[]): { child: ChildProcess; outcome: Promise<Outcome>; progress: () => string } {
+  const child = spawn(process.execPath, [WEFT, ...args], { stdio: ['ignore', 'pipe', 'pipe'], timeout: 100_000 });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    stdout += chunk.toString();
+  });
+  child.stderr.on('data', (chunk: Buffer) => {
+    stderr += chunk.toString();
+  });
+  const outcome = once(child, 'close').then(([code, signal]) => {
+    return { code: code as number | null, signal: signal as string | null, stdout, stderr, pid: child.pid ?? 0 };
+  });
+  return { child, outcome, progress: () => stderr };
+}
+
+/** Namespaces and directories of the labs that a process made: one of the demo, up to two (a, b) of the benchmark. */
+function remainsOf(prefix: 'b' | 'd', pid: number): string[] {
+  const ids = ['', 'a', 'b'].map((suffix) => `${prefix}${pid.toString(36)}${suffix}`);
+  const directories = ids.map((id) => join(tmpdir(), `weft-lab-${id}`));
+  return [
+    ...listNamespaces().filter((name) => ids.includes(name.split('-')[0] ?? '')),
+    ...directories.filter((path) => existsSync(path)),
+  ];
+}
+
+netnsTest('the demo holds every claim it makes, writes a capture and leaves nothing else behind', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'weft-demo-test-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const capture = join(directory, 'demo.pcapng');
+  const { code, stdout, stderr, pid } = await start(['demo', '--json', '--keep-capture', capture]).outcome;
+  t.is(code, 0, stderr);
+  const report = JSON.parse(stdout) as DemoReport;
+  t.true(report.ok);
+  t.true(report.claims.length >= 18, JSON.stringify(report.claims));
+  t.deepEqual(
+    report.claims.filter(({ state }) => state === 'FAILED'),
+    [],
+  );
+  t.deepEqual(
+    report.overhead.map(({ contender }) => contender),
+    ['direct', 'kernel-vxlan', 'weft-udp'],
+  );
+  for (const { rttP50Ms, gigabitsPerSecond } of report.overhead) t.true(rttP50Ms > 0 && gigabitsPerSecond > 0);
+  t.true(report.durationSeconds < 60, String(report.durationSeconds));
+  t.is(readFileSync(capture).readUInt32LE(0), 0x0a0d0d0a);
+  t.deepEqual(remainsOf('d', pid), []);
+});
+
+netnsTest('Ctrl-C in the middle of the demo ends it with nothing left', async (t) => {
+  const { child, outcome, progress } = start(['demo', '--json']);
+  child.stderr?.on('data', () => {
+    if (progress().includes('Capturing on')) child.kill('SIGINT');
+  });
+  const { signal, code, stderr, stdout, pid } = await outcome;
+  t.true(signal === 'SIGINT' || code === 1, `${code} ${signal} ${stderr}`);
+  t.is(stdout, '', 'no report');
+  t.deepEqual(remainsOf('d', pid), []);
+});
+
+netnsTest('a short benchmark measures every contender and leaves nothing behind', async (t) => {
+  const args = ['bench', '--json', '--quick', '--settings', 'one-core', '--tests', 'tcp1,udp64,rtt'];
+  const { code, stdout, stderr, pid } = await start(args).outcome;
+  t.is(code, 0, stderr);
+  const report = JSON.parse(stdout) as BenchReport;
+  t.deepEqual(report.failures, []);
+  const measured = report.results.filter(({ metric }) => ['throughput', 'rate', 'p50'].includes(metric));
+  t.is(measured.length, 3 * 4, JSON.stringify(measured));
+  for (const row of measured) t.true(row.median > 0 && row.samples.length === 1, JSON.stringify(row));
+  t.deepEqual(Object.values(report.fragments), [0, 0, 0, 0]);
+  t.is(report.method.congestionControl, 'cubic');
+  t.true((report.daemon?.readySeconds ?? []).length === 2);
+  t.deepEqual(
+    report.offloads['weft-udp-off']?.filter(({ active }) => active),
+    [],
+  );
+  t.is(report.thresholds.filter(({ state }) => state === 'not measured').length, 11 - 4);
+  t.deepEqual(remainsOf('b', pid), []);
+});
