@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { WeftError } from '../error.ts';
 import { execInNetns, spawnInNetns } from '../lab/netns.ts';
+import { until } from '../lab/until.ts';
 import type { Bed } from './bed.ts';
 import { machineCpuSeconds, processCpuSeconds } from './cpu-time.ts';
 import {
@@ -12,7 +13,6 @@ import {
   SERVER_LISTENING,
   serverArguments,
 } from './iperf3.ts';
-import { waitUntil } from './wait.ts';
 
 const PORT = 5201;
 const SERVER_START_MS = 5000;
@@ -34,9 +34,11 @@ export interface TcpSample {
 export async function measureTcp(bed: Bed, streams: number, seconds: number): Promise<TcpSample> {
   const server = spawnInNetns(bed.server.netns, ['iperf3', ...serverArguments(PORT)]);
   try {
-    await waitUntil(() => server.stdout().includes(SERVER_LISTENING) || !server.running(), SERVER_START_MS);
-    if (!server.running()) {
-      throw new WeftError('IPERF3_FAILED', `the iperf3 server ended: ${(server.stderr() || server.stdout()).trim()}`);
+    const listening = () => server.stdout().includes(SERVER_LISTENING);
+    await until(() => listening() || !server.running(), SERVER_START_MS);
+    if (!listening()) {
+      const words = (server.stderr() || server.stdout()).trim();
+      throw new WeftError('IPERF3_FAILED', `the iperf3 server does not listen: ${words}`);
     }
     const before = cpuNow(bed);
     const argv = ['iperf3', ...clientArguments({ server: bed.server.address, port: PORT, streams, seconds })];

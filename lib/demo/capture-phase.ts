@@ -1,5 +1,6 @@
 /** Captures on the underlay of one host while something runs, and claims what was seen. */
 import { execFile } from 'node:child_process';
+import { release } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { messageOf } from '../error.ts';
@@ -16,6 +17,10 @@ import { CHECKS, type CheckName, type Expectation } from './inspect.ts';
  * trains of 64 KB before they are cut, and reserves 64 KiB of its buffer for each packet.
  */
 const SEGMENTATION = ['tso', 'gso', 'tx-udp-segmentation'];
+/** Off as well, so that outer checksums are complete where they are captured. */
+const CHECKSUM = 'tx';
+/** Before Linux 6.11 a device without checksum offload refuses UDP_SEGMENT with EIO, and the daemons would fall back. */
+const TRAINS_WITHOUT_CHECKSUM_OFFLOAD = [6, 11] as const;
 
 const QUIET_MS = 300;
 const LONGEST_DRAIN_MS = 5000;
@@ -28,7 +33,8 @@ export async function captureWhile(
 ): Promise<CaptureRecord> {
   // Of the lab's two hosts, the first.
   const host = hosts[0]!;
-  await setSegmentation(hosts, 'off');
+  const features = offloadsToSwitchOff(release());
+  await setFeatures(hosts, features, 'off');
   const child = new DemoChild(host.netns, 'capture-child.js');
   try {
     child.ask({ type: 'capture', device: host.underlayInterface, filter: `udp port ${expected.port}` });
@@ -41,8 +47,16 @@ export async function captureWhile(
     return record;
   } finally {
     await child.stop();
-    await setSegmentation(hosts, 'on');
+    await setFeatures(hosts, features, 'on');
   }
+}
+
+/** Names for ethtool -K. `kernel` is uname's release, "6.18.44-generic". */
+export function offloadsToSwitchOff(kernel: string): string[] {
+  const [major = 0, minor = 0] = kernel.split('.').map((part) => Number.parseInt(part, 10));
+  const [sinceMajor, sinceMinor] = TRAINS_WITHOUT_CHECKSUM_OFFLOAD;
+  const harmless = major > sinceMajor || (major === sinceMajor && minor >= sinceMinor);
+  return harmless ? [...SEGMENTATION, CHECKSUM] : SEGMENTATION;
 }
 
 /** Until no frame has come for a while. */
@@ -53,10 +67,10 @@ async function drain(record: CaptureRecord): Promise<void> {
   }
 }
 
-async function setSegmentation(hosts: readonly LabHost[], state: 'on' | 'off'): Promise<void> {
+async function setFeatures(hosts: readonly LabHost[], features: readonly string[], state: 'on' | 'off'): Promise<void> {
   for (const { netns, underlayInterface } of hosts) {
-    const features = SEGMENTATION.flatMap((feature) => [feature, state]);
-    await execInNetns(netns, ['ethtool', '-K', underlayInterface, ...features]);
+    const settings = features.flatMap((feature) => [feature, state]);
+    await execInNetns(netns, ['ethtool', '-K', underlayInterface, ...settings]);
   }
 }
 

@@ -97,6 +97,7 @@ class Demo {
     const pods = this.#pods(connected);
     await this.#watchTraffic(pods);
     await this.#claimNoDrops();
+    await this.#tellPath();
     return this.#measureOverhead(daemons, connected);
   }
 
@@ -126,10 +127,6 @@ class Demo {
     this.#claims.check('leases in etcd', same, keys.map((key) => key.split('/').at(-1)).join(', '));
     const peers = statuses.map((status) => status.peers);
     this.#claims.check('each daemon knows the other', peers.join() === '1,1', `${peers.join(' and ')} peer`);
-    const paths = [
-      ...new Set(statuses.flatMap(({ offloads }) => offloads.map((o) => `${o.name} ${o.active ? 'on' : 'off'}`))),
-    ];
-    this.#options.log(`           path of packets: ${paths.join(', ')}`);
   }
 
   async #whenPeersAreKnown(): Promise<StatusReply[]> {
@@ -190,6 +187,15 @@ class Demo {
       `${forwarded} forwarded, ${dropped} dropped, ${overflow} lost before a full socket ` +
       `(and ${multicast} multicast packets of the hosts' own IPv6, which are for no peer)`;
     this.#claims.check("the daemons dropped none of the pods' packets", dropped + overflow === 0, detail);
+  }
+
+  /** After the traffic, because an offload may have been refused by it. */
+  async #tellPath(): Promise<void> {
+    const statuses = await Promise.all(this.#lab.hosts.map((host) => askDaemon(host.controlSocket, '/v1/status')));
+    const states = statuses.flatMap(({ offloads }) =>
+      offloads.map(({ name, active, reason }) => (active ? `${name} on` : `${name} off (${reason})`)),
+    );
+    this.#options.log(`Path of packets: ${[...new Set(states)].join(', ')}`);
   }
 
   #stats(): Promise<StatsReply[]> {

@@ -5,7 +5,7 @@ import test from 'ava';
 import { parseIpv4 } from '../../lib/addr/ipv4.ts';
 import { LINKTYPE_ETHERNET } from '../../lib/capture/link-type.ts';
 import { readPcap } from '../../lib/capture/pcap.ts';
-import { claimHeaders } from '../../lib/demo/capture-phase.ts';
+import { claimHeaders, offloadsToSwitchOff } from '../../lib/demo/capture-phase.ts';
 import { CaptureRecord } from '../../lib/demo/capture-record.ts';
 import { Claims } from '../../lib/demo/claims.ts';
 import type { Expectation } from '../../lib/demo/inspect.ts';
@@ -88,4 +88,13 @@ test('after an interruption nothing is claimed any more', (t) => {
   abort.abort();
   claims.check('the lab answers', false, 'it is being removed');
   t.deepEqual(lines, ['  ok       water is wet: seen']);
+});
+
+test('checksum offload is switched off only where trains survive that', (t) => {
+  t.true(offloadsToSwitchOff('6.18.44-generic').includes('tx'));
+  t.true(offloadsToSwitchOff('6.11.0').includes('tx'));
+  t.true(offloadsToSwitchOff('7.0.1').includes('tx'));
+  t.false(offloadsToSwitchOff('6.10.14').includes('tx'));
+  t.false(offloadsToSwitchOff('5.19.0').includes('tx'));
+  t.true(offloadsToSwitchOff('5.19.0').includes('gso'));
 });
