@@ -1,6 +1,7 @@
 /** Round-trip times over an idle bed. */
 import { WeftError } from '../error.ts';
-import { execInNetns } from '../lab/netns.ts';
+import { toolMissing } from '../lab/command.ts';
+import { cannotExec, execInNetns } from '../lab/netns.ts';
 import type { Bed } from './bed.ts';
 import { pingArguments, readPingOutput } from './ping-output.ts';
 import { percentile } from './statistics.ts';
@@ -21,6 +22,7 @@ export async function measureRtt(bed: Bed, count: number, intervalSeconds: numbe
   const argv = ['ping', ...pingArguments(bed.server.address, count + WARM_UP, intervalSeconds)];
   const timeoutMs = (count + WARM_UP) * intervalSeconds * 1000 + 10_000;
   const { stdout, stderr } = await execInNetns(bed.client.netns, argv, { timeoutMs, allowFailure: true });
+  if (cannotExec(stderr)) throw toolMissing('ping');
   if (stdout === '') throw new WeftError('PING_FAILED', `ping failed: ${stderr.trim()}`);
   const result = readPingOutput(stdout);
   if (result.received <= WARM_UP) {

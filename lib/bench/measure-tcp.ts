@@ -1,7 +1,8 @@
 /** One TCP run over a bed, with the CPU time it took. */
 import { readFileSync } from 'node:fs';
 import { WeftError } from '../error.ts';
-import { execInNetns, spawnInNetns } from '../lab/netns.ts';
+import { toolMissing } from '../lab/command.ts';
+import { cannotExec, execInNetns, spawnInNetns } from '../lab/netns.ts';
 import { until } from '../lab/until.ts';
 import type { Bed } from './bed.ts';
 import { machineCpuSeconds, processCpuSeconds } from './cpu-time.ts';
@@ -38,6 +39,7 @@ export async function measureTcp(bed: Bed, streams: number, seconds: number): Pr
     await until(() => listening() || !server.running(), SERVER_START_MS);
     if (!listening()) {
       const words = (server.stderr() || server.stdout()).trim();
+      if (cannotExec(words)) throw toolMissing('iperf3');
       throw new WeftError('IPERF3_FAILED', `the iperf3 server does not listen: ${words}`);
     }
     const before = cpuNow(bed);

@@ -6,7 +6,10 @@ import { WeftError } from '../error.ts';
 const PACKAGES: Readonly<Record<string, string>> = {
   ip: 'iproute2',
   bridge: 'iproute2',
+  tc: 'iproute2',
   ethtool: 'ethtool',
+  iperf3: 'iperf3',
+  ping: 'iputils-ping',
   etcd: 'etcd-server',
   etcdctl: 'etcd-client',
 };
