@@ -47,7 +47,7 @@ function loadRawSocket(): RawSocketModule {
   } catch (cause) {
     throw new WeftError('RAW_SOCKET_MISSING', `Cannot load the npm package "raw-socket": ${firstLine(cause)}`, {
       cause,
-      hint: 'It is optional and built on this machine: run "npm install raw-socket" in the checkout, with g++, make and python3 there',
+      hint: 'It is optional and built on this machine: "sudo npm run setup" in the checkout builds it, and says why if it cannot',
     });
   }
 }

@@ -85,7 +85,7 @@ function loadCap(): CapModule {
   } catch (cause) {
     throw new WeftError('CAP_MISSING', `Cannot load the npm package "cap": ${messageOf(cause).split('\n')[0]}`, {
       cause,
-      hint: 'It is optional and built on this machine: run "npm install cap" in the checkout, with libpcap-dev, g++, make and python3 there',
+      hint: 'It is optional and built on this machine: "sudo npm run setup" in the checkout builds it, and says why if it cannot',
     });
   }
 }
