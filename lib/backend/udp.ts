@@ -105,6 +105,8 @@ class UdpBackend implements Backend {
           offloads.refuse(name, reason);
           log.warn({ offload: name, reason }, 'An offload was refused in operation; no packet was lost for it');
         },
+        onPriorityRefused: (reason) =>
+          log.info({ reason }, 'The data-plane thread keeps the normal priority; CAP_SYS_NICE would let it go first'),
         onLost: (reason) => this.#lost(reason),
       });
       this.#engine = { tunFd, socketFd, dataplane, offloads };

@@ -67,6 +67,8 @@ export interface DataplaneOptions {
   readonly tunnel4: Ipv4;
   readonly tunnel6: Ipv6 | undefined;
   onOffloadRefused(offload: OffloadName, reason: string): void;
+  /** The thread may not raise its priority (CAP_SYS_NICE); it works, but waits for its turn. */
+  onPriorityRefused(reason: string): void;
   /** The device vanished, or the thread died; the data plane has ended. */
   onLost(reason: string): void;
 }
@@ -121,6 +123,7 @@ export class Dataplane {
       this.#worker.on('message', (message: WorkerMessage) => {
         if (message.type === 'ready') resolve();
         else if (message.type === 'offload-refused') options.onOffloadRefused(message.offload, message.reason);
+        else if (message.type === 'priority-refused') options.onPriorityRefused(message.reason);
         else reason = message.reason;
       });
       this.#worker.on('error', (error) => {

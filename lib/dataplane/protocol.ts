@@ -18,6 +18,8 @@ export interface WorkerStart {
 
 export type WorkerMessage =
   | { readonly type: 'ready' }
+  /** The thread runs at the normal priority; without consequence but for speed when CPUs are busy. */
+  | { readonly type: 'priority-refused'; readonly reason: string }
   /** The kernel refused an offload in operation; the packets were sent another way. */
   | { readonly type: 'offload-refused'; readonly offload: OffloadName; readonly reason: string }
   /** The TUN device is gone (deleted under us); the worker has ended. */

@@ -8,7 +8,9 @@
  * It never yields to the event loop. It ends within one poll timeout even if nobody wakes it, because Node can end a worker
  * only between two calls.
  */
+import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
+import { messageOf } from '../error.ts';
 import {
   CHUNKS,
   CONFIG,
@@ -40,6 +42,21 @@ const SOCKET_EVENTS = POLLIN | POLLERR;
 
 function post(message: WorkerMessage): void {
   parentPort?.postMessage(message);
+}
+
+/**
+ * Our choice of nice value: the thread forwards like a softirq would, ahead of the programs it forwards for. Measured
+ * (docs/performance.md): one TCP stream 6.7 to 7.9 Gb/s on two CPUs, 3.8 to 5.4 on one.
+ */
+const NICE = -10;
+
+/** Raises the priority of this thread alone: Linux's setpriority(2) means the calling thread by 0. */
+function raisePriority(): void {
+  try {
+    setPriority(NICE);
+  } catch (error) {
+    post({ type: 'priority-refused', reason: messageOf(error) });
+  }
 }
 
 function openQueue(start: WorkerStart): Queue {
@@ -88,6 +105,7 @@ function run(start: WorkerStart): string | undefined {
   words[fds + 4] = start.eventFd;
   words[fds + 5] = POLLIN;
   kernels.useFib(Atomics.load(words, CONFIG_FIB_WANTED / 4));
+  raisePriority();
   post({ type: 'ready' });
 
   while (Atomics.load(words, CONFIG_STOP / 4) === 0) {
