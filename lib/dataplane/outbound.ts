@@ -19,8 +19,8 @@ import { writeIcmpErrors } from './icmp.ts';
 import { DEVICE_LOST, type Queue } from './queue.ts';
 
 const MSG_DONTWAIT = 0x40;
-/** Our choice: send when this many bytes of segments wait, so that they are still in the second-level cache. */
-const FLUSH_BYTES = 60_000;
+/** Our choice: bytes of segments in one turn; with the frames they were cut from they stay in the second-level cache. */
+const TURN_BYTES = 200_000;
 /** The tables must have room for one more super-packet (MAX_SUPER_SEGMENTS). */
 const FLUSH_TRAINS = 512;
 const FLUSH_PIECES = 2048;
@@ -41,6 +41,7 @@ export function outboundTurn(queue: Queue): number {
   const last = OUT_FRAMES + OUT_FRAMES_SIZE - MAX_FRAME;
   let frame = OUT_FRAMES;
   let reads = 0;
+  let next = 0;
   while (reads < queue.batch && frame <= last) {
     const size = read(tunFd, base + frame, MAX_FRAME);
     if (size < 0) {
@@ -52,30 +53,45 @@ export function outboundTurn(queue: Queue): number {
     reads++;
     kernels.outboundFrame(frame, size);
     frame = (frame + size + 63) & ~63;
-    if (
-      kernels.segmentSpaceUsed() >= FLUSH_BYTES ||
-      kernels.trainsStaged() >= FLUSH_TRAINS ||
-      kernels.piecesFree() < FLUSH_PIECES
-    ) {
-      break;
-    }
+    const segments = kernels.segmentSpaceUsed();
+    if (segments >= TURN_BYTES || kernels.trainsStaged() >= FLUSH_TRAINS || kernels.piecesFree() < FLUSH_PIECES) break;
+    if (segments === 0) continue;
+    // Of a super-packet the full train leaves at once; what is left over waits for the next frame, if there is one.
+    const complete = kernels.outboundComplete(next);
+    if (complete > next) next = send(queue, next, complete);
+    if (next < complete) break;
   }
   if (reads === 0) return 0;
   writeIcmpErrors(queue);
-  flush(queue, 0, kernels.outboundMessages());
+  finish(queue, next);
   return reads;
 }
 
 /** Goes on with a send that found the socket's buffer full. */
 export function resumeOutbound(queue: Queue): void {
-  const pending = queue.pending;
-  if (pending === undefined) return;
+  const next = queue.pending;
+  if (next === undefined) return;
   queue.pending = undefined;
-  flush(queue, pending.next, pending.total);
+  finish(queue, next);
 }
 
-function flush(queue: Queue, next: number, total: number): void {
+/** Sends all trains from `next` on and forgets them; if the socket's buffer is full, leaves the rest pending. */
+function finish(queue: Queue, next: number): void {
+  const { kernels } = queue;
+  const total = kernels.trainsStaged();
+  const reached = send(queue, next, total);
+  if (reached < total) {
+    queue.pending = reached;
+    return;
+  }
+  kernels.outboundReset();
+  writeIcmpErrors(queue);
+}
+
+/** Sends the trains `next` to `total` - 1. Returns the first that did not leave because the socket's buffer is full, or `total`. */
+function send(queue: Queue, next: number, total: number): number {
   const { kernels, base, socketFd } = queue;
+  kernels.outboundMessages(next, total);
   let retries = 0;
   while (next < total) {
     const sent = sendmmsg(socketFd, base + OUT_MESSAGES + next * MMSGHDR_SIZE, total - next, MSG_DONTWAIT);
@@ -87,10 +103,7 @@ function flush(queue: Queue, next: number, total: number): void {
     }
     const error = errno();
     if (error === Errno.EINTR) continue;
-    if (error === Errno.EAGAIN) {
-      queue.pending = { next, total };
-      return;
-    }
+    if (error === Errno.EAGAIN) return next;
     if ((error === Errno.ENOBUFS || error === Errno.ECONNREFUSED) && retries < SEND_RETRIES) {
       retries++;
       continue;
@@ -99,8 +112,7 @@ function flush(queue: Queue, next: number, total: number): void {
     next++;
     retries = 0;
   }
-  kernels.outboundReset();
-  writeIcmpErrors(queue);
+  return next;
 }
 
 /** Message `train` failed as the first of its call: the others are not touched by what happens to it here. */

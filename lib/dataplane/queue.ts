@@ -14,8 +14,8 @@ export interface Queue {
   /** Frames a turn takes before it sends; 1 is one packet a system call. */
   readonly batch: number;
   readonly receiveSlots: number;
-  /** Messages of an interrupted send: the socket's buffer was full. While there are any, the TUN is not read. */
-  pending: { next: number; total: number } | undefined;
+  /** The first train of an interrupted send: the socket's buffer was full. While there is one, the TUN is not read. */
+  pending: number | undefined;
   /** Told once when the kernel refuses an offload. */
   readonly onRefused: (offload: OffloadName, reason: string) => void;
 }

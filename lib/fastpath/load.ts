@@ -13,7 +13,9 @@ export interface PacketKernels {
   lookupMany4(at: number, count: number): number;
 
   outboundFrame(frame: number, size: number): void;
-  outboundMessages(): number;
+  /** The first train from `from` on that may still grow. */
+  outboundComplete(from: number): number;
+  outboundMessages(from: number, to: number): void;
   outboundReset(): void;
   outboundSent(first: number, count: number): void;
   outboundRefused(train: number, reason: number): void;

@@ -176,7 +176,8 @@ export class Harness {
   }
 
   #flush(result: Outbound): void {
-    const total = this.kernels.outboundMessages();
+    const total = this.kernels.trainsStaged();
+    this.kernels.outboundMessages(0, total);
     for (let i = 0; i < total; i++) {
       const message = OUT_MESSAGES + i * MMSGHDR_SIZE;
       const publicIp = this.words[(this.kernels.trainPeer(i) + PEER_PUBLIC4) / 4]! >>> 0;

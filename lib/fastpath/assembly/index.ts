@@ -21,6 +21,7 @@ export {
 export { inboundMessage, inboundPrepare } from './inbound';
 export { outboundFrame } from './outbound';
 export {
+  outboundComplete,
   outboundMessages,
   outboundRefused,
   outboundReset,

@@ -117,6 +117,8 @@ export function stage(peer: u32, at: usize, length: u32): void {
       if (length < size) store<u32>(train, 0, TRAIN_OPEN);
       return;
     }
+    // The peer's packets go into a new train: this one is complete.
+    store<u32>(train, 0, TRAIN_OPEN);
   }
   const train = trainAt(trains);
   store<u32>(record, trains, PEER_OPEN_TRAIN);
@@ -157,10 +159,16 @@ function append(train: usize, at: usize, length: u32): void {
   pieces++;
 }
 
-/** Writes one mmsghdr for every train and returns their number. */
-export function outboundMessages(): u32 {
+/** Trains from `from` on that are complete, without a gap: returns the number of the first that may still grow. */
+export function outboundComplete(from: u32): u32 {
+  while (from < trains && !load<u32>(trainAt(from), TRAIN_OPEN)) from++;
+  return from;
+}
+
+/** Writes one mmsghdr for each of the trains `from` to `to` - 1. */
+export function outboundMessages(from: u32, to: u32): void {
   let iovec: usize = OUT_IOVECS;
-  for (let i: u32 = 0; i < trains; i++) {
+  for (let i = from; i < to; i++) {
     const train = trainAt(i);
     const first = iovec;
     let count: u32 = 0;
@@ -183,7 +191,6 @@ export function outboundMessages(): u32 {
       store<u64>(message, 24, 40);
     }
   }
-  return trains;
 }
 
 /** struct mmsghdr, include/linux/socket.h, 64-bit: name 0, namelen 8, iov 16, iovlen 24, control 32, controllen 40, flags 48, len 56. */
