@@ -18,6 +18,8 @@ import {
   CONFIG_FIB_WANTED,
   CONFIG_STOP,
   CONFIG_VNET_HEADER,
+  COUNT_OUT_RECEIVED,
+  COUNTERS,
   EVENT_VALUE,
   OUT_FRAMES,
   POLL_FDS,
@@ -25,8 +27,10 @@ import {
 import { loadPacketKernels } from '../fastpath/load.ts';
 import { addressOf, poll, read } from '../sys/ffi.ts';
 import { adviseHugePages, touchMemory } from '../sys/memory.ts';
+import { BlockingSleep } from '../sys/sleep.ts';
 import { IcmpBudget } from './icmp.ts';
 import { inboundTurn } from './inbound.ts';
+import { Moderation } from './moderation.ts';
 import { outboundTurn, resumeOutbound } from './outbound.ts';
 import type { WorkerMessage, WorkerStart } from './protocol.ts';
 import { DEVICE_LOST, type Queue } from './queue.ts';
@@ -37,6 +41,8 @@ const POLLERR = 0x8;
 const POLLHUP = 0x10;
 const POLLNVAL = 0x20;
 const POLL_TIMEOUT_MS = 50;
+/** Our choice: how long packets gather at high rates of small ones; 1000 of them fit the device's queue. */
+const MODERATION_US = 60;
 /** Receive-buffer or ICMP errors on the socket are cleared by reading it. */
 const SOCKET_EVENTS = POLLIN | POLLERR;
 
@@ -84,14 +90,16 @@ function openQueue(start: WorkerStart): Queue {
   };
 }
 
-/** Takes up to `turns` turns of one direction while there is something to do. False: the device is lost. */
-function repeat(queue: Queue, turn: (queue: Queue) => number, turns: number): boolean {
+/** Takes up to `turns` turns of one direction while there is something to do. Returns what they took, or DEVICE_LOST. */
+function repeat(queue: Queue, turn: (queue: Queue) => number, turns: number): number {
+  let total = 0;
   for (let i = 0; i < turns; i++) {
     const taken = turn(queue);
-    if (taken === DEVICE_LOST) return false;
+    if (taken === DEVICE_LOST) return DEVICE_LOST;
     if (taken === 0) break;
+    total += taken;
   }
-  return true;
+  return total;
 }
 
 /** Runs until it is told to stop; returns why if the device was lost instead. */
@@ -99,6 +107,10 @@ function run(start: WorkerStart): string | undefined {
   const queue = openQueue(start);
   const { words, kernels, base } = queue;
   const budget = new IcmpBudget(words, performance.now());
+  const moderation = new Moderation(performance.now());
+  const sleep = new BlockingSleep();
+  // The low word of a u64 is enough for a difference.
+  const received = () => words[COUNTERS / 4 + COUNT_OUT_RECEIVED * 2]! >>> 0;
   const fds = POLL_FDS / 4;
   words[fds] = queue.tunFd;
   words[fds + 2] = queue.socketFd;
@@ -125,9 +137,15 @@ function run(start: WorkerStart): string | undefined {
       read(start.eventFd, base + EVENT_VALUE, 8);
     }
     if (socket & POLLOUT) resumeOutbound(queue);
-    if (socket & SOCKET_EVENTS && !repeat(queue, inboundTurn, start.turns)) return 'write: EBADFD';
+    if (socket & SOCKET_EVENTS && repeat(queue, inboundTurn, start.turns) === DEVICE_LOST) return 'write: EBADFD';
     if (tun & (POLLERR | POLLHUP | POLLNVAL)) return `poll reports events 0x${tun.toString(16)}`;
-    if (tun & POLLIN && !repeat(queue, outboundTurn, start.turns)) return 'read: EBADFD';
+    if (tun & POLLIN) {
+      if (moderation.active) sleep.microseconds(MODERATION_US);
+      const before = received();
+      const frames = repeat(queue, outboundTurn, start.turns);
+      if (frames === DEVICE_LOST) return 'read: EBADFD';
+      if (start.batch > 1) moderation.note(frames, received() - before, performance.now());
+    }
   }
   return undefined;
 }

@@ -3,8 +3,8 @@ import { addressOf, nanosleep, prctl } from './ffi.ts';
 const PR_SET_TIMERSLACK = 29;
 
 /**
- * Short sleeps that block the calling thread: for child processes that pace packets, never beside an event loop that
- * matters. nanosleep(2).
+ * Short sleeps that block the calling thread: for the data plane's worker and for child processes that pace packets, never
+ * beside an event loop that matters. nanosleep(2).
  */
 export class BlockingSleep {
   /** struct timespec, in shared memory because that never moves. */
