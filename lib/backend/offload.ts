@@ -14,8 +14,8 @@ import { probeSuperPacket } from '../sys/tun-probe.ts';
 import { enableUdpGro, hasUdpSegment } from '../sys/udp-socket.ts';
 import type { OffloadSwitches } from './backend.ts';
 
-/** UDP_MAX_SEGMENTS before and from Linux 6.9. */
-const SEGMENTS_OLD = 64;
+/** UDP_MAX_SEGMENTS is 64 before Linux 6.9, 128 from then on. Before 5.16 the header was counted as payload: one less is safe. */
+const SEGMENTS_OLD = 63;
 const SEGMENTS_NEW = 128;
 
 const FLAGS: Readonly<Record<OffloadName, keyof OffloadSwitches>> = {

@@ -4,6 +4,7 @@
  *   TUN flannel0, <subnet base>/32, route <Network> ── worker ── UDP <external address>:<Port> ── peer's <PublicIP>:<Port>
  */
 import { release } from 'node:os';
+import { setTimeout } from 'node:timers/promises';
 import { formatIpv4 } from '../addr/ipv4.ts';
 import { formatPrefix } from '../addr/prefix.ts';
 import { addStats, noStats } from '../dataplane/add-stats.ts';
@@ -67,7 +68,7 @@ class UdpBackend implements Backend {
   #engine: Engine | undefined;
   #routes: PeerRoutes[] = [];
   #refused: readonly RefusedLease[] = [];
-  #stopped = false;
+  readonly #stop = new AbortController();
   #rebuilding: Promise<void> | undefined;
   /** Counters of engines that were lost, so that totals never go back. */
   #before: DataplaneStats | undefined;
@@ -179,7 +180,7 @@ class UdpBackend implements Backend {
   #lost(reason: string): void {
     const { log } = this.#options;
     const engine = this.#engine;
-    if (this.#stopped || engine === undefined) return;
+    if (this.#stop.signal.aborted || engine === undefined) return;
     log.warn({ device: DEVICE, reason }, 'The device is gone; building it again');
     this.#before = this.stats();
     this.#engine = undefined;
@@ -190,10 +191,10 @@ class UdpBackend implements Backend {
 
   async #rebuild(): Promise<void> {
     const { log } = this.#options;
-    for (let attempt = 0; !this.#stopped; attempt++) {
+    for (let attempt = 0; ; attempt++) {
       const delay = REBUILD_DELAYS_MS[Math.min(attempt, REBUILD_DELAYS_MS.length - 1)]!;
-      await new Promise((resolve) => setTimeout(resolve, delay));
-      if (this.#stopped) return;
+      await setTimeout(delay, undefined, { signal: this.#stop.signal }).catch(() => undefined);
+      if (this.#stop.signal.aborted) return;
       try {
         await this.open();
         log.info({ device: DEVICE, attempt: attempt + 1 }, 'The device is back');
@@ -221,13 +222,14 @@ class UdpBackend implements Backend {
   }
 
   async stop(): Promise<void> {
-    this.#stopped = true;
+    this.#stop.abort();
     await this.#rebuilding;
     const engine = this.#engine;
     this.#engine = undefined;
     if (engine === undefined) return;
-    this.#before = engine.dataplane.stats();
     await engine.dataplane.stop();
+    const last = engine.dataplane.stats();
+    this.#before = this.#before === undefined ? last : addStats(this.#before, last);
     // The device goes with its descriptor, its address and routes with the device.
     closeFd(engine.tunFd, `TUN device "${DEVICE}"`);
     closeFd(engine.socketFd, 'UDP socket');

@@ -1,5 +1,4 @@
 /** The main thread's handle on a data-plane worker: the only place that starts one. */
-import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { Ipv4 } from '../addr/ipv4.ts';
 import type { Ipv6 } from '../addr/ipv6.ts';
@@ -81,7 +80,7 @@ export class Dataplane {
   readonly #eventFd: number;
   #wanted: readonly PeerRoutes[] | undefined;
   #retry: NodeJS.Timeout | undefined;
-  #ended: Promise<unknown>;
+  readonly #ended: Promise<void>;
   #stopping = false;
 
   private constructor(memory: WebAssembly.Memory, worker: Worker, eventFd: number) {
@@ -90,7 +89,8 @@ export class Dataplane {
     this.#fib = new FibWriter(memory);
     this.#worker = worker;
     this.#eventFd = eventFd;
-    this.#ended = once(worker, 'exit');
+    // Not events.once: that rejects on 'error', which #listen reports already.
+    this.#ended = new Promise((resolve) => worker.once('exit', () => resolve()));
   }
 
   /** Starts the worker; resolves when its loop runs. */
@@ -120,9 +120,12 @@ export class Dataplane {
   #listen(options: DataplaneOptions): Promise<void> {
     return new Promise((resolve, reject) => {
       let reason = 'the data-plane thread ended';
+      let started = false;
       this.#worker.on('message', (message: WorkerMessage) => {
-        if (message.type === 'ready') resolve();
-        else if (message.type === 'offload-refused') options.onOffloadRefused(message.offload, message.reason);
+        if (message.type === 'ready') {
+          started = true;
+          resolve();
+        } else if (message.type === 'offload-refused') options.onOffloadRefused(message.offload, message.reason);
         else if (message.type === 'priority-refused') options.onPriorityRefused(message.reason);
         else reason = message.reason;
       });
@@ -131,7 +134,11 @@ export class Dataplane {
         reject(error);
       });
       this.#worker.on('exit', () => {
-        if (!this.#stopping) options.onLost(reason);
+        const asked = this.#stopping;
+        this.#stopping = true;
+        clearTimeout(this.#retry);
+        closeFd(this.#eventFd, 'eventfd');
+        if (started && !asked) options.onLost(reason);
       });
     });
   }
@@ -193,7 +200,6 @@ export class Dataplane {
     Atomics.store(this.#words, CONFIG_STOP / 4, 1);
     signalEvent(this.#eventFd);
     await this.#ended;
-    closeFd(this.#eventFd, 'eventfd');
   }
 }
 

@@ -34,7 +34,8 @@ export class IcmpBudget {
     const tokens = this.#words[CONFIG_ICMP_TOKENS / 4]!;
     const earned = Math.floor(((nowMs - this.#last) * ERRORS_PER_SECOND) / 1000);
     if (earned <= 0) return;
-    this.#last = nowMs;
+    // Not `nowMs`: the fraction of a token stays.
+    this.#last += (earned * 1000) / ERRORS_PER_SECOND;
     if (tokens < BURST) this.#words[CONFIG_ICMP_TOKENS / 4] = Math.min(BURST, tokens + earned);
   }
 }

@@ -8,6 +8,8 @@ import { DEVICE_LOST, type Queue } from './queue.ts';
 const MSG_DONTWAIT = 0x40;
 const MESSAGE_DONE = -1;
 const IPPROTO_TCP = 6;
+/** Errors that say nothing about a joined packet: the device is down, or memory is short for a moment. */
+const PASSING: ReadonlySet<number> = new Set([Errno.EIO, Errno.ENOMEM, Errno.ENOBUFS, Errno.EAGAIN, Errno.EINTR]);
 
 /** Takes what waits at the socket, up to the receive slots, and writes what it becomes. Returns the number of messages, or DEVICE_LOST. */
 export function inboundTurn(queue: Queue): number {
@@ -51,10 +53,10 @@ function writeFailed(queue: Queue, item: number, error: number): void {
     kernels.itemRefused(item, DROP_DEVICE_REFUSED);
     return;
   }
-  // EIO: the device is down, which says nothing about the joined packet.
-  if (error !== Errno.EIO) {
-    const isTcp = kernels.itemProtocol(item) === IPPROTO_TCP;
-    words[(isTcp ? CONFIG_TUN_GRO : CONFIG_TUN_USO) / 4] = 0;
+  const isTcp = kernels.itemProtocol(item) === IPPROTO_TCP;
+  const flag = (isTcp ? CONFIG_TUN_GRO : CONFIG_TUN_USO) / 4;
+  if (!PASSING.has(error) && words[flag] !== 0) {
+    words[flag] = 0;
     queue.onRefused(
       isTcp ? 'tun-gro' : 'tun-uso',
       `the TUN refused a joined packet: ${errnoName(error)}; writing one by one`,

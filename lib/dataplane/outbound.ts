@@ -27,6 +27,8 @@ const FLUSH_PIECES = 2048;
 const SEND_RETRIES = 3;
 const POLLOUT = 0x4;
 const WAIT_MS = 20;
+/** Our choice: waits for room while one train is sent datagram by datagram; stop must not take longer than 100 ms for it. */
+const FULL_WAITS = 3;
 /** What IP-in-UDP adds over IPv4: 20 + 8. */
 const OVERHEAD = 28;
 const IPV4_DF = 0x40;
@@ -120,9 +122,12 @@ function sendFailed(queue: Queue, train: number, error: number): void {
   const { kernels } = queue;
   const isTrain = kernels.trainCount(train) > 1;
   if (isTrain && (error === Errno.EIO || error === Errno.EINVAL)) {
-    queue.words[CONFIG_MAX_SEGMENTS / 4] = 1;
-    queue.onRefused('udp-gso', `sendmsg with UDP_SEGMENT failed: ${errnoName(error)}; sending datagrams one by one`);
-    sendOneByOne(queue, train);
+    // Older kernels say EINVAL also when the path has become too narrow; then the datagrams alone fail with EMSGSIZE.
+    const narrow = sendOneByOne(queue, train);
+    if (!narrow && queue.words[CONFIG_MAX_SEGMENTS / 4] !== 1) {
+      queue.words[CONFIG_MAX_SEGMENTS / 4] = 1;
+      queue.onRefused('udp-gso', `sendmsg with UDP_SEGMENT failed: ${errnoName(error)}; sending datagrams one by one`);
+    }
   } else if (error === Errno.EMSGSIZE) {
     sendOneByOne(queue, train);
   } else {
@@ -134,8 +139,11 @@ function sendFailed(queue: Queue, train: number, error: number): void {
   }
 }
 
-function sendOneByOne(queue: Queue, train: number): void {
+/** Sends a train's datagrams alone. True if the path was too narrow for one of them. */
+function sendOneByOne(queue: Queue, train: number): boolean {
   const { kernels, base, socketFd } = queue;
+  let narrow = false;
+  let patience = FULL_WAITS;
   const total = kernels.outboundSplit(train);
   for (let i = 0; i < total; i++) {
     const message = base + SPLIT_MESSAGES + i * MMSGHDR_SIZE;
@@ -147,15 +155,17 @@ function sendOneByOne(queue: Queue, train: number): void {
       const error = errno();
       if (error === Errno.EMSGSIZE) {
         tooBig(queue, train, i);
+        narrow = true;
         break;
       }
       if (tries === SEND_RETRIES || (error !== Errno.EAGAIN && error !== Errno.EINTR && error !== Errno.ENOBUFS)) {
         kernels.splitRefused(DROP_UNDERLAY_REFUSED);
         break;
       }
-      if (error === Errno.EAGAIN) waitWritable(queue);
+      if (error === Errno.EAGAIN && patience-- > 0) waitWritable(queue);
     }
   }
+  return narrow;
 }
 
 /** A rare path (a train that was refused meets a full buffer), so waiting here is simpler than keeping its state. */

@@ -125,10 +125,12 @@ function run(start: WorkerStart): string | undefined {
     words[fds + 1] = queue.pending === undefined ? POLLIN : 0;
     words[fds + 3] = queue.pending === undefined ? POLLIN : POLLIN | POLLOUT;
     const ready = poll(base + POLL_FDS, 3, POLL_TIMEOUT_MS);
-    if (ready <= 0) continue;
-    // Before the packets: whoever changes a route and then sends finds the route in place.
+    if (ready > 0 && (words[fds + 3]! >>> 16) & POLLOUT) resumeOutbound(queue);
+    // Before the packets: whoever changes a route and then sends finds the route in place. Not while trains wait: they name
+    // peers whose numbers may be given to others once we read a newer FIB.
     const wanted = Atomics.load(words, CONFIG_FIB_WANTED / 4);
-    if (wanted !== words[CONFIG_FIB_IN_USE / 4]) kernels.useFib(wanted);
+    if (queue.pending === undefined && wanted !== words[CONFIG_FIB_IN_USE / 4]) kernels.useFib(wanted);
+    if (ready <= 0) continue;
     budget.refill(performance.now());
     const tun = words[fds + 1]! >>> 16;
     const socket = words[fds + 3]! >>> 16;
@@ -136,7 +138,6 @@ function run(start: WorkerStart): string | undefined {
       words[fds + 5] = POLLIN;
       read(start.eventFd, base + EVENT_VALUE, 8);
     }
-    if (socket & POLLOUT) resumeOutbound(queue);
     if (socket & SOCKET_EVENTS && repeat(queue, inboundTurn, start.turns) === DEVICE_LOST) return 'write: EBADFD';
     if (tun & (POLLERR | POLLHUP | POLLNVAL)) return `poll reports events 0x${tun.toString(16)}`;
     if (tun & POLLIN) {
