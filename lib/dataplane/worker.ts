@@ -51,10 +51,10 @@ function post(message: WorkerMessage): void {
 }
 
 /**
- * Our choice of nice value: the thread forwards like a softirq would, ahead of the programs it forwards for. Measured
- * (docs/performance.md): one TCP stream 6.7 to 7.9 Gb/s on two CPUs, 3.8 to 5.4 on one.
+ * Our choice of nice value: the thread forwards like a softirq would, ahead of the programs it forwards for
+ * (docs/adr/0010, with measurements).
  */
-const NICE = -10;
+const NICE = -19;
 
 /** Raises the priority of this thread alone: Linux's setpriority(2) means the calling thread by 0. */
 function raisePriority(): void {
