@@ -64,7 +64,6 @@ export const COUNT_ICMP_LIMITED = 11;
 export const COUNT_SOCKET_OVERFLOW = 12;
 /** First of the drop counters: reason r is counter COUNT_DROPS + r (lib/dataplane/drop.ts has the names). */
 export const COUNT_DROPS = 16;
-export const COUNTER_SLOTS = 64;
 
 // --- drop reasons: index into DROP_REASONS ---
 export const DROP_NOT_IP = 0;

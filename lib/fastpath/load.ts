@@ -9,7 +9,7 @@ export interface PacketKernels {
   useFib(generation: number): void;
   lookup4(address: number): number;
   lookup6(at: number): number;
-  lookupSource(address: number): number;
+  /** For the benchmark. */
   lookupMany4(at: number, count: number): number;
 
   outboundFrame(frame: number, size: number): void;
@@ -48,11 +48,6 @@ export interface PacketKernels {
   icmpError(ip: number, total: number, what: number, parameter: number): void;
   icmpQueued(): number;
   icmpReset(): void;
-
-  // For tests and benchmarks.
-  sumBytes(at: number, length: number, sum: bigint): bigint;
-  copySumBytes(to: number, from: number, length: number, sum: bigint): bigint;
-  fold(sum: bigint): number;
 }
 
 /** The memory of one queue (abi.ts): fixed in size, shared between threads. */

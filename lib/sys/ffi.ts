@@ -36,11 +36,6 @@ export const ioctlValue = libc.func('ioctl', 'int', ['int', 'unsigned long', 'ui
   request: number,
   argument: number,
 ) => number;
-export const fcntl = libc.func('int fcntl(int fd, int command, long argument)') as (
-  fd: number,
-  command: number,
-  argument: number,
-) => number;
 
 export const socket = libc.func('int socket(int domain, int type, int protocol)') as (
   domain: number,

@@ -1,6 +1,5 @@
 // The packet kernels: everything the data-plane worker does to bytes. ABI: ../abi.ts. Loader: ../load.ts.
 
-export { copySumBytes, fold, sumBytes } from './checksum';
 export { inboundItems, inboundReset } from './items';
 export {
   inboundWrite,
@@ -12,7 +11,7 @@ export {
   partRefused,
   partWritten,
 } from './item-write';
-export { lookup4, lookup6, lookupMany4, lookupSource, useFib } from './fib';
+export { lookup4, lookup6, lookupMany4, useFib } from './fib';
 export {
   icmpError,
   icmpQueued,
