@@ -1,9 +1,12 @@
 import type { Ipv4 } from '../addr/ipv4.ts';
 import type { Ipv6 } from '../addr/ipv6.ts';
+import type { Mac } from '../addr/mac.ts';
+import type { FdbEntry, NeighborEntry, TosPolicy } from '../dataplane/segment.ts';
 import type { DataplaneStats, OffloadStatus } from '../dataplane/stats.ts';
 import type { Lease, SubnetPair } from '../lease/lease.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
 import type { RefusedLease } from './peer-leases.ts';
+import type { SharedEngines } from './shared-engines.ts';
 
 /** The external interface: the NIC of the underlay that the daemon chose, and why. */
 export interface ExternalInterface {
@@ -27,11 +30,20 @@ export interface BackendLog {
 }
 
 export interface BackendOptions {
+  /** Of the network, unique in this daemon; '' for the only one of a daemon without --network. */
+  readonly network: string;
+  /** Network namespace (a path, "/run/netns/blue") for device, neighbours and routes; undefined: the daemon's own. */
+  readonly netns: string | undefined;
   readonly config: NetworkConfig;
   readonly external: ExternalInterface;
   readonly own: SubnetPair;
   readonly offload: OffloadSwitches;
   readonly sourceCheck: boolean;
+  readonly tos: TosPolicy;
+  /** The saved MAC address for a VTEP device of this network; the same at every start. */
+  readonly vtepMac: (device: string) => Mac;
+  /** Data planes that networks of one daemon share. */
+  readonly engines: SharedEngines;
   readonly log: BackendLog;
 }
 
@@ -49,12 +61,12 @@ export interface OffloadSwitches {
 export interface Backend {
   /** 'udp', 'vxlan', ... */
   readonly type: string;
-  /** The device in this host, for example "flannel0". */
+  /** The device in this host, for example "flannel0"; for host-gw the external interface. */
   readonly deviceName: string;
   /** MTU of the device and of FLANNEL_MTU. */
   readonly overlayMtu: number;
-  /** UDP port in use. */
-  readonly port: number;
+  /** UDP port in use; undefined where there is none (host-gw, alloc, ipip). */
+  readonly port: number | undefined;
   /** Replaces all routes to peers. `leases` may hold the own lease; it is left out. Takes effect within milliseconds. */
   setLeases(leases: readonly Lease[]): void;
   /** Leases that were not made routes, and why. */
@@ -62,6 +74,10 @@ export interface Backend {
   offloads(): readonly OffloadStatus[];
   stats(): DataplaneStats;
   routes(): readonly BackendRoute[];
+  /** MAC addresses and the VTEPs they are behind; empty but for vxlan. */
+  fdb(): readonly FdbEntry[];
+  /** Addresses that are answered locally (ARP, neighbour discovery); empty but for vxlan. */
+  neighbors(): Promise<readonly NeighborEntry[]>;
   /** Stops the threads and removes the device and its routes. Resolves within 100 ms in normal operation. */
   stop(): Promise<void>;
 }

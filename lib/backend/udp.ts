@@ -10,6 +10,7 @@ import { formatPrefix } from '../addr/prefix.ts';
 import { addStats, noStats } from '../dataplane/add-stats.ts';
 import { Dataplane } from '../dataplane/client.ts';
 import type { PeerRoutes } from '../dataplane/fib-writer.ts';
+import type { FdbEntry, NeighborEntry } from '../dataplane/segment.ts';
 import type { DataplaneStats, OffloadStatus } from '../dataplane/stats.ts';
 import { messageOf, WeftError } from '../error.ts';
 import type { Lease } from '../lease/lease.ts';
@@ -219,6 +220,14 @@ class UdpBackend implements Backend {
     return this.#routes.flatMap(({ publicIp, prefixes }) =>
       prefixes.map((prefix) => ({ prefix: formatPrefix(prefix), via: formatIpv4(publicIp), device: DEVICE })),
     );
+  }
+
+  fdb(): readonly FdbEntry[] {
+    return [];
+  }
+
+  neighbors(): Promise<readonly NeighborEntry[]> {
+    return Promise.resolve([]);
   }
 
   async stop(): Promise<void> {

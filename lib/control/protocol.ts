@@ -85,7 +85,8 @@ export interface BackendStatus {
   readonly type: string;
   readonly device: string;
   readonly mtu: number;
-  readonly port: number;
+  /** null for backends without a port. */
+  readonly port: number | null;
   readonly sourceCheck: boolean;
 }
 

@@ -9,6 +9,7 @@
  */
 import { formatPrefix } from '../addr/prefix.ts';
 import type { Backend, ExternalInterface } from '../backend/backend.ts';
+import { SharedEngines } from '../backend/shared-engines.ts';
 import type { DaemonState, StatusReply } from '../control/protocol.ts';
 import { type ControlHandlers, serveControl } from '../control/server.ts';
 import { messageOf, WeftError } from '../error.ts';
@@ -163,7 +164,19 @@ export class Daemon {
     const { options, log, signal } = this.#host;
     signal.throwIfAborted();
     const { offload, sourceCheck } = options;
-    const backend = await kind.start({ config, external, own: own.lease.subnets, offload, sourceCheck, log });
+    const backend = await kind.start({
+      network: '',
+      netns: undefined,
+      config,
+      external,
+      own: own.lease.subnets,
+      offload,
+      sourceCheck,
+      tos: { mode: 'fixed', dscp: 0 },
+      vtepMac: () => 0,
+      engines: new SharedEngines(),
+      log,
+    });
     this.#undo.push({ what: 'backend', run: () => backend.stop() });
     this.#backend = backend;
     log.info(toBackendStatus(backend, sourceCheck), 'Backend started');

@@ -59,7 +59,7 @@ export function toBackendStatus(backend: Backend, sourceCheck: boolean): Backend
     type: backend.type,
     device: backend.deviceName,
     mtu: backend.overlayMtu,
-    port: backend.port,
+    port: backend.port ?? null,
     sourceCheck,
   };
 }

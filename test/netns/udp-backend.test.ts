@@ -12,6 +12,7 @@ import type { ExecutionContext } from 'ava';
 import { parseIpv4 } from '../../lib/addr/ipv4.ts';
 import type { Ipv4Prefix, Ipv6Prefix } from '../../lib/addr/prefix.ts';
 import type { Backend, BackendOptions, OffloadSwitches } from '../../lib/backend/backend.ts';
+import { SharedEngines } from '../../lib/backend/shared-engines.ts';
 import { startUdpBackend } from '../../lib/backend/udp.ts';
 import type { DropReason } from '../../lib/dataplane/drop.ts';
 import { WeftError } from '../../lib/error.ts';
@@ -65,6 +66,11 @@ function options(log: string[], change: Partial<BackendOptions> = {}): BackendOp
     own: { ipv4: prefix('10.244.1.0/24') as Ipv4Prefix, ipv6: prefix('fd00:1::/64') as Ipv6Prefix },
     offload: SWITCHES,
     sourceCheck: true,
+    network: '',
+    netns: undefined,
+    tos: { mode: 'fixed', dscp: 0 },
+    vtepMac: () => 0x0200_0000_0001,
+    engines: new SharedEngines(),
     log: { info: note, warn: note, error: note },
     ...change,
   };

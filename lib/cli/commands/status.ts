@@ -30,7 +30,7 @@ export function formatStatus(status: StatusReply, nowMs: number, style: Style): 
   if (backend !== null)
     fields.push([
       'Backend',
-      `${backend.type} on ${backend.device}, MTU ${backend.mtu}, port ${backend.port}, ` +
+      `${backend.type} on ${backend.device}, MTU ${backend.mtu}, port ${backend.port ?? 'none'}, ` +
         `source check ${backend.sourceCheck ? 'on' : 'off'}`,
     ]);
   if (external !== null) fields.push(['External', formatExternal(external)]);

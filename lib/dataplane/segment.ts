@@ -1,0 +1,134 @@
+/**
+ * What a backend asks of the data plane, and what it gets. One `Dataplane` (client.ts) is one forwarding thread with its
+ * underlay sockets; each network on it is a segment (RFC 7348's word): an edge device, its peers and its tables.
+ *
+ *   TUN flannel0 ── segment 1 ─┐                        udp, ipip: one segment
+ *   TAP flannel.1 ── segment 1 ┼── thread ── sockets    vxlan: one for each VNI and underlay family
+ *   TAP flannel.2 ── segment 2 ┘
+ */
+import type { Ipv4 } from '../addr/ipv4.ts';
+import type { Ipv6 } from '../addr/ipv6.ts';
+import type { Mac } from '../addr/mac.ts';
+import type { Ipv4Prefix, Ipv6Prefix, Prefix } from '../addr/prefix.ts';
+import type { DataplaneStats, OffloadName } from './stats.ts';
+
+/** What lies between the outer IP header and the inner packet: UDP; UDP, VXLAN and Ethernet; nothing. */
+export type Encapsulation = 'ip-in-udp' | 'vxlan' | 'ipip';
+
+export interface UnderlaySocket {
+  readonly fd: number;
+  readonly family: 4 | 6;
+}
+
+/**
+ * The outer DSCP (RFC 2474): the inner packet's, or a fixed one (0 to 63). The two ECN bits always follow RFC 6040 in
+ * normal mode: copied from the inner packet on the way out, combined on the way in.
+ */
+export type TosPolicy = { readonly mode: 'inherit' } | { readonly mode: 'fixed'; readonly dscp: number };
+
+export interface DataplaneOptions {
+  readonly encapsulation: Encapsulation;
+  /** Where datagrams arrive. All descriptors stay open until `stop` has resolved; the caller closes them. */
+  readonly receive: readonly UnderlaySocket[];
+  /** To send from: of each family in use 1, 2, 4, 8 or 16. The hash of the inner flow picks one. May be the receiving ones. */
+  readonly send: readonly UnderlaySocket[];
+  /** Datagrams per UDP_SEGMENT send; 1 switches it off. */
+  readonly maxSegments: number;
+  /** False: one packet per system call, `--offload=off`. */
+  readonly batching: boolean;
+  readonly sourceCheck: boolean;
+  readonly tos: TosPolicy;
+  onOffloadRefused(offload: OffloadName, reason: string): void;
+  /** The thread may not raise its priority (CAP_SYS_NICE); it works, but waits for its turn. */
+  onPriorityRefused(reason: string): void;
+  /** The thread died, and all segments with it. Not called after `stop`. */
+  onEnded(reason: string): void;
+}
+
+/** An open TUN or TAP. The descriptor stays open until it is replaced, lost or detached; the caller closes it. */
+export interface SegmentDevice {
+  readonly fd: number;
+  /** Opened with IFF_VNET_HDR. */
+  readonly vnetHeader: boolean;
+  /** The device takes joined TCP segments. */
+  readonly tunGro: boolean;
+  /** The device takes joined UDP datagrams. */
+  readonly tunUso: boolean;
+}
+
+export interface SegmentOptions {
+  /** Inner destinations inbound packets may have; not looked at on a learning segment. */
+  readonly own: { readonly ipv4: Ipv4Prefix | undefined; readonly ipv6: Ipv6Prefix | undefined };
+  /** TUN only: sources of ICMP errors; they must be addresses of the device. */
+  readonly tunnel4: Ipv4 | undefined;
+  readonly tunnel6: Ipv6 | undefined;
+  /** Set for a TAP. */
+  readonly ethernet: EthernetSegment | undefined;
+  /** The device vanished; it is not polled any more. Give the segment a new one with `setDevice`. */
+  onDeviceLost(reason: string): void;
+}
+
+export interface EthernetSegment {
+  /** 1 to 2^24 - 1. */
+  readonly vni: number;
+  /** Of the underlay: one VNI may be used once over IPv4 and once over IPv6 (flannel.1 and flannel-v6.1). */
+  readonly family: 4 | 6;
+  /** The device's own MAC address, the VtepMAC of our lease. */
+  readonly mac: Mac;
+  /** Learn inner MAC addresses, flood what is unknown or for many. Off: only MACs from leases, nothing is flooded. */
+  readonly learning: boolean;
+}
+
+/** A peer and what is behind it. */
+export interface SegmentPeer {
+  /** On the underlay: PublicIP, or PublicIPv6. */
+  readonly address: Ipv4 | Ipv6;
+  /** sockaddr to send to (lib/sys/udp-socket.ts). */
+  readonly socketAddress: Uint8Array;
+  readonly prefixes: readonly Prefix[];
+  /** VXLAN: the peer's VtepMAC and the addresses of its device, which ARP and neighbour discovery are answered for. */
+  readonly vtep:
+    | { readonly mac: Mac; readonly tunnel4: Ipv4 | undefined; readonly tunnel6: Ipv6 | undefined }
+    | undefined;
+}
+
+export interface Segment {
+  /** Begins to forward between this device and the underlay. Needed once, and again after onDeviceLost. */
+  setDevice(device: SegmentDevice): void;
+  /**
+   * Replaces all peers; calls in between are merged into the last. Resolves when the thread uses them, within milliseconds,
+   * with the prefixes that found no room.
+   */
+  setPeers(peers: readonly SegmentPeer[]): Promise<readonly Prefix[]>;
+  /** Of this segment; datagrams that belong to none (an unknown VNI, no VXLAN header) are counted with each. */
+  stats(): DataplaneStats;
+  /** VXLAN only, else empty. */
+  fdb(): readonly FdbEntry[];
+  /** What is answered locally: VTEPs from leases, and what was learned from ARP and neighbour discovery. */
+  neighbors(): Promise<readonly NeighborEntry[]>;
+  /** Stops forwarding. Resolves when the thread does not touch the device any more; the caller closes it then. */
+  detach(): Promise<void>;
+}
+
+/** One line of `weft fdb`. */
+export interface FdbEntry {
+  /** "02:42:0a:f4:01:02" */
+  readonly mac: string;
+  /** The VTEP's underlay address. */
+  readonly vtep: string;
+  readonly origin: 'lease' | 'learned';
+  /** Since the last frame from it; null for leases. */
+  readonly ageSeconds: number | null;
+  /** How often the address changed its VTEP, and how often that was refused (too often, or a leased VtepMAC). */
+  readonly moves: number;
+  readonly refusedMoves: number;
+}
+
+/** One line of `weft neigh`. */
+export interface NeighborEntry {
+  readonly address: string;
+  readonly mac: string;
+  readonly vtep: string;
+  readonly origin: 'lease' | 'learned';
+  readonly ageSeconds: number | null;
+}
