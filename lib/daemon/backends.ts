@@ -1,17 +1,30 @@
 /** Every backend there is, by its name in the network configuration. */
+import type { Mac } from '../addr/mac.ts';
 import type { Backend, BackendOptions, ExternalInterface } from '../backend/backend.ts';
 import { WeftError } from '../error.ts';
 import type { LeaseAttrs } from '../lease/lease.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
 
 export interface BackendKind {
-  /** What this node writes into its lease. */
-  leaseAttrs(external: ExternalInterface, config: NetworkConfig): LeaseAttrs;
+  /** Makes a TUN or TAP, so that /dev/net/tun has to be there. */
+  readonly edgeDevice: boolean;
+  /** Its devices are VTEPs: their MAC addresses are saved, and stand in the lease. */
+  readonly vtep: boolean;
+  /**
+   * What EnableIPv6 asks of the external interface. none: IPv6 packets travel in IPv4 too; on-link: any address, as a
+   * gateway of the same link may be link-local; routed: one that is good beyond the link.
+   */
+  readonly ipv6Underlay: 'none' | 'on-link' | 'routed';
+  /** What this node writes into its lease. `vtepMac`: see BackendOptions. */
+  leaseAttrs(external: ExternalInterface, config: NetworkConfig, vtepMac: (device: string) => Mac): LeaseAttrs;
   start(options: BackendOptions): Promise<Backend>;
 }
 
 const BACKENDS: Readonly<Record<string, BackendKind>> = {
   udp: {
+    edgeDevice: true,
+    vtep: false,
+    ipv6Underlay: 'none',
     // flanneld writes no BackendType for udp (pkg/backend/udp/udp.go), and the IPv6 address in dual-stack networks only.
     leaseAttrs: (external, config) => ({
       publicIp: external.publicIp,
@@ -24,7 +37,7 @@ const BACKENDS: Readonly<Record<string, BackendKind>> = {
   },
 };
 
-/** The backend of a network configuration. Throws WeftError UNSUPPORTED_BACKEND; `configKey` is for its hint. */
+/** The backend of a network configuration. Throws WeftError UNSUPPORTED_BACKEND; `configKey` is for its words. */
 export function backendOf(config: NetworkConfig, configKey: string): BackendKind {
   const kind = Object.hasOwn(BACKENDS, config.backendType) ? BACKENDS[config.backendType] : undefined;
   if (kind !== undefined) return kind;
@@ -34,7 +47,7 @@ export function backendOf(config: NetworkConfig, configKey: string): BackendKind
     'UNSUPPORTED_BACKEND',
     `Backend type ${type} of ${configKey} is not supported; supported: ${supported}`,
     {
-      hint: `set "Backend": {"Type": "udp"} in ${configKey} on all nodes, or stay with flanneld`,
+      hint: `name one of these as Backend.Type in ${configKey}, which holds for all nodes, or stay with flanneld`,
     },
   );
 }

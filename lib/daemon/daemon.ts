@@ -17,14 +17,14 @@ import type { SubnetPair } from '../lease/lease.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
 import type { LeaseStore, OwnLease } from '../store/store.ts';
 import { type BackendKind, backendOf } from './backends.ts';
-import { chooseExternalInterface, isSharedNatAddress } from './external-interface.ts';
+import { chooseExternalInterface, isSharedNatAddress, requireIpv6Underlay } from './external-interface.ts';
 import { serveHealth } from './health.ts';
 import { readHostNetwork } from './host-network.ts';
 import { LeaseFollower, NAT_HINT } from './lease-follower.ts';
 import { type Log, printable } from './log.ts';
 import type { DaemonOptions } from './options.ts';
 import { type Obstacle, persist, unlessAborted } from './persist.ts';
-import { checkPrivileges } from './preflight.ts';
+import { checkPrivileges, checkTunDevice } from './preflight.ts';
 import {
   toBackendStatus,
   toEtcdStatus,
@@ -112,8 +112,11 @@ export class Daemon {
     const config = await this.#persist(() => store.networkConfig());
     this.#config = config;
     const kind = backendOf(config, `${options.etcd.prefix}/config`);
-    const external = chooseExternalInterface(options.interface, readHostNetwork());
+    if (kind.edgeDevice) checkTunDevice();
+    const host = readHostNetwork();
+    const external = chooseExternalInterface(options.interface, host);
     this.#external = external;
+    if (config.enableIpv6) requireIpv6Underlay(external, config.backendType, kind.ipv6Underlay, host);
     log.info(toExternalStatus(external), 'External interface chosen');
     if (isSharedNatAddress(external.publicIp)) log.warn({ hint: NAT_HINT }, 'This PublicIP is probably not unique');
 
@@ -147,7 +150,7 @@ export class Daemon {
     previous: SubnetPair | undefined,
   ): Promise<OwnLease> {
     const { store, log } = this.#host;
-    const attrs = kind.leaseAttrs(external, config);
+    const attrs = kind.leaseAttrs(external, config, () => 0);
     const own = await this.#persist(() => store.acquire({ config, attrs, previous }));
     this.#own = own;
     const { ipv4, expiresAt, origin } = toLeaseStatus(own, store.health());
@@ -163,7 +166,7 @@ export class Daemon {
   ): Promise<Backend> {
     const { options, log, signal } = this.#host;
     signal.throwIfAborted();
-    const { offload, sourceCheck } = options;
+    const { offload, sourceCheck, tos } = options;
     const backend = await kind.start({
       network: '',
       netns: undefined,
@@ -172,7 +175,7 @@ export class Daemon {
       own: own.lease.subnets,
       offload,
       sourceCheck,
-      tos: { mode: 'fixed', dscp: 0 },
+      tos,
       vtepMac: () => 0,
       engines: new SharedEngines(),
       log,

@@ -46,6 +46,11 @@ const fileFlags = {
     default: '/run/weft/weft.sock',
     usage: 'unix socket that the weft command talks to',
   },
+  'state-dir': {
+    kind: 'string',
+    default: '/var/lib/weft',
+    usage: "directory for what has to outlive a restart: the MAC addresses of this node's VTEPs",
+  },
   'healthz-ip': { kind: 'string', default: '0.0.0.0', usage: 'IP address on which to serve /healthz and /readyz' },
   'healthz-port': { kind: 'int', default: 0, usage: 'TCP port for /healthz and /readyz, 0 for none' },
 } as const satisfies FlagSet;
@@ -56,6 +61,12 @@ const dataPathFlags = {
     default: true,
     usage: "drop packets from unknown nodes, and inner sources outside the sending node's subnet",
   },
+  tos: {
+    kind: 'string',
+    default: 'fixed',
+    usage: 'DSCP of outer packets. fixed: -dscp; inherit: as in the inner packet. ECN follows RFC 6040 either way',
+  },
+  dscp: { kind: 'int', default: 0, usage: 'outer DSCP with -tos=fixed, 0 to 63' },
   offload: { kind: 'string', default: 'auto', usage: 'auto: what the kernel can do; off: one packet per system call' },
   'tun-tso': { kind: 'bool', default: true, usage: 'take TCP super-packets from the device' },
   'tun-uso': { kind: 'bool', default: true, usage: 'take UDP super-packets from the device' },

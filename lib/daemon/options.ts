@@ -2,6 +2,7 @@
 import { type Ipv4, parseIpv4 } from '../addr/ipv4.ts';
 import { type Ipv6, parseIpv6 } from '../addr/ipv6.ts';
 import type { OffloadSwitches } from '../backend/backend.ts';
+import type { TosPolicy } from '../dataplane/segment.ts';
 import { WeftError } from '../error.ts';
 import { FLAGS, UNSUPPORTED_FLAGS } from './flags.ts';
 import { environmentVariable, type FlagValues, parseFlags } from './go-flags.ts';
@@ -48,9 +49,12 @@ export interface DaemonOptions {
   readonly interface: InterfaceOptions;
   readonly subnetFile: string;
   readonly controlSocket: string;
+  /** For what has to outlive a restart. */
+  readonly stateDir: string;
   readonly healthz: { readonly ip: string; readonly port: number } | undefined;
   readonly offload: OffloadSwitches;
   readonly sourceCheck: boolean;
+  readonly tos: TosPolicy;
   readonly forwardRules: boolean;
   readonly logFormat: LogFormat;
   readonly logLevel: LogLevel;
@@ -109,6 +113,7 @@ function toOptions(values: FlagValues<typeof FLAGS>, origins: ReadonlyMap<string
     },
     subnetFile: filePath('subnet-file', values['subnet-file']),
     controlSocket: filePath('control-socket', values['control-socket']),
+    stateDir: filePath('state-dir', values['state-dir']),
     healthz: healthzPort === 0 ? undefined : { ip: healthzAddress(values['healthz-ip']), port: healthzPort },
     offload: {
       auto: offload === 'auto',
@@ -119,10 +124,20 @@ function toOptions(values: FlagValues<typeof FLAGS>, origins: ReadonlyMap<string
       udpGro: values['udp-gro'],
     },
     sourceCheck: values['source-check'],
+    tos: tosPolicy(values, origins),
     forwardRules: values['iptables-forward-rules'],
     logFormat: oneOf('log-format', values['log-format'], LOG_FORMATS),
     logLevel: origins.has('log-level') ? oneOf('log-level', values['log-level'], LOG_LEVELS) : level,
   };
+}
+
+function tosPolicy(values: FlagValues<typeof FLAGS>, origins: ReadonlyMap<string, string>): TosPolicy {
+  const mode = oneOf('tos', values.tos, ['fixed', 'inherit'] as const);
+  const dscp = integer('dscp', values.dscp, 0, 63);
+  if (mode === 'fixed') return { mode, dscp };
+  const origin = origins.get('dscp');
+  if (origin === undefined) return { mode };
+  throw usage(`${origin} has no meaning with -tos=inherit`, 'with inherit the DSCP is that of the inner packet');
 }
 
 /** Setting what is not there would be ignored in silence otherwise, and the user would find out from lost packets. */

@@ -1,4 +1,4 @@
-/** What can be known to fail before etcd is asked for anything. */
+/** What can be known to fail before a lease is taken. */
 import { readFileSync, statSync } from 'node:fs';
 import { messageOf, WeftError } from '../error.ts';
 
@@ -6,12 +6,16 @@ import { messageOf, WeftError } from '../error.ts';
 const CAP_NET_ADMIN = 12n;
 const TUN_PATH = '/dev/net/tun';
 
-/** Throws WeftError NOT_PERMITTED or NO_TUN_DEVICE. */
+/** Throws WeftError NOT_PERMITTED. */
 export function checkPrivileges(): void {
   if ((effectiveCapabilities() & (1n << CAP_NET_ADMIN)) === 0n)
     throw new WeftError('NOT_PERMITTED', 'CAP_NET_ADMIN is missing: Linux lets nobody else make network devices', {
       hint: 'run as root (sudo weftd ...), or give the service AmbientCapabilities=CAP_NET_ADMIN',
     });
+}
+
+/** For backends that make a TUN or TAP. Throws WeftError NO_TUN_DEVICE. */
+export function checkTunDevice(): void {
   let problem: string | undefined;
   try {
     if (!statSync(TUN_PATH).isCharacterDevice()) problem = 'it is not a device';

@@ -55,6 +55,8 @@ function daemonFlags(lab: Lab, host: LabHost): string[] {
     `--etcd-endpoints=${lab.etcdEndpoint}`,
     `--subnet-file=${host.subnetFile}`,
     `--control-socket=${host.controlSocket}`,
+    // Hosts of a lab share one file system, but no MAC address.
+    `--state-dir=${join(dirname(host.subnetFile), 'state')}`,
   ];
 }
 

@@ -6,6 +6,7 @@ import {
   type HostAddress,
   type HostNetwork,
   isSharedNatAddress,
+  requireIpv6Underlay,
 } from '../../lib/daemon/external-interface.ts';
 import { readOptions } from '../../lib/daemon/options.ts';
 import { WeftError } from '../../lib/error.ts';
@@ -136,3 +137,32 @@ test('10.0.2.15 is known as the address every VM behind user-mode NAT has', (t) 
   t.true(isSharedNatAddress(parseIpv4('10.0.2.15')!));
   t.false(isSharedNatAddress(parseIpv4('10.0.2.16')!));
 });
+
+const underlays: readonly (readonly [
+  argv: string,
+  need: 'none' | 'on-link' | 'routed',
+  refused: RegExp | undefined,
+])[] = [
+  ['-iface=eth0', 'none', undefined],
+  ['-iface=eth0', 'on-link', /needs an IPv6 address on interface "eth0", which has none$/],
+  ['-iface=eth0 -public-ipv6=2001:db8::9', 'routed', /interface "eth0", which has none$/],
+  ['-iface=eth1', 'routed', undefined],
+  ['-iface=link1', 'on-link', undefined],
+  ['-iface=link1', 'routed', /interface "link1", which has only the link-local fe80::5$/],
+];
+for (const [argv, need, refused] of underlays)
+  test(`an IPv6 underlay for ${argv}, need ${need}: ${refused === undefined ? 'there is one' : 'none'}`, (t) => {
+    const host: HostNetwork = {
+      ...HOST,
+      links: [...HOST.links, { index: 5, name: 'link1', mtu: 1500 }],
+      addresses: [...HOST.addresses, address(5, '192.0.2.5'), address(5, 'fe80::5', { global: false })],
+    };
+    const external = choose(argv, host);
+    const check = () => requireIpv6Underlay(external, 'vxlan', need, host);
+    if (refused === undefined) {
+      t.notThrows(check);
+      return;
+    }
+    const error = t.throws(check, { instanceOf: WeftError, code: 'PUBLIC_IPV6_MISSING', message: refused });
+    t.regex(error?.hint ?? '', /choose another interface with -iface: eth1 \(2001:db8::1, 2001:db8::2, fe80::1\)$/);
+  });

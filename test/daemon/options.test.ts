@@ -24,9 +24,11 @@ test("the defaults are flanneld's", (t) => {
     interface: { iface: [], ifaceRegex: [], ifaceCanReach: undefined, publicIp: undefined, publicIpv6: undefined },
     subnetFile: '/run/flannel/subnet.env',
     controlSocket: '/run/weft/weft.sock',
+    stateDir: '/var/lib/weft',
     healthz: undefined,
     offload: { auto: true, tunTso: true, tunUso: true, tunGro: true, udpGso: true, udpGro: true },
     sourceCheck: true,
+    tos: { mode: 'fixed', dscp: 0 },
     forwardRules: true,
     logFormat: 'auto',
     logLevel: 'info',
@@ -60,6 +62,12 @@ test('WEFTD_ wins over FLANNELD_, and a flag over both', (t) => {
 test('-log-level wins over -v', (t) => {
   t.is(run(['-v=1']).logLevel, 'debug');
   t.is(run(['-v=5', '-log-level=warn']).logLevel, 'warn');
+});
+
+test('the outer DSCP is fixed or inherited', (t) => {
+  t.deepEqual(run(['-tos=fixed', '-dscp=46']).tos, { mode: 'fixed', dscp: 46 });
+  t.deepEqual(run(['-dscp=63']).tos, { mode: 'fixed', dscp: 63 });
+  t.deepEqual(run(['-tos=inherit']).tos, { mode: 'inherit' });
 });
 
 const unsupported: readonly string[] = [
@@ -105,11 +113,20 @@ const invalid: readonly (readonly [argument: string, message: RegExp])[] = [
   ['-log-format=xml', /must be auto, json, text/],
   ['-log-level=loud', /must be trace/],
   ['-subnet-file=', /not a file name/],
+  ['-state-dir=', /not a file name/],
+  ['-dscp=64', /must be 0 to 63/],
+  ['-dscp=-1', /must be 0 to 63/],
+  ['-tos=copy', /must be fixed, inherit/],
 ];
 for (const [argument, message] of invalid)
   test(`refuses ${argument}`, (t) => {
     t.throws(() => run([argument]), { instanceOf: WeftError, code: 'USAGE', message });
   });
+
+test('a DSCP beside -tos=inherit is refused, wherever it came from', (t) => {
+  t.throws(() => run(['-tos=inherit', '-dscp=10']), { code: 'USAGE', message: /^-dscp has no meaning/ });
+  t.throws(() => run(['-tos=inherit'], { WEFTD_DSCP: '10' }), { code: 'USAGE', message: /^WEFTD_DSCP has no/ });
+});
 
 test('the password does not appear in what is logged', (t) => {
   const result = readOptions(['-etcd-password=hunter2'], { FLANNELD_ETCD_USERNAME: 'root' });

@@ -82,13 +82,15 @@ test('without CAP_NET_ADMIN it says which privilege is missing', async (t) => {
   ]);
 });
 
-test('without /dev/net/tun it says how to get it', async (t) => {
+test('without /dev/net/tun it says how to get it, before a lease is taken', async (t) => {
+  const server = await etcd(t);
   const script = 'mount -t tmpfs none /dev/net && exec "$@"';
   const wrapper = ['unshare', '--mount', 'sh', '-c', script, 'sh'];
-  await assertFails(t, new Weftd(t, flags(NO_ETCD), undefined, { wrapper }), [
+  await assertFails(t, new Weftd(t, flags(server), undefined, { wrapper }), [
     /^weftd: Cannot use \/dev\/net\/tun: ENOENT/,
     /^load the module with "modprobe tun"/,
   ]);
+  t.is(await server.etcdctl('get', '--prefix', '/coreos.com/network/subnets', '--keys-only'), '');
 });
 
 test('an unknown interface is reported at once, with those there are', async (t) => {
@@ -129,10 +131,10 @@ test('a device that is taken is named', async (t) => {
 });
 
 test('another backend is refused with the ones there are', async (t) => {
-  const server = await etcd(t, '{"Network":"10.244.0.0/16","Backend":{"Type":"vxlan"}}');
+  const server = await etcd(t, '{"Network":"10.244.0.0/16","Backend":{"Type":"wireguard"}}');
   await assertFails(t, new Weftd(t, flags(server)), [
-    'weftd: Backend type "vxlan" of /coreos.com/network/config is not supported; supported: udp',
-    /^set "Backend": \{"Type": "udp"\}/,
+    /^weftd: Backend type "wireguard" of \/coreos\.com\/network\/config is not supported; supported: udp/,
+    /^name one of these as Backend\.Type in \/coreos\.com\/network\/config/,
   ]);
   t.is(await server.etcdctl('get', '--prefix', '/coreos.com/network/subnets', '--keys-only'), '');
 });

@@ -48,7 +48,12 @@ export class Weftd {
 
   constructor(t: ExecutionContext, args: readonly string[], files = makeFiles(t), options: WeftdOptions = {}) {
     this.files = files;
-    const own = [`--subnet-file=${files.subnetFile}`, `--control-socket=${files.controlSocket}`, '--log-format=json'];
+    const own = [
+      `--subnet-file=${files.subnetFile}`,
+      `--control-socket=${files.controlSocket}`,
+      `--state-dir=${join(files.directory, 'state')}`,
+      '--log-format=json',
+    ];
     const [program = '', ...rest] = [...(options.wrapper ?? []), process.execPath, WEFTD, ...own, ...args];
     const env = { PATH: process.env.PATH, ...options.env };
     this.#child = spawn(program, rest, { stdio: ['ignore', 'ignore', 'pipe'], env });
