@@ -18,7 +18,7 @@ import { closeFd } from '../sys/descriptor.ts';
 import { RouteNetlink, RouteScope } from '../sys/netlink/rtnetlink.ts';
 import { writeInterfaceSysctl } from '../sys/sysctl.ts';
 import { openTun } from '../sys/tun.ts';
-import { ipv4SocketAddress, openUdpSocket } from '../sys/udp-socket.ts';
+import { openUdpSocket, socketAddress } from '../sys/udp-socket.ts';
 import type { Backend, BackendOptions, BackendRoute } from './backend.ts';
 import { Offloads } from './offload.ts';
 import { type RefusedLease, sortLeases } from './peer-leases.ts';
@@ -160,7 +160,7 @@ class UdpBackend implements Backend {
     this.#refused = refused;
     this.#routes = peers.map(({ publicIp, prefixes }) => ({
       publicIp,
-      socketAddress: ipv4SocketAddress(publicIp, this.port),
+      socketAddress: socketAddress(publicIp, this.port),
       prefixes,
     }));
     this.#applyRoutes();

@@ -3,7 +3,7 @@ import { ipv4Prefix } from '../addr/prefix.ts';
 import { FibWriter, type PeerRoutes } from '../dataplane/fib-writer.ts';
 import { OUT_FRAMES } from '../fastpath/abi.ts';
 import { createQueueMemory, loadPacketKernels } from '../fastpath/load.ts';
-import { ipv4SocketAddress } from '../sys/udp-socket.ts';
+import { socketAddress } from '../sys/udp-socket.ts';
 import { median } from './statistics.ts';
 
 export interface FibTiming {
@@ -38,7 +38,7 @@ function buildTable(routes: number, random: () => number): () => number {
   const kernels = loadPacketKernels(memory);
   const peers: PeerRoutes[] = Array.from({ length: routes }, (_, index) => ({
     publicIp: UNDERLAY + index + 1,
-    socketAddress: ipv4SocketAddress(UNDERLAY + index + 1, UDP_PORT),
+    socketAddress: socketAddress(UNDERLAY + index + 1, UDP_PORT),
     prefixes: [ipv4Prefix(OVERLAY + index * 256, 24)],
   }));
   const writer = new FibWriter(memory);

@@ -187,9 +187,9 @@ function tooBig(queue: Queue, train: number, index: number): void {
   const isIpv4 = bytes[0]! >> 4 === 4;
   const mayFragment = isIpv4 ? (bytes[6]! & IPV4_DF) === 0 : length <= IPV6_MIN_MTU;
   if (mayFragment) {
-    setFragmentation(socketFd, true);
+    setFragmentation(socketFd, true, 4);
     const sent = sendmmsg(socketFd, base + SPLIT_MESSAGES + index * MMSGHDR_SIZE, 1, MSG_DONTWAIT);
-    setFragmentation(socketFd, false);
+    setFragmentation(socketFd, false, 4);
     if (sent > 0) kernels.splitSent(train, index);
     else kernels.splitRefused(DROP_UNDERLAY_REFUSED);
     return;

@@ -9,7 +9,7 @@ import { formatIpv4 } from '../addr/ipv4.ts';
 import { closeFd } from './descriptor.ts';
 import { check, Errno, SyscallError } from './errno.ts';
 import { addressOf, bind, connect, errno, recvmmsg, sendmmsg, setsockopt, socket } from './ffi.ts';
-import { ipv4SocketAddress } from './udp-socket.ts';
+import { socketAddress } from './udp-socket.ts';
 
 /** Trial and sequence number. */
 export const STAMP_SIZE = 8;
@@ -75,7 +75,7 @@ export class DatagramSender {
   constructor(to: Ipv4, port: number, payloadSize: number, bufferBytes: number) {
     this.#object = `UDP to ${formatIpv4(to)}:${port}`;
     this.#fd = openSocket(SO_SNDBUFFORCE, bufferBytes, this.#object);
-    const name = ipv4SocketAddress(to, port);
+    const name = socketAddress(to, port);
     check(connect(this.#fd, name, name.length), 'connect', this.#object);
     this.#batch = new Batch(payloadSize);
   }
@@ -114,7 +114,7 @@ export class DatagramReceiver {
   constructor(port: number, payloadSize: number, bufferBytes: number) {
     this.#object = `UDP port ${port}`;
     this.#fd = openSocket(SO_RCVBUFFORCE, bufferBytes, this.#object);
-    const name = ipv4SocketAddress(0, port);
+    const name = socketAddress(0, port);
     check(bind(this.#fd, name, name.length), 'bind', this.#object);
     this.#batch = new Batch(payloadSize);
   }

@@ -20,7 +20,7 @@ import {
   COUNT_OUT_RECEIVED,
 } from '../../lib/fastpath/abi.ts';
 import { addressOf, bind, close, connect, getsockname, recv, send, setsockopt, socket } from '../../lib/sys/ffi.ts';
-import { ipv4SocketAddress, openUdpSocket } from '../../lib/sys/udp-socket.ts';
+import { openUdpSocket, socketAddress } from '../../lib/sys/udp-socket.ts';
 import { Harness } from '../fastpath/harness.ts';
 import { frame, payload, tcp4, udp4 } from '../fastpath/packets.ts';
 
@@ -118,7 +118,7 @@ test('a socket that refuses UDP_SEGMENT: the same datagrams leave one by one, no
       pair.device,
       socketFd,
       LOOPBACK,
-      ipv4SocketAddress(LOOPBACK, peer.address().port),
+      socketAddress(LOOPBACK, peer.address().port),
     );
     const packets = Array.from({ length: 20 }, (_, i) =>
       udp4({ source: '10.244.1.2', destination: '10.244.2.2', id: i, payload: payload(100, i), ttl: 64 }),
