@@ -8,3 +8,7 @@ export const ETHERNET_HEADER = 14;
 export const ETHERTYPE_IPV4 = 0x0800;
 export const ETHERTYPE_ARP = 0x0806;
 export const ETHERTYPE_IPV6 = 0x86dd;
+// IEEE 802.1Q: a tag of four bytes between the source and the type; 802.1ad: one more before it.
+export const ETHERTYPE_VLAN = 0x8100;
+export const ETHERTYPE_PROVIDER_VLAN = 0x88a8;
+export const VLAN_TAG = 4;

@@ -31,7 +31,8 @@ export const ethernetDestination = (view: DataView, offset: number): Mac =>
 export const ethernetSource = (view: DataView, offset: number): Mac => readMac(view, offset + ETHERNET_SOURCE);
 export const ethernetType = (view: DataView, offset: number): number => view.getUint16(offset + ETHERNET_TYPE);
 
-function readMac(view: DataView, at: number): Mac {
+/** Six bytes at `at`. */
+export function readMac(view: DataView, at: number): Mac {
   return view.getUint16(at) * 0x1_0000_0000 + view.getUint32(at + 2);
 }
 
@@ -52,7 +53,7 @@ export function emitEthernetHeader(view: DataView, offset: number, header: Ether
   return ETHERNET_HEADER;
 }
 
-function writeMac(view: DataView, at: number, mac: Mac): void {
+export function writeMac(view: DataView, at: number, mac: Mac): void {
   view.setUint16(at, Math.floor(mac / 0x1_0000_0000));
   view.setUint32(at + 2, mac % 0x1_0000_0000);
 }

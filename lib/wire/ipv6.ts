@@ -85,7 +85,8 @@ export const ipv6HopLimit = (view: DataView, offset: number): number => view.get
 export const ipv6Source = (view: DataView, offset: number): Ipv6 => readIpv6(view, offset + IPV6_SOURCE);
 export const ipv6Destination = (view: DataView, offset: number): Ipv6 => readIpv6(view, offset + IPV6_DESTINATION);
 
-function readIpv6(view: DataView, at: number): Ipv6 {
+/** Sixteen bytes at `at`. */
+export function readIpv6(view: DataView, at: number): Ipv6 {
   return (view.getBigUint64(at) << 64n) | view.getBigUint64(at + 8);
 }
 
@@ -164,7 +165,7 @@ export function emitIpv6Header(view: DataView, offset: number, header: Ipv6Heade
   return IPV6_HEADER;
 }
 
-function writeIpv6(view: DataView, at: number, address: Ipv6): void {
+export function writeIpv6(view: DataView, at: number, address: Ipv6): void {
   view.setBigUint64(at, address >> 64n);
   view.setBigUint64(at + 8, address & 0xffff_ffff_ffff_ffffn);
 }

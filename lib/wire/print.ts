@@ -8,9 +8,11 @@
  * behind the header it belongs to.
  */
 
+import { checkArp, formatArp, parseArp } from './arp.ts';
+import { ARP_PACKET } from './arp-layout.ts';
 import { pseudoHeaderSum4, pseudoHeaderSum6 } from './checksum.ts';
 import { checkEthernet, ethernetType, formatEthernetHeader, parseEthernetHeader } from './ethernet.ts';
-import { ETHERNET_HEADER, ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from './ethernet-layout.ts';
+import { ETHERNET_HEADER, ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from './ethernet-layout.ts';
 import {
   checkIcmp,
   formatIcmpHeader,
@@ -21,11 +23,12 @@ import {
   parseIcmpHeader,
 } from './icmp.ts';
 import { ICMP_HEADER, ICMPV6_REDIRECT } from './icmp-layout.ts';
-import { IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP } from './ip-layout.ts';
+import { IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_IPIP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP } from './ip-layout.ts';
 import { checkIpv4, formatIpv4Header, ipv4ChecksumIsValid, ipv4HeaderLength, parseIpv4Header } from './ipv4.ts';
 import { IPV4_HEADER_MIN } from './ipv4-layout.ts';
 import { checkIpv6, formatIpv6Header, parseIpv6Header, walkIpv6 } from './ipv6.ts';
 import { IPV6_HEADER } from './ipv6-layout.ts';
+import { checkNdp, formatNdp, parseNdp } from './ndp.ts';
 import type { WireProblem } from './problem.ts';
 import { checkTcp, formatTcpHeader, parseTcpHeader, tcpChecksumIsValid, tcpHeaderLength } from './tcp.ts';
 import { checkUdp, formatUdpHeader, parseUdpHeader, type UdpHeader, udpChecksum, udpChecksumIsValid } from './udp.ts';
@@ -85,7 +88,14 @@ function ethernetLayers(from: Source, offset: number, end: number): Layers {
   const payload = offset + ETHERNET_HEADER;
   if (type === ETHERTYPE_IPV4) return [header, ...ipv4Layers(from, payload, end)];
   if (type === ETHERTYPE_IPV6) return [header, ...ipv6Layers(from, payload, end)];
+  if (type === ETHERTYPE_ARP) return [header, ...arpLayers(from.view, payload, end)];
   return [header, ...rest(payload, end)];
+}
+
+function arpLayers(view: DataView, offset: number, end: number): Layers {
+  const problem = checkArp(view, offset, end);
+  if (problem !== undefined) return unreadable('ARP', problem, end - offset);
+  return [formatArp(parseArp(view, offset)), ...rest(offset + ARP_PACKET, end)];
 }
 
 function ipLayers(from: Source, offset: number, end: number): Layers {
@@ -140,6 +150,8 @@ function transportLayers(from: Source, carrier: Carrier, protocol: number, offse
   if (protocol === IPPROTO_TCP) return tcpLayers(from, carrier, offset, end);
   if (protocol === IPPROTO_UDP) return udpLayers(from, carrier, offset, end);
   if (protocol === IPPROTO_ICMP || protocol === IPPROTO_ICMPV6) return icmpLayers(from, carrier, protocol, offset, end);
+  if ((protocol === IPPROTO_IPIP || protocol === IPPROTO_IPV6) && !carrier.fragmented && from.depth < TUNNELS_MAX)
+    return ipLayers({ ...from, depth: from.depth + 1 }, offset, end);
   return [`protocol ${protocol}`, ...rest(offset, end)];
 }
 
@@ -186,6 +198,8 @@ function icmpLayers(from: Source, carrier: Carrier, protocol: number, offset: nu
   const header = parseIcmpHeader(view, offset);
   const pseudoSum = six ? carrier.pseudoSum(protocol, end - offset) : 0;
   const valid = carrier.fragmented || icmpChecksumIsValid(view, offset, end, pseudoSum);
+  if (six && checkNdp(view, offset, end) === undefined)
+    return [withChecksum(formatNdp(parseNdp(view, offset, end)), valid)];
   const text = withChecksum(six ? formatIcmpv6Header(header) : formatIcmpHeader(header), valid);
   const body = offset + ICMP_HEADER;
   // A redirect counts as an error, but what follows it is an address, not a packet.

@@ -11,7 +11,15 @@ export type WireProblem =
   | 'bad-header-length'
   /** The length field of the whole is smaller than the header. */
   | 'bad-length'
+  /** A type field names something that this file does not read. */
+  | 'wrong-type'
   /** A flag that must be set is not. */
   | 'bad-flags'
   /** More IPv6 extension headers than we are willing to follow. */
-  | 'too-many-headers';
+  | 'too-many-headers'
+  /** It has crossed a router, which it must not. */
+  | 'bad-hop-limit'
+  /** Only where the standard makes the checksum part of being valid; else it is a question of its own. */
+  | 'bad-checksum'
+  /** An address that this message may not have. */
+  | 'bad-address';

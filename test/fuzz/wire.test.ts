@@ -1,5 +1,6 @@
 // Any bytes at all, through the printer (which walks every parser) and through each codec. A failure prints the seed and the bytes.
 import test, { type ExecutionContext } from 'ava';
+import { checkArp, emitArp, parseArp } from '../../lib/wire/arp.ts';
 import { checkEthernet, emitEthernetHeader, parseEthernetHeader } from '../../lib/wire/ethernet.ts';
 import {
   checkIcmp,
@@ -10,6 +11,7 @@ import {
 } from '../../lib/wire/icmp.ts';
 import { checkIpv4, emitIpv4Header, ipv4ChecksumIsValid, parseIpv4Header } from '../../lib/wire/ipv4.ts';
 import { checkIpv6, emitIpv6Header, parseIpv6Header, walkIpv6 } from '../../lib/wire/ipv6.ts';
+import { checkNdp, checkNdpPacket, emitNdp, parseNdp } from '../../lib/wire/ndp.ts';
 import { printFrame, printPacket } from '../../lib/wire/print.ts';
 import { checkTcp, emitTcpHeader, parseTcpHeader } from '../../lib/wire/tcp.ts';
 import { checkUdp, emitUdpHeader, parseUdpHeader } from '../../lib/wire/udp.ts';
@@ -29,7 +31,7 @@ function holds(t: ExecutionContext, condition: boolean, bytes: Uint8Array): void
   if (!condition) t.fail(because(bytes));
 }
 
-const LAYER = /^(Ethernet|IP|IPv4|IPv6|TCP|UDP|ICMP|ICMPv6|VXLAN|about|protocol|extension|fragment|\d+ bytes)\b/;
+const LAYER = /^(Ethernet|ARP|IP|IPv4|IPv6|TCP|UDP|ICMP|ICMPv6|VXLAN|about|protocol|extension|fragment|\d+ bytes)\b/;
 
 /** A line of layers that it knows, whatever the bytes, of bounded length. */
 function isALine(line: string): boolean {
@@ -169,6 +171,27 @@ const ethernet: Codec<ReturnType<typeof parseEthernetHeader>> = {
   likely: () => undefined,
   ignore: () => undefined,
 };
+const arp: Codec<ReturnType<typeof parseArp>> = {
+  name: 'ARP',
+  check: checkArp,
+  parse: parseArp,
+  emit: emitArp,
+  likely: (bytes) => bytes.set([0, 1, 8, 0, 6, 4]),
+  ignore: () => undefined,
+};
+const ndp: Codec<ReturnType<typeof parseNdp>> = {
+  name: 'NDP',
+  // Without options: those it does not know are not written again.
+  check: (view, offset, end) => checkNdp(view, offset, Math.min(end, offset + 24)),
+  parse: (view, offset) => parseNdp(view, offset, offset + 24),
+  emit: emitNdp,
+  likely: (bytes) => bytes.set([dice.pick([135, 136]), 0]),
+  ignore: (bytes) => {
+    bytes.fill(0, 2, 4);
+    bytes[4]! &= bytes[0] === 136 ? 0xe0 : 0;
+    bytes.fill(0, 5, 8);
+  },
+};
 const vxlan: Codec<ReturnType<typeof parseVxlanHeader>> = {
   name: 'VXLAN',
   check: checkVxlan,
@@ -214,6 +237,8 @@ fuzzCodec(udp);
 fuzzCodec(tcp);
 fuzzCodec(icmp);
 fuzzCodec(ethernet);
+fuzzCodec(arp);
+fuzzCodec(ndp);
 fuzzCodec(vxlan);
 
 test('an emitted IPv4 header has a checksum that holds', (t) => {
@@ -238,6 +263,18 @@ test('the walk over IPv6 extension headers ends, inside the packet', (t) => {
     const chain = walkIpv6(viewOf(bytes), 0, bytes.length);
     if (typeof chain === 'string') continue;
     holds(t, chain.offset <= bytes.length && chain.count <= 8, bytes);
+  }
+  t.pass();
+});
+
+test('neighbour discovery: the check ends, and what passes parses without reading beyond it', (t) => {
+  const messages = readVector('neighbors/linux').packets.map(({ bytes }) => bytes.subarray(14));
+  for (let round = 0; round < 3000; round++) {
+    const bytes = mutate(dice.pick(messages));
+    // The view ends with the bytes: an access behind them throws.
+    if (checkNdpPacket(viewOf(bytes), 0, bytes.length) === undefined)
+      parseNdp(viewOf(bytes), 40, 40 + bytes[4]! * 256 + bytes[5]!);
+    if (checkNdp(viewOf(bytes), 0, bytes.length) === undefined) parseNdp(viewOf(bytes), 0, bytes.length);
   }
   t.pass();
 });

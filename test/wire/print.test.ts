@@ -94,9 +94,21 @@ test('prints a frame of the vxlan backend with an ICMP error and what it is abou
 test('prints a frame that is not IP', (t) => {
   t.is(
     printFrame(hex('ffffffffffff 000000000001 0806 0001')),
-    'Ethernet 00:00:00:00:00:01 > ff:ff:ff:ff:ff:ff ARP | 2 bytes',
+    'Ethernet 00:00:00:00:00:01 > ff:ff:ff:ff:ff:ff ARP | ARP truncated (2 bytes)',
   );
   t.is(printFrame(hex('ffffffffffff')), 'Ethernet truncated (6 bytes)');
+});
+
+test('prints what follows an IPv4 header with protocol 4 or 41 as the packet it is', (t) => {
+  const four = '4500 0014 0000 0000 4001 66e7 0a000001 0a000002';
+  t.is(
+    printPacket(hex(`4500 0028 0000 0000 4004 66d0 0a000001 0a000002 ${four}`)),
+    'IPv4 10.0.0.1 > 10.0.0.2 ttl 64 id 0 | IPv4 10.0.0.1 > 10.0.0.2 ttl 64 id 0 | ICMP truncated (0 bytes)',
+  );
+  t.is(
+    printPacket(hex(`4500 003c 0000 0000 4029 6697 0a000001 0a000002 60000000 0000 3b 40 ${SIX}`)),
+    'IPv4 10.0.0.1 > 10.0.0.2 ttl 64 id 0 | IPv6 fd00::1 > fd00::2 hop-limit 64 | protocol 59',
+  );
 });
 
 test('looks into a tunnel only on the ports it is told', (t) => {
