@@ -1,18 +1,23 @@
 /** Which leases become routes, and why the others do not. Pure: flannel takes every lease as it is; we do not. */
 import { formatIpv4, type Ipv4 } from '../addr/ipv4.ts';
+import { formatIpv6, type Ipv6 } from '../addr/ipv6.ts';
 import {
   formatPrefix,
   type Ipv4Prefix,
   type Ipv6Prefix,
   ipv4Prefix,
+  ipv6Prefix,
   type Prefix,
   prefixContains,
   prefixesOverlap,
 } from '../addr/prefix.ts';
+import { quoteText } from '../lease/go-json.ts';
 import type { Lease, SubnetPair } from '../lease/lease.ts';
 
 /** What this host is, as far as leases can contradict it. */
 export interface OwnPlace {
+  /** Of our own leases: '' for udp and alloc. Leases of other backends are not ours to route to. */
+  readonly backendType: string;
   readonly own: SubnetPair;
   readonly network: Ipv4Prefix;
   readonly ipv6Network: Ipv6Prefix | undefined;
@@ -27,18 +32,21 @@ export interface PeerPrefixes {
 }
 
 export interface RefusedLease {
-  /** "10.244.7.0/24" */
+  /** "10.244.7.0/24"; the IPv6 subnet where only that part of a lease is not used. */
   readonly subnet: string;
   readonly publicIp: string;
   readonly reason: string;
 }
 
-/** Sorts leases into peers, in the order given, and refused ones. The own lease is in neither. */
-export function sortLeases(
-  leases: readonly Lease[],
-  place: OwnPlace,
-): { peers: PeerPrefixes[]; refused: RefusedLease[] } {
-  const peers = new Map<Ipv4, Prefix[]>();
+export interface SortedLeases {
+  /** What can be routed to, in the order given; an IPv6 subnet that is of no use to us is left out of its lease. */
+  readonly usable: readonly Lease[];
+  readonly refused: readonly RefusedLease[];
+}
+
+/** Sorts leases into those of peers and refused ones. The own lease is in neither. */
+export function sortLeases(leases: readonly Lease[], place: OwnPlace): SortedLeases {
+  const usable: Lease[] = [];
   const refused: RefusedLease[] = [];
   for (const lease of leases) {
     const { subnets, attrs } = lease;
@@ -50,19 +58,31 @@ export function sortLeases(
       refused.push({ subnet: formatPrefix(subnets.ipv4), publicIp: formatIpv4(attrs.publicIp), reason });
       continue;
     }
+    const ipv6 = subnets.ipv6 !== undefined && isUsable6(subnets.ipv6, place) ? subnets.ipv6 : undefined;
+    usable.push({ ...lease, subnets: { ipv4: subnets.ipv4, ipv6 } });
+  }
+  return { usable, refused };
+}
+
+/** All subnets of a host together, whatever number of leases they come from. */
+export function groupByPublicIp(leases: readonly Lease[]): PeerPrefixes[] {
+  const peers = new Map<Ipv4, Prefix[]>();
+  for (const { subnets, attrs } of leases) {
     const prefixes = peers.get(attrs.publicIp) ?? [];
     prefixes.push(subnets.ipv4);
-    if (subnets.ipv6 !== undefined && isUsable6(subnets.ipv6, place)) prefixes.push(subnets.ipv6);
+    if (subnets.ipv6 !== undefined) prefixes.push(subnets.ipv6);
     peers.set(attrs.publicIp, prefixes);
   }
-  return { peers: [...peers].map(([publicIp, prefixes]) => ({ publicIp, prefixes })), refused };
+  return [...peers].map(([publicIp, prefixes]) => ({ publicIp, prefixes }));
 }
 
 function whyNot({ subnets, attrs }: Lease, place: OwnPlace): string | undefined {
+  const theirs = backendName(attrs.backendType);
+  const ours = backendName(place.backendType);
+  if (theirs !== ours) return `its backend type is ${theirs}, ours is ${ours}`;
   const { publicIp } = attrs;
   if (place.addresses.includes(publicIp)) return 'its PublicIP is this host';
-  const first = publicIp >>> 24;
-  if (first === 0 || first === 127 || publicIp >= 0xe0000000) return 'its PublicIP is not a host address';
+  if (!isHostAddress4(publicIp)) return 'its PublicIP is not a host address';
   // A datagram to such a peer would be routed into the overlay again, for ever.
   if (prefixContains(place.network, ipv4Prefix(publicIp, 32))) return 'its PublicIP lies inside the overlay network';
   if (!prefixContains(place.network, subnets.ipv4)) return 'its subnet lies outside the network';
@@ -70,7 +90,40 @@ function whyNot({ subnets, attrs }: Lease, place: OwnPlace): string | undefined 
   return undefined;
 }
 
+/** flannel's udp and alloc write no type, and so cannot be told from each other; a lease written by hand may name them. */
+function backendName(type: string): string {
+  if (type === '' || type === 'alloc') return 'udp';
+  return /^[a-z0-9-]{1,20}$/.test(type) ? type : quoteText(type, 40);
+}
+
+function isHostAddress4(address: Ipv4): boolean {
+  const first = address >>> 24;
+  return first !== 0 && first !== 127 && address < 0xe0000000;
+}
+
+/** False for what no host can be reached at from elsewhere: ::, ::1, multicast, link-local, IPv4-mapped. RFC 4291 §2.4. */
+export function isHostAddress6(address: Ipv6): boolean {
+  if (address >> 120n === 0xffn || address >> 118n === 0xfe80n >> 6n) return false;
+  return address >> 32n !== 0xffffn && address > 1n;
+}
+
 function isUsable6(prefix: Ipv6Prefix, place: OwnPlace): boolean {
   if (place.ipv6Network === undefined || !prefixContains(place.ipv6Network, prefix)) return false;
   return place.own.ipv6 === undefined || !prefixesOverlap(prefix, place.own.ipv6);
+}
+
+/** Where this host is on the IPv6 underlay. */
+export interface OwnPlace6 {
+  readonly network: Ipv6Prefix;
+  readonly addresses: readonly Ipv6[];
+}
+
+/** Why a usable lease's IPv6 subnet cannot be reached over an IPv6 underlay; undefined when it can. */
+export function whyNot6({ attrs: { publicIpv6 } }: Lease, place: OwnPlace6): string | undefined {
+  if (publicIpv6 === undefined) return 'it has no PublicIPv6';
+  if (place.addresses.includes(publicIpv6)) return 'its PublicIPv6 is this host';
+  if (!isHostAddress6(publicIpv6)) return `its PublicIPv6 ${formatIpv6(publicIpv6)} is not a host address`;
+  if (prefixContains(place.network, ipv6Prefix(publicIpv6, 128)))
+    return 'its PublicIPv6 lies inside the overlay network';
+  return undefined;
 }

@@ -21,10 +21,12 @@ import { openTun } from '../sys/tun.ts';
 import { openUdpSocket, socketAddress } from '../sys/udp-socket.ts';
 import type { Backend, BackendOptions, BackendRoute } from './backend.ts';
 import { Offloads } from './offload.ts';
-import { type RefusedLease, sortLeases } from './peer-leases.ts';
+import { integerOption } from './option.ts';
+import { groupByPublicIp, type RefusedLease, sortLeases } from './peer-leases.ts';
 
 const DEVICE = 'flannel0';
 const DEFAULT_PORT = 8285;
+const PORTS = { min: 1, max: 65535 };
 /** Outer IPv4 20 + outer UDP 8. */
 const OVERHEAD = 20 + 8;
 /** Our choice; flannel leaves the kernel's 500, which bursts of small packets overrun. */
@@ -44,20 +46,9 @@ interface Engine {
 
 /** Creates the device, its address and route, the socket and the data-plane thread. Codes: see openTun, openUdpSocket. */
 export async function startUdpBackend(options: BackendOptions): Promise<Backend> {
-  const backend = new UdpBackend(options, portOf(options.config.backend));
+  const backend = new UdpBackend(options, integerOption(options.config.backend, 'Port', PORTS) ?? DEFAULT_PORT);
   await backend.open();
   return backend;
-}
-
-/** flannel decodes `Port` without regard to case; unset is 8285. */
-function portOf(config: Readonly<Record<string, unknown>>): number {
-  const key = Object.keys(config).findLast((name) => name.toLowerCase() === 'port');
-  const value = key === undefined ? undefined : config[key];
-  if (value === undefined || value === null) return DEFAULT_PORT;
-  if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 65535) return value;
-  throw new WeftError('CONFIG_INVALID', `Backend.Port is ${JSON.stringify(value)}, allowed are 1 to 65535`, {
-    hint: 'correct the network configuration in etcd and start again',
-  });
 }
 
 class UdpBackend implements Backend {
@@ -147,7 +138,8 @@ class UdpBackend implements Backend {
 
   setLeases(leases: readonly Lease[]): void {
     const { config, external, own, log } = this.#options;
-    const { peers, refused } = sortLeases(leases, {
+    const { usable, refused } = sortLeases(leases, {
+      backendType: '',
       own,
       network: config.network,
       ipv6Network: config.ipv6?.network,
@@ -158,7 +150,7 @@ class UdpBackend implements Backend {
       if (!known) log.warn(lease, 'A lease is not used');
     }
     this.#refused = refused;
-    this.#routes = peers.map(({ publicIp, prefixes }) => ({
+    this.#routes = groupByPublicIp(usable).map(({ publicIp, prefixes }) => ({
       publicIp,
       socketAddress: socketAddress(publicIp, this.port),
       prefixes,

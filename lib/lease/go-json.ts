@@ -82,7 +82,7 @@ export function quoteText(text: string, maxLength = 80): string {
 }
 
 /** Go's simple case folding of ASCII letters; two letters outside ASCII fold to ASCII ones: U+017F to S, U+212A to K. */
-function foldKey(key: string): string {
+export function foldKey(key: string): string {
   return key
     .replaceAll('\u017f', 's')
     .replaceAll('\u212a', 'k')

@@ -2,11 +2,12 @@ import test from 'ava';
 import { parseIpv4 } from '../../lib/addr/ipv4.ts';
 import type { Ipv4Prefix, Ipv6Prefix } from '../../lib/addr/prefix.ts';
 import { formatPrefix } from '../../lib/addr/prefix.ts';
-import { type OwnPlace, sortLeases } from '../../lib/backend/peer-leases.ts';
+import { groupByPublicIp, isHostAddress6, type OwnPlace, sortLeases } from '../../lib/backend/peer-leases.ts';
 import type { Lease } from '../../lib/lease/lease.ts';
 import { prefix } from '../fastpath/harness.ts';
 
 const PLACE: OwnPlace = {
+  backendType: '',
   own: { ipv4: prefix('10.244.1.0/24') as Ipv4Prefix, ipv6: prefix('fd00:1::/64') as Ipv6Prefix },
   network: prefix('10.244.0.0/16') as Ipv4Prefix,
   ipv6Network: prefix('fd00::/16') as Ipv6Prefix,
@@ -31,7 +32,7 @@ function lease(subnet: string, publicIp: string, ipv6?: string): Lease {
 }
 
 test('leases of other hosts become peers, those of one host together', (t) => {
-  const { peers, refused } = sortLeases(
+  const { usable, refused } = sortLeases(
     [
       lease('10.244.2.0/24', '192.0.2.2', 'fd00:2::/64'),
       lease('10.244.3.0/24', '192.0.2.3'),
@@ -41,13 +42,13 @@ test('leases of other hosts become peers, those of one host together', (t) => {
   );
   t.deepEqual(refused, []);
   t.deepEqual(
-    peers.map((peer) => peer.prefixes.map(formatPrefix)),
+    groupByPublicIp(usable).map((peer) => peer.prefixes.map(formatPrefix)),
     [['10.244.2.0/24', 'fd00:2::/64', '10.244.4.0/24'], ['10.244.3.0/24']],
   );
 });
 
 test('the own lease is neither a peer nor refused', (t) => {
-  t.deepEqual(sortLeases([lease('10.244.1.0/24', '192.0.2.1')], PLACE), { peers: [], refused: [] });
+  t.deepEqual(sortLeases([lease('10.244.1.0/24', '192.0.2.1')], PLACE), { usable: [], refused: [] });
 });
 
 const bad: readonly [string, Lease, RegExp][] = [
@@ -68,14 +69,36 @@ const bad: readonly [string, Lease, RegExp][] = [
 
 for (const [name, one, reason] of bad) {
   test(`refused without harm to the others: ${name}`, (t) => {
-    const { peers, refused } = sortLeases([one, lease('10.244.9.0/24', '192.0.2.9')], PLACE);
-    t.is(peers.length, 1);
+    const { usable, refused } = sortLeases([one, lease('10.244.9.0/24', '192.0.2.9')], PLACE);
+    t.is(usable.length, 1);
     t.is(refused.length, 1);
     t.regex(refused[0]!.reason, reason);
   });
 }
 
 test('a foreign IPv6 subnet is left out, the IPv4 one stays', (t) => {
-  const { peers } = sortLeases([lease('10.244.2.0/24', '192.0.2.2', '2001:db8::/64')], PLACE);
-  t.deepEqual(peers[0]!.prefixes.map(formatPrefix), ['10.244.2.0/24']);
+  const { usable, refused } = sortLeases([lease('10.244.2.0/24', '192.0.2.2', '2001:db8::/64')], PLACE);
+  t.is(usable[0]!.subnets.ipv6, undefined);
+  t.deepEqual(refused, []);
+});
+
+test('leases of another backend are refused, and the reason names both', (t) => {
+  const reasonFor = (theirs: string, ours: string): string | undefined => {
+    const one = lease('10.244.2.0/24', '192.0.2.2');
+    const place = { ...PLACE, backendType: ours };
+    return sortLeases([{ ...one, attrs: { ...one.attrs, backendType: theirs } }], place).refused[0]?.reason;
+  };
+  t.is(reasonFor('vxlan', ''), 'its backend type is vxlan, ours is udp');
+  t.is(reasonFor('', 'vxlan'), 'its backend type is udp, ours is vxlan');
+  t.is(reasonFor('ipip', 'host-gw'), 'its backend type is ipip, ours is host-gw');
+  for (const same of ['', 'udp', 'alloc']) t.is(reasonFor(same, ''), undefined, 'udp and alloc write no type');
+  t.is(reasonFor('vxlan', 'vxlan'), undefined);
+  t.is(reasonFor('\u001b[31mred', ''), 'its backend type is "\\u001b[31mred", ours is udp');
+});
+
+test('addresses at which no other host can be are no IPv6 underlay addresses', (t) => {
+  const parse = (text: string): bigint => (prefix(`${text}/128`) as Ipv6Prefix).address;
+  for (const text of ['::', '::1', 'ff02::1', 'fe80::1', 'febf::1', '::ffff:192.0.2.1'])
+    t.false(isHostAddress6(parse(text)), text);
+  for (const text of ['2001:db8::1', 'fd00::1', 'fec0::1', '::2']) t.true(isHostAddress6(parse(text)), text);
 });
