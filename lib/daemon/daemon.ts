@@ -35,6 +35,7 @@ import {
   toWaitReason,
 } from './replies.ts';
 import { readPreviousSubnet, writeSubnetEnv } from './subnet-env.ts';
+import { VtepMacs } from './vtep-macs.ts';
 
 /** What the daemon takes from its process; tests give their own. */
 export interface DaemonHost {
@@ -78,6 +79,7 @@ export class Daemon {
   #config: NetworkConfig | undefined;
   #external: ExternalInterface | undefined;
   #own: OwnLease | undefined;
+  #vtepMacs: VtepMacs | undefined;
   #backend: Backend | undefined;
   #follower: LeaseFollower | undefined;
 
@@ -102,10 +104,11 @@ export class Daemon {
   }
 
   async #start(): Promise<void> {
-    const { options, store, log, signal } = this.#host;
+    const { options, store, log, random, signal } = this.#host;
     checkPrivileges();
     const previous = await readPreviousSubnet(options.subnetFile);
     await this.#serve();
+    this.#vtepMacs = await VtepMacs.load({ directory: options.stateDir, log, random });
     // Chosen again below: this one is for an error before the wait for etcd rather than after it.
     chooseExternalInterface(options.interface, readHostNetwork());
 
@@ -150,7 +153,10 @@ export class Daemon {
     previous: SubnetPair | undefined,
   ): Promise<OwnLease> {
     const { store, log } = this.#host;
-    const attrs = kind.leaseAttrs(external, config, () => 0);
+    const macs = this.#vtepMacs!;
+    if (kind.vtep) macs.settle('', external.publicIp, await this.#persist(() => store.leases()));
+    const attrs = kind.leaseAttrs(external, config, (device) => macs.macOf('', device));
+    await macs.save();
     const own = await this.#persist(() => store.acquire({ config, attrs, previous }));
     this.#own = own;
     const { ipv4, expiresAt, origin } = toLeaseStatus(own, store.health());
@@ -176,7 +182,7 @@ export class Daemon {
       offload,
       sourceCheck,
       tos,
-      vtepMac: () => 0,
+      vtepMac: (device) => this.#vtepMacs!.macOf('', device),
       engines: new SharedEngines(),
       log,
     });

@@ -3,16 +3,15 @@
  * WriteSubnetFile. A reader never sees half a file, and flannel's CNI plugin crashes on a line without "=", so there are no
  * comments in it.
  */
-import { randomBytes } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
-import { lstat, mkdir, open, rename, unlink } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { lstat, open } from 'node:fs/promises';
 import { formatIpv4 } from '../addr/ipv4.ts';
 import { formatIpv6 } from '../addr/ipv6.ts';
 import { formatPrefix, parsePrefix } from '../addr/prefix.ts';
 import { messageOf, WeftError } from '../error.ts';
 import type { SubnetPair } from '../lease/lease.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
+import { replaceFile } from './atomic-file.ts';
 
 export interface SubnetEnv {
   readonly config: NetworkConfig;
@@ -74,47 +73,19 @@ export async function readPreviousSubnet(path: string): Promise<SubnetPair | und
   }
 }
 
+/** CNI plugins under other users read the file. */
+const MODES = { file: 0o644, directory: 0o755 };
+
 /**
- * Replaces the file in one step: a temporary file in the same directory, fsync, rename. The directory is made (0755) if it
- * is not there; the file is 0644. Throws WeftError SUBNET_FILE_REFUSED; the old file is then whole.
+ * Replaces the file in one step. The directory is made (0755) if it is not there; the file is 0644. Throws WeftError
+ * SUBNET_FILE_REFUSED; the old file is then whole.
  */
 export async function writeSubnetEnv(path: string, env: SubnetEnv): Promise<void> {
-  const directory = dirname(path);
-  const temporary = join(directory, `.${basename(path)}.${randomBytes(6).toString('hex')}`);
   await regularFileOrNothing(path);
   try {
-    await mkdir(directory, { recursive: true, mode: 0o755 });
-    await writeAndSync(temporary, formatSubnetEnv(env));
-    await rename(temporary, path);
-    await syncDirectory(directory);
+    await replaceFile(path, formatSubnetEnv(env), MODES);
   } catch (error) {
-    await unlink(temporary).catch(() => undefined);
     throw refused(path, `writing it failed: ${messageOf(error)}`, error);
-  }
-}
-
-async function writeAndSync(path: string, text: string): Promise<void> {
-  const file = await open(
-    path,
-    constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
-    0o644,
-  );
-  try {
-    // The umask may have taken bits that CNI plugins under other users need.
-    await file.chmod(0o644);
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
   }
 }
 

@@ -1,7 +1,7 @@
 /** Leases in etcd, under flannel's keys: `<prefix>/config` and `<prefix>/subnets/<subnets>`. */
 import { messageOf, WeftError } from '../error.ts';
 import { chooseSubnets } from '../lease/allocate.ts';
-import type { SubnetPair } from '../lease/lease.ts';
+import type { Lease, SubnetPair } from '../lease/lease.ts';
 import { encodeLeaseAttrs } from '../lease/lease-attrs.ts';
 import { type NetworkConfig, parseNetworkConfig } from '../lease/network-config.ts';
 import { formatSubnetKey } from '../lease/subnet-key.ts';
@@ -98,6 +98,11 @@ export class EtcdLeaseStore implements LeaseStore {
         hint: `for example: ${example}`,
       });
     }
+  }
+
+  async leases(): Promise<readonly Lease[]> {
+    const { kvs } = await this.#client.range(this.#range());
+    return new LeaseView(this.#room.length, this.#skipped).list(kvs);
   }
 
   async acquire(request: AcquireRequest): Promise<OwnLease> {

@@ -14,6 +14,9 @@ export interface LeaseStore {
    */
   networkConfig(): Promise<NetworkConfig>;
 
+  /** All leases there are now, the own one included; what does not parse is skipped. Codes: STORE_UNREACHABLE, STORE_DENIED. */
+  leases(): Promise<readonly Lease[]>;
+
   /**
    * Takes this node's lease: the one that already carries its PublicIP if it fits the configuration, else `previous` if
    * nobody overlaps it and it fits, else a random one of the first 100 free subnets. Every write is a compare-and-swap;

@@ -237,3 +237,15 @@ test('refuses a renewal margin that is not shorter than the lease', (t) => {
     code: 'STORE_OPTIONS_INVALID',
   });
 });
+
+test('all leases can be listed once, and what does not parse is skipped', async (t) => {
+  const { open, other, room } = setUp(t);
+  const { store } = open();
+  t.deepEqual(await store.leases(), []);
+  await other.put(`${room}10.5.7.0-24`, udpValue('192.0.2.7'));
+  await other.put(`${room}nonsense`, udpValue('192.0.2.8'));
+  await store.acquire(request('192.0.2.1'));
+  const listed = await store.leases();
+  t.deepEqual(listed.map(({ subnets }) => formatSubnetKey(subnets)).toSorted(), ['10.5.1.0-24', '10.5.7.0-24']);
+  t.is(store.health().skipped, 1);
+});
