@@ -1,4 +1,4 @@
-/** TUN devices: include/uapi/linux/if_tun.h, Documentation/networking/tuntap.rst. */
+/** TUN and TAP devices: include/uapi/linux/if_tun.h, Documentation/networking/tuntap.rst. */
 import { WeftError } from '../error.ts';
 import { Errno, SyscallError } from './errno.ts';
 import { close, errno, ioctl, ioctlValue, open } from './ffi.ts';
@@ -6,6 +6,7 @@ import { close, errno, ioctl, ioctlValue, open } from './ffi.ts';
 const TUNSETIFF = 0x400454ca;
 const TUNSETOFFLOAD = 0x400454d0;
 const IFF_TUN = 0x0001;
+const IFF_TAP = 0x0002;
 const IFF_NO_PI = 0x1000;
 const IFF_VNET_HDR = 0x4000;
 /** Fail with EBUSY instead of joining a device that exists. */
@@ -32,54 +33,69 @@ export interface TunDevice {
 /**
  * Creates the TUN device `name` without packet information, non-blocking; with `vnetHeader` each packet carries a
  * virtio_net_hdr of 10 bytes. The device goes when the descriptor is closed.
- * Codes: NO_TUN_DEVICE, NOT_PERMITTED, DEVICE_BUSY, or the errno's name.
+ * Codes: NO_TUN_DEVICE, NOT_PERMITTED, DEVICE_BUSY, BAD_NAME, or the errno's name.
  */
 export function openTun(name: string, vnetHeader: boolean): TunDevice {
-  const fd = open('/dev/net/tun', O_RDWR | O_NONBLOCK | O_CLOEXEC);
-  if (fd < 0) throw tunUnavailable(errno());
-  const request = new Uint8Array(IFREQ_SIZE);
+  return openDevice('TUN', name, vnetHeader);
+}
+
+/** As openTun, but a TAP: it carries Ethernet frames. Its MAC address is random: RouteNetlink.setLinkAddress. */
+export function openTap(name: string, vnetHeader: boolean): TunDevice {
+  return openDevice('TAP', name, vnetHeader);
+}
+
+type DeviceKind = 'TUN' | 'TAP';
+
+function openDevice(kind: DeviceKind, name: string, vnetHeader: boolean): TunDevice {
   const encoded = new TextEncoder().encode(name);
-  if (encoded.length >= IFNAMSIZ) {
-    close(fd);
+  if (encoded.length >= IFNAMSIZ)
     throw new WeftError('BAD_NAME', `Device name "${name}" is longer than ${IFNAMSIZ - 1} bytes`);
-  }
+  const fd = open('/dev/net/tun', O_RDWR | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0) throw cloneDeviceFailed(errno());
+  const request = new Uint8Array(IFREQ_SIZE);
   request.set(encoded);
-  const flags = IFF_TUN | IFF_NO_PI | IFF_TUN_EXCL | (vnetHeader ? IFF_VNET_HDR : 0);
+  const mode = kind === 'TUN' ? IFF_TUN : IFF_TAP;
+  const flags = mode | IFF_NO_PI | IFF_TUN_EXCL | (vnetHeader ? IFF_VNET_HDR : 0);
   new DataView(request.buffer).setUint16(IFNAMSIZ, flags, true);
   if (ioctl(fd, TUNSETIFF, request) < 0) {
     const value = errno();
     close(fd);
-    throw attachFailed(name, value);
+    throw attachFailed(kind, name, value);
   }
   return { fd, name };
 }
 
-function tunUnavailable(value: number): WeftError {
+function cloneDeviceFailed(value: number): WeftError {
   const cause = new SyscallError('open', '"/dev/net/tun"', value);
-  if (value === Errno.EACCES || value === Errno.EPERM) return notPermitted('open /dev/net/tun', cause);
+  if (value === Errno.EACCES) {
+    return new WeftError('NOT_PERMITTED', `Not permitted to open /dev/net/tun: ${cause.message}`, {
+      cause,
+      hint: 'the file is closed to this user: run as root, or "chmod 0666 /dev/net/tun" (devices still take CAP_NET_ADMIN)',
+    });
+  }
+  // Device cgroups say EPERM, whatever the file's mode.
   return new WeftError('NO_TUN_DEVICE', `Cannot open /dev/net/tun: ${cause.message}`, {
     cause,
     hint: 'load the module with "modprobe tun"; in a container pass the device, for example --device /dev/net/tun',
   });
 }
 
-function attachFailed(name: string, value: number): WeftError {
-  const cause = new SyscallError('ioctl TUNSETIFF', `TUN device "${name}"`, value);
-  if (value === Errno.EPERM) return notPermitted(`create TUN device "${name}"`, cause);
+function attachFailed(kind: DeviceKind, name: string, value: number): WeftError {
+  const object = `${kind} device "${name}"`;
+  const cause = new SyscallError('ioctl TUNSETIFF', object, value);
+  if (value === Errno.EPERM) {
+    return new WeftError('NOT_PERMITTED', `Not permitted to create ${object}: ${cause.message}`, {
+      cause,
+      hint: 'run as root, or give the process CAP_NET_ADMIN',
+    });
+  }
   if (value === Errno.EBUSY) {
-    return new WeftError('DEVICE_BUSY', `Cannot create TUN device "${name}": a device of that name exists`, {
+    return new WeftError('DEVICE_BUSY', `Cannot create ${object}: a device of that name exists`, {
       cause,
       hint: `another weftd or flanneld may be running here; see "ip -d link show ${name}"`,
     });
   }
   return cause;
-}
-
-function notPermitted(what: string, cause: SyscallError): WeftError {
-  return new WeftError('NOT_PERMITTED', `Not permitted to ${what}: ${cause.message}`, {
-    cause,
-    hint: 'run as root, or give the process CAP_NET_ADMIN',
-  });
 }
 
 /** Says which unfinished packets we take from the device (TUN_F_*). Returns 0 or the errno: EINVAL means "not this kernel". */
