@@ -20,6 +20,7 @@ function slash24(number: number): Prefix {
 function describe(event: NetlinkEvent): string {
   if (event.kind === 'link') return `${event.change} link ${event.link.name}`;
   if (event.kind === 'address') return `${event.change} address ${formatIp(event.address.address)}`;
+  if (event.kind === 'neighbor') return `${event.change} neighbor ${formatIp(event.neighbor.address)}`;
   const { destination } = event.route;
   return `${event.change} route ${destination === undefined ? 'default' : formatPrefix(destination)}`;
 }
@@ -75,6 +76,33 @@ test('reports only the kinds it was asked for', (t) => {
     'removed address 10.1.1.1',
   ]);
   monitor.close();
+});
+
+test('reports neighbours that are set, replaced and removed, and not the FDB of a bridge', (t) => {
+  ip('link', 'add', 'v0', 'type', 'veth', 'peer', 'name', 'v1');
+  ip('link', 'add', 'br0', 'type', 'bridge');
+  ip('link', 'set', 'v0', 'master', 'br0', 'up');
+  ip('link', 'set', 'br0', 'up');
+  const netlink = RouteNetlink.open();
+  const { index } = netlink.linkByName('br0')!;
+  const monitor = NetlinkMonitor.open({ kinds: ['neighbor'] });
+  const neighbor = { interfaceIndex: index, address: parseIpv4('10.244.1.0')!, mac: 0x02420af40100 };
+  netlink.setNeighbor(neighbor);
+  netlink.setNeighbor({ ...neighbor, mac: 0x02420af40199 });
+  execFileSync('bridge', ['fdb', 'add', '02:00:00:00:00:77', 'dev', 'v0', 'master', 'static']);
+  netlink.deleteNeighbor(index, neighbor.address);
+  const events = monitor.drain();
+  t.not(events, 'overrun');
+  if (events === 'overrun') return;
+  const ours = events.filter((event) => event.kind === 'neighbor' && event.neighbor.address === neighbor.address);
+  t.like(ours[0], { change: 'set', neighbor: { ...neighbor, permanent: true } });
+  t.like(ours[1], { change: 'set', neighbor: { mac: 0x02420af40199, permanent: true } });
+  t.is(ours.at(-1)?.change, 'removed');
+  t.true(events.every((event) => event.kind === 'neighbor'));
+  monitor.close();
+  netlink.deleteLink(index);
+  ip('link', 'del', 'v0');
+  netlink.close();
 });
 
 test('a flood that overruns the subscription is reported, and the next events arrive again', (t) => {

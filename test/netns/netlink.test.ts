@@ -2,9 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { parseIpv4 } from '../../lib/addr/ipv4.ts';
 import { parseIpv6 } from '../../lib/addr/ipv6.ts';
+import { formatMac, parseMac } from '../../lib/addr/mac.ts';
 import { formatPrefix, type Prefix, parsePrefix } from '../../lib/addr/prefix.ts';
 import { WeftError } from '../../lib/error.ts';
-import { setns, unshare } from '../../lib/sys/ffi.ts';
+import { close, sendto, setns, unshare } from '../../lib/sys/ffi.ts';
 import { RTM_GETADDR } from '../../lib/sys/netlink/abi.ts';
 import { formatIp, type IpAddress } from '../../lib/sys/netlink/ip.ts';
 import {
@@ -17,6 +18,8 @@ import {
   routeIsFor,
 } from '../../lib/sys/netlink/rtnetlink.ts';
 import { NetlinkSocket } from '../../lib/sys/netlink/socket.ts';
+import { writeInterfaceSysctl } from '../../lib/sys/sysctl.ts';
+import { openUdpSocket, socketAddress } from '../../lib/sys/udp-socket.ts';
 import { CLONE_NEWNET, testInFreshNamespace } from './enter.ts';
 
 // One namespace: lo, and a veth pair v0 - v1, both ends here.
@@ -68,7 +71,7 @@ test('lists the links that ip(8) lists', (t) => {
       mtu: link.mtu,
       up: link.up,
       kind: link.kind,
-      mac: Array.from(link.mac ?? [], (byte) => byte.toString(16).padStart(2, '0')).join(':'),
+      mac: link.mac === undefined ? undefined : formatMac(link.mac),
       txQueueLength: link.txQueueLength,
       gsoMaxSize: link.gsoMaxSize,
     }));
@@ -86,6 +89,133 @@ test('changes MTU, transmit queue length and state of a link', (t) => {
     t.like(ipJson('link', 'show', 'v0')[0], { mtu: 1472, txqlen: 500 });
     netlink.setLinkUp(index);
     t.true(netlink.linkByName('v0')?.up);
+  });
+});
+
+test('changes the MAC address of a link, also while it is up', (t) => {
+  withVeth((netlink, { index }) => {
+    const mac = parseMac('ce:d5:64:45:4c:9e')!;
+    netlink.setLinkAddress(index, mac);
+    t.is(netlink.linkByIndex(index)?.mac, mac);
+    t.is(ipJson('link', 'show', 'v0')[0]?.address, 'ce:d5:64:45:4c:9e');
+    t.throws(() => netlink.setLinkAddress(index, parseMac('01:00:00:00:00:01')!), {
+      code: 'EADDRNOTAVAIL',
+      message: /^Cannot set address 01:00:00:00:00:01 on link v0: EADDRNOTAVAIL/,
+    });
+  });
+});
+
+test('tells VNI, port and families of kernel VXLAN devices', (t) => {
+  const devices: [string, string[], Link['vxlan']][] = [
+    ['x4', ['id', '1', 'local', '192.0.2.1', 'dstport', '4789'], { vni: 1, port: 4789, families: [4] }],
+    ['x6', ['id', '16777215', 'local', 'fd00::1', 'dstport', '8472'], { vni: 0xffffff, port: 8472, families: [6] }],
+    ['any', ['external', 'dstport', '4790'], { vni: 0, port: 4790, families: [4, 6] }],
+  ];
+  const netlink = RouteNetlink.open();
+  for (const [name, options, expected] of devices) {
+    ip('link', 'add', name, 'type', 'vxlan', ...options);
+    t.deepEqual(netlink.linkByName(name)?.vxlan, expected);
+    ip('link', 'del', name);
+  }
+  t.is(netlink.linkByName('lo')?.vxlan, undefined);
+  netlink.close();
+});
+
+test('counts what a link carried, as ip(8) does', (t) => {
+  ip('link', 'add', 'v0', 'type', 'veth', 'peer', 'name', 'v1');
+  const netlink = RouteNetlink.open();
+  // Nothing is sent but what this test sends.
+  for (const name of ['v0', 'v1']) {
+    writeInterfaceSysctl('ipv6', name, 'disable_ipv6', '1');
+    ip('link', 'set', name, 'up');
+  }
+  ip('addr', 'add', '192.0.2.1/24', 'dev', 'v0');
+  ip('neigh', 'add', '192.0.2.2', 'lladdr', '02:00:00:00:00:02', 'dev', 'v0');
+  const udp = openUdpSocket(ip4('192.0.2.1'), 0, 1 << 16);
+  const to = socketAddress(ip4('192.0.2.2'), 9);
+  for (let count = 0; count < 3; count++) t.is(sendto(udp, new Uint8Array(58), 58, 0, to, to.length), 58);
+  // The last one finds the other end down.
+  ip('link', 'set', 'v1', 'down');
+  sendto(udp, new Uint8Array(58), 58, 0, to, to.length);
+  close(udp);
+  for (const name of ['v0', 'v1']) {
+    const { rxPackets, txPackets, rxBytes, txBytes, rxErrors, txErrors, rxDropped, txDropped } =
+      netlink.linkStats(name)!;
+    const [theirs] = ipJson('-s', 'link', 'show', name);
+    const { rx, tx } = theirs!.stats64 as Record<'rx' | 'tx', Record<string, number>>;
+    t.deepEqual(
+      [rxPackets, rxBytes, rxErrors, rxDropped, txPackets, txBytes, txErrors, txDropped].map(Number),
+      [rx.packets, rx.bytes, rx.errors, rx.dropped, tx.packets, tx.bytes, tx.errors, tx.dropped].map(Number),
+    );
+  }
+  t.like(netlink.linkStats('v0'), { txPackets: 3n, txBytes: 300n, rxPackets: 0n });
+  t.like(netlink.linkStats('v1'), { txPackets: 0n, rxPackets: 3n, rxBytes: 300n });
+  t.is(netlink.linkStats('v9'), undefined);
+  t.is(netlink.linkStats('sixteen-letters-'), undefined);
+  netlink.close();
+  ip('link', 'del', 'v0');
+});
+
+test('sets, replaces, lists and deletes permanent neighbours of both families', (t) => {
+  withVeth((netlink, { index }) => {
+    const peers = [
+      { interfaceIndex: index, address: ip4('10.244.1.0'), mac: parseMac('02:42:0a:f4:01:00')! },
+      { interfaceIndex: index, address: ip6('fd00:1::'), mac: parseMac('fe:dc:ba:98:76:54')! },
+    ];
+    for (const peer of peers) {
+      // What was learned before has to give way.
+      ip('neigh', 'add', formatIp(peer.address), 'lladdr', '02:00:00:00:00:01', 'dev', 'v0', 'nud', 'stale');
+      const learned = netlink.neighbors().find(({ address }) => address === peer.address);
+      t.like(learned, { interfaceIndex: index, mac: parseMac('02:00:00:00:00:01'), permanent: false });
+      netlink.setNeighbor(peer);
+      netlink.setNeighbor(peer);
+      const ours = netlink.neighbors().filter(({ address }) => address === peer.address);
+      t.deepEqual(ours, [{ ...peer, state: 0x80, permanent: true }]);
+      const theirs = ipJson('neigh', 'show', formatIp(peer.address));
+      t.like(theirs[0], { dev: 'v0', lladdr: formatMac(peer.mac), state: ['PERMANENT'] });
+    }
+    for (const { address } of peers) {
+      netlink.deleteNeighbor(index, address);
+      t.is(
+        netlink.neighbors().find((neighbor) => neighbor.address === address && neighbor.permanent),
+        undefined,
+      );
+    }
+    t.throws(() => netlink.deleteNeighbor(index, ip4('10.244.9.9')), {
+      instanceOf: NetlinkError,
+      code: 'ENOENT',
+      message: /^Cannot delete neighbor 10\.244\.9\.9 dev v0: ENOENT/,
+    });
+    t.throws(() => netlink.setNeighbor({ ...peers[0]!, interfaceIndex: 4_000_000 }), { code: 'ENODEV' });
+  });
+});
+
+test("a route over a peer's base address as flannel's vxlan has it, with a protocol of its own", (t) => {
+  withVeth((netlink, { index }) => {
+    netlink.addAddress(index, { address: ip4('10.244.30.0'), length: 32 });
+    const route = {
+      destination: prefix('10.244.1.0/24'),
+      gateway: ip4('10.244.1.0'),
+      interfaceIndex: index,
+      onlink: true,
+      protocol: 137,
+    };
+    netlink.addRoute(route, { replace: true });
+    t.like(ipJson('route', 'show', '10.244.1.0/24')[0], {
+      gateway: '10.244.1.0',
+      dev: 'v0',
+      protocol: '137',
+      flags: ['onlink'],
+    });
+    const ours = netlink.routes().filter(({ protocol }) => protocol === 137);
+    t.is(ours.length, 1);
+    t.like(ours[0], { gateway: route.gateway, onlink: true, table: RouteTable.main });
+    t.throws(() => netlink.deleteRoute({ ...route, protocol: 138 }), { code: 'ESRCH' });
+    netlink.deleteRoute({ destination: route.destination, protocol: 137 });
+    t.deepEqual(
+      netlink.routes().filter(({ protocol }) => protocol === 137),
+      [],
+    );
   });
 });
 

@@ -1,11 +1,20 @@
 import test from 'ava';
 import { parseIpv4 } from '../../lib/addr/ipv4.ts';
 import { formatIpv6, parseIpv6 } from '../../lib/addr/ipv6.ts';
+import { formatMac } from '../../lib/addr/mac.ts';
 import { formatPrefix, parsePrefix } from '../../lib/addr/prefix.ts';
 import { addressAttributes, emitAddressBody, parseAddress } from '../../lib/sys/netlink/address.ts';
 import { formatIp } from '../../lib/sys/netlink/ip.ts';
-import { emitLinkBody, mtuAttribute, parseLink, txQueueLengthAttribute } from '../../lib/sys/netlink/link.ts';
+import {
+  addressAttribute,
+  emitLinkBody,
+  mtuAttribute,
+  parseLink,
+  parseLinkStats,
+  txQueueLengthAttribute,
+} from '../../lib/sys/netlink/link.ts';
 import { type Attribute, emitMessage, parseMessages, viewOf } from '../../lib/sys/netlink/message.ts';
+import { emitNeighbor, emitNeighborDeletion, parseNeighbor } from '../../lib/sys/netlink/neighbor.ts';
 import {
   emitRoute,
   emitRouteDeletion,
@@ -27,6 +36,10 @@ const OURS: Record<string, { body: Uint8Array; attributes: Attribute[] }> = {
   up: { body: emitLinkBody({ index: U0, flags: 1, change: 1 }), attributes: [] },
   mtu: { body: emitLinkBody({ index: U0 }), attributes: [mtuAttribute(1400)] },
   qlen: { body: emitLinkBody({ index: U0 }), attributes: [txQueueLengthAttribute(77)] },
+  mac: { body: emitLinkBody({ index: U0 }), attributes: [addressAttribute(0x02420af40102)] },
+  neigh4: emitNeighbor({ interfaceIndex: U0, address: ip4('10.244.1.0'), mac: 0x02420af40100 }),
+  neigh6: emitNeighbor({ interfaceIndex: U0, address: ip6('fd00:1::'), mac: 0xced564454c9e }),
+  delneigh: emitNeighborDeletion(U0, ip4('10.244.1.0')),
   dell: { body: emitLinkBody({ index: U0 }), attributes: [] },
   addr4: {
     body: emitAddressBody(ip4('10.244.30.0'), 32, 0, U0),
@@ -124,7 +137,41 @@ test('the links of a dump are those that ip(8) printed', (t) => {
     { index: 2, name: 'u1', mtu: 1500, up: true, kind: 'veth', txQueueLength: 1000 },
     { index: 3, name: 'u0', mtu: 1400, up: true, kind: 'veth', txQueueLength: 77, masterIndex: undefined },
   ]);
-  t.deepEqual(links[2]?.mac, Uint8Array.of(0xfa, 0x26, 0xf4, 0x02, 0x7f, 0xe2));
+  t.is(links[2]?.mac, 0xfa26f4027fe2);
+});
+
+test('the counters of a dump are those of its attribute', (t) => {
+  const [lo] = payloads('links', 16).map(parseLinkStats);
+  t.is(typeof lo?.txDropped, 'bigint');
+  t.is(parseLinkStats(emitLinkBody()), undefined);
+});
+
+test('the VXLAN devices of a dump are those that ip(8) printed', (t) => {
+  const links = payloads('vxlan', 16).map(parseLink);
+  t.like(links, [
+    { name: 'flannel.1', up: false, mac: 0x02506bcb74cc, vxlan: { vni: 1, port: 4789, families: [4] } },
+    { name: 'vxlan6', vxlan: { vni: 0xffffff, port: 8472, families: [6] } },
+    { name: 'any', vxlan: { vni: 0, port: 4790, families: [4, 6] } },
+  ]);
+});
+
+test('the neighbours of a dump are those that ip(8) printed', (t) => {
+  const neighbors = payloads('neighbors', 28).map((payload) => parseNeighbor(payload)!);
+  t.deepEqual(
+    neighbors.map(({ interfaceIndex, address, mac, state, permanent }) =>
+      [formatIp(address), interfaceIndex, mac === undefined ? '-' : formatMac(mac), state.toString(16), permanent].join(
+        ' ',
+      ),
+    ),
+    [
+      '192.0.2.10 3 - 20 false',
+      '10.244.1.0 3 02:42:0a:f4:01:00 80 true',
+      '192.0.2.9 3 02:00:00:00:00:09 4 false',
+      'fd00:1:: 3 ce:d5:64:45:4c:9e 80 true',
+      'ff02::1:ff70:3db6 3 33:33:ff:70:3d:b6 40 false',
+      'ff02::16 2 33:33:00:00:00:16 40 false',
+    ],
+  );
 });
 
 test('the addresses of a dump are those that ip(8) printed', (t) => {
@@ -146,14 +193,6 @@ test('the addresses of a dump are those that ip(8) printed', (t) => {
   t.is(addresses[5]!.flags, 0xc0);
 });
 
-test('a parsed MAC is a copy, not a view of the receive buffer', (t) => {
-  const datagram = bytesOf(answers.links);
-  const [, , message] = parseMessages(datagram);
-  const link = parseLink(message!.payload);
-  datagram.fill(0xa5);
-  t.deepEqual(link.mac, Uint8Array.of(0xfa, 0x26, 0xf4, 0x02, 0x7f, 0xe2));
-});
-
 const BAD_ROUTES: Record<string, (payload: Uint8Array) => void> = {
   'with an IPv4 prefix length of 33': (payload) => (payload[1] = 33),
   'with an address of the other family': (payload) => (payload[0] = 10),
@@ -173,6 +212,15 @@ test('passes over families that are not IP', (t) => {
   const payload = payloads('get', 24)[0]!.slice();
   payload[0] = 28;
   t.is(parseRoute(payload), undefined);
+  const bridge = payloads('neighbors', 28)[0]!.slice();
+  bridge[0] = 7;
+  t.is(parseNeighbor(bridge), undefined);
+});
+
+test('a neighbour cut short is refused', (t) => {
+  const payload = payloads('neighbors', 28)[0]!;
+  t.throws(() => parseNeighbor(payload.subarray(0, 11)), { code: 'EBADMSG' });
+  t.throws(() => parseNeighbor(payload.subarray(0, 18)), { code: 'EBADMSG' });
 });
 
 test('IPv6 addresses keep all 128 bits', (t) => {

@@ -1,6 +1,6 @@
 /**
  * The constants of AF_NETLINK and of the rtnetlink family that Weft uses, named as in the kernel's headers.
- * Source: include/uapi/linux/{netlink,rtnetlink,if_link,if_addr,if}.h. All are specification.
+ * Source: include/uapi/linux/{netlink,rtnetlink,if_link,if_addr,neighbour,if}.h. All are specification.
  */
 
 // Sockets: socket(2), netlink(7).
@@ -28,6 +28,7 @@ export const AF_INET6 = 10;
 
 // Multicast groups, as bits of sockaddr_nl.nl_groups.
 export const RTMGRP_LINK = 0x1;
+export const RTMGRP_NEIGH = 0x4;
 export const RTMGRP_IPV4_IFADDR = 0x10;
 export const RTMGRP_IPV4_ROUTE = 0x40;
 export const RTMGRP_IPV6_IFADDR = 0x100;
@@ -47,6 +48,9 @@ export const RTM_GETADDR = 22;
 export const RTM_NEWROUTE = 24;
 export const RTM_DELROUTE = 25;
 export const RTM_GETROUTE = 26;
+export const RTM_NEWNEIGH = 28;
+export const RTM_DELNEIGH = 29;
+export const RTM_GETNEIGH = 30;
 
 // Message flags. Some values mean one thing in a request and another in an answer.
 export const NLM_F_REQUEST = 0x01;
@@ -73,9 +77,16 @@ export const IFLA_MTU = 4;
 export const IFLA_MASTER = 10;
 export const IFLA_TXQLEN = 13;
 export const IFLA_LINKINFO = 18;
+export const IFLA_STATS64 = 23;
 export const IFLA_EXT_MASK = 29;
 export const IFLA_GSO_MAX_SIZE = 41;
 export const IFLA_INFO_KIND = 1;
+export const IFLA_INFO_DATA = 2;
+export const IFLA_VXLAN_ID = 1;
+export const IFLA_VXLAN_PORT = 15;
+export const IFLA_VXLAN_GROUP6 = 16;
+export const IFLA_VXLAN_LOCAL6 = 17;
+export const IFLA_VXLAN_COLLECT_METADATA = 25;
 /** Leave IPv6's counters out of link answers: they are most of the bytes and nobody here reads them. */
 export const RTEXT_FILTER_SKIP_STATS = 1 << 3;
 /** Room for a device name with its closing NUL. */
@@ -86,6 +97,11 @@ export const IFA_ADDRESS = 1;
 export const IFA_LOCAL = 2;
 export const IFA_LABEL = 3;
 export const IFA_FLAGS = 8;
+
+// Neighbours.
+export const NDA_DST = 1;
+export const NDA_LLADDR = 2;
+export const NUD_PERMANENT = 0x80;
 
 // Routes.
 export const RTA_DST = 1;

@@ -1,20 +1,31 @@
+import type { Mac } from '../../addr/mac.ts';
 import {
   IFF_UP,
   IFLA_ADDRESS,
   IFLA_EXT_MASK,
   IFLA_GSO_MAX_SIZE,
   IFLA_IFNAME,
+  IFLA_INFO_DATA,
   IFLA_INFO_KIND,
   IFLA_LINKINFO,
   IFLA_MASTER,
   IFLA_MTU,
+  IFLA_STATS64,
   IFLA_TXQLEN,
+  IFLA_VXLAN_COLLECT_METADATA,
+  IFLA_VXLAN_GROUP6,
+  IFLA_VXLAN_ID,
+  IFLA_VXLAN_LOCAL6,
+  IFLA_VXLAN_PORT,
   RTEXT_FILTER_SKIP_STATS,
 } from './abi.ts';
+import type { Family } from './ip.ts';
+import { macAttribute, readMac } from './mac.ts';
 import {
   type Attribute,
   LITTLE_ENDIAN,
   parseAttributes,
+  readPort,
   readString,
   readU32,
   stringAttribute,
@@ -34,14 +45,36 @@ export interface Link {
   readonly flags: number;
   /** 'tun' (also TAP), 'veth', 'bridge', 'vxlan', ...; undefined for loopback and hardware. */
   readonly kind: string | undefined;
-  /** Undefined for devices without a link-layer address, such as a TUN. */
-  readonly mac: Uint8Array | undefined;
+  /** For devices of kind 'vxlan'. */
+  readonly vxlan: VxlanLink | undefined;
+  /** Undefined for devices without an Ethernet address, such as a TUN. */
+  readonly mac: Mac | undefined;
   /** Packets. */
   readonly txQueueLength: number;
   /** Largest packet before segmentation, bytes; undefined where the kernel does not say. */
   readonly gsoMaxSize: number | undefined;
   /** Index of the bridge (or other master) the device is a port of. */
   readonly masterIndex: number | undefined;
+}
+
+/** A VXLAN device of the kernel. While it is up it holds the port of its underlay families, on all addresses. */
+export interface VxlanLink {
+  /** 0 for one that takes any VNI (`external`). */
+  readonly vni: number;
+  readonly port: number;
+  readonly families: readonly Family[];
+}
+
+/** struct rtnl_link_stats64, the part that anybody here reads. From the host's side: a TAP's tx is what we read. */
+export interface LinkStats {
+  readonly rxPackets: bigint;
+  readonly txPackets: bigint;
+  readonly rxBytes: bigint;
+  readonly txBytes: bigint;
+  readonly rxErrors: bigint;
+  readonly txErrors: bigint;
+  readonly rxDropped: bigint;
+  readonly txDropped: bigint;
 }
 
 /**
@@ -73,23 +106,60 @@ export function txQueueLengthAttribute(packets: number): Attribute {
   return u32Attribute(IFLA_TXQLEN, packets);
 }
 
+export function addressAttribute(mac: Mac): Attribute {
+  return macAttribute(IFLA_ADDRESS, mac);
+}
+
 /** Reads the payload of RTM_NEWLINK or RTM_DELLINK. Throws EBADMSG. */
 export function parseLink(payload: Uint8Array): Link {
   const attributes = parseAttributes(payload, IFINFOMSG_LENGTH);
   const view = viewOf(payload);
   const flags = view.getUint32(8, LITTLE_ENDIAN);
   const info = attributes.get(IFLA_LINKINFO);
-  const mac = attributes.get(IFLA_ADDRESS);
+  const infoAttributes = info === undefined ? undefined : parseAttributes(info, 0);
+  const kind = infoAttributes === undefined ? undefined : readString(infoAttributes, IFLA_INFO_KIND);
+  const data = infoAttributes?.get(IFLA_INFO_DATA);
   return {
     index: view.getInt32(4, LITTLE_ENDIAN),
     name: readString(attributes, IFLA_IFNAME) ?? '',
     mtu: readU32(attributes, IFLA_MTU) ?? 0,
     up: (flags & IFF_UP) !== 0,
     flags,
-    kind: info === undefined ? undefined : readString(parseAttributes(info, 0), IFLA_INFO_KIND),
-    mac: mac === undefined || mac.length === 0 ? undefined : mac.slice(),
+    kind,
+    vxlan: kind === 'vxlan' && data !== undefined ? parseVxlan(data) : undefined,
+    mac: readMac(attributes, IFLA_ADDRESS),
     txQueueLength: readU32(attributes, IFLA_TXQLEN) ?? 0,
     gsoMaxSize: readU32(attributes, IFLA_GSO_MAX_SIZE),
     masterIndex: readU32(attributes, IFLA_MASTER),
+  };
+}
+
+function parseVxlan(data: Uint8Array): VxlanLink {
+  const attributes = parseAttributes(data, 0);
+  const isIpv6 = attributes.has(IFLA_VXLAN_GROUP6) || attributes.has(IFLA_VXLAN_LOCAL6);
+  // A flag of one byte, which the kernel always sends.
+  const external = (attributes.get(IFLA_VXLAN_COLLECT_METADATA)?.[0] ?? 0) !== 0;
+  return {
+    vni: readU32(attributes, IFLA_VXLAN_ID) ?? 0,
+    port: readPort(attributes, IFLA_VXLAN_PORT) ?? 0,
+    families: external ? [4, 6] : [isIpv6 ? 6 : 4],
+  };
+}
+
+/** The counters in the payload of RTM_NEWLINK; undefined when there are none. Throws EBADMSG. */
+export function parseLinkStats(payload: Uint8Array): LinkStats | undefined {
+  const stats = parseAttributes(payload, IFINFOMSG_LENGTH).get(IFLA_STATS64);
+  if (stats === undefined || stats.length < 64) return undefined;
+  const view = viewOf(stats);
+  const counter = (index: number): bigint => view.getBigUint64(index * 8, LITTLE_ENDIAN);
+  return {
+    rxPackets: counter(0),
+    txPackets: counter(1),
+    rxBytes: counter(2),
+    txBytes: counter(3),
+    rxErrors: counter(4),
+    txErrors: counter(5),
+    rxDropped: counter(6),
+    txDropped: counter(7),
   };
 }

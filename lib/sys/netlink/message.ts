@@ -122,6 +122,14 @@ export function readU32(attributes: Attributes, type: number): number | undefine
   return viewOf(value).getUint32(0, LITTLE_ENDIAN);
 }
 
+/** A u16 attribute in network order, as ports are, or undefined if it is absent. Throws EBADMSG when it is shorter than 2 bytes. */
+export function readPort(attributes: Attributes, type: number): number | undefined {
+  const value = attributes.get(type);
+  if (value === undefined) return undefined;
+  if (value.length < 2) throw malformed(`attribute ${type} has ${value.length} bytes, a port needs 2`);
+  return viewOf(value).getUint16(0);
+}
+
 /** A string attribute up to its NUL (or its end), or undefined if it is absent. */
 export function readString(attributes: Attributes, type: number): string | undefined {
   const value = attributes.get(type);

@@ -2,19 +2,23 @@ import { Errno, SyscallError } from '../errno.ts';
 import {
   RTM_DELADDR,
   RTM_DELLINK,
+  RTM_DELNEIGH,
   RTM_DELROUTE,
   RTM_NEWADDR,
   RTM_NEWLINK,
+  RTM_NEWNEIGH,
   RTM_NEWROUTE,
   RTMGRP_IPV4_IFADDR,
   RTMGRP_IPV4_ROUTE,
   RTMGRP_IPV6_IFADDR,
   RTMGRP_IPV6_ROUTE,
   RTMGRP_LINK,
+  RTMGRP_NEIGH,
 } from './abi.ts';
 import { type Address, parseAddress } from './address.ts';
 import { type Link, parseLink } from './link.ts';
 import type { NetlinkMessage } from './message.ts';
+import { type Neighbor, parseNeighbor } from './neighbor.ts';
 import { isCachedRoute, parseRoute, type Route } from './route.ts';
 import { NetlinkSocket } from './socket.ts';
 
@@ -22,12 +26,14 @@ import { NetlinkSocket } from './socket.ts';
 export type NetlinkEvent =
   | { readonly kind: 'link'; readonly change: 'set' | 'removed'; readonly link: Link }
   | { readonly kind: 'address'; readonly change: 'set' | 'removed'; readonly address: Address }
-  | { readonly kind: 'route'; readonly change: 'set' | 'removed'; readonly route: Route };
+  | { readonly kind: 'route'; readonly change: 'set' | 'removed'; readonly route: Route }
+  | { readonly kind: 'neighbor'; readonly change: 'set' | 'removed'; readonly neighbor: Neighbor };
 
 const GROUPS = {
   link: RTMGRP_LINK,
   address: RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR,
   route: RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE,
+  neighbor: RTMGRP_NEIGH,
 } as const;
 
 /** Our choice: holds some thousand events, so that only a real flood overruns it. */
@@ -36,13 +42,13 @@ const RECEIVE_BUFFER_BYTES = 1 << 20;
 const MAX_DATAGRAMS_PER_DRAIN = 10_000;
 
 export interface MonitorOptions {
-  /** What to subscribe to. Default: all three. */
+  /** What to subscribe to. Default: links, addresses and routes; neighbours come and go all the time. */
   readonly kinds?: readonly NetlinkEvent['kind'][];
   /** Default 1 MiB. */
   readonly receiveBufferBytes?: number;
 }
 
-/** A subscription to changes of links, addresses and routes. `fd` is readable when there is something to drain. */
+/** A subscription to changes of links, addresses, routes and neighbours. `fd` is readable when there is something to drain. */
 export class NetlinkMonitor {
   readonly #socket: NetlinkSocket;
 
@@ -104,5 +110,9 @@ function pushEvent(events: NetlinkEvent[], { type, payload }: NetlinkMessage): v
   } else if ((type === RTM_NEWROUTE || type === RTM_DELROUTE) && !isCachedRoute(payload)) {
     const route = parseRoute(payload);
     if (route !== undefined) events.push({ kind: 'route', change: type === RTM_NEWROUTE ? 'set' : 'removed', route });
+  } else if (type === RTM_NEWNEIGH || type === RTM_DELNEIGH) {
+    const neighbor = parseNeighbor(payload);
+    if (neighbor !== undefined)
+      events.push({ kind: 'neighbor', change: type === RTM_NEWNEIGH ? 'set' : 'removed', neighbor });
   }
 }

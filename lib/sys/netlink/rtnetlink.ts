@@ -1,3 +1,4 @@
+import { formatMac, type Mac } from '../../addr/mac.ts';
 import type { Prefix } from '../../addr/prefix.ts';
 import { WeftError } from '../../error.ts';
 import {
@@ -9,19 +10,40 @@ import {
   RouteScope,
   RTM_DELADDR,
   RTM_DELLINK,
+  RTM_DELNEIGH,
   RTM_DELROUTE,
   RTM_GETADDR,
   RTM_GETLINK,
+  RTM_GETNEIGH,
   RTM_GETROUTE,
   RTM_NEWADDR,
   RTM_NEWLINK,
+  RTM_NEWNEIGH,
   RTM_NEWROUTE,
 } from './abi.ts';
 import { type Address, addressAttributes, emitAddressBody, emptyAddressBody, parseAddress } from './address.ts';
 import { NetlinkError } from './error.ts';
 import { formatIp, type IpAddress } from './ip.ts';
-import { emitLinkBody, type Link, linkQuery, mtuAttribute, parseLink, txQueueLengthAttribute } from './link.ts';
+import {
+  addressAttribute,
+  emitLinkBody,
+  type Link,
+  type LinkStats,
+  linkQuery,
+  mtuAttribute,
+  parseLink,
+  parseLinkStats,
+  txQueueLengthAttribute,
+} from './link.ts';
 import type { Attribute } from './message.ts';
+import {
+  emitNeighbor,
+  emitNeighborDeletion,
+  emptyNeighborBody,
+  type Neighbor,
+  type NeighborSpec,
+  parseNeighbor,
+} from './neighbor.ts';
 import {
   emitRoute,
   emitRouteDeletion,
@@ -39,7 +61,8 @@ export { RouteProtocol, RouteScope, RouteTable, RouteType } from './abi.ts';
 export type { Address } from './address.ts';
 export { NetlinkError } from './error.ts';
 export type { IpAddress } from './ip.ts';
-export type { Link } from './link.ts';
+export type { Link, LinkStats, VxlanLink } from './link.ts';
+export type { Neighbor, NeighborSpec } from './neighbor.ts';
 export type { NextHop, Route, RouteSpec } from './route.ts';
 
 /** An address of an interface with its prefix length; host bits are kept. */
@@ -50,9 +73,9 @@ export interface InterfaceAddress {
 }
 
 /**
- * Links, addresses and routes of the network namespace the calling thread was in when `open` was called.
+ * Links, addresses, routes and neighbours of the network namespace the calling thread was in when `open` was called.
  *
- * Synchronous; each call takes tens of microseconds. Every method but `linkByName` throws {@link NetlinkError}, whose
+ * Synchronous; each call takes tens of microseconds. Every method throws {@link NetlinkError}, whose
  * `code` is the errno's name, when the kernel refuses. Reading needs no privilege, changing needs CAP_NET_ADMIN.
  */
 export class RouteNetlink {
@@ -79,18 +102,32 @@ export class RouteNetlink {
 
   /** Undefined when there is no such link. */
   linkByName(name: string): Link | undefined {
-    if (name.length === 0 || new TextEncoder().encode(name).length >= IFNAMSIZ) return undefined;
-    return this.#findLink(emitLinkBody(), linkQuery(name), () => `find link ${name}`);
+    return this.#findLinkByName(name, parseLink);
   }
 
   /** Undefined when there is no such link. */
   linkByIndex(index: number): Link | undefined {
-    return this.#findLink(emitLinkBody({ index }), linkQuery(), () => `find link with index ${index}`);
+    return this.#findLink(emitLinkBody({ index }), linkQuery(), () => `find link with index ${index}`, parseLink);
   }
 
-  #findLink(body: Uint8Array, attributes: Attribute[], operation: () => string): Link | undefined {
+  /** The kernel's counters of a device; undefined when there is no such link. */
+  linkStats(name: string): LinkStats | undefined {
+    return this.#findLinkByName(name, parseLinkStats);
+  }
+
+  #findLinkByName<T>(name: string, parse: (payload: Uint8Array) => T): T | undefined {
+    if (name.length === 0 || new TextEncoder().encode(name).length >= IFNAMSIZ) return undefined;
+    return this.#findLink(emitLinkBody(), linkQuery(name), () => `find link ${name}`, parse);
+  }
+
+  #findLink<T>(
+    body: Uint8Array,
+    attributes: Attribute[],
+    operation: () => string,
+    parse: (payload: Uint8Array) => T,
+  ): T | undefined {
     try {
-      return this.#socket.ask({ type: RTM_GETLINK, body, attributes, operation }, parseLink);
+      return this.#socket.ask({ type: RTM_GETLINK, body, attributes, operation }, parse);
     } catch (error) {
       if (error instanceof NetlinkError && error.code === 'ENODEV') return undefined;
       throw error;
@@ -134,6 +171,11 @@ export class RouteNetlink {
 
   setTxQueueLength(index: number, packets: number): void {
     this.#changeLink(index, [txQueueLengthAttribute(packets)], `set transmit queue length ${packets} on`);
+  }
+
+  /** Works while the device is up where its driver allows that; TAP, veth and bridge do. */
+  setLinkAddress(index: number, mac: Mac): void {
+    this.#changeLink(index, [addressAttribute(mac)], `set address ${formatMac(mac)} on`);
   }
 
   #changeLink(index: number, attributes: Attribute[], what: string, up?: number): void {
@@ -183,6 +225,34 @@ export class RouteNetlink {
       type: RTM_DELROUTE,
       ...emitRouteDeletion(route),
       operation: () => `delete route ${this.#describe(route)}`,
+    });
+  }
+
+  /** Neighbours of both families; not those answered for (proxies), nor a bridge's FDB. */
+  neighbors(): Neighbor[] {
+    return this.#socket.dump(
+      { type: RTM_GETNEIGH, body: emptyNeighborBody(), operation: () => 'list neighbors' },
+      parseNeighbor,
+    );
+  }
+
+  /** Sets a permanent neighbour, also in place of one that was learned. */
+  setNeighbor(neighbor: NeighborSpec): void {
+    const { address, interfaceIndex, mac } = neighbor;
+    this.#socket.command({
+      type: RTM_NEWNEIGH,
+      flags: NLM_F_CREATE | NLM_F_REPLACE,
+      ...emitNeighbor(neighbor),
+      operation: () => `set neighbor ${formatIp(address)} lladdr ${formatMac(mac)} dev ${this.#name(interfaceIndex)}`,
+    });
+  }
+
+  /** Throws ENOENT when there is none. */
+  deleteNeighbor(interfaceIndex: number, address: IpAddress): void {
+    this.#socket.command({
+      type: RTM_DELNEIGH,
+      ...emitNeighborDeletion(interfaceIndex, address),
+      operation: () => `delete neighbor ${formatIp(address)} dev ${this.#name(interfaceIndex)}`,
     });
   }
 
