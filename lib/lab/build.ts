@@ -41,6 +41,9 @@ export function addressBatches(lab: Lab, ipv6: boolean): Batch[] {
     { netns: host.netns, lines: hostLines(host, ipv6) },
     { netns: host.podNetns, lines: ['link set lo up'] },
   ]);
+  const sites = lab.tenants.flatMap((tenant) => tenant.sites);
+  for (const netns of sites.flatMap((site) => [site.netns, site.podNetns]))
+    batches.push({ netns, lines: ['link set lo up'] });
   return lab.direct ? batches : [{ netns: underlayNetns(lab.id), lines: bridgeLines(lab, ipv6) }, ...batches];
 }
 
@@ -64,7 +67,7 @@ function bridgeLines(lab: Lab, ipv6: boolean): string[] {
   ];
 }
 
-/** What is written in every host before it has devices. The files of IPv6 are not there on a machine without. */
+/** What is written in every host and tenant's router before it has devices. The files of IPv6 are not there on a machine without. */
 export const HOST_SYSCTLS: readonly { readonly value: string; readonly paths: readonly string[] }[] = [
   { value: '1', paths: ['/proc/sys/net/ipv4/ip_forward', '/proc/sys/net/ipv6/conf/all/forwarding'] },
   {

@@ -8,6 +8,10 @@
  * 2001:db8::n, etcd listens on 192.0.2.254:2379. With two hosts and `direct: true` a plain veth joins them instead of the
  * bridge (the bed of `weft bench`), etcd then lives in host 1 at 192.0.2.1:2379.
  *
+ * A tenant has a router and a pod of its own beside each host, so that its addresses may be those of another tenant:
+ *
+ *   <id>-t1pod1 ── veth ── cni0 [ <id>-t1h1 ] flannel.N     the device's frames are carried by weftd in <id>-h1
+ *
  * Hosts forward IPv4 and IPv6, and do without duplicate address detection. Everything else is as the machine has it:
  * rp_filter, congestion control, offloads.
  * Names carry an id (the pid by default), so that labs do not meet. A lab holds no state but its namespaces and its
@@ -34,31 +38,50 @@ export interface LabOptions {
   readonly direct?: boolean;
   /** Bytes, 1280..65535. Default 1500. */
   readonly underlayMtu?: number;
+  /** 0..9, named "t1", "t2", ... Default 0. */
+  readonly tenants?: number;
   readonly log?: (line: string) => void;
   /** Ends the building; what was built is removed and the reason thrown. */
   readonly signal?: AbortSignal;
 }
 
-export interface LabHost {
-  /** 1-based. */
-  readonly number: number;
-  /** Name for `ip netns exec`. */
+/** A router with a pod behind it: a host, or a tenant's part of one. */
+export interface PodSite {
+  /** Of the router: name for `ip netns exec`. */
   readonly netns: string;
   readonly podNetns: string;
+  /** Where the daemon is told to write the subnet.env of the site's network. */
+  readonly subnetFile: string;
+}
+
+export interface LabHost extends PodSite {
+  /** 1-based. */
+  readonly number: number;
   /** "192.0.2.1" */
   readonly underlayAddress: string;
   /** "2001:db8::1" */
   readonly underlayAddress6: string;
   /** Interface of the underlay inside the host, "u0". */
   readonly underlayInterface: string;
-  /** Where the daemon of this host is told to write its subnet.env, and to listen. */
-  readonly subnetFile: string;
+  /** Where the daemon of this host is told to listen. */
   readonly controlSocket: string;
+}
+
+export interface LabTenant {
+  /** 1-based. */
+  readonly number: number;
+  /** "t1" */
+  readonly name: string;
+  /** "/weft/t1": where its network configuration and leases are. */
+  readonly etcdPrefix: string;
+  /** One for each host, in their order. */
+  readonly sites: readonly PodSite[];
 }
 
 export interface Lab {
   readonly id: string;
   readonly hosts: readonly LabHost[];
+  readonly tenants: readonly LabTenant[];
   readonly direct: boolean;
   readonly underlayMtu: number;
   /** A scratch directory of this lab; removed by `down`. Control sockets, subnet files, etcd data and logs live here. */
@@ -106,7 +129,8 @@ async function makeDirectories(lab: Lab, description: LabDescription): Promise<v
 async function build(lab: Lab, signal: AbortSignal | undefined): Promise<void> {
   const ipv6 = existsSync('/proc/sys/net/ipv6');
   await ipBatch(undefined, namespaceLines(lab), signal);
-  await forEachLimited(lab.hosts, ({ netns }) => writeSysctls(netns, signal));
+  const routers = [...lab.hosts, ...lab.tenants.flatMap((tenant) => tenant.sites)];
+  await forEachLimited(routers, ({ netns }) => writeSysctls(netns, signal));
   await ipBatch(undefined, vethLines(lab), signal);
   await forEachLimited(addressBatches(lab, ipv6), ({ netns, lines }) => ipBatch(netns, lines, signal));
 }

@@ -17,6 +17,21 @@ export async function setNicLike(lab: Lab, on: boolean): Promise<void> {
   });
 }
 
+/** What joins or cuts packets, or leaves checksums to be completed later. */
+const OFFLOADS = [...SEGMENTATION, 'gso', 'gro', 'tx'] as const;
+
+/**
+ * For captures: every packet crosses the underlay veths by itself and with complete checksums, as on a wire between two
+ * machines. `on: false` is the veth's own default.
+ */
+export async function setWireLike(lab: Lab, on: boolean): Promise<void> {
+  // A veth without anything to do for it has GRO off of itself.
+  const features = OFFLOADS.flatMap((feature) => [feature, on || feature === 'gro' ? 'off' : 'on']);
+  await forEachLimited(underlayDevices(lab), async ([netns, device]) => {
+    await run('ip', ['netns', 'exec', netns, 'ethtool', '-K', device, ...features]);
+  });
+}
+
 /** Both ends of every veth of the underlay, as namespace and name. */
 function underlayDevices(lab: Lab): [netns: string, device: string][] {
   return lab.hosts.flatMap((host): [string, string][] => {

@@ -1,5 +1,5 @@
 /**
- * The pod of a host, connected as a CNI plugin would do it:
+ * The pod of a host, or of a tenant on it, connected as a CNI plugin would do it:
  *
  *   [ pod ] eth0 .2 ── veth ── pod0 ── cni0 .1 [ host ]
  */
@@ -8,7 +8,7 @@ import { formatIpv4, parseIpv4 } from '../addr/ipv4.ts';
 import { formatIpv6, parseIpv6 } from '../addr/ipv6.ts';
 import { WeftError } from '../error.ts';
 import { ipBatch, run } from './command.ts';
-import type { Lab, LabHost } from './lab.ts';
+import type { Lab, PodSite } from './lab.ts';
 
 export interface ConnectedPod {
   /** "10.244.37.2" */
@@ -28,11 +28,11 @@ interface Gateway {
 }
 
 /**
- * Reads the host's subnet.env and connects its pod: bridge cni0 with base + 1, the pod with base + 2 and a default route.
+ * Reads the site's subnet.env and connects its pod: bridge cni0 with base + 1, the pod with base + 2 and a default route.
  * May be called again after the subnet changed. Throws WeftError SUBNET_FILE_UNUSABLE.
  */
-export async function connectPod(_lab: Lab, host: LabHost): Promise<ConnectedPod> {
-  const values = parseEnvironment(await readFile(host.subnetFile, 'utf8'));
+export async function connectPod(_lab: Lab, site: PodSite): Promise<ConnectedPod> {
+  const values = parseEnvironment(await readFile(site.subnetFile, 'utf8'));
   const mtu = Number(values.get('FLANNEL_MTU'));
   const gateway = parseGateway(values.get('FLANNEL_SUBNET'));
   const text6 = values.get('FLANNEL_IPV6_SUBNET');
@@ -40,29 +40,29 @@ export async function connectPod(_lab: Lab, host: LabHost): Promise<ConnectedPod
   if (gateway === undefined || !Number.isInteger(mtu) || (text6 !== undefined && gateway6 === undefined))
     throw new WeftError(
       'SUBNET_FILE_UNUSABLE',
-      `Cannot connect pod ${host.podNetns}: no subnet with room in ${host.subnetFile}`,
+      `Cannot connect pod ${site.podNetns}: no subnet with room in ${site.subnetFile}`,
     );
-  await disconnectPod(host);
-  await ipBatch(host.netns, bridgeLines(host, mtu, gateway, gateway6));
-  await ipBatch(host.podNetns, podLines(gateway, gateway6));
+  await disconnectPod(site);
+  await ipBatch(site.netns, bridgeLines(site, mtu, gateway, gateway6));
+  await ipBatch(site.podNetns, podLines(gateway, gateway6));
   return { address: gateway.pod, address6: gateway6?.pod, mtu };
 }
 
 /** Removes what {@link connectPod} made; does nothing when there is nothing. */
-export async function disconnectPod(host: LabHost): Promise<void> {
-  const links = await run('ip', ['-n', host.netns, '-br', 'link', 'show']);
+export async function disconnectPod(site: PodSite): Promise<void> {
+  const links = await run('ip', ['-n', site.netns, '-br', 'link', 'show']);
   const lines: string[] = [];
   for (const name of ['pod0', 'cni0']) if (new RegExp(`^${name}(@| )`, 'm').test(links)) lines.push(`link del ${name}`);
-  await ipBatch(host.netns, lines);
+  await ipBatch(site.netns, lines);
 }
 
-function bridgeLines(host: LabHost, mtu: number, gateway: Gateway, gateway6: Gateway | undefined): string[] {
+function bridgeLines(site: PodSite, mtu: number, gateway: Gateway, gateway6: Gateway | undefined): string[] {
   return [
     `link add cni0 mtu ${mtu} type bridge`,
     `addr add ${gateway.bridge} dev cni0`,
     ...(gateway6 === undefined ? [] : [`addr add ${gateway6.bridge} dev cni0 nodad`]),
     'link set cni0 up',
-    `link add pod0 mtu ${mtu} type veth peer name eth0 netns ${host.podNetns} mtu ${mtu}`,
+    `link add pod0 mtu ${mtu} type veth peer name eth0 netns ${site.podNetns} mtu ${mtu}`,
     'link set pod0 master cni0 up',
   ];
 }

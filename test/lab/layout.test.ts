@@ -31,6 +31,24 @@ test('two hosts joined directly have no underlay namespace, and etcd is on the f
   t.deepEqual(others, []);
 });
 
+test('a tenant has a router and a pod beside each host', (t) => {
+  const lab = layOut(describeLab({ id: 'a1', hosts: 2, tenants: 2 }));
+  t.deepEqual(lab.tenants[1], {
+    number: 2,
+    name: 't2',
+    etcdPrefix: '/weft/t2',
+    sites: [
+      { netns: 'a1-t2h1', podNetns: 'a1-t2pod1', subnetFile: `${directoryOf('a1')}/h1/t2.env` },
+      { netns: 'a1-t2h2', podNetns: 'a1-t2pod2', subnetFile: `${directoryOf('a1')}/h2/t2.env` },
+    ],
+  });
+  t.is(namespacesOf(lab).length, 5 + 8);
+  t.deepEqual(
+    namespacesOf(lab).filter((name) => !isNamespaceOf('a1', name)),
+    [],
+  );
+});
+
 const REFUSED: Record<string, Parameters<typeof describeLab>[0]> = {
   'an empty id': { id: '', hosts: 1 },
   'an id of nine characters': { id: 'ninechars', hosts: 1 },
@@ -41,6 +59,8 @@ const REFUSED: Record<string, Parameters<typeof describeLab>[0]> = {
   'half a host': { id: 'a', hosts: 1.5 },
   'no number of hosts': { id: 'a', hosts: Number.NaN },
   'three hosts at one veth': { id: 'a', hosts: 3, direct: true },
+  'ten tenants': { id: 'a', hosts: 1, tenants: 10 },
+  'half a tenant': { id: 'a', hosts: 1, tenants: 0.5 },
   'an MTU too small for IPv6': { id: 'a', hosts: 1, underlayMtu: 1279 },
 };
 
@@ -59,8 +79,23 @@ test('200 hosts have 200 different addresses in the underlay, none of them that 
 });
 
 test('recognises its own namespaces and directories only', (t) => {
-  for (const name of ['a1-net', 'a1-h1', 'a1-h200', 'a1-pod7']) t.true(isNamespaceOf('a1', name), name);
-  for (const name of ['a1', 'a1-', 'a1-x1', 'a12-h1', 'a-h1', 'a1-h', 'a1-h1x', 'xa1-h1', 'a1-pod1234'])
+  for (const name of ['a1-net', 'a1-h1', 'a1-h200', 'a1-pod7', 'a1-t1h2', 'a1-t9pod200'])
+    t.true(isNamespaceOf('a1', name), name);
+  for (const name of [
+    'a1',
+    'a1-',
+    'a1-x1',
+    'a12-h1',
+    'a-h1',
+    'a1-h',
+    'a1-h1x',
+    'xa1-h1',
+    'a1-pod1234',
+    'a1-t1',
+    'a1-t1net',
+    'a1-t10h1',
+    'a1-th1',
+  ])
     t.false(isNamespaceOf('a1', name), name);
   t.is(idOfDirectory('weft-lab-a1'), 'a1');
   t.is(idOfDirectory('weft-lab-'), undefined);
@@ -69,7 +104,7 @@ test('recognises its own namespaces and directories only', (t) => {
 });
 
 test('every namespace is made once, and brought up once', (t) => {
-  const lab = layOut(describeLab({ id: 'a', hosts: 5 }));
+  const lab = layOut(describeLab({ id: 'a', hosts: 5, tenants: 2 }));
   const made = namespaceLines(lab).flatMap((line) => /^netns add (.*)$/.exec(line)?.[1] ?? []);
   t.deepEqual(made.toSorted(), namespacesOf(lab).toSorted());
   t.deepEqual(

@@ -1,0 +1,77 @@
+/** Labs whose hosts are different: weftd on some, the kernel's VXLAN on others. */
+import { askDaemon } from '../../../lib/control/client.ts';
+import { startDaemon } from '../../../lib/lab/daemon.ts';
+import { putConfig, startEtcd } from '../../../lib/lab/etcd.ts';
+import { type KernelPeer, startKernelPeer } from '../../../lib/lab/kernel-peer.ts';
+import type { Lab, LabHost } from '../../../lib/lab/lab.ts';
+import type { LabProcess } from '../../../lib/lab/netns.ts';
+import { type ConnectedPod, connectPod } from '../../../lib/lab/pod.ts';
+import { until } from '../../../lib/lab/until.ts';
+import { withLab } from '../../../lib/lab/with-lab.ts';
+
+export interface BedOptions {
+  readonly id: string;
+  /** What runs on each host. */
+  readonly ends: readonly ('weft' | 'kernel')[];
+  readonly backend: { readonly Type: string; readonly [option: string]: unknown };
+  readonly dualStack?: boolean;
+  readonly underlayMtu?: number;
+  readonly daemonArgs?: readonly string[];
+}
+
+export interface End {
+  readonly host: LabHost;
+  readonly pod: ConnectedPod;
+  readonly daemon: LabProcess | undefined;
+  readonly kernel: KernelPeer | undefined;
+}
+
+export interface Bed {
+  readonly lab: Lab;
+  /** In the order asked for. */
+  readonly ends: readonly End[];
+}
+
+export function networkConfig(backend: object, dualStack = false): object {
+  const ipv6 = dualStack ? { EnableIPv6: true, IPv6Network: 'fd00:244::/48' } : {};
+  return { Network: '10.244.0.0/16', ...ipv6, Backend: backend };
+}
+
+/** Builds the lab, waits until all ends know one another, runs `body` and takes it all down. */
+export async function withBed(options: BedOptions, body: (bed: Bed) => Promise<void>): Promise<void> {
+  const { id, ends, underlayMtu = 1500 } = options;
+  await withLab({ id, hosts: ends.length, underlayMtu }, async (lab) => {
+    await startEtcd(lab);
+    await putConfig(lab, JSON.stringify(networkConfig(options.backend, options.dualStack)));
+    const started = await startEnds(lab, options);
+    await Promise.all(started.map((end) => meetOthers(end, ends.length - 1)));
+    await body({ lab, ends: started });
+  });
+}
+
+async function startEnds(lab: Lab, { ends, dualStack, daemonArgs }: BedOptions): Promise<End[]> {
+  const isKernel = (host: LabHost): boolean => ends[host.number - 1] === 'kernel';
+  // Their subnets are fixed: they are taken before a weftd may choose one.
+  const kernels = await Promise.all(lab.hosts.filter(isKernel).map((host) => startKernel(lab, host, dualStack)));
+  const wefts = lab.hosts.filter((host) => !isKernel(host)).map((host) => startWeft(lab, host, daemonArgs));
+  return [...kernels, ...(await Promise.all(wefts))].toSorted((a, b) => a.host.number - b.host.number);
+}
+
+async function startKernel(lab: Lab, host: LabHost, dualStack = false): Promise<End> {
+  const ipv6 = dualStack ? { subnet6: `fd00:244:0:${240 + host.number}::/64` } : {};
+  const kernel = await startKernelPeer(lab, host, { subnet: `10.244.${240 + host.number}.0/24`, ...ipv6 });
+  return { host, pod: kernel.pod, daemon: undefined, kernel };
+}
+
+async function startWeft(lab: Lab, host: LabHost, daemonArgs: readonly string[] = []): Promise<End> {
+  const daemon = await startDaemon(lab, host, daemonArgs);
+  return { host, pod: await connectPod(lab, host), daemon, kernel: undefined };
+}
+
+/** Until the end knows that many others. */
+async function meetOthers({ host, kernel }: End, count: number): Promise<void> {
+  if (kernel !== undefined) return kernel.update();
+  const known = async (): Promise<number> => (await askDaemon(host.controlSocket, '/v1/peers')).peers.length;
+  if (!(await until(async () => (await known()) === count, 10_000)))
+    throw new Error(`weftd on ${host.netns} knows ${await known()} of ${count} peers`);
+}

@@ -1,0 +1,127 @@
+/** Frames on the underlay, as tcpdump writes and tshark reads them. */
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ExecutionContext } from 'ava';
+import { run } from '../../../lib/lab/command.ts';
+import type { Lab } from '../../../lib/lab/lab.ts';
+import { spawnInNetns } from '../../../lib/lab/netns.ts';
+import { until } from '../../../lib/lab/until.ts';
+
+/** More are not captured. */
+const MAX_FRAMES = 200_000;
+const QUIET_MS = 100;
+
+export interface CaptureOptions {
+  readonly netns: string;
+  readonly device: string;
+  /** In libpcap's language. */
+  readonly filter: string;
+}
+
+/** Captures while `body` runs; returns the file, which goes with the lab. */
+export async function captureWhile(lab: Lab, options: CaptureOptions, body: () => Promise<void>): Promise<string> {
+  const { netns, device, filter } = options;
+  const file = join(lab.directory, `${netns}-${performance.now().toFixed(3)}.pcap`);
+  const argv = `tcpdump -Z root -n -i ${device} -w ${file} -s 0 --immediate-mode -U -B 65536 -c ${MAX_FRAMES}`;
+  const tcpdump = spawnInNetns(netns, [...argv.split(' '), filter]);
+  const listens = await until(() => !tcpdump.running() || tcpdump.stderr().includes('listening on'), 5000);
+  if (!listens || !tcpdump.running()) throw new Error(`tcpdump does not start: ${tcpdump.stderr()}`);
+  try {
+    await body();
+    await quiet(file);
+  } finally {
+    await tcpdump.stop('SIGINT');
+  }
+  return file;
+}
+
+/** Until nothing has been written for a while. */
+async function quiet(file: string): Promise<void> {
+  for (let before = -1; ; await delay(QUIET_MS)) {
+    const { size } = statSync(file);
+    if (size === before) return;
+    before = size;
+  }
+}
+
+/** Reads the fields of every frame; a field that is there several times has its values separated by commas. */
+export async function readFields(
+  file: string,
+  vxlanPort: number | undefined,
+  fields: readonly string[],
+  filter = '',
+): Promise<string[][]> {
+  const decodeAs = vxlanPort === undefined ? [] : ['-d', `udp.port==${vxlanPort},vxlan`];
+  const checks = ['ip', 'udp', 'tcp'].flatMap((name) => ['-o', `${name}.check_checksum:TRUE`]);
+  const stdout = await run('tshark', [
+    ...`-n -r ${file} -o tcp.analyze_sequence_numbers:FALSE -T fields`.split(' '),
+    ...decodeAs,
+    ...checks,
+    ...(filter === '' ? [] : ['-Y', filter]),
+    ...fields.flatMap((field) => ['-e', field]),
+  ]);
+  return stdout
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => line.split('\t'));
+}
+
+const CHECKSUMS = ['ip', 'udp', 'tcp', 'icmp', 'icmpv6'] as const;
+/** What tshark calls them (epan/proto_checksum.h). */
+const STATUS = ['bad', 'good', 'unverified', 'absent', 'illegal'] as const;
+/** epan/proto.h, PI_ERROR. */
+const SEVERITY_ERROR = 0x0080_0000;
+
+export interface Decoded {
+  readonly frames: number;
+  /** Frames by their layers: "eth:ethertype:ip:udp:vxlan:eth:ethertype:ip:icmp:data" -> 10. */
+  readonly layers: ReadonlyMap<string, number>;
+  /** One line for each frame with an error. */
+  readonly problems: readonly string[];
+}
+
+/** Lets tshark look at every frame: nothing malformed or cut short, and every checksum there is right. */
+export async function decode(file: string, vxlanPort: number): Promise<Decoded> {
+  const fields = ['frame.number', 'frame.protocols', 'frame.len', 'frame.cap_len'];
+  const errors = ['_ws.malformed', '_ws.expert.severity', ...CHECKSUMS.map((name) => `${name}.checksum.status`)];
+  const rows = await readFields(file, vxlanPort, [...fields, ...errors]);
+  const layers = new Map<string, number>();
+  const problems: string[] = [];
+  for (const row of rows) {
+    const [number, protocols = ''] = row;
+    layers.set(protocols, (layers.get(protocols) ?? 0) + 1);
+    const found = problemsOf(row);
+    if (found.length > 0) problems.push(`frame ${number} (${protocols}): ${found.join(', ')}`);
+  }
+  return { frames: rows.length, layers, problems };
+}
+
+function problemsOf([, , length, captured, malformed, severities = '', ...statuses]: readonly string[]): string[] {
+  const found: string[] = [];
+  if (length !== captured) found.push('cut short by the capture');
+  if (malformed !== '') found.push('malformed');
+  if (severities.split(',').some((severity) => Number(severity) >= SEVERITY_ERROR)) found.push('an error of an expert');
+  for (const [index, values] of statuses.entries())
+    for (const value of values === '' ? [] : values.split(','))
+      if (value !== '1') found.push(`${CHECKSUMS[index]} checksum ${STATUS[Number(value)] ?? value}`);
+  return found;
+}
+
+/** All frames are right, and at least one of each kind is there: a kind is the end of its layers, "ip:icmp:data". */
+export async function assertDecodes(
+  t: ExecutionContext,
+  file: string,
+  vxlanPort: number,
+  kinds: readonly string[],
+): Promise<Decoded> {
+  const decoded = await decode(file, vxlanPort);
+  t.deepEqual(decoded.problems.slice(0, 5), [], `${decoded.problems.length} of ${decoded.frames} frames`);
+  const seen = [...decoded.layers.keys()];
+  for (const kind of kinds)
+    t.true(
+      seen.some((layers) => layers.endsWith(kind)),
+      `${kind} in\n${seen.join('\n')}`,
+    );
+  return decoded;
+}

@@ -1,0 +1,98 @@
+/** Traffic between pods whose content is compared at both ends. */
+import { fileURLToPath } from 'node:url';
+import type { ExecutionContext } from 'ava';
+import { execInNetns, type LabProcess, spawnInNetns } from '../../../lib/lab/netns.ts';
+import { until } from '../../../lib/lab/until.ts';
+
+/** The echo service (RFC 862): what goes to or from it, tshark takes for plain data instead of guessing. */
+const PORT = 7;
+
+export interface TcpResult {
+  /** Of what was sent. */
+  readonly sha256: string;
+  readonly bytes: number;
+  readonly seconds: number;
+  /** What the server got. */
+  readonly answer: { readonly name: string; readonly bytes: number; readonly sha256: string };
+}
+
+export interface UdpResult {
+  readonly sent: number;
+  /** Came back as they were. */
+  readonly equal: number;
+  readonly different: number;
+  readonly lost: number;
+}
+
+function childPath(name: string): string {
+  return fileURLToPath(new URL(`./${name}`, import.meta.url));
+}
+
+/** Starts a server in a pod; it ends with the lab. `name` tells it from others in its answers. */
+export async function startServer(netns: string, name = netns): Promise<LabProcess> {
+  const server = spawnInNetns(netns, [process.execPath, childPath('server-child.js'), name, String(PORT)]);
+  const ready = await until(() => !server.running() || server.stdout() === 'ready\n', 10_000);
+  if (!ready || !server.running()) throw new Error(`the server in ${netns} does not start: ${server.stderr()}`);
+  return server;
+}
+
+async function client(netns: string, args: readonly (string | number)[], timeoutMs: number): Promise<unknown> {
+  const argv = [process.execPath, childPath('client-child.js'), ...args.map(String)];
+  return JSON.parse((await execInNetns(netns, argv, { timeoutMs })).stdout);
+}
+
+/** Sends random bytes to the server in another pod. Throws when there is no connection. */
+export async function transferTcp(from: string, to: string, bytes: number): Promise<TcpResult> {
+  const result = await client(from, ['tcp', to, PORT, bytes], 30_000 + bytes / 5000);
+  // client-child.ts writes nothing else.
+  return result as TcpResult;
+}
+
+export async function exchangeUdp(from: string, to: string, datagrams: number, largest: number): Promise<UdpResult> {
+  return (await client(from, ['udp', to, PORT, datagrams, largest], 60_000)) as UdpResult;
+}
+
+/** Bytes arrive as they were sent. Returns Gb/s, for the log. */
+export async function assertTcp(t: ExecutionContext, from: string, to: string, bytes: number): Promise<number> {
+  const { sha256, answer, seconds } = await transferTcp(from, to, bytes);
+  t.like(answer, { bytes, sha256 }, `${bytes} bytes from ${from} to ${to}`);
+  return (bytes * 8) / seconds / 1e9;
+}
+
+/** Datagrams of all sizes come back as they were sent, none is lost. */
+export async function assertUdp(t: ExecutionContext, from: string, to: string, largest: number): Promise<void> {
+  const datagrams = 400;
+  const result = await exchangeUdp(from, to, datagrams, largest);
+  t.deepEqual(result, { sent: datagrams, equal: datagrams, different: 0, lost: 0 }, `datagrams from ${from} to ${to}`);
+}
+
+export interface PingOptions {
+  readonly count?: number;
+  /** Bytes of ICMP payload. */
+  readonly size?: number;
+  /** Do not fragment. */
+  readonly df?: boolean;
+  readonly extra?: readonly string[];
+}
+
+/** The output of ping(8), whatever came of it. */
+export async function ping(netns: string, address: string, options: PingOptions = {}): Promise<string> {
+  const { count = 5, size, df = false, extra = [] } = options;
+  const argv = ['ping', '-n', '-c', String(count), '-i', '0.02', '-W', '2', ...extra];
+  if (size !== undefined) argv.push('-s', String(size));
+  if (df) argv.push('-M', 'do');
+  return (await execInNetns(netns, [...argv, address], { allowFailure: true })).stdout;
+}
+
+/** Every ping is answered. */
+export async function assertPing(
+  t: ExecutionContext,
+  netns: string,
+  address: string,
+  options: PingOptions = {},
+): Promise<string> {
+  const { count = 5 } = options;
+  const output = await ping(netns, address, options);
+  t.regex(output, new RegExp(` ${count} received`), `ping from ${netns} to ${address}:\n${output}`);
+  return output;
+}
