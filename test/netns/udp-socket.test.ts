@@ -150,6 +150,52 @@ test("the families do not take each other's port", (t) => {
   t.pass();
 });
 
+test('a port that a process holds is busy', (t) => {
+  const holder = openUdpSocket(parseIpv4('127.0.0.1')!, PORT, BUFFER);
+  t.throws(() => openUdpSocket(parseIpv4('127.0.0.1')!, PORT, BUFFER), {
+    code: 'PORT_BUSY',
+    message: 'Cannot bind UDP 127.0.0.1:4789: the port is in use',
+  });
+  close(holder);
+});
+
+function vxlan(name: string, ...options: string[]): void {
+  ip('link', 'add', name, 'type', 'vxlan', ...options, 'dstport', String(PORT));
+  ip('link', 'set', name, 'up');
+}
+
+test('a port that kernel VXLAN devices hold is busy, and the error names them', (t) => {
+  const [four, six] = FAMILIES;
+  vxlan('flannel.1', 'id', '1', 'local', '127.0.0.1', 'dev', 'lo');
+  const error = t.throws(() => openUdpSocket(four.address, PORT, BUFFER), {
+    code: 'PORT_BUSY',
+    message: 'Cannot bind UDP 127.0.0.1:4789: kernel VXLAN device "flannel.1" (VNI 1) holds the port',
+  });
+  t.regex((error as { hint?: string }).hint ?? '', /ip link del flannel\.1/);
+  // It holds the port for IPv4 only.
+  close(openUdpSocket(six.address, PORT, BUFFER));
+  vxlan('flannel-v6.9', 'id', '9', 'local', 'fd00::1');
+  t.throws(() => openUdpSocket(six.address, PORT, BUFFER), {
+    code: 'PORT_BUSY',
+    message: 'Cannot bind UDP [::1]:4789: kernel VXLAN device "flannel-v6.9" (VNI 9) holds the port',
+  });
+  vxlan('flannel.2', 'id', '2', 'local', '127.0.0.1', 'dev', 'lo');
+  t.throws(() => openUdpSocket(four.address, PORT, BUFFER), {
+    message: /kernel VXLAN devices "flannel\.1" \(VNI 1\), "flannel\.2" \(VNI 2\) hold the port$/,
+  });
+  for (const name of ['flannel.1', 'flannel.2', 'flannel-v6.9']) ip('link', 'del', name);
+});
+
+test('a kernel VXLAN device that is down, or on another port, is not blamed', (t) => {
+  ip('link', 'add', 'flannel.1', 'type', 'vxlan', 'id', '1', 'dev', 'lo', 'dstport', String(PORT));
+  ip('link', 'add', 'flannel.2', 'type', 'vxlan', 'id', '2', 'dev', 'lo', 'dstport', '8472');
+  ip('link', 'set', 'flannel.2', 'up');
+  const holder = openUdpSocket(parseIpv4('127.0.0.1')!, PORT, BUFFER);
+  t.throws(() => openUdpSocket(parseIpv4('127.0.0.1')!, PORT, BUFFER), { message: /the port is in use$/ });
+  close(holder);
+  for (const name of ['flannel.1', 'flannel.2']) ip('link', 'del', name);
+});
+
 test('the path MTU is undefined without a route', (t) => {
   t.is(pathMtu(socketAddress(parseIpv4('203.0.113.1')!, 1)), undefined);
   t.is(pathMtu(socketAddress(parseIpv6('2001:db8::1')!, 1)), undefined);
