@@ -3,9 +3,10 @@ import { readdirSync } from 'node:fs';
 import { parseIpv4 } from '../../lib/addr/ipv4.ts';
 import { parseIpv6 } from '../../lib/addr/ipv6.ts';
 import { Errno } from '../../lib/sys/errno.ts';
-import { addressOf, close, errno, getsockname, recvmsg, sendto, setsockopt } from '../../lib/sys/ffi.ts';
+import { close, errno, getsockname, sendto, setsockopt } from '../../lib/sys/ffi.ts';
 import { openSendPool, openUdpSocket, pathMtu, setFragmentation, socketAddress } from '../../lib/sys/udp-socket.ts';
 import { testInFreshNamespace } from './enter.ts';
+import { receive } from './receive.ts';
 
 // One namespace with a loopback device of MTU 1500, so that the underlay is narrower than a datagram may be.
 const test = testInFreshNamespace();
@@ -25,33 +26,6 @@ function portOf(fd: number): number {
   const name = new Uint8Array(28);
   getsockname(fd, name, new Uint8Array(Uint32Array.of(28).buffer));
   return new DataView(name.buffer).getUint16(2);
-}
-
-interface Datagram {
-  readonly payload: Uint8Array;
-  /** Ancillary data by "level:type". */
-  readonly control: ReadonlyMap<string, number>;
-}
-
-/** recvmsg(2) with room for ancillary data; undefined when nothing waits. */
-function receive(fd: number): Datagram | undefined {
-  const bytes = new Uint8Array(new SharedArrayBuffer(4096));
-  const view = new DataView(bytes.buffer);
-  const base = addressOf(bytes);
-  // msghdr at 0, iovec at 64, control at 128, payload at 512.
-  view.setBigUint64(16, BigInt(base + 64), true);
-  view.setBigUint64(24, 1n, true);
-  view.setBigUint64(32, BigInt(base + 128), true);
-  view.setBigUint64(40, 384n, true);
-  view.setBigUint64(64, BigInt(base + 512), true);
-  view.setBigUint64(72, 3584n, true);
-  const length = recvmsg(fd, base, 0);
-  if (length < 0) return undefined;
-  const control = new Map<string, number>();
-  const end = 128 + Number(view.getBigUint64(40, true));
-  for (let at = 128; at + 16 <= end; at += (Number(view.getBigUint64(at, true)) + 7) & ~7)
-    control.set(`${view.getUint32(at + 8, true)}:${view.getUint32(at + 12, true)}`, view.getUint8(at + 16));
-  return { payload: bytes.slice(512, 512 + length), control };
 }
 
 function send(fd: number, length: number, to: Uint8Array): number {

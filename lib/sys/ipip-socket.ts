@@ -1,0 +1,55 @@
+/** The underlay's socket for IP in IP (RFC 2003): raw(7), protocol 4. */
+import type { Ipv4 } from '../addr/ipv4.ts';
+import { formatIpv4 } from '../addr/ipv4.ts';
+import { WeftError } from '../error.ts';
+import { bindFailed } from './bind-error.ts';
+import { Errno, SyscallError } from './errno.ts';
+import { bind, close, errno, socket } from './ffi.ts';
+import { socketAddress } from './socket-address.ts';
+import {
+  AF_INET,
+  reportOverflow,
+  SOCK_CLOEXEC,
+  SOCK_NONBLOCK,
+  SOCK_RAW,
+  setFragmentation,
+  setReceiveBuffer,
+  setSendBuffer,
+} from './socket-option.ts';
+
+/** IPv4 encapsulation: RFC 2003 §3.1. The kernel's ipip module knows no IPv6 in protocol 4; that is protocol 41. */
+const IPPROTO_IPIP = 4;
+
+/**
+ * Opens a non-blocking raw socket for IP protocol 4 on `address`, with buffers of `bufferBytes` (forced past
+ * net.core.rmem_max with CAP_NET_ADMIN). To send, an inner packet alone: the kernel writes the outer header, with DF, and
+ * reports EMSGSIZE for what exceeds the path MTU. What is received is whole and reassembled, the outer header first; each
+ * datagram carries the overflow counter. Unlike a UDP port, a protocol is never busy: every socket and device gets its copy.
+ * Codes: NOT_PERMITTED (CAP_NET_RAW), ADDRESS_NOT_LOCAL, or the errno's name.
+ */
+export function openIpipSocket(address: Ipv4, bufferBytes: number): number {
+  const object = `IP protocol 4 on ${formatIpv4(address)}`;
+  const fd = socket(AF_INET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_IPIP);
+  if (fd < 0) throw socketFailed(object, errno());
+  try {
+    setReceiveBuffer(fd, bufferBytes);
+    setSendBuffer(fd, bufferBytes);
+    reportOverflow(fd);
+    setFragmentation(fd, false, 4);
+    const name = socketAddress(address, 0);
+    if (bind(fd, name, name.length) < 0) throw bindFailed(object, 4, 0, errno());
+  } catch (error) {
+    close(fd);
+    throw error;
+  }
+  return fd;
+}
+
+function socketFailed(object: string, value: number): WeftError {
+  const cause = new SyscallError('socket', object, value);
+  if (value !== Errno.EPERM) return cause;
+  return new WeftError('NOT_PERMITTED', `Not permitted to open a raw socket for ${object}: ${cause.message}`, {
+    cause,
+    hint: 'run as root, or give the process CAP_NET_RAW',
+  });
+}
