@@ -2,9 +2,13 @@
 import { WeftError } from '../error.ts';
 import { Errno, SyscallError } from './errno.ts';
 import { close, errno, ioctl, ioctlValue, open } from './ffi.ts';
+import { FPROG_SIZE, type PacketFilter } from './packet-filter.ts';
 
 const TUNSETIFF = 0x400454ca;
 const TUNSETOFFLOAD = 0x400454d0;
+/** _IOW('T', 213, struct sock_fprog): the size, 16 on 64-bit Linux, is part of the number. */
+const TUNATTACHFILTER = 0x401054d5;
+const TUNDETACHFILTER = 0x401054d6;
 const IFF_TUN = 0x0001;
 const IFF_TAP = 0x0002;
 const IFF_NO_PI = 0x1000;
@@ -96,6 +100,17 @@ function attachFailed(kind: DeviceKind, name: string, value: number): WeftError 
     });
   }
   return cause;
+}
+
+/**
+ * From now on the kernel drops what `filter` drops on its way to a TAP's reader, and counts it as tx_dropped of the device;
+ * undefined lets everything through again. Returns 0 or the errno: EINVAL for a TUN.
+ */
+export function setTunFilter(fd: number, filter: PacketFilter | undefined): number {
+  // Detaching wants a pointer it can read, though not what is there.
+  const result =
+    filter === undefined ? ioctl(fd, TUNDETACHFILTER, new Uint8Array(FPROG_SIZE)) : ioctl(fd, TUNATTACHFILTER, filter);
+  return result < 0 ? errno() : 0;
 }
 
 /** Says which unfinished packets we take from the device (TUN_F_*). Returns 0 or the errno: EINVAL means "not this kernel". */
