@@ -94,7 +94,7 @@ export const recv = libc.func('intptr_t recv(int fd, void *buffer, size_t length
   flags: number,
 ) => number;
 
-/** Opens a namespace file and moves the calling thread into it (setns(2)); tests and the lab use it. */
+/** Moves the calling thread into the namespace of an open file (setns(2)): lib/sys/netns.ts. */
 export const setns = libc.func('int setns(int fd, int type)') as (fd: number, type: number) => number;
 /** Moves the calling thread into a fresh namespace (unshare(2)); tests use it. */
 export const unshare = libc.func('int unshare(int flags)') as (flags: number) => number;
