@@ -3,22 +3,29 @@ import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { WeftError } from '../error.ts';
-import type { Lab, LabHost } from './lab.ts';
+import type { Lab, LabHost, LabTenant } from './lab.ts';
 import { describeExit, type LabProcess, spawnInNetns } from './netns.ts';
 import { until } from './until.ts';
 
 export interface StartDaemonOptions {
+  /** The networks of these tenants in place of the one at flannel's etcd prefix. */
+  readonly tenants?: readonly LabTenant[];
   /** weftd outlives this process. Default false. */
   readonly detached?: boolean;
   /** Put before the command, for example `['taskset', '-c', '0']`. */
   readonly wrapper?: readonly string[];
-  /** Until subnet.env is written and the control socket answers. Default 15,000. */
+  /** Until every subnet.env is written and the control socket answers. Default 15,000. */
   readonly timeoutMs?: number;
 }
 
 /** Where the daemon of a host logs. */
 export function daemonLogFile(host: LabHost): string {
   return join(dirname(host.subnetFile), 'weftd.log');
+}
+
+/** Where the daemon of a host keeps what outlives it. */
+export function daemonStateDirectory(host: LabHost): string {
+  return join(dirname(host.subnetFile), 'state');
 }
 
 /**
@@ -31,16 +38,25 @@ export async function startDaemon(
   extraArgs: readonly string[] = [],
   options: StartDaemonOptions = {},
 ): Promise<LabProcess> {
-  const before = identityOf(host.subnetFile);
+  const networks = options.tenants?.map((tenant) => networkOf(tenant, host));
+  const subnetFiles = networks?.map(({ subnetFile }) => subnetFile) ?? [host.subnetFile];
+  const before = subnetFiles.map(identityOf);
   const daemon = spawnInNetns(
     host.netns,
-    [...(options.wrapper ?? []), process.execPath, weftdPath(), ...daemonFlags(lab, host), ...extraArgs],
+    [
+      ...(options.wrapper ?? []),
+      process.execPath,
+      weftdPath(),
+      ...daemonFlags(lab, host),
+      ...(networks?.map(({ flag }) => flag) ?? [`--subnet-file=${host.subnetFile}`]),
+      ...extraArgs,
+    ],
     { logFile: daemonLogFile(host), detached: options.detached === true },
   );
   const timeoutMs = options.timeoutMs ?? 15_000;
-  // The file of an earlier run may still be there: the daemon replaces it in one step when it is ready.
+  // The files of an earlier run may still be there: the daemon replaces each in one step when it is ready.
   const isReady = (): boolean | Promise<boolean> =>
-    identityOf(host.subnetFile) !== before && accepts(host.controlSocket);
+    subnetFiles.every((path, index) => identityOf(path) !== before[index]) && accepts(host.controlSocket);
   const settled = await until(async () => !daemon.running() || (await isReady()), timeoutMs);
   if (settled && daemon.running()) return daemon;
   const why = settled ? `it ended with ${describeExit(await daemon.exited)}` : `not ready after ${timeoutMs} ms`;
@@ -53,11 +69,21 @@ function daemonFlags(lab: Lab, host: LabHost): string[] {
   return [
     `--iface=${host.underlayInterface}`,
     `--etcd-endpoints=${lab.etcdEndpoint}`,
-    `--subnet-file=${host.subnetFile}`,
+    `--state-dir=${daemonStateDirectory(host)}`,
     `--control-socket=${host.controlSocket}`,
     // Hosts of a lab share one file system, but no MAC address.
     `--state-dir=${join(dirname(host.subnetFile), 'state')}`,
   ];
+}
+
+/** The tenant's network in weftd's words, and where it writes the subnet. */
+function networkOf(tenant: LabTenant, host: LabHost): { readonly flag: string; readonly subnetFile: string } {
+  const site = tenant.sites[host.number - 1];
+  if (site === undefined)
+    throw new WeftError('USAGE', `Cannot start tenant ${tenant.name} on ${host.netns}: it is in another lab`);
+  const { netns, subnetFile } = site;
+  const values = `name=${tenant.name},etcd-prefix=${tenant.etcdPrefix},subnet-file=${subnetFile},netns=${netns}`;
+  return { flag: `--network=${values}`, subnetFile };
 }
 
 /** bin/weftd beside dist/, in which this file is. */

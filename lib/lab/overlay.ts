@@ -23,9 +23,10 @@ export interface Overlay {
   readonly pods: readonly ConnectedPod[];
 }
 
-/** flannel's network configuration with the network all labs use. */
-export function defaultConfig(backend: object = { Type: 'udp' }): object {
-  return { Network: '10.244.0.0/16', Backend: backend };
+/** flannel's network configuration with the network all labs use, and the IPv6 one beside it. */
+export function defaultConfig(backend: object = { Type: 'udp' }, dualStack = false): object {
+  const ipv6 = dualStack ? { EnableIPv6: true, IPv6Network: 'fd00:244::/48' } : {};
+  return { Network: '10.244.0.0/16', ...ipv6, Backend: backend };
 }
 
 /** Starts etcd, writes the configuration, starts a weftd on every host and connects every pod. */

@@ -2,10 +2,11 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import anyTest from 'ava';
+import { formatMap } from '../../lib/cli/commands/lab.ts';
 import { startDaemon } from '../../lib/lab/daemon.ts';
 import { etcdctl } from '../../lib/lab/etcd.ts';
 import { destroyLab, findLab } from '../../lib/lab/lab.ts';
-import { directoryOf, isNamespaceOf } from '../../lib/lab/layout.ts';
+import { describeLab, directoryOf, isNamespaceOf, layOut } from '../../lib/lab/layout.ts';
 import { listNamespaces, processesIn } from '../../lib/lab/netns.ts';
 import { withLab } from '../../lib/lab/with-lab.ts';
 import { whySkipped } from './enter.ts';
@@ -72,10 +73,49 @@ test('up, exec, list and down, each in its own process', async (t) => {
   t.is((await weftLab(['down', '--id', id])).stdout, `There is no lab "${id}"\n`);
 });
 
+test('the options of up say what the network and the underlay are like', async (t) => {
+  const up = await weftLab(['up', '--id', id, '--no-daemon', '--backend', 'vxlan', '--dual-stack', '--mtu', '9000']);
+  t.is(up.code, 0, up.stderr);
+  const lab = await findLab(id);
+  t.is(lab?.underlayMtu, 9000);
+  const config = await etcdctl(lab!, ['get', '--print-value-only', '/coreos.com/network/config']);
+  t.deepEqual(JSON.parse(config.stdout), {
+    Network: '10.244.0.0/16',
+    EnableIPv6: true,
+    IPv6Network: 'fd00:244::/48',
+    Backend: { Type: 'vxlan', VNI: 1, Port: 4789 },
+  });
+  const ping = ['exec', '--id', id, 'h1', '--', 'ping', '-c', '1', '-W', '2', '-M', 'do', '-s', '8972', '192.0.2.2'];
+  t.like(await weftLab(ping), { code: 0 });
+  t.is((await weftLab(['down', '--id', id])).code, 0);
+});
+
+test('the map shows pods of hosts and of tenants, and commands that work as they stand', (t) => {
+  const lab = layOut(describeLab({ id, hosts: 1, tenants: 1 }));
+  const pod = { address: '10.244.1.2', address6: 'fd00:244:0:1::2', mtu: 1430 };
+  const map = formatMap(lab, [
+    { site: lab.hosts[0]!, pod: { ...pod, address6: undefined } },
+    { site: lab.tenants[0]!.sites[0]!, pod },
+  ]);
+  t.regex(map, /^ {2}pod1 10\.244\.1\.2 +── h1$/m);
+  t.regex(map, /^ {2}t1pod1 10\.244\.1\.2 +fd00:244:0:1::2 ── t1h1$/m);
+  t.true(map.includes(`  weft lab exec --id ${id} pod1 -- ping -c 3 10.244.1.2\n`));
+});
+
 const MISTAKES: Record<string, { args: string[]; line: RegExp }> = {
   'no lab to run in': { args: ['exec', '--id', id, 'h1', '--', 'true'], line: /^LAB_NOT_FOUND: [^\n]*\n$/ },
   'a number of hosts that is none': { args: ['up', '--id', id, '--hosts', 'many'], line: /^USAGE: [^\n]*\n$/ },
   'a backend that is no JSON': { args: ['up', '--id', id, '--backend-config', '{Type}'], line: /^USAGE: [^\n]*\n$/ },
+  'a backend by name and by configuration': {
+    args: ['up', '--id', id, '--backend', 'udp', '--backend-config', '{"Type":"udp"}'],
+    line: /^error: option '--backend-config <json>' cannot be used with option '--backend <type>'\n$/,
+  },
+  'tenants with another backend': {
+    args: ['up', '--id', id, '--tenants', '2', '--backend', 'udp'],
+    line: /^error: option '--tenants <count>' cannot be used with option '--backend <type>'\n$/,
+  },
+  'too many tenants': { args: ['up', '--id', id, '--tenants', '10'], line: /^USAGE: [^\n]*0 to 9[^\n]*\n$/ },
+  'an MTU that is none': { args: ['up', '--id', id, '--mtu', 'jumbo'], line: /^USAGE: [^\n]*\n$/ },
   'a backend that is no object': { args: ['up', '--id', id, '--backend-config', '[]'], line: /^USAGE: [^\n]*\n$/ },
 };
 

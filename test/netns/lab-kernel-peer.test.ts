@@ -5,9 +5,9 @@ import { type KernelPeer, startKernelPeer } from '../../lib/lab/kernel-peer.ts';
 import { connectL2Pod } from '../../lib/lab/l2-pod.ts';
 import { destroyLab, type Lab } from '../../lib/lab/lab.ts';
 import { execInNetns } from '../../lib/lab/netns.ts';
+import { defaultConfig } from '../../lib/lab/overlay.ts';
 import { withLab } from '../../lib/lab/with-lab.ts';
 import { whySkipped } from './enter.ts';
-import { networkConfig } from './interop/bed.ts';
 import { assertPing } from './interop/traffic.ts';
 
 // The kernel's VXLAN on every host, as the interoperation tests have it at one end.
@@ -37,7 +37,7 @@ async function bridgeFdb(netns: string, device: string): Promise<string> {
 test('pods behind kernel VXLAN devices reach one another over IPv4 and over IPv6', async (t) => {
   await withLab({ id, hosts: 3 }, async (lab) => {
     const backend = { Type: 'vxlan', VNI: 7, Port: 4789 };
-    const peers = await startPeers(lab, networkConfig(backend, true), true);
+    const peers = await startPeers(lab, defaultConfig(backend, true), true);
     t.like(peers[0], { device: 'flannel.7', device6: 'flannel-v6.7' });
     for (const from of lab.hosts)
       for (const { pod } of peers) {
@@ -65,7 +65,7 @@ test('pods behind kernel VXLAN devices reach one another over IPv4 and over IPv6
 
 test('jumbo frames go all the way', async (t) => {
   await withLab({ id, hosts: 2, underlayMtu: 9000 }, async (lab) => {
-    const [, peer] = await startPeers(lab, networkConfig({ Type: 'vxlan' }));
+    const [, peer] = await startPeers(lab, defaultConfig({ Type: 'vxlan' }));
     t.is(peer!.pod.mtu, 8950);
     const options = { size: 8950 - 28, df: true };
     await assertPing(t, lab.hosts[0]!.podNetns, peer!.pod.address, options);
@@ -76,7 +76,7 @@ test('jumbo frames go all the way', async (t) => {
 
 test('pods of two hosts share one subnet through kernel VXLAN devices that learn', async (t) => {
   await withLab({ id, hosts: 2 }, async (lab) => {
-    await startPeers(lab, networkConfig({ Type: 'vxlan', Learning: true }));
+    await startPeers(lab, defaultConfig({ Type: 'vxlan', Learning: true }));
     const pods = [];
     for (const host of lab.hosts) {
       const { number } = host;
@@ -107,7 +107,7 @@ test('a configuration of another backend is refused', async (t) => {
     await startEtcd(lab);
     const start = () => startKernelPeer(lab, lab.hosts[0]!, { subnet: '10.244.1.0/24' });
     await t.throwsAsync(start(), { code: 'LAB_CONFIG_UNUSABLE' });
-    await putConfig(lab, JSON.stringify(networkConfig({ Type: 'udp' })));
+    await putConfig(lab, JSON.stringify(defaultConfig({ Type: 'udp' })));
     await t.throwsAsync(start(), { code: 'LAB_CONFIG_UNUSABLE' });
   });
 });

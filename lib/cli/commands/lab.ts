@@ -1,25 +1,45 @@
 /** `weft lab`: a whole overlay of network namespaces on this machine, to try things in. */
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { messageOf, WeftError } from '../../error.ts';
 import { requireRoot } from '../../lab/command.ts';
 import { putConfig, startEtcd } from '../../lab/etcd.ts';
-import { destroyLab, findLab, type Lab } from '../../lab/lab.ts';
-import { isNamespaceOf, MAX_HOSTS, namespacesOf } from '../../lab/layout.ts';
+import { destroyLab, findLab, type Lab, type PodSite } from '../../lab/lab.ts';
+import { isNamespaceOf, MAX_HOSTS, MAX_TENANTS, namespacesOf } from '../../lab/layout.ts';
 import { processesIn } from '../../lab/netns.ts';
 import { defaultConfig, startOverlay } from '../../lab/overlay.ts';
 import type { ConnectedPod } from '../../lab/pod.ts';
 import { isTakenLabId, listLabIds } from '../../lab/remove.ts';
+import { startTenants, tenantConfig } from '../../lab/tenants.ts';
 import { keepingLab } from '../../lab/with-lab.ts';
 
 /** Fixed, so that `down` and `exec` find what `up` made. */
 const DEFAULT_ID = 'weft';
 
+/** The Backend object for each type. 4789 is VXLAN's own port, which tcpdump knows; flannel's default is 8472. */
+const BACKENDS: Readonly<Record<string, object>> = {
+  udp: { Type: 'udp' },
+  vxlan: { Type: 'vxlan', VNI: 1, Port: 4789 },
+  'host-gw': { Type: 'host-gw' },
+  ipip: { Type: 'ipip' },
+};
+
+const UP_HELP = `
+Examples:
+  weft lab up --backend vxlan --mtu 9000
+  weft lab up --backend vxlan --dual-stack --hosts 3
+  weft lab up --backend-config '{"Type":"vxlan","VNI":42,"Learning":true}'
+  weft lab up --tenants 2`;
+
 interface UpOptions {
   readonly hosts: string;
   readonly id: string;
-  readonly backendConfig: string;
+  readonly backend?: string;
+  readonly backendConfig?: string;
+  readonly dualStack?: boolean;
+  readonly mtu: string;
+  readonly tenants: string;
   readonly daemon: boolean;
 }
 
@@ -36,8 +56,19 @@ export function labCommand(): Command {
     .description('Build a lab and start etcd and a weftd on each host')
     .option('--hosts <count>', `number of hosts, 1 to ${MAX_HOSTS}`, '2')
     .option('--id <id>', 'first part of the names of all namespaces', DEFAULT_ID)
-    .option('--backend-config <json>', "flannel's Backend object", '{"Type":"udp"}')
+    .addOption(new Option('--backend <type>', 'how packets are carried').choices(Object.keys(BACKENDS)).default('udp'))
+    .addOption(
+      new Option('--backend-config <json>', "flannel's Backend object, instead of --backend").conflicts('backend'),
+    )
+    .option('--dual-stack', 'an IPv6 network beside the IPv4 one')
+    .option('--mtu <bytes>', 'of the underlay; up to 9000 for jumbo frames', '1500')
+    .addOption(
+      new Option('--tenants <count>', `vxlan networks with the same addresses, up to ${MAX_TENANTS}; VNI 1, 2, ...`)
+        .default('0')
+        .conflicts(['backend', 'backendConfig', 'dualStack', 'daemon']),
+    )
     .option('--no-daemon', 'start etcd only: weftd is started by hand')
+    .addHelpText('after', UP_HELP)
     .action(up);
   lab
     .command('down')
@@ -47,7 +78,7 @@ export function labCommand(): Command {
   lab
     .command('exec')
     .description('Run a command in a host (h1), a pod (pod2) or the underlay (net)')
-    .argument('<where>', 'h1, h2, ..., pod1, pod2, ..., net')
+    .argument('<where>', 'h1, h2, ..., pod1, pod2, ..., net; of a tenant t1h1, t1pod1, ...')
     .argument('<command...>', 'the command and its arguments; put -- before it')
     .option('--id <id>', 'the lab', DEFAULT_ID)
     .passThroughOptions()
@@ -57,21 +88,39 @@ export function labCommand(): Command {
 }
 
 async function up(options: UpOptions): Promise<void> {
-  const backend = parseBackend(options.backendConfig);
-  const hosts = Number(options.hosts);
   const log = (line: string): void => void process.stderr.write(`${line}\n`);
-  await keepingLab({ id: options.id, hosts, log }, async (lab) => {
-    const config = defaultConfig(backend);
-    if (options.daemon) {
-      const { pods } = await startOverlay(lab, { config, detached: true, log });
-      process.stdout.write(formatMap(lab, pods));
-    } else {
+  const settings = {
+    id: options.id,
+    hosts: Number(options.hosts),
+    underlayMtu: Number(options.mtu),
+    tenants: Number(options.tenants),
+    log,
+  };
+  const config = defaultConfig(chosenBackend(options), options.dualStack);
+  await keepingLab(settings, async (lab) => {
+    if (!options.daemon) {
       log('starting etcd');
       await startEtcd(lab, { detached: true });
       await putConfig(lab, JSON.stringify(config));
-      process.stdout.write(formatMap(lab, undefined));
+      process.stdout.write(formatMap(lab, []));
+    } else if (lab.tenants.length > 0) {
+      const { pods } = await startTenants(lab, { config: tenantConfig, detached: true, log });
+      process.stdout.write(
+        formatMap(
+          lab,
+          lab.tenants.flatMap(({ sites }, index) => place(sites, pods[index]!)),
+        ),
+      );
+    } else {
+      const { pods } = await startOverlay(lab, { config, detached: true, log });
+      process.stdout.write(formatMap(lab, place(lab.hosts, pods)));
     }
   });
+}
+
+function chosenBackend({ backend = 'udp', backendConfig }: UpOptions): object {
+  // commander has compared the name with the keys.
+  return backendConfig === undefined ? BACKENDS[backend]! : parseBackend(backendConfig);
 }
 
 function parseBackend(text: string): object {
@@ -85,21 +134,32 @@ function parseBackend(text: string): object {
   throw new WeftError('USAGE', `Cannot use --backend-config ${text}: it is no JSON object`);
 }
 
-/** What was built and what to try; `pods` is undefined when no daemon gave them addresses. */
-export function formatMap(lab: Lab, pods: readonly ConnectedPod[] | undefined): string {
-  const name = (text: string): string => (lab.id === DEFAULT_ID ? text : `${text} --id ${lab.id}`);
+interface PlacedPod {
+  readonly site: PodSite;
+  readonly pod: ConnectedPod;
+}
+
+function place(sites: readonly PodSite[], pods: readonly ConnectedPod[]): PlacedPod[] {
+  return pods.map((pod, index) => ({ site: sites[index]!, pod }));
+}
+
+/** What was built and what to try; there are no `pods` when no daemon gave them addresses. */
+export function formatMap(lab: Lab, pods: readonly PlacedPod[]): string {
+  const weftLab = (command: string): string => `  weft lab ${command}${lab.id === DEFAULT_ID ? '' : ` --id ${lab.id}`}`;
+  const nameOf = (netns: string): string => netns.slice(lab.id.length + 1);
   const lines = [`Lab "${lab.id}" is up; its files are in ${lab.directory}`, ''];
-  for (const host of lab.hosts) {
-    const pod = pods?.[host.number - 1];
-    const left = pod === undefined ? '' : `pod${host.number} ${pod.address.padEnd(15)} ── `;
-    lines.push(`  ${left}h${host.number} ${host.underlayAddress}`);
+  for (const { site, pod } of pods) {
+    const addresses = [pod.address.padEnd(15), ...(pod.address6 === undefined ? [] : [pod.address6])].join(' ');
+    lines.push(`  ${nameOf(site.podNetns)} ${addresses} ── ${nameOf(site.netns)}`);
   }
+  for (const host of lab.hosts) lines.push(`  h${host.number} ${host.underlayAddress}`);
   lines.push(`  etcd ${lab.etcdEndpoint}`, '', 'Try:');
-  const [first, last] = [lab.hosts[0], lab.hosts.at(-1)];
-  const target = pods?.at(-1)?.address ?? last?.underlayAddress ?? '';
-  lines.push(`  ${name('weft lab exec')} ${pods === undefined ? 'h1' : 'pod1'} -- ping -c 3 ${target}`);
-  if (pods !== undefined) lines.push(`  weft peers --control-socket ${first?.controlSocket ?? ''}`);
-  lines.push(`  ${name('weft lab exec')} h1 -- tcpdump -ni u0 udp`, `  ${name('weft lab down')}`, '');
+  const [first, last] = [pods[0], pods.at(-1)];
+  const where = first === undefined ? 'h1' : nameOf(first.site.podNetns);
+  const target = last?.pod.address ?? lab.hosts.at(-1)?.underlayAddress ?? '';
+  lines.push(`${weftLab('exec')} ${where} -- ping -c 3 ${target}`);
+  if (first !== undefined) lines.push(`  weft peers --control-socket ${lab.hosts[0]?.controlSocket ?? ''}`);
+  lines.push(`${weftLab('exec')} h1 -- tcpdump -ni u0 udp or proto 4`, weftLab('down'), '');
   return lines.join('\n');
 }
 
@@ -118,11 +178,15 @@ async function exec(where: string, argv: readonly string[], { id }: IdOption): P
   if (!isNamespaceOf(id, netns) || !namespacesOf(lab).includes(netns))
     throw new WeftError(
       'USAGE',
-      `Cannot find "${where}" in lab "${id}": it has h1 to h${lab.hosts.length}, pod1 to pod${lab.hosts.length} and net`,
+      `Cannot find "${where}" in lab "${id}": it has h1 to h${lab.hosts.length}, pod1 to pod${lab.hosts.length} and net${ofTenants(lab)}`,
     );
   // commander leaves the "--" in when options are passed through.
   const command = argv[0] === '--' ? argv.slice(1) : argv;
   process.exitCode = await runAttached(['netns', 'exec', netns, ...command]);
+}
+
+function ofTenants({ tenants }: Lab): string {
+  return tenants.length === 0 ? '' : `, and the same of t1 to t${tenants.length}: t1h1, t1pod1`;
 }
 
 /** Runs ip(8) on our terminal; resolves to its exit code, as a shell would give it. */

@@ -5,6 +5,7 @@ import { putConfig, startEtcd } from '../../../lib/lab/etcd.ts';
 import { type KernelPeer, startKernelPeer } from '../../../lib/lab/kernel-peer.ts';
 import type { Lab, LabHost } from '../../../lib/lab/lab.ts';
 import type { LabProcess } from '../../../lib/lab/netns.ts';
+import { defaultConfig } from '../../../lib/lab/overlay.ts';
 import { type ConnectedPod, connectPod } from '../../../lib/lab/pod.ts';
 import { until } from '../../../lib/lab/until.ts';
 import { withLab } from '../../../lib/lab/with-lab.ts';
@@ -32,17 +33,12 @@ export interface Bed {
   readonly ends: readonly End[];
 }
 
-export function networkConfig(backend: object, dualStack = false): object {
-  const ipv6 = dualStack ? { EnableIPv6: true, IPv6Network: 'fd00:244::/48' } : {};
-  return { Network: '10.244.0.0/16', ...ipv6, Backend: backend };
-}
-
 /** Builds the lab, waits until all ends know one another, runs `body` and takes it all down. */
 export async function withBed(options: BedOptions, body: (bed: Bed) => Promise<void>): Promise<void> {
   const { id, ends, underlayMtu = 1500 } = options;
   await withLab({ id, hosts: ends.length, underlayMtu }, async (lab) => {
     await startEtcd(lab);
-    await putConfig(lab, JSON.stringify(networkConfig(options.backend, options.dualStack)));
+    await putConfig(lab, JSON.stringify(defaultConfig(options.backend, options.dualStack)));
     const started = await startEnds(lab, options);
     await Promise.all(started.map((end) => meetOthers(end, ends.length - 1)));
     await body({ lab, ends: started });
