@@ -64,21 +64,25 @@ export interface KernelDiff {
   readonly changes: readonly KernelChange[];
   /** One for each destination. */
   readonly routes: ReadonlyMap<PrefixKey, WantedRoute>;
-  readonly neighbors: ReadonlyMap<string, WantedNeighbor>;
+  readonly neighbors: ReadonlyMap<NeighborKey, WantedNeighbor>;
   /** Destinations that were wanted twice, differently. */
   readonly contested: readonly Prefix[];
 }
 
-/** Equal for equal prefixes. */
+/** Equal for equal prefixes: what Map can find. */
 export type PrefixKey = number | bigint;
+/** Equal for neighbours with the same address on the same device. */
+export type NeighborKey = number | bigint;
 
 export function prefixKey(prefix: Prefix): PrefixKey {
   return prefix.family === 4 ? prefix.address * 64 + prefix.length : (prefix.address << 8n) | BigInt(prefix.length);
 }
 
-/** Equal for equal neighbours. */
-export function neighborKey({ interfaceIndex, address }: { interfaceIndex: number; address: IpAddress }): string {
-  return `${interfaceIndex} ${typeof address} ${address}`;
+export function neighborKey({
+  interfaceIndex,
+  address,
+}: Pick<WantedNeighbor, 'interfaceIndex' | 'address'>): NeighborKey {
+  return typeof address === 'number' ? interfaceIndex * 2 ** 32 + address : (BigInt(interfaceIndex) << 128n) | address;
 }
 
 /** The metric the kernel gives a route that names none: IP6_RT_PRIO_USER for IPv6. */
@@ -123,9 +127,8 @@ function diffRoutes(
   const contested: Prefix[] = [];
   for (const [key, group] of candidates) {
     const there = present.get(key) ?? [];
-    const first = group[0]!;
-    if (group.some((other) => compareRoutes(other, first) !== 0)) contested.push(first.destination);
     const route = chooseRoute(group, there, own.protocol);
+    if (group.length > 1 && group.some((other) => compareRoutes(other, route) !== 0)) contested.push(route.destination);
     chosen.set(key, route);
     settle(route, there, own, set, remove);
   }
@@ -147,6 +150,7 @@ function settle(
   set: KernelChange[],
   remove: KernelChange[],
 ): void {
+  if (there.length === 1 && isRoute(there[0]!, route, own.protocol)) return;
   const metric = defaultMetric(route.destination);
   const isThere = there.some((other) => isRoute(other, route, own.protocol));
   const others = there.filter((other) => !isRoute(other, route, own.protocol));
@@ -216,21 +220,21 @@ function diffNeighbors(
   wanted: readonly WantedNeighbor[],
   actual: readonly ActualNeighbor[],
   own: Ownership,
-): Part<string, WantedNeighbor> {
+): Part<NeighborKey, WantedNeighbor> {
   const candidates = groupByKey(wanted, neighborKey);
   const set: KernelChange[] = [];
   const remove: KernelChange[] = [];
-  const present = new Map<string, ActualNeighbor>();
+  const present = new Map<NeighborKey, ActualNeighbor>();
   for (const neighbor of actual) {
     const key = neighborKey(neighbor);
     if (candidates.has(key)) present.set(key, neighbor);
     else if (isOwnNeighbor(neighbor, own)) remove.push({ kind: 'remove-neighbor', neighbor });
   }
-  const chosen = new Map<string, WantedNeighbor>();
+  const chosen = new Map<NeighborKey, WantedNeighbor>();
   for (const [key, group] of candidates) {
     const there = present.get(key);
     const kept = there && group.find((neighbor) => isNeighbor(there, neighbor));
-    const neighbor = kept ?? group.toSorted((a, b) => a.mac - b.mac)[0]!;
+    const neighbor = kept ?? (group.length === 1 ? group[0]! : group.toSorted((a, b) => a.mac - b.mac)[0]!);
     chosen.set(key, neighbor);
     if (kept === undefined) set.push({ kind: 'set-neighbor', neighbor, instead: there });
   }

@@ -5,6 +5,7 @@ import {
   isNeighbor,
   isRival,
   isRoute,
+  type NeighborKey,
   neighborKey,
   type PrefixKey,
   prefixKey,
@@ -15,7 +16,7 @@ import {
 /** The entries that the kernel should have, and their devices as they were then. */
 export interface Expectation {
   readonly routes: ReadonlyMap<PrefixKey, WantedRoute>;
-  readonly neighbors: ReadonlyMap<string, WantedNeighbor>;
+  readonly neighbors: ReadonlyMap<NeighborKey, WantedNeighbor>;
   /** By name; undefined for those that were missing. */
   readonly devices: ReadonlyMap<string, Link | undefined>;
   readonly protocol: number;

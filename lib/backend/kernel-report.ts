@@ -7,6 +7,7 @@ import {
   type ActualNeighbor,
   type ActualRoute,
   type KernelChange,
+  type NeighborKey,
   neighborKey,
   type PrefixKey,
   prefixKey,
@@ -20,7 +21,7 @@ const MAX_LINES = 10;
 /** The entries that were wanted, and there, before the pass. */
 export interface Before {
   readonly routes: ReadonlyMap<PrefixKey, WantedRoute>;
-  readonly neighbors: ReadonlyMap<string, WantedNeighbor>;
+  readonly neighbors: ReadonlyMap<NeighborKey, WantedNeighbor>;
   /** No pass came before: what is found belongs to an earlier run. */
   readonly first: boolean;
   /** rtm_protocol of own routes. */
@@ -29,7 +30,7 @@ export interface Before {
 
 export interface After {
   readonly routes: ReadonlyMap<PrefixKey, WantedRoute>;
-  readonly neighbors: ReadonlyMap<string, WantedNeighbor>;
+  readonly neighbors: ReadonlyMap<NeighborKey, WantedNeighbor>;
 }
 
 /** Why a change was made. `asked`: because what is wanted changed. */

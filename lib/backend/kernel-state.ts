@@ -22,6 +22,7 @@ import {
   asActual,
   diffKernelState,
   type KernelChange,
+  type NeighborKey,
   neighborKey,
   type PrefixKey,
   prefixKey,
@@ -68,8 +69,9 @@ export interface KernelStateOptions {
   readonly underlay?: { readonly device: string; onChange(): void };
 }
 
-/** Our choice: so many changes take some milliseconds; then the event loop has its turn. */
-const SLICE = 200;
+/** Our choice: after so many changes, or ms, the event loop has its turn, and the events of our own changes are taken. */
+const SLICE_CHANGES = 200;
+const SLICE_MS = 5;
 /** The entry, or its device, has gone already. */
 const GONE = new Set(['ESRCH', 'ENOENT', 'ENODEV']);
 
@@ -89,7 +91,7 @@ export class KernelState {
   #first = true;
   /** What the kernel has of what is wanted, as the last pass left it. */
   #routes = new Map<PrefixKey, WantedRoute>();
-  #neighbors = new Map<string, WantedNeighbor>();
+  #neighbors = new Map<NeighborKey, WantedNeighbor>();
   readonly #devices = new Map<string, Link | undefined>();
   /** Names of devices that neighbours were ever wanted on. */
   readonly #neighborDevices = new Set<string>();
@@ -264,12 +266,13 @@ export class KernelState {
   /** Returns the changes that were made. */
   async #make(changes: readonly KernelChange[], obstacles: Obstacles, full: boolean): Promise<KernelChange[]> {
     const done: KernelChange[] = [];
+    let begun = performance.now();
     for (const [number, change] of changes.entries()) {
-      if (number > 0 && number % SLICE === 0) {
+      if (number % SLICE_CHANGES === SLICE_CHANGES - 1 || performance.now() - begun > SLICE_MS) {
+        this.#watch.drain();
         await setImmediate();
         if (this.#closed) break;
-        // Before the kernel has to drop the events of our own changes.
-        this.#watch.drain();
+        begun = performance.now();
       }
       try {
         this.#change(change);
