@@ -5,13 +5,12 @@
  */
 import { release } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
-import { formatIpv4 } from '../addr/ipv4.ts';
 import { formatPrefix } from '../addr/prefix.ts';
 import { addStats, noStats } from '../dataplane/add-stats.ts';
 import { Dataplane } from '../dataplane/client.ts';
-import type { PeerRoutes } from '../dataplane/fib-writer.ts';
-import type { FdbEntry, NeighborEntry } from '../dataplane/segment.ts';
+import type { FdbEntry, NeighborEntry, Segment, SegmentPeer } from '../dataplane/segment.ts';
 import type { DataplaneStats, OffloadStatus } from '../dataplane/stats.ts';
+import { formatUnderlay } from '../dataplane/tables.ts';
 import { messageOf, WeftError } from '../error.ts';
 import type { Lease } from '../lease/lease.ts';
 import { closeFd } from '../sys/descriptor.ts';
@@ -41,6 +40,7 @@ interface Engine {
   readonly tunFd: number;
   readonly socketFd: number;
   readonly dataplane: Dataplane;
+  readonly segment: Segment;
   readonly offloads: Offloads;
 }
 
@@ -58,7 +58,7 @@ class UdpBackend implements Backend {
   readonly port: number;
   readonly #options: BackendOptions;
   #engine: Engine | undefined;
-  #routes: PeerRoutes[] = [];
+  #routes: SegmentPeer[] = [];
   #refused: readonly RefusedLease[] = [];
   readonly #stop = new AbortController();
   #rebuilding: Promise<void> | undefined;
@@ -82,27 +82,38 @@ class UdpBackend implements Backend {
       offloads.negotiateTun(tunFd);
       this.#configureDevice();
       offloads.probeTun(tunFd);
+      const socket = { fd: socketFd, family: 4 } as const;
       const dataplane = await Dataplane.start({
-        tunFd,
-        socketFd,
-        vnetHeader: offloads.wantsVnetHeader,
+        encapsulation: 'ip-in-udp',
+        receive: [socket],
+        send: [socket],
         maxSegments: offloads.maxSegments,
-        tunGro: offloads.isActive('tun-gro'),
-        tunUso: offloads.isActive('tun-uso'),
         batching: offloads.batching,
         sourceCheck,
-        own,
-        tunnel4: own.ipv4.address,
-        tunnel6: own.ipv6?.address,
+        tos: this.#options.tos,
         onOffloadRefused: (name, reason) => {
           offloads.refuse(name, reason);
           log.warn({ offload: name, reason }, 'An offload was refused in operation; no packet was lost for it');
         },
         onPriorityRefused: (reason) =>
           log.info({ reason }, 'The data-plane thread keeps the normal priority; CAP_SYS_NICE would let it go first'),
-        onLost: (reason) => this.#lost(reason),
+        onEnded: (reason) => this.#lost(reason),
       });
-      this.#engine = { tunFd, socketFd, dataplane, offloads };
+      const segment = dataplane.addSegment({
+        own,
+        tunnel4: own.ipv4.address,
+        tunnel6: own.ipv6?.address,
+        ethernet: undefined,
+        onDeviceLost: (reason) => this.#lost(reason),
+      });
+      segment.setDevice({
+        fd: tunFd,
+        vnetHeader: offloads.wantsVnetHeader,
+        mtu: this.overlayMtu,
+        tunGro: offloads.isActive('tun-gro'),
+        tunUso: offloads.isActive('tun-uso'),
+      });
+      this.#engine = { tunFd, socketFd, dataplane, segment, offloads };
     } catch (error) {
       if (tunFd !== undefined) closeFd(tunFd, `TUN device "${DEVICE}"`);
       closeFd(socketFd, 'UDP socket');
@@ -151,9 +162,10 @@ class UdpBackend implements Backend {
     }
     this.#refused = refused;
     this.#routes = groupByPublicIp(usable).map(({ publicIp, prefixes }) => ({
-      publicIp,
+      address: publicIp,
       socketAddress: socketAddress(publicIp, this.port),
       prefixes,
+      vtep: undefined,
     }));
     this.#applyRoutes();
   }
@@ -163,7 +175,8 @@ class UdpBackend implements Backend {
   }
 
   #applyRoutes(): void {
-    this.#engine?.dataplane.setRoutes(this.#routes, (prefixes) => {
+    void this.#engine?.segment.setPeers(this.#routes).then((prefixes) => {
+      if (prefixes.length === 0) return;
       const text = prefixes.slice(0, 5).map(formatPrefix);
       this.#options.log.error({ count: prefixes.length, first: text }, 'The FIB is full; routes were left out');
     });
@@ -178,8 +191,10 @@ class UdpBackend implements Backend {
     this.#before = this.stats();
     this.#engine = undefined;
     closeFd(engine.tunFd, `TUN device "${DEVICE}"`);
-    closeFd(engine.socketFd, 'UDP socket');
-    this.#rebuilding = this.#rebuild();
+    this.#rebuilding = engine.dataplane.stop().then(() => {
+      closeFd(engine.socketFd, 'UDP socket');
+      return this.#rebuild();
+    });
   }
 
   async #rebuild(): Promise<void> {
@@ -203,14 +218,14 @@ class UdpBackend implements Backend {
   }
 
   stats(): DataplaneStats {
-    const now = this.#engine?.dataplane.stats();
+    const now = this.#engine?.segment.stats();
     if (now === undefined) return this.#before ?? noStats();
     return this.#before === undefined ? now : addStats(this.#before, now);
   }
 
   routes(): readonly BackendRoute[] {
-    return this.#routes.flatMap(({ publicIp, prefixes }) =>
-      prefixes.map((prefix) => ({ prefix: formatPrefix(prefix), via: formatIpv4(publicIp), device: DEVICE })),
+    return this.#routes.flatMap(({ address, prefixes }) =>
+      prefixes.map((prefix) => ({ prefix: formatPrefix(prefix), via: formatUnderlay(address), device: DEVICE })),
     );
   }
 
@@ -229,7 +244,7 @@ class UdpBackend implements Backend {
     this.#engine = undefined;
     if (engine === undefined) return;
     await engine.dataplane.stop();
-    const last = engine.dataplane.stats();
+    const last = engine.segment.stats();
     this.#before = this.#before === undefined ? last : addStats(this.#before, last);
     // The device goes with its descriptor, its address and routes with the device.
     closeFd(engine.tunFd, `TUN device "${DEVICE}"`);

@@ -1,6 +1,7 @@
 /** How long a route lookup of the packet kernels takes, by the number of routes. */
 import { ipv4Prefix } from '../addr/prefix.ts';
-import { FibWriter, type PeerRoutes } from '../dataplane/fib-writer.ts';
+import type { SegmentPeer } from '../dataplane/segment.ts';
+import { TableWriter } from '../dataplane/tables.ts';
 import { OUT_FRAMES } from '../fastpath/abi.ts';
 import { createQueueMemory, loadPacketKernels } from '../fastpath/load.ts';
 import { socketAddress } from '../sys/udp-socket.ts';
@@ -19,6 +20,7 @@ const RUNS = 25;
 const OVERLAY = 0x0a000000; // 10.0.0.0, one /24 a node
 const UNDERLAY = 0xc0000000;
 const UDP_PORT = 8285;
+const SEGMENT = 1;
 
 /**
  * Times lookups of random overlay addresses that have a route, one /24 and one peer each, in tables of the given sizes
@@ -36,15 +38,18 @@ export function timeFibLookups(routeCounts: readonly number[], random: () => num
 function buildTable(routes: number, random: () => number): () => number {
   const memory = createQueueMemory();
   const kernels = loadPacketKernels(memory);
-  const peers: PeerRoutes[] = Array.from({ length: routes }, (_, index) => ({
-    publicIp: UNDERLAY + index + 1,
+  const peers: SegmentPeer[] = Array.from({ length: routes }, (_, index) => ({
+    address: UNDERLAY + index + 1,
     socketAddress: socketAddress(UNDERLAY + index + 1, UDP_PORT),
     prefixes: [ipv4Prefix(OVERLAY + index * 256, 24)],
+    vtep: undefined,
   }));
-  const writer = new FibWriter(memory);
-  const rejected = writer.replace(peers);
+  const noSockets = { first: 0, mask: 0 };
+  const writer = new TableWriter(memory, { 4: noSockets, 6: noSockets });
+  const rejected = writer.replace([{ segment: SEGMENT, peers }]);
   if (rejected.length > 0) throw new RangeError(`${rejected.length} of ${routes} routes found no room`);
-  kernels.useFib(1);
+  kernels.useTables(1);
+  kernels.enterSegment(SEGMENT);
   const addresses = new Uint32Array(memory.buffer, OUT_FRAMES, ADDRESSES);
   for (let i = 0; i < ADDRESSES; i++) addresses[i] = OVERLAY + Math.floor(random() * routes * 256);
   for (const address of addresses) {

@@ -9,6 +9,7 @@ export function noStats(): DataplaneStats {
     outbound: direction,
     inbound: direction,
     drops,
+    bridge: { flooded: 0, answered: 0, refusedMoves: 0 },
     icmp: { sent: 0, rateLimited: 0 },
     peers: [],
     socketOverflow: 0,
@@ -24,6 +25,7 @@ export function addStats(before: DataplaneStats, now: DataplaneStats): Dataplane
     outbound: addCounters(before.outbound, now.outbound),
     inbound: addCounters(before.inbound, now.inbound),
     drops,
+    bridge: addCounters(before.bridge, now.bridge),
     icmp: addCounters(before.icmp, now.icmp),
     peers: now.peers.map((peer) =>
       addPeer(

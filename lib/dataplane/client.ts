@@ -1,92 +1,69 @@
 /** The main thread's handle on a data-plane worker: the only place that starts one. */
 import { Worker } from 'node:worker_threads';
-import type { Ipv4 } from '../addr/ipv4.ts';
-import type { Ipv6 } from '../addr/ipv6.ts';
-import { ipv4Mask, ipv6Mask, ipv6Prefix, type Prefix } from '../addr/prefix.ts';
+import type { Prefix } from '../addr/prefix.ts';
+import { WeftError } from '../error.ts';
 import {
-  CONFIG_HAS_TUNNEL6,
+  CONFIG_AGEING,
+  CONFIG_DEVICES_IN_USE,
+  CONFIG_DEVICES_WANTED,
+  CONFIG_ENCAPSULATION,
   CONFIG_MAX_SEGMENTS,
-  CONFIG_OWN4,
-  CONFIG_OWN4_MASK,
-  CONFIG_OWN6,
+  CONFIG_NEIGHBORS_WANTED,
   CONFIG_SOURCE_CHECK,
   CONFIG_STOP,
-  CONFIG_TUN_GRO,
-  CONFIG_TUN_USO,
-  CONFIG_TUNNEL4,
-  CONFIG_TUNNEL6,
-  CONFIG_VNET_HEADER,
-  COUNT_DROPS,
-  COUNT_ICMP_LIMITED,
-  COUNT_ICMP_SENT,
-  COUNT_IN_BYTES,
-  COUNT_IN_FORWARDED,
-  COUNT_IN_READS,
-  COUNT_IN_RECEIVED,
-  COUNT_IN_WRITES,
-  COUNT_OUT_BYTES,
-  COUNT_OUT_FORWARDED,
-  COUNT_OUT_READS,
-  COUNT_OUT_RECEIVED,
-  COUNT_OUT_WRITES,
-  COUNT_SOCKET_OVERFLOW,
-  COUNTERS,
+  CONFIG_TOS,
+  CONFIG_TOS_INHERIT,
+  ENCAPSULATION_IP_IN_UDP,
+  ENCAPSULATION_IPIP,
+  ENCAPSULATION_VXLAN,
+  MAX_SEGMENTS,
 } from '../fastpath/abi.ts';
 import { createQueueMemory } from '../fastpath/load.ts';
-import { addressBytes } from '../fib/trie.ts';
-import type { SubnetPair } from '../lease/lease.ts';
 import { closeFd } from '../sys/descriptor.ts';
 import { openEvent, signalEvent } from '../sys/event.ts';
-import { DROP_REASONS, type DropReason } from './drop.ts';
-import { FibWriter, type PeerRoutes } from './fib-writer.ts';
-import type { WorkerMessage, WorkerStart } from './protocol.ts';
-import type { DataplaneStats, OffloadName } from './stats.ts';
+import type { LearnedNeighbor, WorkerMessage, WorkerStart } from './protocol.ts';
+import type {
+  DataplaneOptions,
+  Encapsulation,
+  Segment,
+  SegmentOptions,
+  SegmentPeer,
+  UnderlaySocket,
+} from './segment.ts';
+import { SegmentRecord } from './segment-record.ts';
+import { type SendSockets, TableWriter } from './tables.ts';
 
 /** Our choice: frames per turn; a turn is what one direction may take before the other has its chance. */
 const BATCH = 64;
-const RECEIVE_SLOTS = 8;
-const VNET_HEADER_SIZE = 10;
-const FIB_RETRY_MS = 1;
+const RETRY_MS = 1;
+/** As the kernel's VXLAN device (vxlan_core.c, FDB_AGE_DEFAULT). */
+const AGEING_SECONDS = 300;
+/** For an answer of the worker, which it gives within a turn. */
+const ANSWER_MS = 1000;
 
-export interface DataplaneOptions {
-  /** Stay open until `stop` has resolved; the caller closes them. */
-  readonly tunFd: number;
-  readonly socketFd: number;
-  /** The TUN was opened with IFF_VNET_HDR. */
-  readonly vnetHeader: boolean;
-  /** Datagrams per UDP_SEGMENT send; 1 switches it off. */
-  readonly maxSegments: number;
-  readonly tunGro: boolean;
-  readonly tunUso: boolean;
-  /** False: one packet per system call, `--offload=off`. */
-  readonly batching: boolean;
-  readonly sourceCheck: boolean;
-  readonly own: SubnetPair;
-  /** Sources of ICMP errors; they must be addresses of the TUN. */
-  readonly tunnel4: Ipv4;
-  readonly tunnel6: Ipv6 | undefined;
-  onOffloadRefused(offload: OffloadName, reason: string): void;
-  /** The thread may not raise its priority (CAP_SYS_NICE); it works, but waits for its turn. */
-  onPriorityRefused(reason: string): void;
-  /** The device vanished, or the thread died; the data plane has ended. */
-  onLost(reason: string): void;
-}
+const ENCAPSULATIONS: Readonly<Record<Encapsulation, number>> = {
+  'ip-in-udp': ENCAPSULATION_IP_IN_UDP,
+  vxlan: ENCAPSULATION_VXLAN,
+  ipip: ENCAPSULATION_IPIP,
+};
 
 export class Dataplane {
   readonly #worker: Worker;
+  readonly #memory: WebAssembly.Memory;
   readonly #words: Int32Array;
-  readonly #counters: BigUint64Array;
-  readonly #fib: FibWriter;
+  readonly #tables: TableWriter;
   readonly #eventFd: number;
-  #wanted: readonly PeerRoutes[] | undefined;
-  #retry: NodeJS.Timeout | undefined;
   readonly #ended: Promise<void>;
+  /** Each segment's peers as they are wanted. */
+  readonly #segments = new Map<SegmentRecord, readonly SegmentPeer[]>();
+  readonly #neighborRequests = new Map<number, (neighbors: readonly LearnedNeighbor[]) => void>();
+  #building: Promise<Map<number, Prefix[]>> | undefined;
   #stopping = false;
 
-  private constructor(memory: WebAssembly.Memory, worker: Worker, eventFd: number) {
+  private constructor(memory: WebAssembly.Memory, worker: Worker, eventFd: number, send: readonly UnderlaySocket[]) {
+    this.#memory = memory;
     this.#words = new Int32Array(memory.buffer);
-    this.#counters = new BigUint64Array(memory.buffer, COUNTERS);
-    this.#fib = new FibWriter(memory);
+    this.#tables = new TableWriter(memory, { 4: socketsOf(send, 4), 6: socketsOf(send, 6) });
     this.#worker = worker;
     this.#eventFd = eventFd;
     // Not events.once: that rejects on 'error', which #listen reports already.
@@ -96,15 +73,16 @@ export class Dataplane {
   /** Starts the worker; resolves when its loop runs. */
   static async start(options: DataplaneOptions): Promise<Dataplane> {
     const memory = createQueueMemory();
-    writeConfig(new Int32Array(memory.buffer), memory, options);
+    writeConfig(new Int32Array(memory.buffer), options);
     const eventFd = openEvent();
+    // A number of a socket is its place in this list.
+    const send = [4, 6].flatMap((family) => options.send.filter((socket) => socket.family === family));
     const start: WorkerStart = {
       memory,
-      tunFd: options.tunFd,
-      socketFd: options.socketFd,
+      receive: options.receive,
+      send,
       eventFd,
       batch: options.batching ? BATCH : 1,
-      receiveSlots: options.batching ? RECEIVE_SLOTS : 1,
       turns: options.batching ? 1 : BATCH,
     };
     const worker = new Worker(new URL('./worker.js', import.meta.url), {
@@ -112,7 +90,7 @@ export class Dataplane {
       name: 'dataplane',
       resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4 },
     });
-    const dataplane = new Dataplane(memory, worker, eventFd);
+    const dataplane = new Dataplane(memory, worker, eventFd, send);
     await dataplane.#listen(options);
     return dataplane;
   }
@@ -125,9 +103,7 @@ export class Dataplane {
         if (message.type === 'ready') {
           started = true;
           resolve();
-        } else if (message.type === 'offload-refused') options.onOffloadRefused(message.offload, message.reason);
-        else if (message.type === 'priority-refused') options.onPriorityRefused(message.reason);
-        else reason = message.reason;
+        } else this.#hear(message, options);
       });
       this.#worker.on('error', (error) => {
         reason = `the data-plane thread failed: ${error.message}`;
@@ -136,98 +112,163 @@ export class Dataplane {
       this.#worker.on('exit', () => {
         const asked = this.#stopping;
         this.#stopping = true;
-        clearTimeout(this.#retry);
         closeFd(this.#eventFd, 'eventfd');
-        if (started && !asked) options.onLost(reason);
+        if (started && !asked) options.onEnded(reason);
       });
     });
   }
 
-  /** Replaces all routes. Takes effect within milliseconds; calls in between are merged into the last. */
-  setRoutes(routes: readonly PeerRoutes[], onRejected: (prefixes: readonly Prefix[]) => void): void {
-    this.#wanted = routes;
-    this.#applyRoutes(onRejected);
-  }
-
-  #applyRoutes(onRejected: (prefixes: readonly Prefix[]) => void): void {
-    if (this.#wanted === undefined || this.#stopping || this.#retry !== undefined) return;
-    if (!this.#fib.ready) {
-      // The worker has not looked up yet since the last change; it was woken and will within a turn.
-      this.#retry = setTimeout(() => {
-        this.#retry = undefined;
-        this.#applyRoutes(onRejected);
-      }, FIB_RETRY_MS);
-      return;
+  #hear(message: Exclude<WorkerMessage, { readonly type: 'ready' }>, options: DataplaneOptions): void {
+    switch (message.type) {
+      case 'offload-refused':
+        options.onOffloadRefused(message.offload, message.reason);
+        return;
+      case 'priority-refused':
+        options.onPriorityRefused(message.reason);
+        return;
+      case 'neighbors':
+        this.#neighborRequests.get(message.request)?.(message.neighbors);
+        return;
+      case 'device-lost':
+        for (const segment of this.#segments.keys()) {
+          if (segment.number === message.segment) segment.options.onDeviceLost(message.reason);
+        }
     }
-    const rejected = this.#fib.replace(this.#wanted);
-    this.#wanted = undefined;
-    signalEvent(this.#eventFd);
-    if (rejected.length > 0) onRejected(rejected);
   }
 
-  stats(): DataplaneStats {
-    const count = (index: number) => Number(this.#counters[index]);
-    const drops = Object.fromEntries(
-      DROP_REASONS.map((reason, index) => [reason, count(COUNT_DROPS + index)]),
-    ) as Record<DropReason, number>;
+  /** Adds a network. Throws WeftError TOO_MANY_SEGMENTS, SEGMENT_EXISTS (one VNI twice over one family). */
+  addSegment(options: SegmentOptions): Segment {
+    const number = this.#freeNumber(options);
+    const record = new SegmentRecord(this.#memory, number, options);
+    this.#segments.set(record, []);
+    this.#devicesChanged();
     return {
-      outbound: {
-        received: count(COUNT_OUT_RECEIVED),
-        forwarded: count(COUNT_OUT_FORWARDED),
-        forwardedBytes: count(COUNT_OUT_BYTES),
-        reads: count(COUNT_OUT_READS),
-        writes: count(COUNT_OUT_WRITES),
+      setDevice: (device) => {
+        record.setDevice(device);
+        this.#devicesChanged();
       },
-      inbound: {
-        received: count(COUNT_IN_RECEIVED),
-        forwarded: count(COUNT_IN_FORWARDED),
-        forwardedBytes: count(COUNT_IN_BYTES),
-        reads: count(COUNT_IN_READS),
-        writes: count(COUNT_IN_WRITES),
+      setPeers: async (peers) => {
+        if (!this.#segments.has(record)) return [];
+        this.#segments.set(record, peers);
+        return (await this.#rebuild()).get(number) ?? [];
       },
-      drops,
-      icmp: { sent: count(COUNT_ICMP_SENT), rateLimited: count(COUNT_ICMP_LIMITED) },
-      peers: this.#fib.peerStats(),
-      socketOverflow: count(COUNT_SOCKET_OVERFLOW),
+      stats: () => record.stats(this.#tables.peerStats(number)),
+      fdb: () => record.fdb(this.#tables),
+      neighbors: async () => record.neighbors(this.#tables, await this.#learnedNeighbors()),
+      detach: () => this.#detach(record),
     };
+  }
+
+  #freeNumber({ ethernet }: SegmentOptions): number {
+    const others = [...this.#segments.keys()];
+    const same = others.find(
+      ({ options }) => options.ethernet?.vni === ethernet?.vni && options.ethernet?.family === ethernet?.family,
+    );
+    if (same !== undefined) {
+      throw new WeftError('SEGMENT_EXISTS', `VNI ${ethernet?.vni} over IPv${ethernet?.family} is in use on this port`, {
+        hint: 'give each network a VNI of its own, or a port of its own',
+      });
+    }
+    for (let number = 1; number <= MAX_SEGMENTS; number++) {
+      if (!others.some((other) => other.number === number)) return number;
+    }
+    throw new WeftError('TOO_MANY_SEGMENTS', `One port carries ${MAX_SEGMENTS} networks at most`, {
+      hint: 'give further networks another port',
+    });
+  }
+
+  #devicesChanged(): void {
+    if (this.#stopping) return;
+    Atomics.add(this.#words, CONFIG_DEVICES_WANTED / 4, 1);
+    signalEvent(this.#eventFd);
+  }
+
+  async #detach(record: SegmentRecord): Promise<void> {
+    if (!this.#segments.has(record) || !record.release()) return;
+    this.#segments.set(record, []);
+    this.#devicesChanged();
+    const wanted = Atomics.load(this.#words, CONFIG_DEVICES_WANTED / 4);
+    // The worker may have answered a later change already.
+    await this.#until(() => Atomics.load(this.#words, CONFIG_DEVICES_IN_USE / 4) >= wanted);
+    await this.#rebuild();
+    // Only now may the number be given to another network: nothing of this one is left behind it.
+    this.#segments.delete(record);
+  }
+
+  /** Builds the tables of all segments once the worker reads the newest; calls until then are merged. Resolves when it reads these. */
+  #rebuild(): Promise<Map<number, Prefix[]>> {
+    this.#building ??= this.#build();
+    return this.#building;
+  }
+
+  async #build(): Promise<Map<number, Prefix[]>> {
+    // At least one turn of the event loop: whoever asks in this one is heard.
+    await Promise.resolve();
+    await this.#until(() => this.#tables.ready);
+    this.#building = undefined;
+    if (this.#stopping) return new Map();
+    const segments = [...this.#segments].map(([{ number }, peers]) => ({ segment: number, peers }));
+    const rejected = new Map<number, Prefix[]>();
+    for (const { segment, prefix } of this.#tables.replace(segments)) {
+      rejected.set(segment, [...(rejected.get(segment) ?? []), prefix]);
+    }
+    signalEvent(this.#eventFd);
+    await this.#until(() => this.#tables.ready);
+    return rejected;
+  }
+
+  /** The worker was woken and answers within a turn. Resolves too when it has ended. */
+  async #until(condition: () => boolean): Promise<void> {
+    while (!this.#stopping && !condition()) await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+  }
+
+  async #learnedNeighbors(): Promise<readonly LearnedNeighbor[]> {
+    if (this.#stopping) return [];
+    const request = Atomics.add(this.#words, CONFIG_NEIGHBORS_WANTED / 4, 1) + 1;
+    signalEvent(this.#eventFd);
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      return await new Promise((resolve, reject) => {
+        this.#neighborRequests.set(request, resolve);
+        const late = new WeftError('NOT_READY', 'The data-plane thread does not answer', { hint: 'try again' });
+        timer = setTimeout(() => reject(late), ANSWER_MS);
+      });
+    } finally {
+      clearTimeout(timer);
+      this.#neighborRequests.delete(request);
+    }
   }
 
   /** Ends the worker: it is woken and leaves its loop between two turns. */
   async stop(): Promise<void> {
     if (this.#stopping) return;
     this.#stopping = true;
-    clearTimeout(this.#retry);
     Atomics.store(this.#words, CONFIG_STOP / 4, 1);
     signalEvent(this.#eventFd);
     await this.#ended;
   }
 }
 
-function writeConfig(words: Int32Array, memory: WebAssembly.Memory, options: DataplaneOptions): void {
-  const { own } = options;
+function socketsOf(send: readonly UnderlaySocket[], family: 4 | 6): SendSockets {
+  const count = send.filter((socket) => socket.family === family).length;
+  return {
+    first: Math.max(
+      0,
+      send.findIndex((socket) => socket.family === family),
+    ),
+    mask: Math.max(0, count - 1),
+  };
+}
+
+function writeConfig(words: Int32Array, options: DataplaneOptions): void {
+  const { tos } = options;
   const set = (at: number, value: number) => {
     words[at / 4] = value;
   };
+  set(CONFIG_ENCAPSULATION, ENCAPSULATIONS[options.encapsulation]);
   set(CONFIG_SOURCE_CHECK, Number(options.sourceCheck));
-  set(CONFIG_OWN4, own.ipv4.address);
-  set(CONFIG_OWN4_MASK, ipv4Mask(own.ipv4.length));
-  set(CONFIG_TUNNEL4, options.tunnel4);
-  set(CONFIG_VNET_HEADER, options.vnetHeader ? VNET_HEADER_SIZE : 0);
   set(CONFIG_MAX_SEGMENTS, options.maxSegments);
-  set(CONFIG_TUN_GRO, Number(options.tunGro));
-  set(CONFIG_TUN_USO, Number(options.tunUso));
-  if (own.ipv6 !== undefined) {
-    const mask = ipv6Mask(own.ipv6.length);
-    const low = (1n << 64n) - 1n;
-    new BigUint64Array(memory.buffer, CONFIG_OWN6, 4).set([
-      own.ipv6.address >> 64n,
-      own.ipv6.address & low,
-      mask >> 64n,
-      mask & low,
-    ]);
-  }
-  if (options.tunnel6 !== undefined) {
-    set(CONFIG_HAS_TUNNEL6, 1);
-    new Uint8Array(memory.buffer, CONFIG_TUNNEL6, 16).set(addressBytes(ipv6Prefix(options.tunnel6, 128)));
-  }
+  set(CONFIG_TOS_INHERIT, Number(tos.mode === 'inherit'));
+  set(CONFIG_TOS, tos.mode === 'fixed' ? tos.dscp << 2 : 0);
+  set(CONFIG_AGEING, AGEING_SECONDS);
 }

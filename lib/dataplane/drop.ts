@@ -17,6 +17,13 @@ export const DROP_REASONS = [
   'spoofed-source',
   'foreign-destination',
   'device-refused',
+  'bad-vxlan-header',
+  'unknown-vni',
+  'bad-source-mac',
+  'no-fdb-entry',
+  'storm-limited',
+  'bad-neighbor-message',
+  'ecn-not-capable',
 ] as const;
 
 export type DropReason = (typeof DROP_REASONS)[number];

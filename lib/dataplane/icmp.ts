@@ -1,6 +1,14 @@
-/** Writes the ICMP errors that the packet kernels queued to the TUN, and keeps their rate in bounds. */
-import { CONFIG_ICMP_TOKENS, ICMP_PACKET, ICMP_QUEUE, ICMP_SLOT_SIZE } from '../fastpath/abi.ts';
+/** Writes the ICMP errors that the packet kernels queued to their devices, and keeps their rate in bounds. */
+import {
+  CONFIG_ICMP_TOKENS,
+  ICMP_LENGTH,
+  ICMP_QUEUE,
+  ICMP_SEGMENT,
+  ICMP_SLOT_SIZE,
+  ICMP_START,
+} from '../fastpath/abi.ts';
 import { write } from '../sys/ffi.ts';
+import { deviceOf } from './devices.ts';
 import type { Queue } from './queue.ts';
 
 /** Our choice, as Linux has it for its own (net.ipv4.icmp_msgs_per_sec and icmp_msgs_burst). */
@@ -8,13 +16,13 @@ const ERRORS_PER_SECOND = 1000;
 const BURST = 50;
 
 export function writeIcmpErrors(queue: Queue): void {
-  const { kernels, base, words, tunFd, vnetHeader } = queue;
+  const { kernels, base, words } = queue;
   const queued = kernels.icmpQueued();
   if (queued === 0) return;
   for (let i = 0; i < queued; i++) {
     const slot = ICMP_QUEUE + i * ICMP_SLOT_SIZE;
-    // The bytes before the packet are never written: they are its all-zero virtio_net_hdr.
-    write(tunFd, base + slot + ICMP_PACKET - vnetHeader, words[slot / 4]! + vnetHeader);
+    const fd = deviceOf(words, words[(slot + ICMP_SEGMENT) / 4]!);
+    write(fd, base + words[(slot + ICMP_START) / 4]!, words[(slot + ICMP_LENGTH) / 4]!);
   }
   kernels.icmpReset();
 }

@@ -50,6 +50,8 @@ export interface SegmentDevice {
   readonly fd: number;
   /** Opened with IFF_VNET_HDR. */
   readonly vnetHeader: boolean;
+  /** Of the device. A longer packet from a raw socket was joined by the kernel and is handed on as such. */
+  readonly mtu: number;
   /** The device takes joined TCP segments. */
   readonly tunGro: boolean;
   /** The device takes joined UDP datagrams. */

@@ -20,10 +20,21 @@ export interface PeerStats {
   readonly inboundBytes: number;
 }
 
+export interface BridgeStats {
+  /** Frames that went to all peers: broadcast, multicast, unknown unicast. Each copy counts as a packet of its own. */
+  readonly flooded: number;
+  /** ARP requests and neighbour solicitations that were answered here instead; they count nowhere else. */
+  readonly answered: number;
+  /** Claims of a MAC address by another VTEP, too soon after the last. */
+  readonly refusedMoves: number;
+}
+
 export interface DataplaneStats {
   readonly outbound: DirectionStats;
   readonly inbound: DirectionStats;
   readonly drops: Readonly<Record<DropReason, number>>;
+  /** On a learning VXLAN segment; zeros elsewhere. */
+  readonly bridge: BridgeStats;
   readonly icmp: { readonly sent: number; readonly rateLimited: number };
   /** Keyed by PublicIP text. */
   readonly peers: readonly PeerStats[];

@@ -1,9 +1,9 @@
 /**
- * The data-plane thread: one blocking loop over the TUN, the socket and an eventfd.
+ * The data-plane thread: one blocking loop over devices, sockets and an eventfd.
  *
  *   poll ── socket readable ── inboundTurn   (underlay to overlay)
- *        ├─ TUN readable ───── outboundTurn  (overlay to underlay)
- *        └─ eventfd ────────── stop, or a new FIB
+ *        ├─ device readable ── outboundTurn  (overlay to underlay)
+ *        └─ eventfd ────────── stop, new tables, devices given or taken
  *
  * It never yields to the event loop. It ends within one poll timeout even if nobody wakes it, because Node can end a worker
  * only between two calls.
@@ -14,13 +14,17 @@ import { messageOf } from '../error.ts';
 import {
   CHUNKS,
   CONFIG,
-  CONFIG_FIB_IN_USE,
-  CONFIG_FIB_WANTED,
+  CONFIG_NEIGHBORS_WANTED,
+  CONFIG_NOW,
   CONFIG_STOP,
-  CONFIG_VNET_HEADER,
+  CONFIG_TABLES_IN_USE,
+  CONFIG_TABLES_WANTED,
   COUNT_OUT_RECEIVED,
+  COUNTER_BLOCK,
   COUNTERS,
   EVENT_VALUE,
+  IN_ITEMS,
+  IN_SLOTS,
   OUT_FRAMES,
   POLL_FDS,
 } from '../fastpath/abi.ts';
@@ -28,12 +32,17 @@ import { loadPacketKernels } from '../fastpath/load.ts';
 import { addressOf, poll, read } from '../sys/ffi.ts';
 import { adviseHugePages, touchMemory } from '../sys/memory.ts';
 import { BlockingSleep } from '../sys/sleep.ts';
+import { Devices, deviceOf, forgetDevice } from './devices.ts';
+import { continueFlood } from './flood.ts';
 import { IcmpBudget } from './icmp.ts';
-import { inboundTurn } from './inbound.ts';
+import { inboundTurn, SLOTS_FOR_TRAINS } from './inbound.ts';
 import { Moderation } from './moderation.ts';
-import { outboundTurn, resumeOutbound } from './outbound.ts';
+import { NeighborTables } from './neighbor-tables.ts';
+import { outboundTurn } from './outbound.ts';
 import type { WorkerMessage, WorkerStart } from './protocol.ts';
 import { DEVICE_LOST, type Queue } from './queue.ts';
+import { resumeSend } from './send.ts';
+import { StormLimiter } from './storm.ts';
 
 const POLLIN = 0x1;
 const POLLOUT = 0x4;
@@ -43,8 +52,10 @@ const POLLNVAL = 0x20;
 const POLL_TIMEOUT_MS = 50;
 /** Our choice: how long packets gather at high rates of small ones; 1000 of them fit the device's queue. */
 const MODERATION_US = 60;
-/** Receive-buffer or ICMP errors on the socket are cleared by reading it. */
+/** Receive-buffer or ICMP errors on a socket are cleared by reading it. */
 const SOCKET_EVENTS = POLLIN | POLLERR;
+/** What is learned is searched for aged entries so often; it is not used after its time in any case. */
+const SWEEP_MS = 5000;
 
 function post(message: WorkerMessage): void {
   parentPort?.postMessage(message);
@@ -73,28 +84,32 @@ function openQueue(start: WorkerStart): Queue {
   kernels.setBase(BigInt(base));
   // Measured, one CPU, one TCP stream: 4.1 Gb/s with small pages, 6.0 with huge ones (docs/adr/0003).
   adviseHugePages(base, bytes.length);
-  // All but the chunks of the FIBs, which small clusters never need.
+  // All that every packet needs; chunks of FIBs and learned addresses come as they are used.
   touchMemory(words, CONFIG, CHUNKS);
-  touchMemory(words, OUT_FRAMES, bytes.length);
+  touchMemory(words, OUT_FRAMES, IN_ITEMS);
+  touchMemory(words, IN_ITEMS, IN_SLOTS);
   return {
     kernels,
     base,
     words,
-    tunFd: start.tunFd,
-    socketFd: start.socketFd,
-    vnetHeader: words[CONFIG_VNET_HEADER / 4]!,
+    receive: start.receive,
+    send: start.send,
     batch: start.batch,
-    receiveSlots: start.receiveSlots,
+    receiveSlots: start.batch > 1 ? SLOTS_FOR_TRAINS : 1,
     pending: undefined,
+    flood: undefined,
+    neighbors: new NeighborTables(kernels, start.memory),
+    storm: new StormLimiter(),
+    nowMs: 0,
     onRefused: (offload, reason) => post({ type: 'offload-refused', offload, reason }),
   };
 }
 
 /** Takes up to `turns` turns of one direction while there is something to do. Returns what they took, or DEVICE_LOST. */
-function repeat(queue: Queue, turn: (queue: Queue) => number, turns: number): number {
+function repeat(queue: Queue, turn: (queue: Queue, which: number) => number, which: number, turns: number): number {
   let total = 0;
   for (let i = 0; i < turns; i++) {
-    const taken = turn(queue);
+    const taken = turn(queue, which);
     if (taken === DEVICE_LOST) return DEVICE_LOST;
     if (taken === 0) break;
     total += taken;
@@ -102,55 +117,146 @@ function repeat(queue: Queue, turn: (queue: Queue) => number, turns: number): nu
   return total;
 }
 
-/** Runs until it is told to stop; returns why if the device was lost instead. */
-function run(start: WorkerStart): string | undefined {
-  const queue = openQueue(start);
-  const { words, kernels, base } = queue;
-  const budget = new IcmpBudget(words, performance.now());
-  const moderation = new Moderation(performance.now());
-  const sleep = new BlockingSleep();
-  // The low word of a u64 is enough for a difference.
-  const received = () => words[COUNTERS / 4 + COUNT_OUT_RECEIVED * 2]! >>> 0;
-  const fds = POLL_FDS / 4;
-  words[fds] = queue.tunFd;
-  words[fds + 2] = queue.socketFd;
-  words[fds + 4] = start.eventFd;
-  words[fds + 5] = POLLIN;
-  kernels.useFib(Atomics.load(words, CONFIG_FIB_WANTED / 4));
-  raisePriority();
-  post({ type: 'ready' });
+class Loop {
+  readonly #start: WorkerStart;
+  readonly #queue: Queue;
+  readonly #devices: Devices;
+  readonly #budget: IcmpBudget;
+  readonly #moderation: Moderation;
+  readonly #sleep = new BlockingSleep();
+  #neighborsSent = 0;
+  #sweptMs: number;
 
-  while (Atomics.load(words, CONFIG_STOP / 4) === 0) {
-    // While a send waits for room the TUN is left alone: its queue is the right place for packets to wait.
-    words[fds + 1] = queue.pending === undefined ? POLLIN : 0;
-    words[fds + 3] = queue.pending === undefined ? POLLIN : POLLIN | POLLOUT;
-    const ready = poll(base + POLL_FDS, 3, POLL_TIMEOUT_MS);
-    if (ready > 0 && (words[fds + 3]! >>> 16) & POLLOUT) resumeOutbound(queue);
-    // Before the packets: whoever changes a route and then sends finds the route in place. Not while trains wait: they name
-    // peers whose numbers may be given to others once we read a newer FIB.
-    const wanted = Atomics.load(words, CONFIG_FIB_WANTED / 4);
-    if (queue.pending === undefined && wanted !== words[CONFIG_FIB_IN_USE / 4]) kernels.useFib(wanted);
-    if (ready <= 0) continue;
-    budget.refill(performance.now());
-    const tun = words[fds + 1]! >>> 16;
-    const socket = words[fds + 3]! >>> 16;
-    if (words[fds + 5]! >>> 16) {
-      words[fds + 5] = POLLIN;
-      read(start.eventFd, base + EVENT_VALUE, 8);
-    }
-    if (socket & SOCKET_EVENTS && repeat(queue, inboundTurn, start.turns) === DEVICE_LOST) return 'write: EBADFD';
-    if (tun & (POLLERR | POLLHUP | POLLNVAL)) return `poll reports events 0x${tun.toString(16)}`;
-    if (tun & POLLIN) {
-      if (moderation.active) sleep.microseconds(MODERATION_US);
-      const before = received();
-      const frames = repeat(queue, outboundTurn, start.turns);
-      if (frames === DEVICE_LOST) return 'read: EBADFD';
-      if (start.batch > 1) moderation.note(frames, received() - before, performance.now());
+  constructor(start: WorkerStart) {
+    const nowMs = performance.now();
+    this.#start = start;
+    this.#queue = openQueue(start);
+    this.#devices = new Devices(this.#queue.words);
+    this.#budget = new IcmpBudget(this.#queue.words, nowMs);
+    this.#moderation = new Moderation(nowMs);
+    this.#sweptMs = nowMs;
+    this.#tick(nowMs);
+    this.#takeNews();
+  }
+
+  run(): void {
+    const { words } = this.#queue;
+    while (Atomics.load(words, CONFIG_STOP / 4) === 0) {
+      const ready = this.#poll();
+      this.#takeNews();
+      if (ready > 0) this.#work();
     }
   }
-  return undefined;
+
+  /** Entries of POLL_FDS: eventfd, receiving sockets, devices; while a send waits for room, its socket in place of the devices. */
+  #poll(): number {
+    const { words, base, receive, send, pending } = this.#queue;
+    const fds = POLL_FDS / 4;
+    words[fds] = this.#start.eventFd;
+    words[fds + 1] = POLLIN;
+    let n = 1;
+    for (const { fd } of receive) {
+      words[fds + n * 2] = fd;
+      words[fds + n * 2 + 1] = POLLIN;
+      n++;
+    }
+    if (pending !== undefined) {
+      // The devices are left alone: their queues are the right place for packets to wait.
+      words[fds + n * 2] = send[pending.socket]!.fd;
+      words[fds + n * 2 + 1] = POLLOUT;
+      n++;
+    } else {
+      for (const segment of this.#devices.segments) {
+        words[fds + n * 2] = deviceOf(words, segment);
+        words[fds + n * 2 + 1] = POLLIN;
+        n++;
+      }
+    }
+    return poll(base + POLL_FDS, n, POLL_TIMEOUT_MS);
+  }
+
+  /**
+   * What the main thread changed, before any packet: whoever changes a route and then sends finds the route in place. Not
+   * while trains wait: they name peers whose numbers may be given to others once we read newer tables.
+   */
+  #takeNews(): void {
+    const { words, kernels, pending, flood, neighbors, storm } = this.#queue;
+    if (pending !== undefined || flood !== undefined) return;
+    const wanted = Atomics.load(words, CONFIG_TABLES_WANTED / 4);
+    if (wanted !== words[CONFIG_TABLES_IN_USE / 4]) kernels.useTables(wanted);
+    for (const segment of this.#devices.refresh() ?? []) {
+      kernels.enterSegment(segment);
+      kernels.fdbForget();
+      neighbors.forget(segment);
+      storm.forget(segment);
+    }
+    const request = Atomics.load(words, CONFIG_NEIGHBORS_WANTED / 4);
+    if (request === this.#neighborsSent) return;
+    this.#neighborsSent = request;
+    post({ type: 'neighbors', request, neighbors: neighbors.list(performance.now()) });
+  }
+
+  #work(): void {
+    const { base, receive, pending } = this.#queue;
+    this.#tick(performance.now());
+    if (this.#events(0) !== 0) read(this.#start.eventFd, base + EVENT_VALUE, 8);
+    const first = 1 + receive.length;
+    if (pending !== undefined && this.#events(first) !== 0) resumeSend(this.#queue);
+    for (let i = 0; i < receive.length; i++) {
+      if (this.#events(1 + i) & SOCKET_EVENTS) repeat(this.#queue, inboundTurn, receive[i]!.fd, this.#start.turns);
+    }
+    if (this.#queue.flood !== undefined) continueFlood(this.#queue);
+    if (pending !== undefined) return;
+    // A device that is lost on the way leaves the list for the next turn, not this one.
+    const { segments } = this.#devices;
+    for (let i = 0; i < segments.length; i++) this.#readDevice(segments[i]!, this.#events(first + i));
+  }
+
+  /** What poll said of an entry of POLL_FDS. */
+  #events(entry: number): number {
+    return this.#queue.words[POLL_FDS / 4 + entry * 2 + 1]! >>> 16;
+  }
+
+  #readDevice(segment: number, events: number): void {
+    if (events === 0) return;
+    if (events & (POLLERR | POLLHUP | POLLNVAL)) {
+      this.#lost(segment, `poll reports events 0x${events.toString(16)}`);
+      return;
+    }
+    if (this.#moderation.active) this.#sleep.microseconds(MODERATION_US);
+    const before = this.#received(segment);
+    const frames = repeat(this.#queue, outboundTurn, segment, this.#start.turns);
+    if (this.#queue.flood !== undefined) continueFlood(this.#queue);
+    if (frames === DEVICE_LOST) this.#lost(segment, 'read: EBADFD');
+    else if (this.#start.batch > 1) {
+      this.#moderation.note(frames, this.#received(segment) - before, performance.now());
+    }
+  }
+
+  /** The low word of a u64 is enough for a difference. */
+  #received(segment: number): number {
+    return this.#queue.words[(COUNTERS + segment * COUNTER_BLOCK) / 4 + COUNT_OUT_RECEIVED * 2]! >>> 0;
+  }
+
+  #lost(segment: number, reason: string): void {
+    forgetDevice(this.#queue.words, segment);
+    this.#devices.collect();
+    post({ type: 'device-lost', segment, reason });
+  }
+
+  #tick(nowMs: number): void {
+    const { words, kernels } = this.#queue;
+    this.#queue.nowMs = nowMs;
+    words[CONFIG_NOW / 4] = Math.floor(nowMs / 1000);
+    this.#budget.refill(nowMs);
+    if (nowMs - this.#sweptMs < SWEEP_MS) return;
+    this.#sweptMs = nowMs;
+    kernels.fdbSweep();
+  }
 }
 
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- client.ts is the only one who starts this file
-const lost = run(workerData as WorkerStart);
-if (lost !== undefined) post({ type: 'device-lost', reason: lost });
+const loop = new Loop(workerData as WorkerStart);
+raisePriority();
+post({ type: 'ready' });
+loop.run();

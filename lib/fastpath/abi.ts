@@ -5,50 +5,92 @@
 //
 //   0x0000000  AssemblyScript's own constants
 //   0x0010000  CONFIG      words the main thread writes, some the worker answers in
-//   0x0011000  COUNTERS    u64 each, written by the worker, read by anyone
+//   0x0012000  SEGMENTS    one record a network: its device, its own addresses
+//   0x0016000  COUNTERS    u64 each, a block a segment, written by the worker, read by anyone
 //   0x0020000  PEERS       one record a peer
-//   0x0220000  FIB 0, FIB 1   roots; one is read while the other is built
-//   0x0400000  CHUNKS 0, CHUNKS 1
+//   0x0220000  TABLES 0, TABLES 1   roots of the FIBs, flood lists, leased FDB; one is read while the other is built
+//   0x0400000  CHUNKS 0, CHUNKS 1   what the roots lead to
 //   0x1000000  outbound: frames as read, segments as sent, trains, pieces
-//   0x1800000  inbound: datagrams as received, items, pieces
-//   0x1e00000  what system calls read: iovec, msghdr, control messages, pollfd
+//   0x1800000  learned FDB, control messages
+//   0x1b00000  inbound: items, pieces
+//   0x1e00000  what system calls read: iovec, msghdr, pollfd
+//   0x2000000  inbound: datagrams as received
 
-export const MEMORY_PAGES = 512;
+export const MEMORY_PAGES = 640;
 
-// --- CONFIG (byte offsets of 32-bit words unless said) ---
+// --- CONFIG (byte offsets of 32-bit words) ---
 export const CONFIG = 0x10000;
 /** Set to 1 by the main thread; the worker leaves its loop. */
 export const CONFIG_STOP = 0x10000;
-/** Generation of the newest complete FIB. Generation g lives in FIB g & 1. Written by the main thread. */
-export const CONFIG_FIB_WANTED = 0x10004;
-/** Generation the worker reads now. Once it equals CONFIG_FIB_WANTED the other FIB is free. Written by the worker. */
-export const CONFIG_FIB_IN_USE = 0x10008;
+/** Generation of the newest complete tables. Generation g lives in TABLES g & 1. Written by the main thread. */
+export const CONFIG_TABLES_WANTED = 0x10004;
+/** Generation the worker reads now. Once it equals CONFIG_TABLES_WANTED the other tables are free. Written by the worker. */
+export const CONFIG_TABLES_IN_USE = 0x10008;
+/** Raised by the main thread when a segment's device was given or taken; the worker answers with the same number. */
+export const CONFIG_DEVICES_WANTED = 0x1000c;
+export const CONFIG_DEVICES_IN_USE = 0x10010;
 /** 1: outer and inner source of inbound packets are checked. */
-export const CONFIG_SOURCE_CHECK = 0x1000c;
-/** Own subnet: address and mask, host order. */
-export const CONFIG_OWN4 = 0x10010;
-export const CONFIG_OWN4_MASK = 0x10014;
-/** Source address of ICMP errors, host order; 0 sends none. */
-export const CONFIG_TUNNEL4 = 0x10018;
-/** 1: ICMPv6 errors are sent from CONFIG_TUNNEL6. */
-export const CONFIG_HAS_TUNNEL6 = 0x1001c;
-/** Four u64, host order: own IPv6 subnet high, low, mask high, mask low. Mask high 0: no IPv6 subnet. */
-export const CONFIG_OWN6 = 0x10020;
-/** 16 bytes, network order. */
-export const CONFIG_TUNNEL6 = 0x10040;
-/** Bytes of virtio_net_hdr before each packet on the TUN: 10, or 0 without IFF_VNET_HDR. */
-export const CONFIG_VNET_HEADER = 0x10050;
+export const CONFIG_SOURCE_CHECK = 0x10014;
+/** ENCAPSULATION_*. */
+export const CONFIG_ENCAPSULATION = 0x10018;
 /** Most datagrams in one UDP_SEGMENT send; 1 switches trains off. */
-export const CONFIG_MAX_SEGMENTS = 0x10054;
-/** 1: consecutive TCP segments become one super-packet on the TUN. */
-export const CONFIG_TUN_GRO = 0x10058;
-/** 1: equal-sized UDP datagrams of a flow become one super-packet on the TUN. */
-export const CONFIG_TUN_USO = 0x1005c;
+export const CONFIG_MAX_SEGMENTS = 0x1001c;
 /** ICMP errors that may still be sent; refilled by the worker. */
-export const CONFIG_ICMP_TOKENS = 0x10060;
+export const CONFIG_ICMP_TOKENS = 0x10020;
+/** 1: the outer DSCP is the inner packet's. */
+export const CONFIG_TOS_INHERIT = 0x10024;
+/** The outer DSCP otherwise, in its place in the TOS octet: DSCP << 2. */
+export const CONFIG_TOS = 0x10028;
+/** Seconds of a clock that never goes back; written by the worker. Learned addresses are dated with it. */
+export const CONFIG_NOW = 0x1002c;
+/** After so many seconds without a frame a learned address is forgotten. */
+export const CONFIG_AGEING = 0x10030;
+/** Raised by the main thread to ask for the neighbours a worker learned; they come as a message. */
+export const CONFIG_NEIGHBORS_WANTED = 0x10034;
 
-// --- COUNTERS (index of a u64) ---
-export const COUNTERS = 0x11000;
+export const ENCAPSULATION_IP_IN_UDP = 0;
+export const ENCAPSULATION_VXLAN = 1;
+export const ENCAPSULATION_IPIP = 2;
+
+// --- SEGMENTS: record s at SEGMENTS + s * SEGMENT_SIZE. Record 0 stands for "no segment": only its counters are used ---
+export const SEGMENTS = 0x12000;
+export const SEGMENT_SIZE = 256;
+export const MAX_SEGMENTS = 63;
+/** 1: the record is in use. */
+export const SEGMENT_USED = 0;
+/** Descriptor of the device, -1 without one. */
+export const SEGMENT_FD = 4;
+/** Bytes of virtio_net_hdr before each packet on the device: 10, or 0 without IFF_VNET_HDR. */
+export const SEGMENT_VNET_HEADER = 8;
+/** 1: consecutive TCP segments become one super-packet on the device. */
+export const SEGMENT_TUN_GRO = 12;
+/** 1: equal-sized UDP datagrams of a flow become one super-packet on the device. */
+export const SEGMENT_TUN_USO = 16;
+/** Own subnet: address and mask, host order. Mask 0: none. */
+export const SEGMENT_OWN4 = 20;
+export const SEGMENT_OWN4_MASK = 24;
+/** Source address of ICMP errors, host order; 0 sends none. */
+export const SEGMENT_TUNNEL4 = 28;
+/** 1: ICMPv6 errors are sent from SEGMENT_TUNNEL6. */
+export const SEGMENT_HAS_TUNNEL6 = 32;
+/** A TAP's VXLAN Network Identifier; 0 for a TUN. */
+export const SEGMENT_VNI = 36;
+/** Family of the underlay the VNI is for: 4 or 6. */
+export const SEGMENT_FAMILY = 40;
+/** 1: inner MAC addresses are learned, unknown ones flooded. */
+export const SEGMENT_LEARNING = 44;
+/** u64: the device's MAC address as a number (lib/addr/mac.ts). */
+export const SEGMENT_MAC = 48;
+/** Four u64, host order: own IPv6 subnet high, low, mask high, mask low. Mask high 0: no IPv6 subnet. */
+export const SEGMENT_OWN6 = 56;
+/** 16 bytes, network order. */
+export const SEGMENT_TUNNEL6 = 88;
+/** MTU of the device: what is longer was joined by the kernel before we got it. */
+export const SEGMENT_MTU = 104;
+
+// --- COUNTERS: block s of COUNTER_BLOCK bytes; index of a u64 in it ---
+export const COUNTERS = 0x16000;
+export const COUNTER_BLOCK = 512;
 export const COUNT_OUT_RECEIVED = 0;
 export const COUNT_OUT_FORWARDED = 1;
 export const COUNT_OUT_BYTES = 2;
@@ -61,7 +103,14 @@ export const COUNT_IN_READS = 8;
 export const COUNT_IN_WRITES = 9;
 export const COUNT_ICMP_SENT = 10;
 export const COUNT_ICMP_LIMITED = 11;
+/** In block 0 only: one count for each receiving socket would need a place of its own, so they share. */
 export const COUNT_SOCKET_OVERFLOW = 12;
+/** Frames that went to many peers, copies not counted. */
+export const COUNT_FLOODED = 13;
+/** ARP requests and neighbour solicitations that were answered here. */
+export const COUNT_ANSWERED = 14;
+/** Claims of a MAC address by another VTEP that were refused. */
+export const COUNT_REFUSED_MOVES = 15;
 /** First of the drop counters: reason r is counter COUNT_DROPS + r (lib/dataplane/drop.ts has the names). */
 export const COUNT_DROPS = 16;
 
@@ -80,38 +129,83 @@ export const DROP_UNKNOWN_PEER = 10;
 export const DROP_SPOOFED_SOURCE = 11;
 export const DROP_FOREIGN_DESTINATION = 12;
 export const DROP_DEVICE_REFUSED = 13;
+export const DROP_BAD_VXLAN_HEADER = 14;
+export const DROP_UNKNOWN_VNI = 15;
+export const DROP_BAD_SOURCE_MAC = 16;
+export const DROP_NO_FDB_ENTRY = 17;
+export const DROP_STORM_LIMITED = 18;
+export const DROP_BAD_NEIGHBOR_MESSAGE = 19;
+export const DROP_ECN_NOT_CAPABLE = 20;
 
 // --- PEERS: record p at PEERS + p * PEER_SIZE; record 0 is never used ---
 export const PEERS = 0x20000;
 export const PEER_SIZE = 128;
 export const MAX_PEERS = 16383;
-/** PublicIP, host order. */
-export const PEER_PUBLIC4 = 0;
 /** Bytes of the socket address that follows. */
-export const PEER_ADDRESS_LENGTH = 4;
+export const PEER_ADDRESS_LENGTH = 0;
+export const PEER_SEGMENT = 4;
 /** sockaddr_in or sockaddr_in6, as sendmsg wants it. */
 export const PEER_ADDRESS = 8;
-/** Worker's own: the train that is open for this peer, valid if the stamp is this burst's. */
-export const PEER_OPEN_TRAIN = 40;
-export const PEER_TRAIN_STAMP = 44;
+/** u16 each: number of the first socket to send from, and the mask for the flow hash that picks one. */
+export const PEER_SOCKETS = 36;
+export const PEER_SOCKET_MASK = 38;
+/** Raised when the number is given to another peer: what was learned for the old one is void. */
+export const PEER_EPOCH = 40;
+/** The device of the peer: IPv4 address in host order (0: none), IPv6 address (zeros: none). */
+export const PEER_TUNNEL4 = 44;
 // u64 counters, written by the worker
 export const PEER_OUT_PACKETS = 48;
 export const PEER_OUT_BYTES = 56;
 export const PEER_IN_PACKETS = 64;
 export const PEER_IN_BYTES = 72;
+/** u64: the leased VtepMAC as a number; 0: none. */
+export const PEER_MAC = 80;
+export const PEER_TUNNEL6 = 88;
 
-// --- FIB: 16-bit entries. 0: no route. Top bit clear: peer. Top bit set: chunk number (lib/fib/trie.ts) ---
-export const FIB = 0x220000;
-export const FIB_SIZE = 0x60000;
-/** Roots inside one FIB: inner IPv4, inner IPv6, outer IPv4 sources (PublicIPs as /32). 65,536 entries each. */
-export const FIB_ROOT4 = 0;
-export const FIB_ROOT6 = 0x20000;
-export const FIB_ROOT_SOURCES = 0x40000;
+// --- TABLES: what is replaced as a whole (lib/dataplane/tables.ts builds it) ---
+export const TABLES = 0x220000;
+export const TABLES_SIZE = 0x80000;
+/** u16 each: chunk number of the root of FIB `kind` of segment s at (s * FIB_KINDS + kind) * 2. Chunk 0 has no routes. */
+export const TABLES_ROOTS = 0;
+export const FIB_KINDS = 4;
+/** Kinds: inner IPv4, inner IPv6, and the underlay addresses of peers as /32 and /128. */
+export const FIB_INNER4 = 0;
+export const FIB_INNER6 = 1;
+export const FIB_OUTER4 = 2;
+export const FIB_OUTER6 = 3;
+/** u32 pairs: first entry and number of entries of each segment's list of peers to flood to. */
+export const TABLES_FLOOD_INDEX = 0x400;
+/** Slots of the leased FDB, less one: a power of two less one. */
+export const TABLES_FDB_MASK = 0x800;
+/** u16 each: peer numbers. */
+export const TABLES_FLOOD = 0x8000;
+/** Leased FDB: u64 each, MAC address << 16 | peer number, 0: free (lib/fib/fdb.ts). At most 32,768 slots. */
+export const TABLES_FDB = 0x40000;
+export const MAX_FDB_SLOTS = 32768;
+
+/** FIB entries, 16 bits. 0: no route. Top bit clear: peer. Top bit set: chunk number (lib/fib/trie.ts). */
 export const FIB_CHUNK_FLAG = 0x8000;
 export const FIB_CHUNK_SIZE = 512;
 export const MAX_CHUNKS = 12287;
 export const CHUNKS = 0x400000;
 export const CHUNKS_SIZE = 0x600000;
+
+// --- learned FDB: slot i has its key in one table, its history in another. Written by the worker ---
+export const LEARNED = 0x1800000;
+export const LEARNED_SLOTS = 32768;
+/** Our choice: with half the slots free a miss ends after a few steps. */
+export const MAX_LEARNED = 16384;
+export const LEARNED_INFO = 0x1840000;
+export const LEARNED_INFO_SIZE = 16;
+/** CONFIG_NOW of the last frame. */
+export const LEARNED_SEEN = 0;
+/** PEER_EPOCH of the peer when it was learned. */
+export const LEARNED_EPOCH = 4;
+/** u16 each, they stay at 65,535: moves between VTEPs, and moves that were refused. */
+export const LEARNED_MOVES = 8;
+export const LEARNED_REFUSED = 10;
+/** CONFIG_NOW of the last move. */
+export const LEARNED_MOVED = 12;
 
 // --- outbound ---
 /** Frames as read from the TUN, one behind the other. */
@@ -134,6 +228,13 @@ export const TRAIN_COUNT = 12;
 export const TRAIN_FIRST_PIECE = 16;
 export const TRAIN_LAST_PIECE = 20;
 export const TRAIN_OPEN = 24;
+/** u16 each: the socket it leaves by, and the outer TOS octet. */
+export const TRAIN_SOCKET = 28;
+export const TRAIN_TOS = 30;
+/** Newest train of a peer and socket, by a hash of the two: peer << 8 | socket, stamp of the burst, train. */
+export const OPEN_TRAINS = 0x1348000;
+export const OPEN_TRAIN_SLOTS = 256;
+export const OPEN_TRAIN_SIZE = 16;
 /** Most packets a super-packet may stand for: 64 KiB at Linux's smallest segment, 48 bytes (net.ipv4.tcp_min_snd_mss). */
 export const MAX_SUPER_SEGMENTS = 1400;
 /** Pieces: a run of bytes and the number of the next piece (0: none). */
@@ -143,22 +244,30 @@ export const PIECE_ADDRESS = 0;
 export const PIECE_LENGTH = 4;
 export const PIECE_NEXT = 8;
 export const MAX_PIECES = 4096;
-/** ICMP errors waiting to be written to the TUN: ICMP_SLOTS slots of ICMP_SLOT_SIZE, each a u32 length, 12 spare, then the packet at 32 (virtio_net_hdr space before it). */
+/** ICMP errors waiting to be written to a device: ICMP_SLOTS slots of ICMP_SLOT_SIZE: u32 length of the write, u32 segment, u32 where the write begins. */
 export const ICMP_QUEUE = 0x1330000;
 export const ICMP_SLOTS = 64;
 export const ICMP_SLOT_SIZE = 1408;
-export const ICMP_PACKET = 32;
+export const ICMP_LENGTH = 0;
+export const ICMP_SEGMENT = 4;
+export const ICMP_START = 8;
+/** The IP packet; before it there is room for a virtio_net_hdr and an Ethernet header with two tags. */
+export const ICMP_PACKET = 48;
+/** A frame that goes to more peers than one turn takes: kept until its last copy has left. */
+export const FLOOD_FRAME = 0x1350000;
 
 // --- inbound ---
 /** Receive slots; the odd stride keeps neighbours out of each other's cache sets. */
-export const IN_SLOTS = 0x1800000;
+export const IN_SLOTS = 0x2000000;
 export const IN_SLOT_SIZE = 0x110c0;
-export const MAX_IN_SLOTS = 32;
+export const MAX_IN_SLOTS = 64;
 /** Items: what one write to the TUN carries, a packet or several that were joined. */
 export const IN_ITEMS = 0x1b00000;
-export const ITEM_SIZE = 192;
+export const ITEM_SIZE = 224;
 export const MAX_ITEMS = 4096;
+/** The IP packet, or a frame that is not looked into (then ITEM_L2 is 0). */
 export const ITEM_PACKET = 0;
+/** Bytes of the write from ITEM_PACKET on. */
 export const ITEM_LENGTH = 4;
 export const ITEM_COUNT = 8;
 export const ITEM_SEGMENT_SIZE = 12;
@@ -177,10 +286,16 @@ export const ITEM_PSH = 52;
 export const ITEM_PROTOCOL = 56;
 /** virtio_net_hdr for the write. */
 export const ITEM_VNET = 60;
-/** The first packet's headers as they came, to write it alone if the TUN refuses the joined one. Up to 120 bytes. */
-export const ITEM_HEADER_COPY = 72;
+/** u16: bytes of Ethernet header before ITEM_PACKET; 0 on a TUN. */
+export const ITEM_L2 = 70;
+export const ITEM_SEGMENT = 72;
+/** The first packet's headers as they came, to write it alone if the device refuses the joined one. Up to 144 bytes. */
+export const ITEM_HEADER_COPY = 80;
 export const IN_PIECES = 0x1be0000;
 export const MAX_IN_PIECES = 8192;
+/** Items that carry ARP or neighbour discovery from a VTEP: u32 each, item number. */
+export const IN_SNOOPED = 0x1c01000;
+export const MAX_SNOOPED = 1024;
 /** Newest item of each flow: FLOW_BUCKETS words of (item number + 1), with the batch's stamp beside it. */
 export const IN_FLOWS = 0x1c10000;
 export const FLOW_BUCKETS = 256;
@@ -192,11 +307,15 @@ export const MMSGHDR_SIZE = 64;
 export const OUT_MESSAGES = 0x1e00000;
 export const OUT_IOVECS = 0x1e20000;
 export const MAX_OUT_IOVECS = 4096;
-export const OUT_CONTROL = 0x1e30000;
-export const OUT_CONTROL_SIZE = 32;
+/** UDP_SEGMENT and IP_TOS. */
+export const OUT_CONTROL = 0x1900000;
+export const OUT_CONTROL_SIZE = 64;
+/** Trains in the order of their messages: u32 each. */
+export const OUT_ORDER = 0x1940000;
 /** A train sent datagram by datagram, after the kernel refused it whole. */
 export const SPLIT_MESSAGES = 0x1e40000;
 export const SPLIT_IOVECS = 0x1e42000;
+export const SPLIT_CONTROL = 0x1e42800;
 /** recvmmsg. */
 export const IN_MESSAGES = 0x1e43000;
 export const IN_IOVECS = 0x1e44000;
@@ -206,11 +325,11 @@ export const IN_CONTROL = 0x1e46000;
 export const IN_CONTROL_SIZE = 128;
 /** writev of one item. */
 export const WRITE_IOVECS = 0x1e48000;
-/** struct pollfd, 8 bytes each: TUN, socket, eventfd. */
+/** struct pollfd, 8 bytes each: eventfd, receiving sockets, devices. */
 export const POLL_FDS = 0x1e50000;
-/** One struct pollfd for a rare wait on the socket alone. */
-export const WAIT_FD = 0x1e50080;
+/** One struct pollfd for a rare wait on one socket alone. */
+export const WAIT_FD = 0x1e50400;
 /** 8 bytes for eventfd reads. */
-export const EVENT_VALUE = 0x1e50100;
+export const EVENT_VALUE = 0x1e50500;
 /** An all-zero virtio_net_hdr. */
-export const ZERO_VNET = 0x1e50200;
+export const ZERO_VNET = 0x1e50600;

@@ -6,17 +6,35 @@ import { MEMORY_PAGES } from './abi.ts';
 export interface PacketKernels {
   /** Tells where byte 0 of the memory lies in the process. The argument is a u64. */
   setBase(address: bigint): void;
-  useFib(generation: number): void;
+  useTables(generation: number): void;
+  /** Chooses the segment that lookups and ICMP errors are for. */
+  enterSegment(segment: number): void;
   lookup4(address: number): number;
   lookup6(at: number): number;
-  /** For the benchmark. */
+  /** For the benchmark: of `count` addresses (u32 each), of `count` MAC addresses (u64 each) at `at`. */
   lookupMany4(at: number, count: number): number;
+  fdbLookupMany(at: number, count: number): number;
+  /** The peer behind a MAC address in the segment in work; 0: not known. */
+  fdbLookup(mac: bigint): number;
+  fdbSweep(): void;
+  fdbForget(): void;
 
-  outboundFrame(frame: number, size: number): void;
+  /** Returns FRAME_DONE, FRAME_FLOOD or FRAME_ASK (lib/dataplane/flood.ts). */
+  outboundFrame(segment: number, frame: number, size: number): number;
+  outboundDrop(segment: number, reason: number): void;
+  outboundFlood(segment: number, frame: number, size: number, from: number, to: number): void;
+  outboundFloodPeers(segment: number): number;
+  /** Where the IP packet begins in a datagram of ours; -1: nowhere. */
+  datagramIp(at: number, size: number): number;
   /** The first train from `from` on that may still grow. */
   outboundComplete(from: number): number;
   outboundMessages(from: number, to: number): void;
+  messageTrain(message: number): number;
+  messageSocket(message: number): number;
+  /** The first message from `message` on, up to `to`, that leaves by another socket. */
+  messageGroupEnd(message: number, to: number): number;
   outboundReset(): void;
+  /** Numbers of messages, as outboundMessages arranged them. */
   outboundSent(first: number, count: number): void;
   outboundRefused(train: number, reason: number): void;
   outboundSplit(train: number): number;
@@ -35,10 +53,14 @@ export interface PacketKernels {
   /** -1: the message is done; else the offset to go on from once the items have been written. */
   inboundMessage(index: number, offset: number): number;
   inboundItems(): number;
+  /** Number of items at IN_SNOOPED that carry ARP or neighbour discovery. */
+  inboundSnooped(): number;
   inboundReset(): void;
   inboundWrite(item: number): number;
   itemCount(item: number): number;
   itemProtocol(item: number): number;
+  itemSegment(item: number): number;
+  itemL2(item: number): number;
   itemWritten(item: number): void;
   itemRefused(item: number, reason: number): void;
   itemPart(item: number, part: number): number;

@@ -1,13 +1,14 @@
 /**
- * The FIB: longest-prefix match as a trie with a 16-bit root and 8-bit steps.
+ * The FIB: longest-prefix match as a trie with 8-bit steps.
  *
- * Entries are 16 bits: 0 is "no route"; with the top bit clear it is the next hop (a peer number); with the top bit set it
- * names a chunk of 256 entries for the next 8 bits of the address. A lookup reads at most 3 entries for IPv4 and 15 for
- * IPv6 (7 for a /64), whatever the number of routes; 10,000 /24 routes take 20 KB of chunks, so they stay in the first
- * cache level (docs/adr/0005).
+ * All FIBs of a data plane (IPv4 and IPv6 of every network, and the peers' underlay addresses) share one pool of chunks; a
+ * FIB is the number of its root chunk. A chunk has 256 entries of 16 bits: 0 is "no route"; with the top bit clear it is the
+ * next hop (a peer number); with the top bit set it names the chunk for the next 8 bits of the address. A lookup reads at
+ * most 4 entries for IPv4 and 16 for IPv6 (3 for a /24, 8 for a /64), whatever the number of routes; 10,000 /24 routes take
+ * 20 KB of chunks, so they stay in the first cache level (docs/adr/0005).
  *
  * A FIB is built here, by the main thread, in memory nobody reads yet, and then replaced as a whole
- * (lib/dataplane/client.ts). The packet kernels read the same memory (lib/fastpath/assembly/fib.ts).
+ * (lib/dataplane/tables.ts). The packet kernels read the same memory (lib/fastpath/assembly/fib.ts).
  */
 import type { Prefix } from '../addr/prefix.ts';
 
@@ -20,52 +21,64 @@ export interface FibRoute {
   readonly next: number;
 }
 
-/** The chunks of one FIB's memory; its roots share them. */
+/** The chunks of one generation of tables; all FIBs in it share them. */
 export interface ChunkPool {
-  /** 256 entries a chunk, at most 32,768 chunks. */
+  /** 256 entries a chunk, at most 32,768 chunks. Chunk 0 has no routes: it is the root of every empty FIB. */
   readonly chunks: Uint16Array;
-  /** Chunks in use; set to 0 before a FIB is built anew. */
+  /** Chunks in use. */
   used: number;
 }
 
-/**
- * Adds routes to an empty root (65,536 zeros). Of two routes to one prefix the later wins.
- * Returns the routes that found no room; those are not in the FIB, all others are.
- */
-export function addRoutes(root: Uint16Array, pool: ChunkPool, routes: readonly FibRoute[]): FibRoute[] {
-  // Shorter prefixes first: a longer one then only ever refines what stands there.
-  const ordered = [...routes].sort((a, b) => a.prefix.length - b.prefix.length);
-  return ordered.filter((route) => !addRoute(root, pool, route));
+/** Begins a pool anew, with nothing but the empty chunk 0. */
+export function clearPool(pool: ChunkPool): void {
+  pool.chunks.fill(0, 0, CHUNK_ENTRIES);
+  pool.used = 1;
 }
 
-function addRoute(root: Uint16Array, pool: ChunkPool, route: FibRoute): boolean {
+/**
+ * Builds a FIB of routes of one family. Of two routes to one prefix the later wins. Returns its root chunk and the routes
+ * that found no room; those are not in the FIB, all others are.
+ */
+export function buildFib(pool: ChunkPool, routes: readonly FibRoute[]): { root: number; rejected: FibRoute[] } {
+  if (routes.length === 0) return { root: 0, rejected: [] };
+  const root = takeChunk(pool, 0);
+  if (root === undefined) return { root: 0, rejected: [...routes] };
+  // Shorter prefixes first: a longer one then only ever refines what stands there.
+  const ordered = [...routes].sort((a, b) => a.prefix.length - b.prefix.length);
+  return { root, rejected: ordered.filter((route) => !addRoute(pool, root, route)) };
+}
+
+/** A new chunk whose entries are all `entry`; undefined if the pool is full. */
+function takeChunk(pool: ChunkPool, entry: number): number | undefined {
+  if ((pool.used + 1) * CHUNK_ENTRIES > pool.chunks.length) return undefined;
+  const chunk = pool.used++;
+  pool.chunks.fill(entry, chunk * CHUNK_ENTRIES, (chunk + 1) * CHUNK_ENTRIES);
+  return chunk;
+}
+
+function addRoute(pool: ChunkPool, root: number, route: FibRoute): boolean {
   const bytes = addressBytes(route.prefix);
   const length = route.prefix.length;
-  let table = root;
-  let index = (bytes[0]! << 8) | bytes[1]!;
-  let depth = 16;
-  while (length > depth) {
-    const entry = table[index]!;
-    let chunk = entry & ~CHUNK_FLAG;
-    if ((entry & CHUNK_FLAG) === 0) {
-      if ((pool.used + 1) * CHUNK_ENTRIES > pool.chunks.length) return false;
-      chunk = pool.used++;
-      pool.chunks.fill(entry, chunk * CHUNK_ENTRIES, (chunk + 1) * CHUNK_ENTRIES);
-      table[index] = CHUNK_FLAG | chunk;
-    }
-    table = pool.chunks.subarray(chunk * CHUNK_ENTRIES, (chunk + 1) * CHUNK_ENTRIES);
-    index = bytes[depth / 8]!;
-    depth += 8;
+  let base = root * CHUNK_ENTRIES;
+  let depth = 8;
+  for (; length > depth; depth += 8) {
+    const at = base + bytes[depth / 8 - 1]!;
+    const entry = pool.chunks[at]!;
+    const chunk = (entry & CHUNK_FLAG) === 0 ? takeChunk(pool, entry) : entry & ~CHUNK_FLAG;
+    if (chunk === undefined) return false;
+    pool.chunks[at] = CHUNK_FLAG | chunk;
+    base = chunk * CHUNK_ENTRIES;
   }
-  table.fill(route.next, index, index + (1 << (depth - length)));
+  const first = base + bytes[depth / 8 - 1]!;
+  pool.chunks.fill(route.next, first, first + (1 << (depth - length)));
   return true;
 }
 
 /** The next hop for an address, 0 if there is none. The packet kernels' twin. */
-export function lookup(root: Uint16Array, chunks: Uint16Array, address: Prefix): number {
+export function lookup(chunks: Uint16Array, root: number, address: Prefix): number {
   const bytes = addressBytes(address);
-  let entry = root[(bytes[0]! << 8) | bytes[1]!]!;
-  for (let i = 2; (entry & CHUNK_FLAG) !== 0; i++) {
+  let entry = CHUNK_FLAG | root;
+  for (let i = 0; (entry & CHUNK_FLAG) !== 0; i++) {
     entry = chunks[(entry & ~CHUNK_FLAG) * CHUNK_ENTRIES + bytes[i]!]!;
   }
   return entry;

@@ -8,20 +8,24 @@ import { once } from 'node:events';
 import test from 'ava';
 import { parseIpv4 } from '../../lib/addr/ipv4.ts';
 import { inboundTurn } from '../../lib/dataplane/inbound.ts';
+import { NeighborTables } from '../../lib/dataplane/neighbor-tables.ts';
 import { outboundTurn } from '../../lib/dataplane/outbound.ts';
 import type { Queue } from '../../lib/dataplane/queue.ts';
 import type { OffloadName } from '../../lib/dataplane/stats.ts';
+import { StormLimiter } from '../../lib/dataplane/storm.ts';
 import {
   CONFIG_MAX_SEGMENTS,
-  CONFIG_TUN_GRO,
   COUNT_IN_FORWARDED,
   COUNT_IN_RECEIVED,
   COUNT_OUT_FORWARDED,
   COUNT_OUT_RECEIVED,
+  SEGMENT_SIZE,
+  SEGMENT_TUN_GRO,
+  SEGMENTS,
 } from '../../lib/fastpath/abi.ts';
 import { addressOf, bind, close, connect, getsockname, recv, send, setsockopt, socket } from '../../lib/sys/ffi.ts';
 import { openUdpSocket, socketAddress } from '../../lib/sys/udp-socket.ts';
-import { Harness } from '../fastpath/harness.ts';
+import { Harness, SEGMENT } from '../fastpath/harness.ts';
 import { frame, payload, tcp4, udp4 } from '../fastpath/packets.ts';
 
 const LOOPBACK = parseIpv4('127.0.0.1')!;
@@ -88,16 +92,21 @@ function bed(tunFd: number, socketFd: number, publicIp: number, socketAddress: U
   const base = addressOf(harness.bytes);
   harness.kernels.setBase(BigInt(base));
   const refused: OffloadName[] = [];
+  harness.record.setDevice({ fd: tunFd, vnetHeader: true, mtu: 1472, tunGro: true, tunUso: true });
+  const socket = { fd: socketFd, family: 4 } as const;
   const queue: Queue = {
     kernels: harness.kernels,
     base,
     words: harness.words,
-    tunFd,
-    socketFd,
-    vnetHeader: 10,
+    receive: [socket],
+    send: [socket],
     batch: 64,
     receiveSlots: 8,
     pending: undefined,
+    flood: undefined,
+    neighbors: new NeighborTables(harness.kernels, harness.memory),
+    storm: new StormLimiter(),
+    nowMs: 0,
     onRefused: (offload) => refused.push(offload),
   };
   return { harness, queue, refused };
@@ -125,7 +134,7 @@ test('a socket that refuses UDP_SEGMENT: the same datagrams leave one by one, no
     );
     for (let round = 0; round < 2; round++) {
       for (const packet of packets) send(pair.kernel, frame(packet), packet.length + 10, 0);
-      outboundTurn(queue);
+      outboundTurn(queue, SEGMENT);
     }
     while (got.length < 40) await once(peer, 'message');
     t.deepEqual(
@@ -153,7 +162,7 @@ test('a device that refuses joined packets: every packet is written as it came, 
   peer.bind(0, '127.0.0.1');
   await once(peer, 'listening');
   try {
-    const { harness, queue, refused } = bed(pair.device, socketFd, LOOPBACK, new Uint8Array(16));
+    const { harness, queue, refused } = bed(pair.device, socketFd, LOOPBACK, socketAddress(LOOPBACK, 9));
     const port = portOf(socketFd);
     const segments = [0, 1, 2, 3].map((i) =>
       tcp4({ sequence: i * 1400, id: i, payload: payload(1400, i), source: '10.244.2.2', destination: '10.244.1.2' }),
@@ -162,11 +171,11 @@ test('a device that refuses joined packets: every packet is written as it came, 
     for (const segment of segments) await sendTo(peer, segment, port);
     const deadline = performance.now() + 5000;
     while (harness.counter(COUNT_IN_RECEIVED) < 4 && performance.now() < deadline) {
-      inboundTurn(queue);
+      inboundTurn(queue, socketFd);
       written.push(...received(pair.kernel));
     }
     t.deepEqual(refused, ['tun-gro']);
-    t.is(queue.words[CONFIG_TUN_GRO / 4], 0);
+    t.is(queue.words[(SEGMENTS + SEGMENT * SEGMENT_SIZE + SEGMENT_TUN_GRO) / 4], 0);
     t.is(harness.counter(COUNT_IN_RECEIVED), 4);
     t.true(written.length >= 1);
     t.is(harness.counter(COUNT_IN_FORWARDED), written.length, 'what the small buffer refused is counted, not lost');

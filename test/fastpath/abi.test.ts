@@ -3,25 +3,53 @@ import * as abi from '../../lib/fastpath/abi.ts';
 
 /** Tables of the memory in order: name, first byte, size at its fullest. */
 const TABLES: readonly [string, number, number][] = [
+  ['configuration', abi.CONFIG, 0x100],
+  ['segments', abi.SEGMENTS, (abi.MAX_SEGMENTS + 1) * abi.SEGMENT_SIZE],
+  ['counters', abi.COUNTERS, (abi.MAX_SEGMENTS + 1) * abi.COUNTER_BLOCK],
+  ['peers', abi.PEERS, (abi.MAX_PEERS + 1) * abi.PEER_SIZE],
+  ['tables', abi.TABLES, 2 * abi.TABLES_SIZE],
+  ['chunks', abi.CHUNKS, 2 * abi.CHUNKS_SIZE],
   ['frames', abi.OUT_FRAMES, abi.OUT_FRAMES_SIZE],
-  ['segments', abi.OUT_SEGMENTS, abi.OUT_SEGMENTS_SIZE],
+  ['segments as sent', abi.OUT_SEGMENTS, abi.OUT_SEGMENTS_SIZE],
   ['trains', abi.OUT_TRAINS, abi.MAX_TRAINS * abi.TRAIN_SIZE],
   ['pieces', abi.OUT_PIECES, abi.MAX_PIECES * abi.PIECE_SIZE],
   ['ICMP errors', abi.ICMP_QUEUE, abi.ICMP_SLOTS * abi.ICMP_SLOT_SIZE],
-  ['slots', abi.IN_SLOTS, abi.MAX_IN_SLOTS * abi.IN_SLOT_SIZE],
+  ['open trains', abi.OPEN_TRAINS, abi.OPEN_TRAIN_SLOTS * abi.OPEN_TRAIN_SIZE],
+  ['flooded frame', abi.FLOOD_FRAME, abi.MAX_FRAME],
+  ['learned addresses', abi.LEARNED, abi.LEARNED_SLOTS * 8],
+  ['their history', abi.LEARNED_INFO, abi.LEARNED_SLOTS * abi.LEARNED_INFO_SIZE],
+  ['control messages', abi.OUT_CONTROL, abi.MAX_TRAINS * abi.OUT_CONTROL_SIZE],
+  ['order of trains', abi.OUT_ORDER, abi.MAX_TRAINS * 4],
   ['items', abi.IN_ITEMS, abi.MAX_ITEMS * abi.ITEM_SIZE],
   ['joined pieces', abi.IN_PIECES, abi.MAX_IN_PIECES * abi.PIECE_SIZE],
+  ['snooped items', abi.IN_SNOOPED, abi.MAX_SNOOPED * 4],
   ['flows', abi.IN_FLOWS, abi.FLOW_BUCKETS * 4],
   ['messages', abi.OUT_MESSAGES, abi.MAX_TRAINS * abi.MMSGHDR_SIZE],
   ['iovecs', abi.OUT_IOVECS, abi.MAX_OUT_IOVECS * abi.IOVEC_SIZE],
-  ['control messages', abi.OUT_CONTROL, abi.MAX_TRAINS * abi.OUT_CONTROL_SIZE],
   ['split messages', abi.SPLIT_MESSAGES, 128 * abi.MMSGHDR_SIZE],
+  ['split iovecs', abi.SPLIT_IOVECS, 128 * abi.IOVEC_SIZE],
+  ['split control message', abi.SPLIT_CONTROL, abi.OUT_CONTROL_SIZE],
+  ['received messages', abi.IN_MESSAGES, abi.MAX_IN_SLOTS * abi.MMSGHDR_SIZE],
+  ['received iovecs', abi.IN_IOVECS, abi.MAX_IN_SLOTS * abi.IOVEC_SIZE],
+  ['received names', abi.IN_NAMES, abi.MAX_IN_SLOTS * abi.IN_NAME_SIZE],
+  ['received control messages', abi.IN_CONTROL, abi.MAX_IN_SLOTS * abi.IN_CONTROL_SIZE],
+  ['iovecs of a write', abi.WRITE_IOVECS, (512 + 2) * abi.IOVEC_SIZE],
+  ['poll descriptors', abi.POLL_FDS, (1 + 2 + abi.MAX_SEGMENTS) * 8],
+  ['slots', abi.IN_SLOTS, abi.MAX_IN_SLOTS * abi.IN_SLOT_SIZE],
 ];
+
+test('one generation of tables has room for its parts', (t) => {
+  t.true((abi.MAX_SEGMENTS + 1) * abi.FIB_KINDS * 2 <= abi.TABLES_FLOOD_INDEX);
+  t.true(abi.TABLES_FLOOD_INDEX + (abi.MAX_SEGMENTS + 1) * 8 <= abi.TABLES_FDB_MASK);
+  t.true(abi.TABLES_FLOOD + (abi.MAX_PEERS + 1) * 2 <= abi.TABLES_FDB);
+  t.true(abi.TABLES_FDB + abi.MAX_FDB_SLOTS * 8 <= abi.TABLES_SIZE);
+  t.true(abi.MAX_CHUNKS * abi.FIB_CHUNK_SIZE <= abi.CHUNKS_SIZE);
+});
 
 test('no table of the memory runs into the next one', (t) => {
   for (const [index, [name, start, size]] of TABLES.entries()) {
     const next = TABLES[index + 1];
-    const limit = next === undefined ? abi.SPLIT_IOVECS : next[1];
+    const limit = next === undefined ? abi.MEMORY_PAGES * 65536 : next[1];
     t.true(start + size <= limit, `${name} end at ${start + size}, the next begins at ${limit}`);
   }
 });

@@ -1,28 +1,29 @@
 /** Runs the packet kernels without system calls: bytes in, what would have been sent or written out. */
 import type { Ipv4 } from '../../lib/addr/ipv4.ts';
-import type { Prefix } from '../../lib/addr/prefix.ts';
+import type { Ipv6 } from '../../lib/addr/ipv6.ts';
+import type { Ipv4Prefix, Ipv6Prefix, Prefix } from '../../lib/addr/prefix.ts';
 import { parsePrefix } from '../../lib/addr/prefix.ts';
 import { DROP_REASONS, type DropReason } from '../../lib/dataplane/drop.ts';
-import { FibWriter } from '../../lib/dataplane/fib-writer.ts';
+import type { EthernetSegment, SegmentPeer } from '../../lib/dataplane/segment.ts';
+import { SegmentRecord } from '../../lib/dataplane/segment-record.ts';
+import { TableWriter } from '../../lib/dataplane/tables.ts';
 import {
-  CONFIG_FIB_WANTED,
-  CONFIG_HAS_TUNNEL6,
+  CONFIG_AGEING,
+  CONFIG_ENCAPSULATION,
   CONFIG_ICMP_TOKENS,
   CONFIG_MAX_SEGMENTS,
-  CONFIG_OWN4,
-  CONFIG_OWN4_MASK,
-  CONFIG_OWN6,
+  CONFIG_NOW,
   CONFIG_SOURCE_CHECK,
-  CONFIG_TUN_GRO,
-  CONFIG_TUN_USO,
-  CONFIG_TUNNEL4,
-  CONFIG_TUNNEL6,
-  CONFIG_VNET_HEADER,
+  CONFIG_TABLES_WANTED,
+  CONFIG_TOS,
+  CONFIG_TOS_INHERIT,
   COUNT_DROPS,
+  COUNTER_BLOCK,
   COUNTERS,
-  ICMP_PACKET,
+  ICMP_LENGTH,
   ICMP_QUEUE,
   ICMP_SLOT_SIZE,
+  ICMP_START,
   IN_CONTROL,
   IN_CONTROL_SIZE,
   IN_MESSAGES,
@@ -35,17 +36,24 @@ import {
   OUT_FRAMES,
   OUT_FRAMES_SIZE,
   OUT_MESSAGES,
-  PEER_PUBLIC4,
+  PEER_ADDRESS,
   WRITE_IOVECS,
 } from '../../lib/fastpath/abi.ts';
 import { createQueueMemory, loadPacketKernels, type PacketKernels } from '../../lib/fastpath/load.ts';
-import { addressBytes } from '../../lib/fib/trie.ts';
+import { socketAddress } from '../../lib/sys/socket-address.ts';
+
+/** The one segment there is. */
+export const SEGMENT = 1;
+const HEADROOM = 16;
+const AF_INET = 2;
+const SOL_UDP = 17;
 
 export interface HarnessPeer {
-  readonly publicIp: Ipv4;
+  readonly publicIp: Ipv4 | Ipv6;
   readonly prefixes: readonly string[];
-  /** sockaddr_in; zeros unless something is really sent. */
+  /** By default of a port that nothing is sent to. */
   readonly socketAddress?: Uint8Array;
+  readonly vtep?: SegmentPeer['vtep'];
 }
 
 export interface HarnessOptions {
@@ -60,26 +68,39 @@ export interface HarnessOptions {
   readonly tunGro?: boolean;
   readonly tunUso?: boolean;
   readonly icmpTokens?: number;
+  /** lib/fastpath/abi.ts, ENCAPSULATION_*; IP-in-UDP by default. */
+  readonly encapsulation?: number;
+  /** For VXLAN. */
+  readonly ethernet?: EthernetSegment;
+  /** Outer DSCP; undefined inherits it. Default 0. */
+  readonly dscp?: number | undefined;
+  /** Sockets to send from, a power of two; 1 by default. */
+  readonly sockets?: number;
 }
 
 /** One sendmmsg entry: a plain datagram, or a train of `segmentSize`. */
 export interface SentMessage {
-  readonly publicIp: Ipv4;
+  readonly publicIp: Ipv4 | Ipv6;
   readonly segmentSize: number | undefined;
   readonly bytes: Uint8Array;
+  /** Number of the socket, and the outer TOS octet. */
+  readonly socket: number;
+  readonly tos: number;
 }
 
 export interface Outbound {
   readonly messages: SentMessage[];
   /** The messages cut into datagrams, in order. */
-  readonly datagrams: { publicIp: Ipv4; bytes: Uint8Array }[];
+  readonly datagrams: { publicIp: Ipv4 | Ipv6; bytes: Uint8Array; tos: number; socket: number }[];
   readonly icmp: Uint8Array[];
   readonly drops: DropReason[];
 }
 
 export interface ReceivedMessage {
-  readonly outerSource: Ipv4;
+  readonly outerSource: Ipv4 | Ipv6;
   readonly bytes: Uint8Array;
+  /** Outer TOS octet; 0 by default. */
+  readonly outerTos?: number;
   /** Size of a train's datagrams, as UDP_GRO reports it. */
   readonly segmentSize?: number;
 }
@@ -105,74 +126,106 @@ export class Harness {
   readonly view: DataView;
   readonly #counters: BigUint64Array;
   readonly #vnet: number;
+  readonly tables: TableWriter;
+  readonly record: SegmentRecord;
 
   constructor(options: HarnessOptions) {
     this.bytes = new Uint8Array(this.memory.buffer);
     this.words = new Int32Array(this.memory.buffer);
     this.view = new DataView(this.memory.buffer);
-    this.#counters = new BigUint64Array(this.memory.buffer, COUNTERS);
+    this.#counters = new BigUint64Array(this.memory.buffer);
     this.kernels = loadPacketKernels(this.memory);
     // With base 0, absolute addresses are offsets in the memory.
     this.kernels.setBase(0n);
     this.#vnet = options.vnetHeader === false ? 0 : 10;
     this.#configure(options);
-    const fib = new FibWriter(this.memory);
-    fib.replace(
-      options.peers.map(({ publicIp, prefixes, socketAddress }) => ({
-        publicIp,
-        socketAddress: socketAddress ?? new Uint8Array(16),
-        prefixes: prefixes.map((text) => prefix(text)),
-      })),
-    );
-    this.kernels.useFib(this.words[CONFIG_FIB_WANTED / 4]!);
+    this.record = this.#segment(options);
+    const sockets = { first: 0, mask: (options.sockets ?? 1) - 1 };
+    this.tables = new TableWriter(this.memory, { 4: sockets, 6: sockets });
+    this.setPeers(options.peers);
+    this.kernels.enterSegment(SEGMENT);
+  }
+
+  setPeers(peers: readonly HarnessPeer[]): void {
+    this.tables.replace([
+      {
+        segment: SEGMENT,
+        peers: peers.map(({ publicIp, prefixes, socketAddress: to, vtep }) => ({
+          address: publicIp,
+          socketAddress: to ?? socketAddress(publicIp, 9),
+          prefixes: prefixes.map((text) => prefix(text)),
+          vtep,
+        })),
+      },
+    ]);
+    this.kernels.useTables(this.words[CONFIG_TABLES_WANTED / 4]!);
+  }
+
+  /** Seconds of the kernels' clock. */
+  setTime(seconds: number): void {
+    this.words[CONFIG_NOW / 4] = seconds;
   }
 
   #configure(options: HarnessOptions): void {
-    const own4 = prefix(options.own4);
     const set = (at: number, value: number) => {
       this.words[at / 4] = value;
     };
-    if (own4.family !== 4) throw new Error('own4 must be IPv4');
-    set(CONFIG_OWN4, own4.address);
-    set(CONFIG_OWN4_MASK, own4.length === 0 ? 0 : (-1 << (32 - own4.length)) | 0);
-    set(CONFIG_TUNNEL4, options.tunnel4 ?? own4.address);
-    set(CONFIG_VNET_HEADER, this.#vnet);
+    const inherits = 'dscp' in options && options.dscp === undefined;
+    set(CONFIG_ENCAPSULATION, options.encapsulation ?? 0);
     set(CONFIG_SOURCE_CHECK, Number(options.sourceCheck ?? true));
     set(CONFIG_MAX_SEGMENTS, options.maxSegments ?? 64);
-    set(CONFIG_TUN_GRO, Number(options.tunGro ?? true));
-    set(CONFIG_TUN_USO, Number(options.tunUso ?? true));
     set(CONFIG_ICMP_TOKENS, options.icmpTokens ?? 1_000_000);
-    if (options.own6 !== undefined) {
-      const own6 = prefix(options.own6);
-      if (own6.family !== 6) throw new Error('own6 must be IPv6');
-      const mask = ((1n << 128n) - 1n) ^ ((1n << BigInt(128 - own6.length)) - 1n);
-      const low = (1n << 64n) - 1n;
-      const words = [own6.address >> 64n, own6.address & low, mask >> 64n, mask & low];
-      new BigUint64Array(this.memory.buffer, CONFIG_OWN6, 4).set(words);
-    }
-    if (options.tunnel6 !== undefined) {
-      set(CONFIG_HAS_TUNNEL6, 1);
-      this.bytes.set(addressBytes({ family: 6, address: options.tunnel6, length: 128 }), CONFIG_TUNNEL6);
-    }
+    set(CONFIG_TOS_INHERIT, Number(inherits));
+    set(CONFIG_TOS, (options.dscp ?? 0) << 2);
+    set(CONFIG_AGEING, 300);
+  }
+
+  #segment(options: HarnessOptions): SegmentRecord {
+    const own4 = prefix(options.own4) as Ipv4Prefix;
+    const own6 = options.own6 === undefined ? undefined : (prefix(options.own6) as Ipv6Prefix);
+    const record = new SegmentRecord(this.memory, SEGMENT, {
+      own: { ipv4: own4, ipv6: own6 },
+      tunnel4: options.tunnel4 ?? own4.address,
+      tunnel6: options.tunnel6,
+      ethernet: options.ethernet,
+      onDeviceLost: () => undefined,
+    });
+    record.setDevice({
+      fd: -1,
+      vnetHeader: this.#vnet > 0,
+      mtu: 1472,
+      tunGro: options.tunGro ?? true,
+      tunUso: options.tunUso ?? true,
+    });
+    return record;
   }
 
   /** Feeds frames as read from the TUN; everything is flushed at the end, or when the frames' memory is full. */
-  outbound(frames: readonly Uint8Array[]): Outbound {
+  outbound(frames: readonly Uint8Array[], options: { readonly learning?: boolean } = {}): Outbound {
     const result: Outbound = { messages: [], datagrams: [], icmp: [], drops: [] };
     const before = this.#drops();
-    let at = OUT_FRAMES;
+    let at = OUT_FRAMES + HEADROOM;
     for (const frame of frames) {
       if (at + frame.length + 64 > OUT_FRAMES + OUT_FRAMES_SIZE || this.kernels.segmentSpaceUsed() > 400_000) {
         this.#flush(result);
-        at = OUT_FRAMES;
+        at = OUT_FRAMES + HEADROOM;
       }
       this.bytes.set(frame, at);
-      this.kernels.outboundFrame(at, frame.length);
-      at = (at + frame.length + 63) & ~63;
+      const verdict = this.kernels.outboundFrame(SEGMENT, at, frame.length);
+      if (verdict !== 0) this.#floodOrDrop(at, frame.length, options);
+      at = (at + frame.length + HEADROOM + 63) & ~63;
     }
     this.#flush(result);
     result.drops.push(...this.#newDrops(before));
     return result;
+  }
+
+  /** As lib/dataplane/flood.ts without limiter and neighbours. */
+  #floodOrDrop(at: number, size: number, { learning = true }: { readonly learning?: boolean }): void {
+    const peers = this.kernels.outboundFloodPeers(SEGMENT);
+    if (!learning) this.kernels.outboundDrop(SEGMENT, DROP_REASONS.indexOf('multicast'));
+    else if (peers === 0) this.kernels.outboundDrop(SEGMENT, DROP_REASONS.indexOf('no-fdb-entry'));
+    else this.kernels.outboundFlood(SEGMENT, at, size, 0, peers);
   }
 
   #flush(result: Outbound): void {
@@ -180,21 +233,39 @@ export class Harness {
     this.kernels.outboundMessages(0, total);
     for (let i = 0; i < total; i++) {
       const message = OUT_MESSAGES + i * MMSGHDR_SIZE;
-      const publicIp = this.words[(this.kernels.trainPeer(i) + PEER_PUBLIC4) / 4]! >>> 0;
+      const publicIp = this.#addressAt(this.kernels.trainPeer(this.kernels.messageTrain(i)) + PEER_ADDRESS);
       const bytes = this.#gather(
         Number(this.view.getBigUint64(message + 16, true)),
         Number(this.view.getBigUint64(message + 24, true)),
       );
-      const control = Number(this.view.getBigUint64(message + 32, true));
-      const segmentSize = control === 0 ? undefined : this.view.getUint16(control + 16, true);
-      result.messages.push({ publicIp, segmentSize, bytes });
+      const { segmentSize, tos } = this.#control(message);
+      const socket = this.kernels.messageSocket(i);
+      result.messages.push({ publicIp, segmentSize, bytes, socket, tos });
       for (let offset = 0; offset < bytes.length; offset += segmentSize ?? bytes.length) {
-        result.datagrams.push({ publicIp, bytes: bytes.subarray(offset, offset + (segmentSize ?? bytes.length)) });
+        const datagram = bytes.subarray(offset, offset + (segmentSize ?? bytes.length));
+        result.datagrams.push({ publicIp, bytes: datagram, tos, socket });
       }
     }
     this.kernels.outboundSent(0, total);
     this.kernels.outboundReset();
     result.icmp.push(...this.#takeIcmp());
+  }
+
+  #addressAt(at: number): Ipv4 | Ipv6 {
+    if (this.view.getUint16(at, true) === AF_INET) return this.view.getUint32(at + 4);
+    return (this.view.getBigUint64(at + 8) << 64n) | this.view.getBigUint64(at + 16);
+  }
+
+  #control(message: number): { segmentSize: number | undefined; tos: number } {
+    let at = Number(this.view.getBigUint64(message + 32, true));
+    const end = at + Number(this.view.getBigUint64(message + 40, true));
+    let segmentSize: number | undefined;
+    let tos = 0;
+    for (; at < end; at += 24) {
+      if (this.view.getUint32(at + 8, true) === SOL_UDP) segmentSize = this.view.getUint16(at + 16, true);
+      else tos = this.view.getUint32(at + 16, true);
+    }
+    return { segmentSize, tos };
   }
 
   /** Feeds messages as recvmmsg returns them, a batch at a time. */
@@ -227,19 +298,28 @@ export class Harness {
     this.bytes.set(message.bytes, IN_SLOTS + index * IN_SLOT_SIZE);
     this.view.setUint32(header + 56, message.bytes.length, true);
     const name = IN_NAMES + index * IN_NAME_SIZE;
-    this.view.setUint16(name, 2, true);
-    this.view.setUint16(name + 2, 8285);
-    this.view.setUint32(name + 4, message.outerSource);
+    this.bytes.set(socketAddress(message.outerSource, 8285), name);
     const control = IN_CONTROL + index * IN_CONTROL_SIZE;
-    let controlLength = 0;
+    const ipLevel = typeof message.outerSource === 'number' ? 0 : 41;
+    let controlLength = this.#putControl(
+      control,
+      ipLevel,
+      ipLevel === 0 ? 1 : 67,
+      message.outerTos ?? 0,
+      ipLevel === 0 ? 1 : 4,
+    );
     if (message.segmentSize !== undefined) {
-      this.view.setBigUint64(control, 20n, true);
-      this.view.setUint32(control + 8, 17, true);
-      this.view.setUint32(control + 12, 104, true);
-      this.view.setUint32(control + 16, message.segmentSize, true);
-      controlLength = 24;
+      controlLength += this.#putControl(control + controlLength, SOL_UDP, 104, message.segmentSize, 4);
     }
     this.view.setBigUint64(header + 40, BigInt(controlLength), true);
+  }
+
+  #putControl(at: number, level: number, type: number, value: number, size: number): number {
+    this.view.setBigUint64(at, BigInt(16 + size), true);
+    this.view.setUint32(at + 8, level, true);
+    this.view.setUint32(at + 12, type, true);
+    this.view.setUint32(at + 16, value, true);
+    return 24;
   }
 
   /** The first item's packets as they are written one by one after the TUN refused the joined write. */
@@ -281,14 +361,17 @@ export class Harness {
   #takeIcmp(): Uint8Array[] {
     const packets = Array.from({ length: this.kernels.icmpQueued() }, (_, i) => {
       const slot = ICMP_QUEUE + i * ICMP_SLOT_SIZE;
-      return this.bytes.slice(slot + ICMP_PACKET, slot + ICMP_PACKET + this.words[slot / 4]!);
+      const start = this.words[(slot + ICMP_START) / 4]!;
+      return this.bytes.slice(start + this.#vnet, start + this.words[(slot + ICMP_LENGTH) / 4]!);
     });
     this.kernels.icmpReset();
     return packets;
   }
 
+  /** Of the segment and of what belongs to none. */
   counter(index: number): number {
-    return Number(this.#counters[index]);
+    const at = COUNTERS / 8 + index;
+    return Number(this.#counters[at]! + this.#counters[at + (SEGMENT * COUNTER_BLOCK) / 8]!);
   }
 
   #drops(): number[] {

@@ -5,8 +5,6 @@
 // its flow. A packet whose flow we cannot tell (a fragment, options, extension headers) seals all items before it.
 // Twin: what the writes stand for is checked against test/golden/engine.ts with resegment().
 import {
-  CONFIG_TUN_GRO,
-  CONFIG_TUN_USO,
   IN_FLOWS,
   ITEM_COUNT,
   ITEM_EPOCH,
@@ -14,6 +12,7 @@ import {
   ITEM_HASH_NEXT,
   ITEM_HEADER_LENGTH,
   ITEM_JOINABLE,
+  ITEM_L2,
   ITEM_L4_OFFSET,
   ITEM_LAST_PIECE,
   ITEM_LENGTH,
@@ -21,11 +20,15 @@ import {
   ITEM_PACKET,
   ITEM_PROTOCOL,
   ITEM_PSH,
+  ITEM_SEGMENT,
   ITEM_SEGMENT_SIZE,
   ITEM_VERIFIED,
+  SEGMENT_TUN_GRO,
+  SEGMENT_TUN_USO,
 } from '../abi';
 import { get16, get32 } from './bytes';
 import { fold, pseudoSum, sumBytes, word } from './checksum';
+import { segment, segmentNumber } from './count';
 import { currentEpoch, inboundItems, itemAt, join, keepItem, nextItem, sealItems } from './items';
 import {
   IPPROTO_TCP,
@@ -63,13 +66,24 @@ const MAX_JOINED: u32 = 65535;
 const MAX_UDP_JOINED: u32 = 64;
 const MAX_TCP_JOINED: u32 = 512;
 
-/** Takes a checked packet for the TUN; the bytes must stay until the items are written. */
-export function deliver(ip: usize, total: u32): void {
+/**
+ * Takes a checked packet of `total` bytes for the device of the segment in work, with `l2` bytes of Ethernet header before
+ * it; `size` bytes from `ip` on are written, more than `total` if the frame is padded. A `total` of 0 is a frame that is not
+ * looked into. The bytes must stay until the items are written.
+ */
+export function deliver(ip: usize, total: u32, l2: u32, size: u32): void {
   const item = nextItem();
   store<u32>(item, <u32>ip, ITEM_PACKET);
-  store<u32>(item, total, ITEM_LENGTH);
+  store<u32>(item, size, ITEM_LENGTH);
   store<u32>(item, 1, ITEM_COUNT);
   store<u32>(item, 0, ITEM_JOINABLE);
+  store<u16>(item, <u16>l2, ITEM_L2);
+  store<u32>(item, segmentNumber, ITEM_SEGMENT);
+  if (total == 0) {
+    sealItems();
+    keepItem();
+    return;
+  }
   findTransport(ip, total);
   const plain = transport == (load<u8>(ip) >> 4 == 4 ? IPV4_HEADER_MIN : IPV6_HEADER);
   if (fragment || !plain || (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP)) {
@@ -84,8 +98,9 @@ export function deliver(ip: usize, total: u32): void {
     return;
   }
   const bucket = IN_FLOWS + (flowHash(ip) << 2);
-  const newest = newestOfFlow(load<u32>(bucket), ip);
-  if (protocol == IPPROTO_TCP ? joinTcp(newest, item, ip, total) : joinUdp(newest, item, ip, total)) return;
+  const padded = size != total;
+  const newest: usize = padded ? 0 : newestOfFlow(load<u32>(bucket), ip);
+  if (!padded && (protocol == IPPROTO_TCP ? joinTcp(newest, item, ip, total) : joinUdp(newest, item, ip, total))) return;
   store<u32>(item, transport, ITEM_L4_OFFSET);
   store<u32>(item, protocol, ITEM_PROTOCOL);
   store<u32>(item, currentEpoch(), ITEM_EPOCH);
@@ -117,6 +132,7 @@ function newestOfFlow(link: u32, ip: usize): usize {
     const item = itemAt(link - 1);
     const other = <usize>load<u32>(item, ITEM_PACKET);
     if (load<u8>(other) >> 4 != version || load<u32>(item, ITEM_PROTOCOL) != protocol) continue;
+    if (load<u32>(item, ITEM_SEGMENT) != segmentNumber) continue;
     if (load<u32>(other + transport) != ports) continue;
     if (version == 4) {
       if (load<u64>(other, IPV4_SOURCE) == load<u64>(ip, IPV4_SOURCE)) return item;
@@ -138,7 +154,7 @@ function joinTcp(newest: usize, item: usize, ip: usize, total: u32): bool {
   const header = transport + ((<u32>load<u8>(l4, TCP_DATA_OFFSET) >> 4) << 2);
   const flags = <u32>load<u8>(l4, TCP_FLAGS);
   const legal = header >= transport + TCP_HEADER_MIN && header < total;
-  if (!legal || (flags & ~TCP_PSH) != TCP_ACK || load<u8>(l4, TCP_DATA_OFFSET) & 15 || !load<u32>(CONFIG_TUN_GRO)) return false;
+  if (!legal || (flags & ~TCP_PSH) != TCP_ACK || load<u8>(l4, TCP_DATA_OFFSET) & 15 || !load<u32>(segment, SEGMENT_TUN_GRO)) return false;
   const payload = total - header;
   const sequence = get32(l4 + TCP_SEQUENCE);
   if (newest && mayJoin(newest, JOIN_TCP, ip, header, payload, MAX_TCP_JOINED)) {
@@ -148,7 +164,7 @@ function joinTcp(newest: usize, item: usize, ip: usize, total: u32): bool {
       load<u32>(newest, ITEM_NEXT_SEQ) == sequence &&
       load<u32>(headL4, TCP_ACKNOWLEDGMENT) == load<u32>(l4, TCP_ACKNOWLEDGMENT) &&
       load<u16>(headL4, TCP_WINDOW) == load<u16>(l4, TCP_WINDOW) &&
-      sameBytes(headL4 + TCP_HEADER_MIN, l4 + TCP_HEADER_MIN, header - transport - TCP_HEADER_MIN) &&
+      sameWords(headL4 + TCP_HEADER_MIN, l4 + TCP_HEADER_MIN, header - transport - TCP_HEADER_MIN) &&
       verified(newest) &&
       goodChecksum(ip, total)
     ) {
@@ -172,7 +188,7 @@ function joinTcp(newest: usize, item: usize, ip: usize, total: u32): bool {
 function joinUdp(newest: usize, item: usize, ip: usize, total: u32): bool {
   const l4 = ip + transport;
   const header = transport + UDP_HEADER;
-  if (!load<u32>(CONFIG_TUN_USO) || header >= total) return false;
+  if (!load<u32>(segment, SEGMENT_TUN_USO) || header >= total) return false;
   if (get16(l4 + UDP_LENGTH) != total - transport || load<u16>(l4, UDP_CHECKSUM) == 0) return false;
   const payload = total - header;
   if (newest && mayJoin(newest, JOIN_UDP, ip, header, payload, MAX_UDP_JOINED) && verified(newest) && goodChecksum(ip, total)) {
@@ -198,6 +214,9 @@ function mayJoin(newest: usize, kind: u32, ip: usize, header: u32, payload: u32,
     return false;
   }
   const head = <usize>load<u32>(newest, ITEM_PACKET);
+  // No packet of an item has another Ethernet header than its first.
+  const l2 = <u32>load<u16>(newest, ITEM_L2);
+  if (!sameOctets(head - l2, ip - l2, l2)) return false;
   if (load<u8>(ip) >> 4 == 6) {
     // version, traffic class and flow label; hop limit
     return load<u32>(head) == load<u32>(ip) && load<u8>(head, IPV6_HOP_LIMIT) == load<u8>(ip, IPV6_HOP_LIMIT);
@@ -214,7 +233,15 @@ function mayJoin(newest: usize, kind: u32, ip: usize, header: u32, payload: u32,
   return (bits & IPV4_DONT_FRAGMENT) != 0 || ((get16(head + IPV4_ID) + joined) & 0xffff) == get16(ip + IPV4_ID);
 }
 
-function sameBytes(a: usize, b: usize, length: u32): bool {
+function sameOctets(a: usize, b: usize, length: u32): bool {
+  let i: u32 = 0;
+  for (; i + 8 <= length; i += 8) if (load<u64>(a + i) != load<u64>(b + i)) return false;
+  for (; i < length; i++) if (load<u8>(a + i) != load<u8>(b + i)) return false;
+  return true;
+}
+
+/** As sameOctets, for a length that is a multiple of 4. */
+function sameWords(a: usize, b: usize, length: u32): bool {
   for (let i: u32 = 0; i < length; i += 4) if (load<u32>(a + i) != load<u32>(b + i)) return false;
   return true;
 }

@@ -1,9 +1,26 @@
-import { COUNT_DROPS, COUNTERS, PEER_SIZE, PEERS } from '../abi';
+// Counters, and which segment they are counted for.
+import { COUNTERS, COUNTER_BLOCK, COUNT_DROPS, PEERS, PEER_SIZE, SEGMENTS, SEGMENT_SIZE } from '../abi';
+
+let counters: usize = COUNTERS;
+
+/** The record of the segment whose packet is in work; record 0 while it is not known. */
+export let segment: usize = SEGMENTS;
+/** Its number. */
+export let segmentNumber: u32 = 0;
+
+/** From here on packets are of segment `s`. */
+// @ts-ignore: decorator
+@inline
+export function enterSegment(s: u32): void {
+  segmentNumber = s;
+  segment = SEGMENTS + s * SEGMENT_SIZE;
+  counters = COUNTERS + s * COUNTER_BLOCK;
+}
 
 // @ts-ignore: decorator
 @inline
 export function count(counter: u32, by: u64): void {
-  const at = COUNTERS + (counter << 3);
+  const at = counters + (counter << 3);
   store<u64>(at, load<u64>(at) + by);
 }
 

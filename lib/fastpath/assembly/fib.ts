@@ -1,56 +1,80 @@
-// Longest-prefix match: a trie with a 16-bit root and 8-bit steps (lib/fib/trie.ts builds it and is the twin).
-// An IPv4 lookup reads at most three entries, whatever the number of routes.
+// Longest-prefix match: a trie with 8-bit steps (lib/fib/trie.ts builds it and is the twin).
 import {
   CHUNKS,
   CHUNKS_SIZE,
-  CONFIG_FIB_IN_USE,
-  FIB,
+  CONFIG_TABLES_IN_USE,
   FIB_CHUNK_FLAG,
   FIB_CHUNK_SIZE,
-  FIB_ROOT_SOURCES,
-  FIB_ROOT4,
-  FIB_ROOT6,
-  FIB_SIZE,
+  FIB_INNER4,
+  FIB_INNER6,
+  FIB_KINDS,
+  FIB_OUTER4,
+  FIB_OUTER6,
+  TABLES,
+  TABLES_ROOTS,
+  TABLES_SIZE,
 } from '../abi';
-import { get16 } from './bytes';
+import { segmentNumber } from './count';
 
-let roots: usize = FIB;
+/** The half of the tables that is read. */
+export let tables: usize = TABLES;
 let chunks: usize = CHUNKS;
 
-/** Reads from the FIB of `generation` from now on, and says so in CONFIG_FIB_IN_USE. */
-export function useFib(generation: u32): void {
-  roots = FIB + (generation & 1) * FIB_SIZE;
+/** Reads the tables of `generation` from now on, and says so in CONFIG_TABLES_IN_USE. */
+export function useTables(generation: u32): void {
+  tables = TABLES + (generation & 1) * TABLES_SIZE;
   chunks = CHUNKS + (generation & 1) * CHUNKS_SIZE;
-  atomic.store<u32>(CONFIG_FIB_IN_USE, generation);
+  atomic.store<u32>(CONFIG_TABLES_IN_USE, generation);
 }
 
 // @ts-ignore: decorator
 @inline
-function descend4(root: usize, address: u32): u32 {
-  let entry = <u32>load<u16>(root + ((address >> 16) << 1));
+function rootOf(kind: u32): u32 {
+  return <u32>load<u16>(tables + TABLES_ROOTS + ((segmentNumber * FIB_KINDS + kind) << 1));
+}
+
+// @ts-ignore: decorator
+@inline
+function step(chunk: u32, octet: u32): u32 {
+  return <u32>load<u16>(chunks + chunk * FIB_CHUNK_SIZE + (octet << 1));
+}
+
+// @ts-ignore: decorator
+@inline
+function descend4(chunk: u32, address: u32): u32 {
+  let entry = step(chunk, address >> 24);
   if (!(entry & FIB_CHUNK_FLAG)) return entry;
-  entry = <u32>load<u16>(chunks + (entry & ~FIB_CHUNK_FLAG) * FIB_CHUNK_SIZE + ((address >> 7) & 0x1fe));
+  entry = step(entry & ~FIB_CHUNK_FLAG, (address >> 16) & 255);
   if (!(entry & FIB_CHUNK_FLAG)) return entry;
-  return <u32>load<u16>(chunks + (entry & ~FIB_CHUNK_FLAG) * FIB_CHUNK_SIZE + ((address << 1) & 0x1fe));
+  entry = step(entry & ~FIB_CHUNK_FLAG, (address >> 8) & 255);
+  if (!(entry & FIB_CHUNK_FLAG)) return entry;
+  return step(entry & ~FIB_CHUNK_FLAG, address & 255);
+}
+
+function descend6(chunk: u32, at: usize): u32 {
+  let entry = step(chunk, load<u8>(at));
+  for (let i: u32 = 1; entry & FIB_CHUNK_FLAG; i++) entry = step(entry & ~FIB_CHUNK_FLAG, load<u8>(at + i));
+  return entry;
 }
 
 /** The peer for an inner IPv4 address in host order; 0: no route. */
 export function lookup4(address: u32): u32 {
-  return descend4(roots + FIB_ROOT4, address);
-}
-
-/** Not 0 if `address` (host order) is some peer's PublicIP. */
-export function lookupSource(address: u32): u32 {
-  return descend4(roots + FIB_ROOT_SOURCES, address);
+  return descend4(rootOf(FIB_INNER4), address);
 }
 
 /** The peer for the inner IPv6 address whose 16 bytes lie at `at`; 0: no route. */
 export function lookup6(at: usize): u32 {
-  let entry = <u32>load<u16>(roots + FIB_ROOT6 + (get16(at) << 1));
-  for (let i: u32 = 2; entry & FIB_CHUNK_FLAG; i++) {
-    entry = <u32>load<u16>(chunks + (entry & ~FIB_CHUNK_FLAG) * FIB_CHUNK_SIZE + (<u32>load<u8>(at + i) << 1));
-  }
-  return entry;
+  return descend6(rootOf(FIB_INNER6), at);
+}
+
+/** A peer of the segment with the underlay address `address` (host order); 0: none. */
+export function lookupOuter4(address: u32): u32 {
+  return descend4(rootOf(FIB_OUTER4), address);
+}
+
+/** As lookupOuter4 for the IPv6 address at `at`. */
+export function lookupOuter6(at: usize): u32 {
+  return descend6(rootOf(FIB_OUTER6), at);
 }
 
 /** Looks up `count` addresses (u32 each) at `at` and returns the sum of the answers: what the benchmark times. */

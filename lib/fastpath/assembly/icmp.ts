@@ -1,22 +1,32 @@
 // ICMP errors to the sender of a packet that cannot go on. RFC 1812 §4.3.2, RFC 4443 §2.4.
-// They come from the tunnel's own address; the TUN accepts that because the backend sets accept_local on it.
+// On a TUN we are a router: they come from the tunnel's own address, which the kernel accepts because the backend sets
+// accept_local. On a TAP we are a link: they come from whom the packet was for, as the kernel's own VXLAN device has it
+// (net/ipv4/ip_tunnel_core.c), in a frame with the two MAC addresses exchanged.
 // Twin: test/golden/engine.ts.
 import {
-  CONFIG_HAS_TUNNEL6,
   CONFIG_ICMP_TOKENS,
-  CONFIG_TUNNEL4,
-  CONFIG_TUNNEL6,
   COUNT_ICMP_LIMITED,
   COUNT_ICMP_SENT,
+  ICMP_LENGTH,
   ICMP_PACKET,
   ICMP_QUEUE,
+  ICMP_SEGMENT,
   ICMP_SLOTS,
   ICMP_SLOT_SIZE,
+  ICMP_START,
+  SEGMENT_HAS_TUNNEL6,
+  SEGMENT_TUNNEL4,
+  SEGMENT_TUNNEL6,
+  SEGMENT_VNET_HEADER,
+  SEGMENT_VNI,
 } from '../abi';
 import { get32, get64, put16, put32 } from './bytes';
 import { fold, pseudoSum, sumBytes, word } from './checksum';
-import { count } from './count';
+import { count, segment, segmentNumber } from './count';
+import { l2Length } from './ethernet';
 import {
+  ETHERNET_DESTINATION,
+  ETHERNET_SOURCE,
   IPPROTO_ICMP,
   IPPROTO_ICMPV6,
   IPV4_CHECKSUM,
@@ -65,7 +75,10 @@ export function icmpReset(): void {
   queued = 0;
 }
 
-/** Queues the error `what` about the packet at `ip`, unless rules or the rate limit forbid it. */
+/**
+ * Queues the error `what` about the packet at `ip` of the segment in work, unless rules or the rate limit forbid it. On a TAP
+ * parseEthernet must have seen the frame last.
+ */
 export function icmpError(ip: usize, total: u32, what: u32, parameter: u32): void {
   const version = load<u8>(ip) >> 4;
   findTransport(ip, total);
@@ -79,18 +92,36 @@ export function icmpError(ip: usize, total: u32, what: u32, parameter: u32): voi
   store<u32>(CONFIG_ICMP_TOKENS, tokens - 1);
   const slot = ICMP_QUEUE + queued * ICMP_SLOT_SIZE;
   queued++;
-  store<u32>(
-    slot,
-    version == 4
-      ? emit4(slot + ICMP_PACKET, ip, total, what >> 16, parameter)
-      : emit6(slot + ICMP_PACKET, ip, total, what & 0xffff, parameter),
-  );
+  const to = slot + ICMP_PACKET;
+  let length =
+    version == 4 ? emit4(to, ip, total, what >> 16, parameter) : emit6(to, ip, total, what & 0xffff, parameter);
+  const l2 = isTap() ? l2Length : 0;
+  if (l2) exchangeAddresses(to - l2, ip - l2, l2);
+  const vnet = load<u32>(segment, SEGMENT_VNET_HEADER);
+  if (vnet) memory.fill(to - l2 - vnet, 0, vnet);
+  length += l2 + vnet;
+  store<u32>(slot, length, ICMP_LENGTH);
+  store<u32>(slot, segmentNumber, ICMP_SEGMENT);
+  store<u32>(slot, <u32>(to - l2 - vnet), ICMP_START);
   count(COUNT_ICMP_SENT, 1);
+}
+
+// @ts-ignore: decorator
+@inline
+function isTap(): bool {
+  return load<u32>(segment, SEGMENT_VNI) != 0;
+}
+
+/** Writes the Ethernet header at `to` of an answer to the frame at `from`. */
+function exchangeAddresses(to: usize, from: usize, length: u32): void {
+  memory.copy(to, from, length);
+  memory.copy(to + ETHERNET_DESTINATION, from + ETHERNET_SOURCE, 6);
+  memory.copy(to + ETHERNET_SOURCE, from + ETHERNET_DESTINATION, 6);
 }
 
 /** RFC 1812 §4.3.2.7: never about an ICMP error, nor about anything that no single host sent to a single host. */
 function mayAnswer4(ip: usize, total: u32): bool {
-  if (load<u32>(CONFIG_TUNNEL4) == 0) return false;
+  if (!isTap() && load<u32>(segment, SEGMENT_TUNNEL4) == 0) return false;
   const source = get32(ip + IPV4_SOURCE);
   const first = source >> 24;
   if (first == 0 || first == 127 || first >= 224) return false;
@@ -103,7 +134,7 @@ function mayAnswer4(ip: usize, total: u32): bool {
 
 /** RFC 4443 §2.4 (e). */
 function mayAnswer6(ip: usize, total: u32): bool {
-  if (load<u32>(CONFIG_HAS_TUNNEL6) == 0) return false;
+  if (!isTap() && load<u32>(segment, SEGMENT_HAS_TUNNEL6) == 0) return false;
   if (load<u8>(ip, IPV6_SOURCE) == 0xff) return false;
   // Unspecified and loopback.
   if (load<u64>(ip, IPV6_SOURCE) == 0 && get64(ip + IPV6_SOURCE + 8) <= 1) return false;
@@ -126,7 +157,8 @@ function emit4(to: usize, ip: usize, total: u32, typeCode: u32, parameter: u32):
   put16(to + IPV4_FLAGS_FRAGMENT, IPV4_DONT_FRAGMENT);
   store<u8>(to, <u8>OUR_TTL, IPV4_TTL);
   store<u8>(to, <u8>IPPROTO_ICMP, IPV4_PROTOCOL);
-  put32(to + IPV4_SOURCE, load<u32>(CONFIG_TUNNEL4));
+  if (isTap()) store<u32>(to, load<u32>(ip, IPV4_DESTINATION), IPV4_SOURCE);
+  else put32(to + IPV4_SOURCE, load<u32>(segment, SEGMENT_TUNNEL4));
   store<u32>(to, load<u32>(ip, IPV4_SOURCE), IPV4_DESTINATION);
   store<u16>(to, <u16>~fold(sumBytes(to, IPV4_HEADER_MIN, 0)), IPV4_CHECKSUM);
   const icmp = to + IPV4_HEADER_MIN;
@@ -144,7 +176,7 @@ function emit6(to: usize, ip: usize, total: u32, typeCode: u32, parameter: u32):
   put16(to + IPV6_PAYLOAD_LENGTH, ICMP_HEADER + quoted);
   store<u8>(to, <u8>IPPROTO_ICMPV6, IPV6_NEXT_HEADER);
   store<u8>(to, <u8>OUR_TTL, IPV6_HOP_LIMIT);
-  memory.copy(to + IPV6_SOURCE, CONFIG_TUNNEL6, 16);
+  memory.copy(to + IPV6_SOURCE, isTap() ? ip + IPV6_DESTINATION : segment + SEGMENT_TUNNEL6, 16);
   memory.copy(to + IPV6_DESTINATION, ip + IPV6_SOURCE, 16);
   const icmp = to + IPV6_HEADER;
   put16(icmp, typeCode);

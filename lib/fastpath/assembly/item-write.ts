@@ -1,6 +1,5 @@
 // Makes the writes of items: the super-packet's headers and offload meta-data, or the packets one by one.
 import {
-  CONFIG_VNET_HEADER,
   COUNT_IN_BYTES,
   COUNT_IN_FORWARDED,
   COUNT_IN_WRITES,
@@ -9,22 +8,25 @@ import {
   ITEM_FIRST_PIECE,
   ITEM_HEADER_COPY,
   ITEM_HEADER_LENGTH,
+  ITEM_L2,
   ITEM_L4_OFFSET,
   ITEM_LENGTH,
   ITEM_PACKET,
   ITEM_PROTOCOL,
   ITEM_PSH,
+  ITEM_SEGMENT,
   ITEM_SEGMENT_SIZE,
   ITEM_VNET,
   PIECE_ADDRESS,
   PIECE_LENGTH,
   PIECE_NEXT,
+  SEGMENT_VNET_HEADER,
   WRITE_IOVECS,
   ZERO_VNET,
 } from '../abi';
 import { put16 } from './bytes';
 import { fold, pseudoSum, sumBytes, word } from './checksum';
-import { count, drop } from './count';
+import { count, drop, enterSegment, segment } from './count';
 import { inPieceAt, itemAt } from './items';
 import {
   IPPROTO_TCP,
@@ -54,19 +56,31 @@ import {
   VNET_SIZE,
 } from './vnet';
 
-/** Makes the write of item `index`: fills WRITE_IOVECS and returns how many there are. */
+/** The segment of item `index`: whose device it is for. */
+export function itemSegment(index: u32): u32 {
+  return load<u32>(itemAt(index), ITEM_SEGMENT);
+}
+
+/** Bytes of Ethernet header before the item's packet. */
+export function itemL2(index: u32): u32 {
+  return load<u16>(itemAt(index), ITEM_L2);
+}
+
+/** Makes the write of item `index`: fills WRITE_IOVECS and returns how many there are. Its segment is the one in work from then on. */
 export function inboundWrite(index: u32): u32 {
   const item = itemAt(index);
+  enterSegment(load<u32>(item, ITEM_SEGMENT));
   const joined = load<u32>(item, ITEM_COUNT) > 1;
   if (joined) finish(item);
+  const l2 = <u32>load<u16>(item, ITEM_L2);
   let first = load<u32>(item, ITEM_LENGTH);
   let n: u32 = 0;
-  if (load<u32>(CONFIG_VNET_HEADER)) {
+  if (load<u32>(segment, SEGMENT_VNET_HEADER)) {
     iovecAt(n, joined ? item + ITEM_VNET : ZERO_VNET, VNET_SIZE);
     n++;
   }
   if (joined) first = load<u32>(item, ITEM_HEADER_LENGTH) + load<u32>(item, ITEM_SEGMENT_SIZE);
-  iovecAt(n, load<u32>(item, ITEM_PACKET), first);
+  iovecAt(n, load<u32>(item, ITEM_PACKET) - l2, first + l2);
   n++;
   if (joined) {
     for (let piece = load<u32>(item, ITEM_FIRST_PIECE); piece; piece = load<u32>(inPieceAt(piece), PIECE_NEXT)) {
@@ -114,11 +128,13 @@ function finish(item: usize): void {
   }
   store<u16>(l4 + offset, pseudo);
   const vnet = item + ITEM_VNET;
+  // Offsets count from the Ethernet header.
+  const l2 = <u32>load<u16>(item, ITEM_L2);
   store<u8>(vnet, <u8>NEEDS_CSUM, VNET_FLAGS);
   store<u8>(vnet, <u8>gsoType, VNET_GSO_TYPE);
-  store<u16>(vnet, <u16>header, VNET_HEADER_LENGTH);
+  store<u16>(vnet, <u16>(l2 + header), VNET_HEADER_LENGTH);
   store<u16>(vnet, <u16>load<u32>(item, ITEM_SEGMENT_SIZE), VNET_GSO_SIZE);
-  store<u16>(vnet, <u16>l4Offset, VNET_CSUM_START);
+  store<u16>(vnet, <u16>(l2 + l4Offset), VNET_CSUM_START);
   store<u16>(vnet, <u16>offset, VNET_CSUM_OFFSET);
 }
 
@@ -135,15 +151,18 @@ export function itemProtocol(index: u32): u32 {
 /** Counts item `index` as written. */
 export function itemWritten(index: u32): void {
   const item = itemAt(index);
+  enterSegment(load<u32>(item, ITEM_SEGMENT));
   const packets = load<u32>(item, ITEM_COUNT);
   count(COUNT_IN_FORWARDED, packets);
   // The headers of joined packets are written once, but each packet had its own.
-  const headers = packets > 1 ? (packets - 1) * load<u32>(item, ITEM_HEADER_LENGTH) : 0;
-  count(COUNT_IN_BYTES, load<u32>(item, ITEM_LENGTH) + headers);
+  const l2 = <u32>load<u16>(item, ITEM_L2);
+  const headers = packets > 1 ? (packets - 1) * (l2 + load<u32>(item, ITEM_HEADER_LENGTH)) : 0;
+  count(COUNT_IN_BYTES, l2 + load<u32>(item, ITEM_LENGTH) + headers);
   count(COUNT_IN_WRITES, 1);
 }
 
 export function itemRefused(index: u32, reason: u32): void {
+  enterSegment(load<u32>(itemAt(index), ITEM_SEGMENT));
   drop(reason, load<u32>(itemAt(index), ITEM_COUNT));
 }
 
@@ -161,12 +180,14 @@ export function itemPart(index: u32, part: u32): u32 {
     at = load<u32>(inPieceAt(piece), PIECE_ADDRESS) - header;
     length = header + load<u32>(inPieceAt(piece), PIECE_LENGTH);
   }
+  enterSegment(load<u32>(item, ITEM_SEGMENT));
+  const l2 = <u32>load<u16>(item, ITEM_L2);
   let n: u32 = 0;
-  if (load<u32>(CONFIG_VNET_HEADER)) {
+  if (load<u32>(segment, SEGMENT_VNET_HEADER)) {
     iovecAt(n, ZERO_VNET, VNET_SIZE);
     n++;
   }
-  iovecAt(n, at, length);
+  iovecAt(n, at - l2, length + l2);
   return n + 1;
 }
 
@@ -180,7 +201,7 @@ export function partWritten(index: u32, part: u32): void {
     length = load<u32>(inPieceAt(piece), PIECE_LENGTH);
   }
   count(COUNT_IN_FORWARDED, 1);
-  count(COUNT_IN_BYTES, load<u32>(item, ITEM_HEADER_LENGTH) + length);
+  count(COUNT_IN_BYTES, <u32>load<u16>(item, ITEM_L2) + load<u32>(item, ITEM_HEADER_LENGTH) + length);
   count(COUNT_IN_WRITES, 1);
 }
 

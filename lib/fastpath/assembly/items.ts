@@ -5,6 +5,7 @@ import {
   IN_FLOWS,
   IN_ITEMS,
   IN_PIECES,
+  IN_SNOOPED,
   ITEM_COUNT,
   ITEM_FIRST_PIECE,
   ITEM_JOINABLE,
@@ -14,6 +15,7 @@ import {
   ITEM_SIZE,
   MAX_IN_PIECES,
   MAX_ITEMS,
+  MAX_SNOOPED,
   PIECE_ADDRESS,
   PIECE_LENGTH,
   PIECE_NEXT,
@@ -22,6 +24,7 @@ import {
 
 let items: u32 = 0;
 let pieces: u32 = 1;
+let snooped: u32 = 0;
 /** An item of an earlier epoch may not be joined: something came after it whose flow we cannot tell. */
 let epoch: u32 = 1;
 
@@ -78,8 +81,21 @@ export function sealItems(): void {
 export function inboundReset(): void {
   items = 0;
   pieces = 1;
+  snooped = 0;
   epoch++;
   memory.fill(IN_FLOWS, 0, FLOW_BUCKETS << 2);
+}
+
+/** Marks the item that comes next: it carries ARP or neighbour discovery from a VTEP. */
+export function snoop(): void {
+  if (snooped == <u32>MAX_SNOOPED) return;
+  store<u32>(IN_SNOOPED + (snooped << 2), items);
+  snooped++;
+}
+
+/** Number of items at IN_SNOOPED. */
+export function inboundSnooped(): u32 {
+  return snooped;
 }
 
 /** Appends payload; one shorter than the rest is the last. */

@@ -72,8 +72,8 @@ export function longestSegment(): u32 {
   return headerLength + min(segmentSize, totalLength - headerLength);
 }
 
-/** Cuts the planned super-packet at `ip` (TTL already lowered) and stages its segments for `peer`. */
-export function segmentInto(peer: u32, ip: usize): void {
+/** Cuts the planned super-packet at `ip` and stages its segments, each with a copy of the `prefix` bytes before `ip`. */
+export function stageSegments(ip: usize, prefix: u32): void {
   const version: u32 = load<u8>(ip) >> 4;
   const l4 = ip + transportAt;
   const flags: u32 = isTcp ? <u32>load<u8>(l4, TCP_FLAGS) : 0;
@@ -102,8 +102,9 @@ export function segmentInto(peer: u32, ip: usize): void {
   for (let i: u32 = 0; i < segmentCount; i++) {
     const length = min(segmentSize, left);
     left -= length;
-    const to = segmentSpace();
-    copyOver(to, ip, headerLength);
+    const datagram = segmentSpace();
+    const to = datagram + prefix;
+    copyOver(datagram, ip - prefix, prefix + headerLength);
     const ipLength = headerLength + length;
     const l4Length = ipLength - transportAt;
     if (version == 4) {
@@ -133,7 +134,7 @@ export function segmentInto(peer: u32, ip: usize): void {
       store<u16>(toL4, checksum ? checksum : 0xffff, UDP_CHECKSUM);
     }
     payload += length;
-    takeSegmentSpace(ipLength);
-    stage(peer, to, ipLength);
+    takeSegmentSpace(prefix + ipLength);
+    stage(datagram, prefix + ipLength);
   }
 }

@@ -1,30 +1,39 @@
-// Trains: datagrams for one peer, all of one size but a shorter last one, that leave in one sendmsg with UDP_SEGMENT.
-// A packet joins only the newest train of its peer, so the order of packets to a peer never changes.
+// Trains: datagrams for one peer, all of one size but a shorter last one, that leave in one sendmsg with UDP_SEGMENT by one
+// socket. A packet joins only the newest train of its peer and socket, and a flow keeps its socket, so the order of packets
+// in a flow never changes.
 import {
+  CONFIG_ENCAPSULATION,
   CONFIG_MAX_SEGMENTS,
   COUNT_OUT_BYTES,
   COUNT_OUT_FORWARDED,
   COUNT_OUT_WRITES,
+  ENCAPSULATION_VXLAN,
   IOVEC_SIZE,
   MAX_PIECES,
   MMSGHDR_SIZE,
+  OPEN_TRAINS,
+  OPEN_TRAIN_SIZE,
+  OPEN_TRAIN_SLOTS,
   OUT_CONTROL,
   OUT_CONTROL_SIZE,
   OUT_IOVECS,
   OUT_MESSAGES,
+  OUT_ORDER,
   OUT_PIECES,
   OUT_SEGMENTS,
   OUT_TRAINS,
   PEER_ADDRESS,
   PEER_ADDRESS_LENGTH,
-  PEER_OPEN_TRAIN,
   PEER_OUT_BYTES,
   PEER_OUT_PACKETS,
-  PEER_TRAIN_STAMP,
+  PEER_SEGMENT,
+  PEER_SOCKETS,
+  PEER_SOCKET_MASK,
   PIECE_ADDRESS,
   PIECE_LENGTH,
   PIECE_NEXT,
   PIECE_SIZE,
+  SPLIT_CONTROL,
   SPLIT_IOVECS,
   SPLIT_MESSAGES,
   TRAIN_BYTES,
@@ -35,19 +44,36 @@ import {
   TRAIN_PEER,
   TRAIN_SEGMENT_SIZE,
   TRAIN_SIZE,
+  TRAIN_SOCKET,
+  TRAIN_TOS,
 } from '../abi';
-import { addAt, count, drop, peerAt } from './count';
+import { addAt, count, drop, enterSegment, peerAt } from './count';
+import { floodPeer } from './fdb';
+import { VXLAN_HEADER } from './layout';
 
 /** Largest UDP payload over IPv4: 65,535 - 20 - 8. */
 export const MAX_DATAGRAM: u32 = 65507;
+const AF_INET: u32 = 2;
+const IPPROTO_IP: u32 = 0;
+const IP_TOS: u32 = 1;
+const IPPROTO_IPV6: u32 = 41;
+const IPV6_TCLASS: u32 = 67;
 const SOL_UDP: u32 = 17;
 const UDP_SEGMENT: u32 = 103;
+/** Most sockets there can be (lib/dataplane/segment.ts): 16 of each family. */
+const MAX_SOCKETS: u32 = 32;
 
 let base: u64 = 0;
 let trains: u32 = 0;
 let pieces: u32 = 1;
 let stamp: u32 = 1;
 let segmentsEnd: usize = OUT_SEGMENTS;
+/** Where packets go until the next aim: one peer, or entries `floodFrom` to `floodTo` - 1 of the segment's flood list. */
+let target: u32 = 0;
+let floodFrom: u32 = 0;
+let floodTo: u32 = 0;
+let flowHash: u32 = 0;
+let outerTos: u32 = 0;
 
 /** Where byte 0 of this memory lies in the process: system calls want absolute addresses. */
 export function setBase(address: u64): void {
@@ -101,15 +127,53 @@ export function piecesFree(): u32 {
   return MAX_PIECES - pieces;
 }
 
-/** Adds one datagram's bytes to the peer's newest train, or opens a new one. The bytes must stay until the flush. */
-export function stage(peer: u32, at: usize, length: u32): void {
+/** What is staged from now on is for `peer`. */
+export function aim(peer: u32): void {
+  target = peer;
+  floodTo = 0;
+}
+
+/** What is staged from now on is for the peers `from` to `to` - 1 of the flood list. */
+export function aimAtMany(from: u32, to: u32): void {
+  floodFrom = from;
+  floodTo = to;
+}
+
+/** Copies that a staged datagram becomes. */
+// @ts-ignore: decorator
+@inline
+export function copies(): u32 {
+  return floodTo ? floodTo - floodFrom : 1;
+}
+
+/** What is staged from now on leaves by the socket the flow's hash picks, with this outer TOS octet. */
+// @ts-ignore: decorator
+@inline
+export function setFlow(hash: u32, tos: u32): void {
+  flowHash = hash;
+  outerTos = tos;
+}
+
+/** Takes one datagram's bytes for everybody aimed at. The bytes must stay until the flush. */
+export function stage(at: usize, length: u32): void {
+  if (floodTo == 0) return stageFor(target, at, length);
+  for (let i = floodFrom; i < floodTo; i++) stageFor(floodPeer(i), at, length);
+}
+
+/** Adds the datagram to the newest train of the peer and socket, or opens a new one. */
+function stageFor(peer: u32, at: usize, length: u32): void {
   const record = peerAt(peer);
-  if (load<u32>(record, PEER_TRAIN_STAMP) == stamp) {
-    const train = trainAt(load<u32>(record, PEER_OPEN_TRAIN));
+  const socket = <u32>load<u16>(record, PEER_SOCKETS) + (flowHash & <u32>load<u16>(record, PEER_SOCKET_MASK));
+  const key = (peer << 8) | socket;
+  const open = OPEN_TRAINS + ((peer * 31 + socket) & (OPEN_TRAIN_SLOTS - 1)) * OPEN_TRAIN_SIZE;
+  if (load<u32>(open, 4) == stamp) {
+    const train = trainAt(load<u32>(open, 8));
     const size = load<u32>(train, TRAIN_SEGMENT_SIZE);
     if (
+      load<u32>(open) == key &&
       load<u32>(train, TRAIN_OPEN) &&
       length <= size &&
+      load<u16>(train, TRAIN_TOS) == outerTos &&
       load<u32>(train, TRAIN_COUNT) < load<u32>(CONFIG_MAX_SEGMENTS) &&
       load<u32>(train, TRAIN_BYTES) + length <= MAX_DATAGRAM
     ) {
@@ -117,12 +181,13 @@ export function stage(peer: u32, at: usize, length: u32): void {
       if (length < size) store<u32>(train, 0, TRAIN_OPEN);
       return;
     }
-    // The peer's packets go into a new train: this one is complete.
+    // Packets of this peer and socket go into a new train, or nobody finds this one again: it is complete.
     store<u32>(train, 0, TRAIN_OPEN);
   }
   const train = trainAt(trains);
-  store<u32>(record, trains, PEER_OPEN_TRAIN);
-  store<u32>(record, stamp, PEER_TRAIN_STAMP);
+  store<u32>(open, key);
+  store<u32>(open, stamp, 4);
+  store<u32>(open, trains, 8);
   trains++;
   store<u32>(train, peer, TRAIN_PEER);
   store<u32>(train, length, TRAIN_SEGMENT_SIZE);
@@ -131,6 +196,8 @@ export function stage(peer: u32, at: usize, length: u32): void {
   store<u32>(train, 0, TRAIN_FIRST_PIECE);
   store<u32>(train, 0, TRAIN_LAST_PIECE);
   store<u32>(train, 1, TRAIN_OPEN);
+  store<u16>(train, <u16>socket, TRAIN_SOCKET);
+  store<u16>(train, <u16>outerTos, TRAIN_TOS);
   append(train, at, length);
 }
 
@@ -165,59 +232,120 @@ export function outboundComplete(from: u32): u32 {
   return from;
 }
 
-/** Writes one mmsghdr for each of the trains `from` to `to` - 1. */
+/** Writes one mmsghdr for each of the trains `from` to `to` - 1, those of one socket behind each other: messages `from` to `to` - 1. */
 export function outboundMessages(from: u32, to: u32): void {
+  arrange(from, to);
   let iovec: usize = OUT_IOVECS;
   for (let i = from; i < to; i++) {
-    const train = trainAt(i);
+    const train = trainAt(trainOf(i));
     const first = iovec;
-    let count: u32 = 0;
+    let n: u32 = 0;
     for (let piece = load<u32>(train, TRAIN_FIRST_PIECE); piece; piece = load<u32>(pieceAt(piece), PIECE_NEXT)) {
       store<u64>(iovec, absolute(load<u32>(pieceAt(piece), PIECE_ADDRESS)));
       store<u64>(iovec, load<u32>(pieceAt(piece), PIECE_LENGTH), 8);
       iovec += IOVEC_SIZE;
-      count++;
+      n++;
     }
     const message = OUT_MESSAGES + i * MMSGHDR_SIZE;
-    fillMessage(message, load<u32>(train, TRAIN_PEER), first, count);
+    fillMessage(message, load<u32>(train, TRAIN_PEER), first, n);
+    const control = OUT_CONTROL + i * OUT_CONTROL_SIZE;
+    let length = tosControl(control, train);
     // A control message on a single datagram makes some NICs fail it with EIO.
-    if (load<u32>(train, TRAIN_COUNT) > 1) {
-      const control = OUT_CONTROL + i * OUT_CONTROL_SIZE;
-      store<u64>(control, 18);
-      store<u32>(control, SOL_UDP, 8);
-      store<u32>(control, UDP_SEGMENT, 12);
-      store<u64>(control, load<u32>(train, TRAIN_SEGMENT_SIZE), 16);
-      store<u64>(message, absolute(control), 32);
-      store<u64>(message, 24, 40);
+    if (load<u32>(train, TRAIN_COUNT) > 1) length += controlMessage(control + length, SOL_UDP, UDP_SEGMENT, load<u32>(train, TRAIN_SEGMENT_SIZE), 2);
+    attachControl(message, control, length);
+  }
+}
+
+/** Sorts the trains by socket, those of one socket in their order, into OUT_ORDER. */
+function arrange(from: u32, to: u32): void {
+  let place = from;
+  for (let socket: u32 = 0; socket < MAX_SOCKETS && place < to; socket++) {
+    for (let i = from; i < to; i++) {
+      if (<u32>load<u16>(trainAt(i), TRAIN_SOCKET) != socket) continue;
+      store<u32>(OUT_ORDER + (place << 2), i);
+      place++;
     }
   }
 }
 
+/** The train of message `i`. */
+// @ts-ignore: decorator
+@inline
+function trainOf(i: u32): u32 {
+  return load<u32>(OUT_ORDER + (i << 2));
+}
+
+export function messageTrain(i: u32): u32 {
+  return trainOf(i);
+}
+
+/** Number of the socket message `i` leaves by. */
+export function messageSocket(i: u32): u32 {
+  return load<u16>(trainAt(trainOf(i)), TRAIN_SOCKET);
+}
+
+/** The first message from `i` on, up to `to`, that leaves by another socket. */
+export function messageGroupEnd(i: u32, to: u32): u32 {
+  const socket = messageSocket(i);
+  while (i < to && messageSocket(i) == socket) i++;
+  return i;
+}
+
+/** Writes the train's TOS octet as a control message if it is not 0, the sockets' default. Returns the bytes. */
+function tosControl(control: usize, train: usize): u32 {
+  const tos = <u32>load<u16>(train, TRAIN_TOS);
+  if (tos == 0) return 0;
+  const v4 = <u32>load<u16>(peerAt(load<u32>(train, TRAIN_PEER)), PEER_ADDRESS) == AF_INET;
+  return controlMessage(control, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TOS : IPV6_TCLASS, tos, 4);
+}
+
+/** struct cmsghdr: length 0, level 8, type 12, data 16. Returns the bytes with padding. */
+// @ts-ignore: decorator
+@inline
+function controlMessage(at: usize, level: u32, type: u32, value: u32, size: u32): u32 {
+  store<u64>(at, 16 + size);
+  store<u32>(at, level, 8);
+  store<u32>(at, type, 12);
+  store<u64>(at, value, 16);
+  return 24;
+}
+
+// @ts-ignore: decorator
+@inline
+function attachControl(message: usize, control: usize, length: u32): void {
+  if (!length) return;
+  store<u64>(message, absolute(control), 32);
+  store<u64>(message, length, 40);
+}
+
 /** struct mmsghdr, include/linux/socket.h, 64-bit: name 0, namelen 8, iov 16, iovlen 24, control 32, controllen 40, flags 48, len 56. */
-function fillMessage(message: usize, peer: u32, iovec: usize, count: u32): void {
+function fillMessage(message: usize, peer: u32, iovec: usize, n: u32): void {
   const record = peerAt(peer);
   store<u64>(message, absolute(record + PEER_ADDRESS));
   store<u64>(message, load<u32>(record, PEER_ADDRESS_LENGTH), 8);
   store<u64>(message, absolute(iovec), 16);
-  store<u64>(message, count, 24);
+  store<u64>(message, n, 24);
   store<u64>(message, 0, 32);
   store<u64>(message, 0, 40);
   store<u64>(message, 0, 48);
   store<u64>(message, 0, 56);
 }
 
-/** Counts trains `first` to `first + n - 1` as forwarded. */
+/** Counts messages `first` to `first + n - 1` as forwarded. */
 export function outboundSent(first: u32, n: u32): void {
   for (let i = first; i < first + n; i++) {
-    const train = trainAt(i);
+    const train = trainAt(trainOf(i));
     sent(load<u32>(train, TRAIN_PEER), load<u32>(train, TRAIN_COUNT), load<u32>(train, TRAIN_BYTES));
   }
 }
 
+/** Bytes are the inner ones: on a TAP whole frames, without the VXLAN header. */
 // @ts-ignore: decorator
 @inline
 function sent(peer: u32, packets: u32, bytes: u32): void {
   const record = peerAt(peer);
+  enterSegment(load<u32>(record, PEER_SEGMENT));
+  if (load<u32>(CONFIG_ENCAPSULATION) == ENCAPSULATION_VXLAN) bytes -= packets * VXLAN_HEADER;
   count(COUNT_OUT_FORWARDED, packets);
   count(COUNT_OUT_BYTES, bytes);
   count(COUNT_OUT_WRITES, 1);
@@ -225,8 +353,14 @@ function sent(peer: u32, packets: u32, bytes: u32): void {
   addAt(record + PEER_OUT_BYTES, bytes);
 }
 
+/** From here on packets are of the segment of this train's peer. */
+function enterTrain(train: usize): void {
+  enterSegment(load<u32>(peerAt(load<u32>(train, TRAIN_PEER)), PEER_SEGMENT));
+}
+
 /** Counts a whole train as dropped. */
 export function outboundRefused(train: u32, reason: u32): void {
+  enterTrain(trainAt(train));
   drop(reason, load<u32>(trainAt(train), TRAIN_COUNT));
 }
 
@@ -239,10 +373,12 @@ export function trainCount(train: u32): u32 {
   return load<u32>(trainAt(train), TRAIN_COUNT);
 }
 
-/** Writes one plain mmsghdr for every datagram of a train at SPLIT_MESSAGES and returns their number (at most 128). */
+/** Writes one plain mmsghdr for every datagram of a train at SPLIT_MESSAGES and returns their number (at most 128). Its segment is the one in work from then on. */
 export function outboundSplit(train: u32): u32 {
   const at = trainAt(train);
+  enterTrain(at);
   const size = load<u32>(at, TRAIN_SEGMENT_SIZE);
+  const control = tosControl(SPLIT_CONTROL, at);
   let n: u32 = 0;
   for (let piece = load<u32>(at, TRAIN_FIRST_PIECE); piece; piece = load<u32>(pieceAt(piece), PIECE_NEXT)) {
     const address = load<u32>(pieceAt(piece), PIECE_ADDRESS);
@@ -251,7 +387,9 @@ export function outboundSplit(train: u32): u32 {
       const iovec = SPLIT_IOVECS + n * IOVEC_SIZE;
       store<u64>(iovec, absolute(address + offset));
       store<u64>(iovec, min(size, length - offset), 8);
-      fillMessage(SPLIT_MESSAGES + n * MMSGHDR_SIZE, load<u32>(at, TRAIN_PEER), iovec, 1);
+      const message = SPLIT_MESSAGES + n * MMSGHDR_SIZE;
+      fillMessage(message, load<u32>(at, TRAIN_PEER), iovec, 1);
+      attachControl(message, SPLIT_CONTROL, control);
       n++;
     }
   }
