@@ -29,6 +29,16 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/routes.ts')).routesCommand(),
   },
   {
+    name: 'fdb',
+    summary: 'MAC addresses and the nodes they are behind (vxlan)',
+    load: async () => (await import('./commands/fdb.ts')).fdbCommand(),
+  },
+  {
+    name: 'neigh',
+    summary: 'addresses that are answered locally, and their MACs (vxlan)',
+    load: async () => (await import('./commands/neigh.ts')).neighCommand(),
+  },
+  {
     name: 'stats',
     summary: 'packet counters and drop reasons',
     load: async () => (await import('./commands/stats.ts')).statsCommand(),

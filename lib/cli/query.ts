@@ -6,10 +6,12 @@ import { type ControlPath, type ControlReplies, DEFAULT_CONTROL_SOCKET } from '.
 export interface QueryOptions {
   readonly json?: boolean;
   readonly controlSocket: string;
+  readonly network?: string;
 }
 
 export function addQueryOptions(command: Command): Command {
   return command
+    .option('--network <name>', 'one of several networks; default: the first')
     .option('--json', 'print JSON with stable keys instead of a table')
     .option('--control-socket <path>', "the daemon's unix socket", DEFAULT_CONTROL_SOCKET);
 }
@@ -20,7 +22,7 @@ export async function printReply<Path extends ControlPath>(
   options: QueryOptions,
   format: (reply: ControlReplies[Path]) => string,
 ): Promise<ControlReplies[Path]> {
-  const reply = await askDaemon(options.controlSocket, path);
+  const reply = await askDaemon(options.controlSocket, path, options.network);
   process.stdout.write(options.json === true ? `${JSON.stringify(reply, null, 2)}\n` : format(reply));
   return reply;
 }

@@ -43,3 +43,8 @@ export function formatExpiry(expiresAt: string | null, nowMs: number): string {
   const seconds = (Date.parse(expiresAt) - nowMs) / 1000;
   return seconds <= 0 ? 'expired' : `in ${formatDuration(seconds)}`;
 }
+
+/** Age of a table entry: "3 min 5 s"; null, for entries that do not age, is "-". */
+export function formatAge(seconds: number | null): string {
+  return seconds === null ? '-' : formatDuration(seconds);
+}

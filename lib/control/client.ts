@@ -8,18 +8,22 @@ const TIMEOUT_MS = 3000;
 const MAX_REPLY_BYTES = 64 * 1024 * 1024;
 
 /**
- * Asks the daemon on `socketPath` once. Throws WeftError: NOT_RUNNING (no socket, or nobody behind it), PERMISSION_DENIED,
- * NOT_ANSWERING, BAD_REPLY, or the code the daemon itself replied with (NOT_READY, ...).
+ * Asks the daemon on `socketPath` once; `network` is the name of one of its networks. Throws WeftError: NOT_RUNNING (no socket, or nobody behind it), PERMISSION_DENIED,
+ * NOT_ANSWERING, BAD_REPLY, or the code the daemon itself replied with (NOT_READY, UNKNOWN_NETWORK, ...).
  */
 export async function askDaemon<Path extends ControlPath>(
   socketPath: string,
   path: Path,
+  network?: string,
 ): Promise<ControlReplies[Path]> {
   if (Buffer.byteLength(socketPath) > MAX_SOCKET_PATH_BYTES)
     throw new WeftError('NOT_RUNNING', `The socket path is longer than ${MAX_SOCKET_PATH_BYTES} bytes`, {
       hint: 'give --control-socket',
     });
-  const { status, text } = await get(socketPath, path);
+  const { status, text } = await get(
+    socketPath,
+    network === undefined ? path : `${path}?network=${encodeURIComponent(network)}`,
+  );
   let body: unknown;
   try {
     body = JSON.parse(text);

@@ -3,6 +3,7 @@
  * weftd, the weft command and whoever else reads the socket: keys are never renamed or removed within /v1, absent values are
  * null, times are ISO 8601 in UTC, addresses and prefixes are text.
  */
+import type { FdbEntry, NeighborEntry } from '../dataplane/segment.ts';
 import type { DataplaneStats, OffloadStatus } from '../dataplane/stats.ts';
 
 export const DEFAULT_CONTROL_SOCKET = '/run/weft/weft.sock';
@@ -10,26 +11,31 @@ export const DEFAULT_CONTROL_SOCKET = '/run/weft/weft.sock';
 /** Bytes of a unix socket's path without its final zero: sun_path in include/uapi/linux/un.h. Node 20 cuts longer ones. */
 export const MAX_SOCKET_PATH_BYTES = 107;
 
-/** Reply of each path. */
+/**
+ * Reply of each path. All take `?network=<name>`, which chooses one of several networks; without it the first one is meant.
+ * A name that there is not is answered 404, UNKNOWN_NETWORK.
+ */
 export interface ControlReplies {
   readonly '/v1/status': StatusReply;
   readonly '/v1/peers': PeersReply;
   readonly '/v1/routes': RoutesReply;
   readonly '/v1/stats': StatsReply;
+  readonly '/v1/fdb': FdbReply;
+  readonly '/v1/neigh': NeighReply;
 }
 
 export type ControlPath = keyof ControlReplies;
 
-/** `starting` until the first obstacle, `waiting` while one lasts, `ready` when packets flow, `stopping` after SIGTERM. */
-export type DaemonState = 'starting' | 'waiting' | 'ready' | 'stopping';
+/**
+ * `starting` until the first obstacle, `waiting` while one lasts, `ready` when packets flow, `stopping` after SIGTERM.
+ * `failed`, one of several networks only: it cannot run as things are, and is tried again now and then.
+ */
+export type DaemonState = 'starting' | 'waiting' | 'ready' | 'failed' | 'stopping';
 
-export interface StatusReply {
-  readonly version: string;
-  readonly pid: number;
-  readonly startedAt: string;
-  readonly uptimeSeconds: number;
+/** How one network is. */
+export interface NetworkCondition {
   readonly state: DaemonState;
-  /** Set in state `waiting` only. */
+  /** Set in the states `waiting` and `failed` only. */
   readonly waitingFor: WaitReason | null;
   /** Things that need a human, each one sentence: two nodes with one PublicIP, ... Empty is good. */
   readonly alarms: readonly string[];
@@ -38,16 +44,38 @@ export interface StatusReply {
   readonly external: ExternalStatus | null;
   readonly backend: BackendStatus | null;
   readonly etcd: EtcdStatus;
-  /** Which path packets take, and why; empty until the backend runs. */
+  /** Which path packets take, and why; empty until the backend runs, and for those without a data plane. */
   readonly offloads: readonly OffloadStatus[];
-  /** Other nodes with a lease. */
+  /** Other nodes with a lease that is used. */
   readonly peers: number;
   readonly subnetFile: string;
+}
+
+/** One of the daemon's networks. */
+export interface NetworkReport extends NetworkCondition {
+  /** '' for the only network of a daemon without --network. */
+  readonly name: string;
+  readonly etcdPrefix: string;
+  /** File of the network namespace that its devices, neighbours and routes are in; null: the daemon's own. */
+  readonly netns: string | null;
+}
+
+/** The process, the condition of the first or the chosen network, and all networks. */
+export interface StatusReply extends NetworkCondition {
+  readonly version: string;
+  readonly pid: number;
+  readonly startedAt: string;
+  readonly uptimeSeconds: number;
   readonly memory: { readonly rssBytes: number };
+  /** In the order of the command line. */
+  readonly networks: readonly NetworkReport[];
 }
 
 export interface WaitReason {
-  /** Stable: STORE_UNREACHABLE, STORE_DENIED, CONFIG_MISSING, CONFIG_INVALID, LEASE_CONTENDED. */
+  /**
+   * Stable. waiting: STORE_UNREACHABLE, STORE_DENIED, STORE_REFUSED, CONFIG_MISSING, CONFIG_INVALID, LEASE_CONTENDED.
+   * failed: whatever ends a daemon of one network.
+   */
   readonly code: string;
   readonly message: string;
   readonly hint: string | null;
@@ -116,6 +144,16 @@ export interface Peer {
   readonly expiresAt: string | null;
   /** null when the data plane keeps no counters for this peer. */
   readonly traffic: PeerTraffic | null;
+  /**
+   * Why this lease is not used, "ignored: its backend type is vxlan, ours is udp", or why a part of it is not,
+   * "IPv6 subnet ignored: ...". null: all is well.
+   */
+  readonly note: string | null;
+}
+
+/** Whether no packet goes to this peer. */
+export function isIgnored({ note }: Peer): boolean {
+  return note?.startsWith('ignored: ') === true;
 }
 
 export interface PeerTraffic {
@@ -132,6 +170,16 @@ export interface RoutesReply {
 export interface StatsReply extends DataplaneStats {
   /** When the counters were read, so that two replies give rates. */
   readonly at: string;
+}
+
+export interface FdbReply {
+  /** Empty but for vxlan. */
+  readonly fdb: readonly FdbEntry[];
+}
+
+export interface NeighReply {
+  /** Empty but for vxlan. */
+  readonly neighbors: readonly NeighborEntry[];
 }
 
 /** Body of every reply that is not 200. */

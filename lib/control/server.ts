@@ -6,8 +6,15 @@ import { dirname } from 'node:path';
 import { messageOf, WeftError } from '../error.ts';
 import { type ControlPath, type ControlReplies, type ErrorReply, MAX_SOCKET_PATH_BYTES } from './protocol.ts';
 
-/** What answers each path. A thrown WeftError becomes a 503 with its code, message and hint. */
-export type ControlHandlers = { readonly [Path in ControlPath]: () => ControlReplies[Path] };
+export interface ControlQuery {
+  /** `?network=`, undefined when it is not there. */
+  readonly network: string | undefined;
+}
+
+/** What answers each path. A thrown WeftError becomes a 503 with its code, message and hint; UNKNOWN_NETWORK a 404. */
+export type ControlHandlers = {
+  readonly [Path in ControlPath]: (query: ControlQuery) => ControlReplies[Path] | Promise<ControlReplies[Path]>;
+};
 
 export interface ControlServer {
   /** Stops listening, cuts what is connected and removes the socket file. */
@@ -32,7 +39,7 @@ export async function serveControl(path: string, handlers: ControlHandlers): Pro
     throw refused(path, messageOf(error), error);
   }
   await removeStaleSocket(path);
-  const server = createServer((request, response) => answer(request, response, handlers));
+  const server = createServer((request, response) => void answer(request, response, handlers));
   server.headersTimeout = REQUEST_TIMEOUT_MS;
   server.requestTimeout = REQUEST_TIMEOUT_MS;
   server.maxConnections = MAX_CONNECTIONS;
@@ -46,8 +53,9 @@ export async function serveControl(path: string, handlers: ControlHandlers): Pro
   };
 }
 
-function answer(request: IncomingMessage, response: ServerResponse, handlers: ControlHandlers): void {
-  const { status, body } = resultOf(request, handlers);
+/** Never rejects: a client that has gone away is written to in vain. */
+async function answer(request: IncomingMessage, response: ServerResponse, handlers: ControlHandlers): Promise<void> {
+  const { status, body } = await resultOf(request, handlers);
   const text = `${JSON.stringify(body)}\n`;
   response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
   response.end(text);
@@ -58,17 +66,22 @@ interface Result {
   readonly body: ControlReplies[ControlPath] | ErrorReply;
 }
 
-function resultOf(request: IncomingMessage, handlers: ControlHandlers): Result {
-  const path = (request.url ?? '').split('?', 1)[0] ?? '';
+async function resultOf(request: IncomingMessage, handlers: ControlHandlers): Promise<Result> {
+  const [path = '', query = ''] = (request.url ?? '').split('?', 2);
   if (request.method !== 'GET') return failure(405, 'METHOD_NOT_ALLOWED', 'Only GET is answered here');
   if (!isControlPath(path, handlers))
     return failure(404, 'NOT_FOUND', `No such path; there is ${Object.keys(handlers).join(', ')}`);
   try {
-    return { status: 200, body: handlers[path]() };
+    const network = new URLSearchParams(query).get('network') ?? undefined;
+    return { status: 200, body: await handlers[path]({ network }) };
   } catch (error) {
-    if (error instanceof WeftError) return failure(503, error.code, error.message, error.hint);
+    if (error instanceof WeftError) return failure(statusOf(error), error.code, error.message, error.hint);
     return failure(500, 'INTERNAL', messageOf(error));
   }
+}
+
+function statusOf({ code }: WeftError): number {
+  return code === 'UNKNOWN_NETWORK' ? 404 : 503;
 }
 
 function isControlPath(path: string, handlers: ControlHandlers): path is ControlPath {

@@ -1,40 +1,21 @@
 /**
- * One daemon from start to stop. The order of the start is flanneld's:
- *
- *   privileges, files ── control socket, health ── config ── external interface ── lease ── device, socket, data plane
- *     ── subnet.env ── first leases applied ── ready
- *
- * Whatever etcd refuses is waited for, and `weft status` says for what. After the start etcd is not needed: losing it
- * changes nothing on the data path.
+ * The process part of weftd: control socket, health, saved state, and one or several networks (network.ts), which share
+ * data planes and nothing else. What is wrong with one of several networks stops no other; the only one ends the daemon.
  */
-import { formatPrefix } from '../addr/prefix.ts';
-import type { Backend, ExternalInterface } from '../backend/backend.ts';
 import { SharedEngines } from '../backend/shared-engines.ts';
-import type { DaemonState, StatusReply } from '../control/protocol.ts';
-import { type ControlHandlers, serveControl } from '../control/server.ts';
-import { messageOf, WeftError } from '../error.ts';
-import type { SubnetPair } from '../lease/lease.ts';
-import type { NetworkConfig } from '../lease/network-config.ts';
-import type { LeaseStore, OwnLease } from '../store/store.ts';
-import { type BackendKind, backendOf } from './backends.ts';
-import { chooseExternalInterface, isSharedNatAddress, requireIpv6Underlay } from './external-interface.ts';
+import type { StatusReply } from '../control/protocol.ts';
+import { type ControlHandlers, type ControlQuery, serveControl } from '../control/server.ts';
+import { WeftError } from '../error.ts';
+import type { LeaseStore } from '../store/store.ts';
+import { AddressSpaces } from './address-spaces.ts';
+import { chooseExternalInterface } from './external-interface.ts';
 import { serveHealth } from './health.ts';
 import { readHostNetwork } from './host-network.ts';
-import { LeaseFollower, NAT_HINT } from './lease-follower.ts';
-import { type Log, printable } from './log.ts';
+import { type Log, withFields } from './log.ts';
+import { Network } from './network.ts';
 import type { DaemonOptions } from './options.ts';
-import { type Obstacle, persist, unlessAborted } from './persist.ts';
-import { checkPrivileges, checkTunDevice } from './preflight.ts';
-import {
-  toBackendStatus,
-  toEtcdStatus,
-  toExternalStatus,
-  toLeaseStatus,
-  toNetworkStatus,
-  toPeers,
-  toWaitReason,
-} from './replies.ts';
-import { readPreviousSubnet, writeSubnetEnv } from './subnet-env.ts';
+import { checkPrivileges } from './preflight.ts';
+import { UndoStack } from './undo-stack.ts';
 import { VtepMacs } from './vtep-macs.ts';
 
 /** What the daemon takes from its process; tests give their own. */
@@ -42,7 +23,7 @@ export interface DaemonHost {
   readonly options: DaemonOptions;
   readonly version: string;
   readonly log: Log;
-  readonly store: LeaseStore;
+  readonly openStore: (etcdPrefix: string, log: Log) => LeaseStore;
   /** Aborted by SIGTERM and SIGINT. */
   readonly signal: AbortSignal;
   /** Unix time in ms. */
@@ -56,263 +37,132 @@ export interface DaemonHost {
   readonly rssBytes: () => number;
 }
 
-/** What comes right by itself or by somebody's hand in etcd; anything else ends the daemon. */
-const TEMPORARY: ReadonlySet<string> = new Set([
-  'STORE_UNREACHABLE',
-  'STORE_DENIED',
-  'STORE_REFUSED',
-  'CONFIG_MISSING',
-  'CONFIG_INVALID',
-  'LEASE_CONTENDED',
-]);
-
-/** Our choice: a route is there within this after a lease, and a storm builds the tables 20 times a second at most. */
-const APPLY_INTERVAL_MS = 50;
-
 export class Daemon {
   readonly #host: DaemonHost;
   readonly #startedAtMs: number;
-  /** What `stop` undoes, last first. */
-  readonly #undo: { readonly what: string; readonly run: () => Promise<void> | void }[] = [];
-  #state: DaemonState = 'starting';
-  #obstacle: Obstacle | undefined;
-  #config: NetworkConfig | undefined;
-  #external: ExternalInterface | undefined;
-  #own: OwnLease | undefined;
-  #vtepMacs: VtepMacs | undefined;
-  #backend: Backend | undefined;
-  #follower: LeaseFollower | undefined;
+  readonly #networks: readonly Network[];
+  readonly #undo = new UndoStack();
+  /** What the service manager knows. */
+  #notifiedReady = false;
+  #notifiedStatus = '';
 
+  /** Throws WeftError STORE_OPTIONS_INVALID. */
   constructor(host: DaemonHost) {
     this.#host = host;
     this.#startedAtMs = host.now();
+    const { options, openStore, signal, now, random, sleep } = host;
+    const shared = {
+      options,
+      signal,
+      now,
+      random,
+      sleep,
+      engines: new SharedEngines(),
+      addressSpaces: new AddressSpaces(),
+    };
+    this.#networks = options.networks.map((network) => {
+      const log = network.name === '' ? host.log : withFields(host.log, { network: network.name });
+      const store = openStore(network.etcdPrefix, log);
+      const oneOfSeveral = options.networks.length > 1;
+      return new Network({ ...shared, network, oneOfSeveral, log, store, onChange: () => this.#notify() });
+    });
   }
 
   /** Runs until the signal is aborted, then stops. Rejects with a WeftError when it cannot go on; it has stopped then too. */
   async run(): Promise<void> {
-    const { signal } = this.#host;
+    const { signal, log, notify } = this.#host;
     try {
-      this.#undo.push({ what: 'store', run: () => this.#host.store.close() });
       await this.#start();
       await aborted(signal);
     } catch (error) {
       // An aborted start is an ordinary stop, whichever call noticed it.
       if (!signal.aborted) throw error;
     } finally {
-      await this.#stop();
+      notify({ stopping: true });
+      await Promise.all(this.#networks.map((network) => network.stop()));
+      await this.#undo.undoAll(log);
     }
   }
 
   async #start(): Promise<void> {
-    const { options, store, log, random, signal } = this.#host;
-    checkPrivileges();
-    const previous = await readPreviousSubnet(options.subnetFile);
+    const { options, log, random } = this.#host;
+    checkPrivileges(options.networks.some(({ netns }) => netns !== undefined));
     await this.#serve();
-    this.#vtepMacs = await VtepMacs.load({ directory: options.stateDir, log, random });
-    // Chosen again below: this one is for an error before the wait for etcd rather than after it.
+    // Chosen again by each network: this one is for an error before the wait for etcd rather than after it.
     chooseExternalInterface(options.interface, readHostNetwork());
-
-    const config = await this.#persist(() => store.networkConfig());
-    this.#config = config;
-    const kind = backendOf(config, `${options.etcd.prefix}/config`);
-    if (kind.edgeDevice) checkTunDevice();
-    const host = readHostNetwork();
-    const external = chooseExternalInterface(options.interface, host);
-    this.#external = external;
-    if (config.enableIpv6) requireIpv6Underlay(external, config.backendType, kind.ipv6Underlay, host);
-    log.info(toExternalStatus(external), 'External interface chosen');
-    if (isSharedNatAddress(external.publicIp)) log.warn({ hint: NAT_HINT }, 'This PublicIP is probably not unique');
-
-    const own = await this.#acquire(kind, config, external, previous);
-    const backend = await this.#startBackend(kind, config, external, own);
-    const ipMasq = false;
-    await writeSubnetEnv(options.subnetFile, { config, own: own.lease.subnets, mtu: backend.overlayMtu, ipMasq });
-    log.info({ file: options.subnetFile, mtu: backend.overlayMtu }, 'Subnet file written');
-    await this.#follow(backend, own, external);
-    signal.throwIfAborted();
-    this.#state = 'ready';
-    log.info({ subnet: formatPrefix(own.lease.subnets.ipv4), peers: this.#peerCount() }, 'Ready');
-    this.#host.notify({ ready: true, status: this.#statusLine() });
+    const vtepMacs = await VtepMacs.load({ directory: options.stateDir, log, random });
+    await Promise.all(this.#networks.map((network) => network.start(vtepMacs)));
   }
 
   async #serve(): Promise<void> {
     const { options, log } = this.#host;
     const control = await serveControl(options.controlSocket, this.#handlers());
-    this.#undo.push({ what: 'control socket', run: () => control.close() });
+    this.#undo.push('control socket', () => control.close());
     if (options.healthz === undefined) return;
     const { ip, port } = options.healthz;
-    const health = await serveHealth(ip, port, () => this.#state === 'ready');
-    this.#undo.push({ what: 'health server', run: () => health.close() });
+    const health = await serveHealth(ip, port, () => this.#networks.every(({ state }) => state === 'ready'));
+    this.#undo.push('health server', () => health.close());
     log.info({ ip, port }, 'Serving /healthz and /readyz');
   }
 
-  async #acquire(
-    kind: BackendKind,
-    config: NetworkConfig,
-    external: ExternalInterface,
-    previous: SubnetPair | undefined,
-  ): Promise<OwnLease> {
-    const { store, log } = this.#host;
-    const macs = this.#vtepMacs!;
-    if (kind.vtep) macs.settle('', external.publicIp, await this.#persist(() => store.leases()));
-    const attrs = kind.leaseAttrs(external, config, (device) => macs.macOf('', device));
-    await macs.save();
-    const own = await this.#persist(() => store.acquire({ config, attrs, previous }));
-    this.#own = own;
-    const { ipv4, expiresAt, origin } = toLeaseStatus(own, store.health());
-    log.info({ subnet: ipv4, origin, expiresAt }, 'Lease acquired');
-    return own;
+  /**
+   * READY is for those who start after weftd and need subnet files: it is said when a network is ready, and none of the others
+   * is still on its way. One tenant whose configuration is missing must not keep the rest of the node from starting.
+   */
+  #notify(): void {
+    const ready = this.#networks.filter(({ state }) => state === 'ready');
+    const settled = ready.length > 0 && this.#networks.every(({ isOnItsWay }) => !isOnItsWay);
+    const status = this.#statusLine(ready.length);
+    const becameReady = settled && !this.#notifiedReady;
+    if (!becameReady && status === this.#notifiedStatus) return;
+    this.#notifiedReady ||= settled;
+    this.#notifiedStatus = status;
+    this.#host.notify(becameReady ? { ready: true, status } : { status });
   }
 
-  async #startBackend(
-    kind: BackendKind,
-    config: NetworkConfig,
-    external: ExternalInterface,
-    own: OwnLease,
-  ): Promise<Backend> {
-    const { options, log, signal } = this.#host;
-    signal.throwIfAborted();
-    const { offload, sourceCheck, tos } = options;
-    const backend = await kind.start({
-      network: '',
-      netns: undefined,
-      config,
-      external,
-      own: own.lease.subnets,
-      offload,
-      sourceCheck,
-      tos,
-      vtepMac: (device) => this.#vtepMacs!.macOf('', device),
-      engines: new SharedEngines(),
-      log,
-    });
-    this.#undo.push({ what: 'backend', run: () => backend.stop() });
-    this.#backend = backend;
-    log.info(toBackendStatus(backend, sourceCheck), 'Backend started');
-    for (const { name, active, reason } of backend.offloads()) log.debug({ offload: name, active, reason }, 'Offload');
-    return backend;
-  }
-
-  async #follow(backend: Backend, own: OwnLease, external: ExternalInterface): Promise<void> {
-    const { store, log, notify, signal } = this.#host;
-    const follower = new LeaseFollower({
-      own: own.lease.subnets,
-      publicIp: external.publicIp,
-      log,
-      intervalMs: APPLY_INTERVAL_MS,
-      apply: (leases) => {
-        backend.setLeases(leases);
-        if (this.#state === 'ready') notify({ status: this.#statusLine() });
-      },
-    });
-    this.#follower = follower;
-    const watch = store.watch(follower);
-    this.#undo.push({
-      what: 'watch',
-      run: async () => {
-        follower.close();
-        await watch.close();
-      },
-    });
-    await unlessAborted(watch.ready, signal);
-  }
-
-  async #stop(): Promise<void> {
-    this.#state = 'stopping';
-    this.#host.notify({ stopping: true });
-    for (const { what, run } of this.#undo.toReversed()) {
-      try {
-        await run();
-      } catch (error) {
-        this.#host.log.error({ what, reason: messageOf(error) }, 'Stopping failed');
-      }
-    }
-  }
-
-  async #persist<T>(attempt: () => Promise<T>): Promise<T> {
-    const { log, now, random, sleep, signal, notify } = this.#host;
-    const result = await persist(attempt, {
-      signal,
-      now,
-      random,
-      sleep,
-      temporary: TEMPORARY,
-      onObstacle: (obstacle, logIt) => {
-        this.#state = 'waiting';
-        this.#obstacle = obstacle;
-        if (!logIt) return;
-        const { error, attempts, sinceMs } = obstacle;
-        const waitedSeconds = Math.round((now() - sinceMs) / 1000);
-        // In the message, not in a field: on a terminal the command in the hint can be copied from there.
-        const text = error.hint === undefined ? error.message : `${error.message}; ${error.hint}`;
-        log.warn({ code: error.code, attempts, waitedSeconds }, `Waiting: ${printable(text)}`);
-        notify({ status: `Waiting: ${error.message}` });
-      },
-      onRecovery: ({ error }, waitedMs) =>
-        log.info({ code: error.code, waitedSeconds: Math.round(waitedMs / 1000) }, 'No longer waiting'),
-    });
-    this.#state = 'starting';
-    this.#obstacle = undefined;
-    return result;
+  #statusLine(ready: number): string {
+    const [first] = this.#networks;
+    if (first !== undefined && this.#networks.length === 1) return first.summary();
+    const others = this.#networks.filter(({ state }) => state !== 'ready');
+    const reasons = others.map((network) => `; ${network.name}: ${network.summary()}`).join('');
+    return `${ready} of ${this.#networks.length} networks ready${reasons}`;
   }
 
   #handlers(): ControlHandlers {
     return {
-      '/v1/status': () => this.#status(),
-      '/v1/peers': () => ({ peers: toPeers(this.#follower?.others() ?? [], this.#running()) }),
-      '/v1/routes': () => ({ routes: this.#running().routes() }),
-      '/v1/stats': () => ({ at: new Date(this.#host.now()).toISOString(), ...this.#running().stats() }),
+      '/v1/status': (query) => this.#status(query),
+      '/v1/peers': (query) => ({ peers: this.#network(query).peers() }),
+      '/v1/routes': (query) => ({ routes: this.#network(query).running().routes() }),
+      '/v1/stats': (query) => ({
+        at: new Date(this.#host.now()).toISOString(),
+        ...this.#network(query).running().stats(),
+      }),
+      '/v1/fdb': (query) => ({ fdb: this.#network(query).running().fdb() }),
+      '/v1/neigh': async (query) => ({ neighbors: await this.#network(query).running().neighbors() }),
     };
   }
 
-  #status(): StatusReply {
-    const { options, version, store, now, pid, rssBytes } = this.#host;
-    const backend = this.#backend;
+  /** The one asked for, or the first. Throws WeftError UNKNOWN_NETWORK. */
+  #network({ network }: ControlQuery): Network {
+    const found = network === undefined ? this.#networks[0] : this.#networks.find(({ name }) => name === network);
+    if (found !== undefined) return found;
+    const names = this.#networks.map(({ name }) => name).join(', ');
+    const there = names === '' ? 'this weftd has one network, which has no name' : `there is ${names}`;
+    throw new WeftError('UNKNOWN_NETWORK', `No network ${JSON.stringify(network)}: ${there}`);
+  }
+
+  #status(query: ControlQuery): StatusReply {
+    const { version, now, pid, rssBytes } = this.#host;
+    const { name: _name, etcdPrefix: _prefix, netns: _netns, ...condition } = this.#network(query).report();
     return {
       version,
       pid,
       startedAt: new Date(this.#startedAtMs).toISOString(),
       uptimeSeconds: Math.round((now() - this.#startedAtMs) / 1000),
-      state: this.#state,
-      waitingFor: this.#obstacle === undefined ? null : toWaitReason(this.#obstacle),
-      alarms: this.#alarms(),
-      network: this.#config === undefined ? null : toNetworkStatus(this.#config),
-      lease: this.#own === undefined ? null : toLeaseStatus(this.#own, store.health()),
-      external: this.#external === undefined ? null : toExternalStatus(this.#external),
-      backend: backend === undefined ? null : toBackendStatus(backend, options.sourceCheck),
-      etcd: toEtcdStatus(store.health(), options.etcd.prefix),
-      offloads: backend?.offloads() ?? [],
-      peers: this.#peerCount(),
-      subnetFile: options.subnetFile,
+      ...condition,
       memory: { rssBytes: rssBytes() },
+      networks: this.#networks.map((network) => network.report()),
     };
-  }
-
-  #alarms(): string[] {
-    const refused = this.#backend?.refusedLeases() ?? [];
-    return [
-      ...(this.#follower?.alarms ?? []),
-      ...refused.map(({ subnet, publicIp, reason }) => `Lease ${subnet} of ${publicIp} is not used: ${reason}`),
-    ];
-  }
-
-  #peerCount(): number {
-    const refused = this.#backend?.refusedLeases().length ?? 0;
-    return (this.#follower?.others().length ?? 0) - refused;
-  }
-
-  #running(): Backend {
-    if (this.#backend !== undefined && this.#state !== 'stopping') return this.#backend;
-    const wait = this.#obstacle;
-    if (wait === undefined) throw new WeftError('NOT_READY', `weftd is ${this.#state}; try again in a moment`);
-    throw new WeftError('NOT_READY', `weftd is not ready: ${wait.error.message}`, {
-      hint: wait.error.hint ?? 'weft status shows more',
-    });
-  }
-
-  #statusLine(): string {
-    const subnet = this.#own === undefined ? '' : formatPrefix(this.#own.lease.subnets.ipv4);
-    return `${subnet} on ${this.#backend?.deviceName}, ${this.#peerCount()} peers`;
   }
 }
 

@@ -16,6 +16,12 @@ const etcdFlags = {
   'etcd-cafile': { kind: 'string', default: '', usage: "certificate authority that signed etcd's certificate" },
   'etcd-username': { kind: 'string', default: '', usage: 'user name for etcd' },
   'etcd-password': { kind: 'string', default: '', usage: 'password for etcd; better given as WEFTD_ETCD_PASSWORD' },
+  network: {
+    kind: 'list',
+    usage:
+      'one of several networks, instead of -etcd-prefix and -subnet-file:\n        ' +
+      'name=NAME,etcd-prefix=PREFIX,subnet-file=FILE[,netns=NAME or PATH]',
+  },
   'subnet-lease-renew-margin': {
     kind: 'int',
     default: 60,
@@ -138,6 +144,8 @@ FLANNELD_ETCD_ENDPOINTS. A flag wins over WEFTD_, WEFTD_ over FLANNELD_, and emp
 Examples:
   weftd -etcd-endpoints http://192.0.2.254:2379 -iface eth1
   weftd --etcd-endpoints=http://192.0.2.254:2379 --healthz-port=8081 --log-format=json
+  weftd --network=name=blue,etcd-prefix=/tenants/blue,subnet-file=/run/flannel/blue.env,netns=blue \\
+        --network=name=red,etcd-prefix=/tenants/red,subnet-file=/run/flannel/red.env,netns=red
 
 etcd:
 ${formatFlags(etcdFlags)}

@@ -41,6 +41,15 @@ function commonOptions(level: LogLevel) {
   };
 }
 
+/** The same log with `fields` in every line. */
+export function withFields(log: Log, fields: object): Log {
+  const at =
+    (level: LogLevel): Log[LogLevel] =>
+    (more, message) =>
+      log[level]({ ...fields, ...more }, message);
+  return { trace: at('trace'), debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+}
+
 /** Text for a message: what could break the line or command the terminal becomes a question mark. */
 export function printable(text: string): string {
   return text.replace(/\p{Cc}/gu, '?');

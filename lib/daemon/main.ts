@@ -46,7 +46,7 @@ async function runDaemon({ options, given, unknownVariables }: RunOptions): Prom
     options,
     version,
     log,
-    store: openStore(options.etcd, log),
+    openStore: (etcdPrefix, networkLog) => openStore(options.etcd, etcdPrefix, networkLog),
     signal,
     now: Date.now,
     random: Math.random,

@@ -4,11 +4,11 @@ import type { LeaseStore } from '../store/store.ts';
 import type { Log } from './log.ts';
 import type { EtcdOptions } from './options.ts';
 
-/** The store of the command line: etcd. Connects when it is asked first. Throws WeftError STORE_OPTIONS_INVALID. */
-export function openStore(etcd: EtcdOptions, log: Log): LeaseStore {
+/** The store of one network: its prefix in etcd, on a connection of its own. Connects when it is asked first. Throws WeftError STORE_OPTIONS_INVALID. */
+export function openStore(etcd: EtcdOptions, prefix: string, log: Log): LeaseStore {
   return new EtcdLeaseStore({
     endpoints: etcd.endpoints,
-    prefix: etcd.prefix,
+    prefix,
     username: etcd.username,
     password: etcd.password,
     tls: readTlsFiles(etcd),

@@ -4,8 +4,10 @@ import { type Ipv6, parseIpv6 } from '../addr/ipv6.ts';
 import type { OffloadSwitches } from '../backend/backend.ts';
 import type { TosPolicy } from '../dataplane/segment.ts';
 import { WeftError } from '../error.ts';
+import { addressValue, etcdPrefixValue, fileValue, integerValue, oneOf, quote, usage } from './flag-value.ts';
 import { FLAGS, UNSUPPORTED_FLAGS } from './flags.ts';
 import { environmentVariable, type FlagValues, parseFlags } from './go-flags.ts';
+import { type NetworkOptions, parseNetworks } from './network-flag.ts';
 
 /** First prefix wins: ours, then the one flanneld's users have in their unit files. */
 const ENVIRONMENT_PREFIXES = ['WEFTD_', 'FLANNELD_'] as const;
@@ -23,8 +25,6 @@ export type LogFormat = (typeof LOG_FORMATS)[number];
 export interface EtcdOptions {
   /** A comma-separated list, not checked: lib/store/etcd-endpoints.ts knows its form. */
   readonly endpoints: string;
-  /** Begins with a slash, does not end with one. */
-  readonly prefix: string;
   /** File names; '' where not given. */
   readonly keyFile: string;
   readonly certFile: string;
@@ -47,7 +47,8 @@ export interface InterfaceOptions {
 export interface DaemonOptions {
   readonly etcd: EtcdOptions;
   readonly interface: InterfaceOptions;
-  readonly subnetFile: string;
+  /** One at least. */
+  readonly networks: readonly NetworkOptions[];
   readonly controlSocket: string;
   /** For what has to outlive a restart. */
   readonly stateDir: string;
@@ -90,13 +91,12 @@ export function readOptions(argv: readonly string[], environment: Environment): 
 
 function toOptions(values: FlagValues<typeof FLAGS>, origins: ReadonlyMap<string, string>): DaemonOptions {
   const offload = oneOf('offload', values.offload, ['auto', 'off'] as const);
-  const renewMargin = integer('subnet-lease-renew-margin', values['subnet-lease-renew-margin'], 1, 1439);
-  const healthzPort = integer('healthz-port', values['healthz-port'], 0, 65535);
+  const renewMargin = integerValue('subnet-lease-renew-margin', values['subnet-lease-renew-margin'], 1, 1439);
+  const healthzPort = integerValue('healthz-port', values['healthz-port'], 0, 65535);
   const level = values.v >= 4 ? 'trace' : values.v >= 1 ? 'debug' : 'info';
   return {
     etcd: {
       endpoints: values['etcd-endpoints'],
-      prefix: parsePrefixPath(values['etcd-prefix']),
       keyFile: values['etcd-keyfile'],
       certFile: values['etcd-certfile'],
       caFile: values['etcd-cafile'],
@@ -107,13 +107,13 @@ function toOptions(values: FlagValues<typeof FLAGS>, origins: ReadonlyMap<string
     interface: {
       iface: values.iface,
       ifaceRegex: values['iface-regex'],
-      ifaceCanReach: address('iface-can-reach', values['iface-can-reach'], parseIpv4),
-      publicIp: address('public-ip', values['public-ip'], parseIpv4),
-      publicIpv6: address('public-ipv6', values['public-ipv6'], parseIpv6),
+      ifaceCanReach: addressValue('iface-can-reach', values['iface-can-reach'], parseIpv4),
+      publicIp: addressValue('public-ip', values['public-ip'], parseIpv4),
+      publicIpv6: addressValue('public-ipv6', values['public-ipv6'], parseIpv6),
     },
-    subnetFile: filePath('subnet-file', values['subnet-file']),
-    controlSocket: filePath('control-socket', values['control-socket']),
-    stateDir: filePath('state-dir', values['state-dir']),
+    networks: networks(values, origins),
+    controlSocket: fileValue('control-socket', values['control-socket']),
+    stateDir: fileValue('state-dir', values['state-dir']),
     healthz: healthzPort === 0 ? undefined : { ip: healthzAddress(values['healthz-ip']), port: healthzPort },
     offload: {
       auto: offload === 'auto',
@@ -131,9 +131,25 @@ function toOptions(values: FlagValues<typeof FLAGS>, origins: ReadonlyMap<string
   };
 }
 
+/** Without -network it is flanneld's one network. */
+function networks(values: FlagValues<typeof FLAGS>, origins: ReadonlyMap<string, string>): readonly NetworkOptions[] {
+  if (!origins.has('network')) {
+    const etcdPrefix = etcdPrefixValue('etcd-prefix', values['etcd-prefix']);
+    const subnetFile = fileValue('subnet-file', values['subnet-file']);
+    return [{ name: '', etcdPrefix, subnetFile, netns: undefined }];
+  }
+  for (const name of ['etcd-prefix', 'subnet-file']) {
+    const origin = origins.get(name);
+    if (origin === undefined) continue;
+    const message = `${origin} has no meaning beside ${origins.get('network')}`;
+    throw usage(message, `each value of -network has its own ${name}; remove ${origin}`);
+  }
+  return parseNetworks(values.network);
+}
+
 function tosPolicy(values: FlagValues<typeof FLAGS>, origins: ReadonlyMap<string, string>): TosPolicy {
   const mode = oneOf('tos', values.tos, ['fixed', 'inherit'] as const);
-  const dscp = integer('dscp', values.dscp, 0, 63);
+  const dscp = integerValue('dscp', values.dscp, 0, 63);
   if (mode === 'fixed') return { mode, dscp };
   const origin = origins.get('dscp');
   if (origin === undefined) return { mode };
@@ -166,38 +182,9 @@ function refuseUnsupported(
   }
 }
 
-function parsePrefixPath(text: string): string {
-  const prefix = `/${text.replace(/^\/+|\/+$/g, '')}`;
-  if (prefix === '/') throw usage('-etcd-prefix is empty', 'the default is /coreos.com/network');
-  return prefix;
-}
-
-function address<T>(name: string, text: string, parse: (text: string) => T | undefined): T | undefined {
-  if (text === '') return undefined;
-  const value = parse(text);
-  if (value === undefined) throw usage(`invalid value ${quote(text)} for -${name}: not an address of its family`);
-  return value;
-}
-
 function healthzAddress(text: string): string {
   if (parseIpv4(text) === undefined && parseIpv6(text) === undefined)
     throw usage(`invalid value ${quote(text)} for -healthz-ip: not an IP address`);
-  return text;
-}
-
-function integer(name: string, value: number, min: number, max: number): number {
-  if (value < min || value > max) throw usage(`invalid value ${value} for -${name}: must be ${min} to ${max}`);
-  return value;
-}
-
-function oneOf<T extends string>(name: string, text: string, allowed: readonly T[]): T {
-  const found = allowed.find((candidate) => candidate === text);
-  if (found === undefined) throw usage(`invalid value ${quote(text)} for -${name}: must be ${allowed.join(', ')}`);
-  return found;
-}
-
-function filePath(name: string, text: string): string {
-  if (text === '' || text.includes('\0')) throw usage(`invalid value ${quote(text)} for -${name}: not a file name`);
   return text;
 }
 
@@ -225,12 +212,4 @@ function unknownVariables(environment: Environment): string[] {
   return Object.keys(environment).filter(
     (variable) => ENVIRONMENT_PREFIXES.some((prefix) => variable.startsWith(prefix)) && !known.has(variable),
   );
-}
-
-function quote(text: string): string {
-  return JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}...` : text);
-}
-
-function usage(message: string, hint = 'weftd -help lists all flags'): WeftError {
-  return new WeftError('USAGE', message, { hint });
 }

@@ -17,8 +17,10 @@ export interface PersistOptions {
   readonly random: () => number;
   /** Resolves after `ms`, or rejects with the signal's reason. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
-  /** Codes that are worth another attempt. */
-  readonly temporary: ReadonlySet<string>;
+  /** Whether an error of this code is worth another attempt. */
+  readonly isTemporary: (code: string) => boolean;
+  /** Default: 200 ms, doubling up to 3 s. */
+  readonly delaysMs?: { readonly first: number; readonly last: number } | undefined;
   /** Called after each failure. `logIt`: the first of its code, then ever fewer. */
   readonly onObstacle: (obstacle: Obstacle, logIt: boolean) => void;
   /** Called once if there was an obstacle and it is gone. */
@@ -26,8 +28,7 @@ export interface PersistOptions {
 }
 
 /** Our choice: short first, for daemon and etcd that start together; then so seldom that a hundred nodes do no harm. */
-const FIRST_DELAY_MS = 200;
-const LAST_DELAY_MS = 3000;
+const DELAYS_MS = { first: 200, last: 3000 };
 /** Up to a fifth of each delay is random, so that nodes do not ask in step. */
 const JITTER = 0.2;
 const FIRST_REMINDER_MS = 10_000;
@@ -35,7 +36,7 @@ const LAST_REMINDER_MS = 600_000;
 
 /** Runs `attempt` until it succeeds. Rejects with an error that is not temporary, or with the signal's reason. */
 export async function persist<T>(attempt: () => Promise<T>, options: PersistOptions): Promise<T> {
-  const { signal, now } = options;
+  const { signal, now, delaysMs = DELAYS_MS } = options;
   let obstacle: Obstacle | undefined;
   let reminderAtMs = 0;
   let reminderMs = FIRST_REMINDER_MS;
@@ -48,7 +49,7 @@ export async function persist<T>(attempt: () => Promise<T>, options: PersistOpti
     } catch (error) {
       // A store that is closed under a running call fails in its own words; the reason to stop is the signal's.
       signal.throwIfAborted();
-      if (!(error instanceof WeftError) || !options.temporary.has(error.code)) throw error;
+      if (!(error instanceof WeftError) || !options.isTemporary(error.code)) throw error;
       const isNew = error.code !== obstacle?.error.code;
       if (isNew) reminderMs = FIRST_REMINDER_MS;
       const logIt = isNew || now() >= reminderAtMs;
@@ -59,7 +60,7 @@ export async function persist<T>(attempt: () => Promise<T>, options: PersistOpti
       obstacle = { error, sinceMs: obstacle?.sinceMs ?? now(), attempts };
       options.onObstacle(obstacle, logIt);
     }
-    const delay = Math.min(FIRST_DELAY_MS * 2 ** Math.min(attempts - 1, 16), LAST_DELAY_MS);
+    const delay = Math.min(delaysMs.first * 2 ** Math.min(attempts - 1, 16), delaysMs.last);
     await options.sleep(delay * (1 - JITTER * options.random()), signal);
   }
 }

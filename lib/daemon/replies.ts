@@ -3,6 +3,7 @@ import { formatIpv4 } from '../addr/ipv4.ts';
 import { formatIpv6, type Ipv6 } from '../addr/ipv6.ts';
 import { formatPrefix, type Prefix } from '../addr/prefix.ts';
 import type { Backend, ExternalInterface } from '../backend/backend.ts';
+import type { RefusedLease } from '../backend/peer-leases.ts';
 import type {
   BackendStatus,
   EtcdStatus,
@@ -10,6 +11,7 @@ import type {
   LeaseStatus,
   NetworkStatus,
   Peer,
+  PeerTraffic,
   WaitReason,
 } from '../control/protocol.ts';
 import type { Lease } from '../lease/lease.ts';
@@ -76,25 +78,52 @@ export function toEtcdStatus(health: StoreHealth, prefix: string): EtcdStatus {
   };
 }
 
-/** The leases of other nodes that the backend uses, with their counters. */
+/** How many leases of other nodes the backend uses, be it for their IPv4 part only. */
+export function countUsed(others: readonly Lease[], refused: readonly RefusedLease[]): number {
+  const subnets = new Set(refused.map(({ subnet }) => subnet));
+  return others.filter(({ subnets: { ipv4 } }) => !subnets.has(formatPrefix(ipv4))).length;
+}
+
+/** The leases of other nodes, with their counters or with the reason why the backend does not use them. */
 export function toPeers(others: readonly Lease[], backend: Backend): Peer[] {
-  const refused = new Set(backend.refusedLeases().map((lease) => lease.subnet));
+  const refused = new Map(backend.refusedLeases().map(({ subnet, reason }) => [subnet, reason]));
   const traffic = new Map(backend.stats().peers.map((peer) => [peer.publicIp, peer]));
-  return others
-    .filter((lease) => !refused.has(formatPrefix(lease.subnets.ipv4)))
-    .map(({ subnets, attrs, expiresAtMs }) => {
-      const publicIp = formatIpv4(attrs.publicIp);
-      const { publicIp: _, ...counters } = traffic.get(publicIp) ?? { publicIp };
-      return {
-        subnet: formatPrefix(subnets.ipv4),
-        ipv6Subnet: prefixOrNull(subnets.ipv6),
-        publicIp,
-        publicIpv6: ipv6OrNull(attrs.publicIpv6),
-        backendType: attrs.backendType,
-        expiresAt: expiresAtMs === undefined ? null : isoTime(expiresAtMs),
-        traffic: 'outboundPackets' in counters ? counters : null,
-      };
-    });
+  return others.map(({ subnets, attrs, expiresAtMs }) => {
+    const subnet = formatPrefix(subnets.ipv4);
+    const ipv6Subnet = prefixOrNull(subnets.ipv6);
+    const publicIp = formatIpv4(attrs.publicIp);
+    const publicIpv6 = ipv6OrNull(attrs.publicIpv6);
+    const reason = refused.get(subnet);
+    const reason6 = ipv6Subnet === null ? undefined : refused.get(ipv6Subnet);
+    const ends = [traffic.get(publicIp), publicIpv6 === null ? undefined : traffic.get(publicIpv6)];
+    return {
+      subnet,
+      ipv6Subnet,
+      publicIp,
+      publicIpv6,
+      backendType: attrs.backendType,
+      expiresAt: expiresAtMs === undefined ? null : isoTime(expiresAtMs),
+      traffic: reason === undefined ? sumOf(ends.filter((end) => end !== undefined)) : null,
+      note: noteOf(reason, reason6),
+    };
+  });
+}
+
+function noteOf(reason: string | undefined, reason6: string | undefined): string | null {
+  if (reason !== undefined) return `ignored: ${reason}`;
+  return reason6 === undefined ? null : `IPv6 subnet ignored: ${reason6}`;
+}
+
+/** A dual-stack peer of vxlan is reached at two addresses. */
+function sumOf(ends: readonly PeerTraffic[]): PeerTraffic | null {
+  if (ends.length === 0) return null;
+  const sum = (key: keyof PeerTraffic): number => ends.reduce((total, end) => total + end[key], 0);
+  return {
+    outboundPackets: sum('outboundPackets'),
+    outboundBytes: sum('outboundBytes'),
+    inboundPackets: sum('inboundPackets'),
+    inboundBytes: sum('inboundBytes'),
+  };
 }
 
 function prefixOrNull(prefix: Prefix | undefined): string | null {

@@ -11,6 +11,8 @@ import { open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { formatIpv4, type Ipv4 } from '../addr/ipv4.ts';
 import { formatMac, type Mac, parseMac } from '../addr/mac.ts';
+import { findOption } from '../backend/option.ts';
+import { vxlanDeviceName } from '../backend/vxlan-options.ts';
 import { messageOf } from '../error.ts';
 import type { Lease, LeaseAttrs } from '../lease/lease.ts';
 import { replaceFile } from './atomic-file.ts';
@@ -135,8 +137,9 @@ export function randomMac(random: () => number): Mac {
 }
 
 function formatVtepMacs(macs: ReadonlyMap<string, Mac>): string {
-  const sorted = [...macs].map(([key, mac]) => [key, formatMac(mac)]).toSorted();
-  return `${JSON.stringify({ version: VERSION, macs: Object.fromEntries(sorted) }, undefined, 2)}\n`;
+  const keys = [...macs.keys()].toSorted();
+  const sorted = Object.fromEntries(keys.map((key) => [key, formatMac(macs.get(key)!)]));
+  return `${JSON.stringify({ version: VERSION, macs: sorted }, undefined, 2)}\n`;
 }
 
 /** Throws an Error with the reason in few words when the text is not what `formatVtepMacs` writes. */
@@ -161,17 +164,18 @@ function stationMac(value: unknown): Mac | undefined {
   return mac === undefined || mac === 0 || Math.floor(mac / 2 ** 40) % 2 === 1 ? undefined : mac;
 }
 
-/** The VTEP devices that a lease tells of, by flannel's names for them. Leases of another backend have none. */
+/** The VTEP devices that a lease tells of. Leases of another backend have none. */
 function macsOfLease({ backendType, backendData, backendV6Data }: LeaseAttrs): [device: string, mac: Mac][] {
   if (backendType !== 'vxlan') return [];
   const found: [string, Mac][] = [];
-  for (const [name, data] of [
-    ['flannel', backendData],
-    ['flannel-v6', backendV6Data],
+  for (const [family, data] of [
+    [4, backendData],
+    [6, backendV6Data],
   ] as const) {
     if (!isObject(data)) continue;
-    const mac = stationMac(data.VtepMAC);
-    if (mac !== undefined && typeof data.VNI === 'number') found.push([`${name}.${data.VNI}`, mac]);
+    const mac = stationMac(findOption(data, 'VtepMAC'));
+    const vni = findOption(data, 'VNI');
+    if (mac !== undefined && typeof vni === 'number') found.push([vxlanDeviceName(vni, family), mac]);
   }
   return found;
 }

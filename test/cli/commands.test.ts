@@ -12,7 +12,7 @@ import type { StatusReply } from '../../lib/control/protocol.ts';
 import { type ControlHandlers, serveControl } from '../../lib/control/server.ts';
 import { DROP_REASONS } from '../../lib/dataplane/drop.ts';
 import { WeftError } from '../../lib/error.ts';
-import { PEERS, ROUTES, STATS, STATUS, WAITING } from './replies.ts';
+import { FDB, NEIGH, PEERS, ROUTES, STATS, STATUS, TENANTS, WAITING } from './replies.ts';
 import { run } from './run.ts';
 
 const READY: ControlHandlers = {
@@ -20,6 +20,8 @@ const READY: ControlHandlers = {
   '/v1/peers': () => PEERS,
   '/v1/routes': () => ROUTES,
   '/v1/stats': () => STATS,
+  '/v1/fdb': () => FDB,
+  '/v1/neigh': () => NEIGH,
 };
 
 /** A real control server with the given answers; returns its socket. */
@@ -49,9 +51,19 @@ tun-tso  on     in use
 udp-gro  off    switched off by --udp-gro=false
 `;
 
-const PEERS_TEXT = `Subnet                         Public IP    Backend  Out packets  Out bytes  In packets  In bytes
+const PEERS_TEXT = `Subnet                         Public IP    Backend  Out packets  Out bytes  In packets  In bytes  Note
 10.244.99.0/24                 192.0.2.2    udp        1,234,567     1.5 GB           3     252 B
-10.244.7.0/24 fd00:0:0:7::/64  192.0.2.130  vxlan              -          -           -         -
+10.244.7.0/24 fd00:0:0:7::/64  192.0.2.130  vxlan              -          -           -         -  ignored: its backend type is vxlan, ours is udp
+`;
+
+const FDB_TEXT = `MAC                VTEP       Origin         Age  Moves  Refused
+02:00:00:00:00:02  192.0.2.2  lease            -      0        0
+02:42:0a:f4:01:02  192.0.2.3  learned  3 min 5 s      3    1,234
+`;
+
+const NEIGH_TEXT = `Address      MAC                VTEP         Origin   Age
+10.244.99.0  02:00:00:00:00:02  192.0.2.2    lease      -
+fd00::2      02:42:0a:f4:01:02  2001:db8::3  learned  4 s
 `;
 
 const ROUTES_TEXT = `Prefix          Via          Device
@@ -75,6 +87,8 @@ for (const [command, text, reply] of [
   ['status', STATUS_TEXT, STATUS],
   ['peers', PEERS_TEXT, PEERS],
   ['routes', ROUTES_TEXT, ROUTES],
+  ['fdb', FDB_TEXT, FDB],
+  ['neigh', NEIGH_TEXT, NEIGH],
 ] as const)
   test(`weft ${command} prints a table, and with --json the reply`, async (t) => {
     const socket = await daemon(t);
@@ -107,6 +121,70 @@ test('weft status of a waiting daemon says for what, and exits with 1', async (t
     stdout.includes('\n             no network configuration at /coreos.com/network/config\n             Put one\n'),
   );
   t.false(stdout.includes('Backend'));
+});
+
+test('weft status of several networks is a line each and what is wrong, and exits with 1 unless all are ready', async (t) => {
+  const socket = await daemon(t, { '/v1/status': () => TENANTS });
+  const { code, stdout, stderr } = await run('weft', ['status', '--control-socket', socket]);
+  t.deepEqual({ code, stderr }, { code: 1, stderr: '' });
+  t.is(
+    stdout.replaceAll(/for \d+ s/g, 'for 5 s'),
+    `weftd 0.1.0  1 of 3 networks ready, up 1 h 2 min, pid 4711, 93.0 MB
+etcd         http://192.0.2.254:2379, not connected for red
+
+Network  State    Subnet          Backend             Peers  Subnet file
+blue     ready    10.244.30.0/24  vxlan on flannel.7  2      /run/flannel/blue.env
+green    waiting  -               -                   -      /run/flannel/green.env
+red      failed   -               -                   -      /run/flannel/red.env
+
+green  waiting for 5 s, 6 attempts
+       no network configuration at /coreos.com/network/config
+       Put one
+red    failed for 5 s, 2 attempts
+       the port is in use
+red    alarm: Our lease is gone
+`,
+  );
+  const ready = { ...TENANTS, networks: TENANTS.networks.map((network) => ({ ...network, state: 'ready' as const })) };
+  const other = await daemon(t, { '/v1/status': () => ready });
+  t.is((await run('weft', ['status', '--control-socket', other])).code, 0);
+});
+
+test('--network reaches the daemon, and weft status shows all about that network', async (t) => {
+  const asked: (string | undefined)[] = [];
+  const remember =
+    <T>(reply: T) =>
+    ({ network }: { readonly network: string | undefined }): T => {
+      asked.push(network);
+      return reply;
+    };
+  const socket = await daemon(t, {
+    '/v1/status': remember(TENANTS),
+    '/v1/peers': remember(PEERS),
+    '/v1/routes': remember(ROUTES),
+    '/v1/stats': remember(STATS),
+    '/v1/fdb': remember(FDB),
+    '/v1/neigh': remember(NEIGH),
+  });
+  for (const command of ['peers', 'routes', 'stats', 'fdb', 'neigh'])
+    t.is((await run('weft', [command, '--network', 'a&b=', '--control-socket', socket])).code, 0);
+  t.deepEqual(asked, Array(5).fill('a&b='));
+  const { code, stdout } = await run('weft', ['status', '--network=blue', '--control-socket', socket]);
+  t.is(code, 0, 'the networks that are not ready were not asked for');
+  t.true(stdout.includes('Backend      vxlan on flannel.7, MTU 1450, port 4789, source check on\n'), stdout);
+  t.is(asked.at(-1), 'blue');
+});
+
+test('a backend without port and data plane is shown without them', (t) => {
+  const backend = { type: 'host-gw', device: 'eth1', mtu: 1500, port: null, sourceCheck: true };
+  const text = formatStatus({ ...STATUS, backend, offloads: [] }, 0, PLAIN);
+  t.true(text.includes('Backend      host-gw on eth1, MTU 1500\n'), text);
+});
+
+test('empty tables say why', async (t) => {
+  const socket = await daemon(t, { '/v1/fdb': () => ({ fdb: [] }), '/v1/neigh': () => ({ neighbors: [] }) });
+  for (const command of ['fdb', 'neigh'])
+    t.regex((await run('weft', [command, '--control-socket', socket])).stdout, /^No entries: .*not vxlan\.\n$/);
 });
 
 test('alarms, skipped keys and the last error of etcd are shown', (t) => {
@@ -207,7 +285,7 @@ test('help and version', async (t) => {
   const version = await run('weft', ['--version']);
   t.regex(version.stdout, /^\d+\.\d+\.\d+\n$/);
   const help = await run('weft', ['--help']);
-  for (const word of ['status', 'peers', 'routes', 'stats', 'Examples:', 'Exit codes:'])
+  for (const word of ['status', 'peers', 'routes', 'stats', 'fdb', 'neigh', 'Examples:', 'Exit codes:'])
     t.true(help.stdout.includes(word), word);
   t.deepEqual(await run('weft', ['help', 'stats']), await run('weft', ['stats', '--help']));
   t.is((await run('weft', [])).code, 2);

@@ -11,6 +11,7 @@ const peer = (subnet: string, publicIp: string): Peer => ({
   backendType: '',
   expiresAt: null,
   traffic: null,
+  note: null,
 });
 const PEERS = [peer('10.244.3.0/24', '192.0.2.3'), peer('10.244.99.0/24', '192.0.2.2')];
 
@@ -22,6 +23,16 @@ test('a peer is found by public IP, subnet or an address in it; only the address
   t.deepEqual(chosen('10.244.99.0/24'), ['192.0.2.2 10.244.99.0']);
   t.deepEqual(chosen('10.244.3.17'), ['192.0.2.3 10.244.3.17']);
   t.deepEqual(chosen(undefined), ['192.0.2.3 10.244.3.0', '192.0.2.2 10.244.99.0']);
+});
+
+test('a peer whose lease is ignored is not asked', (t) => {
+  const ignored = { ...peer('10.244.5.0/24', '192.0.2.5'), note: 'ignored: its backend type is vxlan, ours is udp' };
+  const partly = { ...peer('10.244.6.0/24', '192.0.2.6'), note: 'IPv6 subnet ignored: it has no PublicIPv6' };
+  t.deepEqual(
+    chooseTargets([ignored, partly], undefined).map(({ publicIp }) => publicIp),
+    ['192.0.2.6'],
+  );
+  t.throws(() => chooseTargets([ignored], undefined), { code: 'NO_PEERS' });
 });
 
 test('no peers, an unknown peer and nonsense are told apart', (t) => {

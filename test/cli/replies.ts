@@ -1,12 +1,15 @@
-import type { PeersReply, RoutesReply, StatsReply, StatusReply } from '../../lib/control/protocol.ts';
+import type {
+  FdbReply,
+  NeighReply,
+  NetworkCondition,
+  PeersReply,
+  RoutesReply,
+  StatsReply,
+  StatusReply,
+} from '../../lib/control/protocol.ts';
 import { DROP_REASONS, type DropReason } from '../../lib/dataplane/drop.ts';
 
-/** What a ready daemon with two peers replies. */
-export const STATUS: StatusReply = {
-  version: '0.1.0',
-  pid: 4711,
-  startedAt: '2026-11-22T10:00:00.000Z',
-  uptimeSeconds: 3725,
+const READY: NetworkCondition = {
   state: 'ready',
   waitingFor: null,
   alarms: [],
@@ -37,12 +40,10 @@ export const STATUS: StatusReply = {
   ],
   peers: 2,
   subnetFile: '/run/flannel/subnet.env',
-  memory: { rssBytes: 93_000_000 },
 };
 
-/** A daemon whose etcd has no configuration. */
-export const WAITING: StatusReply = {
-  ...STATUS,
+const HELD_UP: NetworkCondition = {
+  ...READY,
   state: 'waiting',
   waitingFor: {
     code: 'CONFIG_MISSING',
@@ -59,6 +60,49 @@ export const WAITING: StatusReply = {
   peers: 0,
 };
 
+const PROCESS = {
+  version: '0.1.0',
+  pid: 4711,
+  startedAt: '2026-11-22T10:00:00.000Z',
+  uptimeSeconds: 3725,
+  memory: { rssBytes: 93_000_000 },
+};
+
+const ONLY = { name: '', etcdPrefix: '/coreos.com/network', netns: null };
+
+/** What a ready daemon with two peers replies. */
+export const STATUS: StatusReply = { ...PROCESS, ...READY, networks: [{ ...READY, ...ONLY }] };
+
+/** A daemon whose etcd has no configuration. */
+export const WAITING: StatusReply = { ...PROCESS, ...HELD_UP, networks: [{ ...HELD_UP, ...ONLY }] };
+
+const blue: NetworkCondition = {
+  ...READY,
+  backend: { type: 'vxlan', device: 'flannel.7', mtu: 1450, port: 4789, sourceCheck: true },
+  subnetFile: '/run/flannel/blue.env',
+};
+
+/** A daemon of three networks: one is ready, one waits, one has failed. */
+export const TENANTS: StatusReply = {
+  ...PROCESS,
+  ...blue,
+  networks: [
+    { ...blue, name: 'blue', etcdPrefix: '/tenants/blue', netns: '/run/netns/blue' },
+    { ...HELD_UP, name: 'green', etcdPrefix: '/tenants/green', netns: null, subnetFile: '/run/flannel/green.env' },
+    {
+      ...HELD_UP,
+      name: 'red',
+      etcdPrefix: '/tenants/red',
+      netns: null,
+      subnetFile: '/run/flannel/red.env',
+      state: 'failed',
+      waitingFor: { ...HELD_UP.waitingFor!, code: 'PORT_BUSY', message: 'the port is in use', hint: null, attempts: 2 },
+      alarms: ['Network "red" has failed: the port is in use', 'Our lease is gone'],
+      etcd: { ...READY.etcd, connected: false },
+    },
+  ],
+};
+
 export const PEERS: PeersReply = {
   peers: [
     {
@@ -69,6 +113,7 @@ export const PEERS: PeersReply = {
       backendType: '',
       expiresAt: null,
       traffic: { outboundPackets: 1234567, outboundBytes: 1_500_000_000, inboundPackets: 3, inboundBytes: 252 },
+      note: null,
     },
     {
       subnet: '10.244.7.0/24',
@@ -78,7 +123,22 @@ export const PEERS: PeersReply = {
       backendType: 'vxlan',
       expiresAt: '1970-01-01T00:00:00.000Z',
       traffic: null,
+      note: 'ignored: its backend type is vxlan, ours is udp',
     },
+  ],
+};
+
+export const FDB: FdbReply = {
+  fdb: [
+    { mac: '02:00:00:00:00:02', vtep: '192.0.2.2', origin: 'lease', ageSeconds: null, moves: 0, refusedMoves: 0 },
+    { mac: '02:42:0a:f4:01:02', vtep: '192.0.2.3', origin: 'learned', ageSeconds: 185, moves: 3, refusedMoves: 1234 },
+  ],
+};
+
+export const NEIGH: NeighReply = {
+  neighbors: [
+    { address: '10.244.99.0', mac: '02:00:00:00:00:02', vtep: '192.0.2.2', origin: 'lease', ageSeconds: null },
+    { address: 'fd00::2', mac: '02:42:0a:f4:01:02', vtep: '2001:db8::3', origin: 'learned', ageSeconds: 4 },
   ],
 };
 

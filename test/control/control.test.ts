@@ -5,6 +5,7 @@ import { request } from 'node:http';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { askDaemon } from '../../lib/control/client.ts';
 import type { PeersReply, RoutesReply } from '../../lib/control/protocol.ts';
@@ -21,10 +22,13 @@ const PEERS: PeersReply = {
       backendType: '',
       expiresAt: '2026-11-23T00:00:00.000Z',
       traffic: null,
+      note: null,
     },
   ],
 };
 const ROUTES: RoutesReply = { routes: [{ prefix: '10.244.99.0/24', via: '192.0.2.2', device: 'flannel0' }] };
+
+const FDB_ENTRY = { vtep: '192.0.2.2', origin: 'lease', ageSeconds: null, moves: 0, refusedMoves: 0 } as const;
 
 function notReady(): never {
   throw new WeftError('NOT_READY', 'weftd is waiting for etcd', { hint: 'start etcd' });
@@ -36,6 +40,12 @@ const HANDLERS: ControlHandlers = {
   '/v1/routes': () => ROUTES,
   '/v1/stats': () => {
     throw new TypeError('a bug');
+  },
+  // Answers with what was asked for.
+  '/v1/fdb': ({ network }) => ({ fdb: [{ ...FDB_ENTRY, mac: network ?? 'none' }] }),
+  '/v1/neigh': async ({ network }) => {
+    await setImmediate();
+    throw new WeftError('UNKNOWN_NETWORK', `No network ${network}: there is blue, red`);
   },
 };
 
@@ -55,6 +65,23 @@ test('a reply arrives as it was given', async (t) => {
   await serve(t, path);
   t.deepEqual(await askDaemon(path, '/v1/peers'), PEERS);
   t.deepEqual(await askDaemon(path, '/v1/routes'), ROUTES);
+});
+
+test('the network asked for arrives as it was given, and is undefined when none was', async (t) => {
+  const path = socketPath(t);
+  await serve(t, path);
+  const answered = async (network?: string) => (await askDaemon(path, '/v1/fdb', network)).fdb[0]?.mac;
+  t.is(await answered(), 'none');
+  for (const name of ['blue', '', 'a b&network=c#%/?', 'é']) t.is(await answered(name), name);
+});
+
+test('a network that there is not is answered 404 with those there are', async (t) => {
+  const path = socketPath(t);
+  await serve(t, path);
+  await t.throwsAsync(askDaemon(path, '/v1/neigh', 'green'), {
+    code: 'UNKNOWN_NETWORK',
+    message: 'No network green: there is blue, red',
+  });
 });
 
 test("the daemon's own error arrives with code, message and hint", async (t) => {
@@ -78,6 +105,8 @@ test('the socket is 0600 in a 0755 directory made for it, and is gone after clos
 const raw: readonly (readonly [method: string, path: string, status: number, code: string | undefined])[] = [
   ['GET', '/v1/peers', 200, undefined],
   ['GET', '/v1/peers?verbose=1', 200, undefined],
+  ['GET', '/v1/fdb?verbose=1&network=blue', 200, undefined],
+  ['GET', '/v1/neigh?network=green', 404, 'UNKNOWN_NETWORK'],
   ['POST', '/v1/peers', 405, 'METHOD_NOT_ALLOWED'],
   ['GET', '/', 404, 'NOT_FOUND'],
   ['GET', '/v1/../v1/peers', 404, 'NOT_FOUND'],

@@ -13,7 +13,6 @@ test("the defaults are flanneld's", (t) => {
   t.deepEqual(run([]), {
     etcd: {
       endpoints: 'http://127.0.0.1:4001,http://127.0.0.1:2379',
-      prefix: '/coreos.com/network',
       keyFile: '',
       certFile: '',
       caFile: '',
@@ -22,7 +21,9 @@ test("the defaults are flanneld's", (t) => {
       renewMarginMs: 3_600_000,
     },
     interface: { iface: [], ifaceRegex: [], ifaceCanReach: undefined, publicIp: undefined, publicIpv6: undefined },
-    subnetFile: '/run/flannel/subnet.env',
+    networks: [
+      { name: '', etcdPrefix: '/coreos.com/network', subnetFile: '/run/flannel/subnet.env', netns: undefined },
+    ],
     controlSocket: '/run/weft/weft.sock',
     stateDir: '/var/lib/weft',
     healthz: undefined,
@@ -40,7 +41,7 @@ test('a flanneld command line is understood as it is', (t) => {
     '-etcd-endpoints=http://192.0.2.1:2379/,http://192.0.2.2:2379 --etcd-prefix /kube/net/ -iface eth1 --iface=eth2 -ip-masq=false --healthz-port=8081 -v=10';
   const options = run(argv.split(' '));
   t.is(options.etcd.endpoints, 'http://192.0.2.1:2379/,http://192.0.2.2:2379');
-  t.is(options.etcd.prefix, '/kube/net');
+  t.is(options.networks[0]?.etcdPrefix, '/kube/net');
   t.deepEqual(options.interface.iface, ['eth1', 'eth2']);
   t.deepEqual(options.healthz, { ip: '0.0.0.0', port: 8081 });
   t.is(options.logLevel, 'trace');
@@ -53,9 +54,9 @@ test('WEFTD_ wins over FLANNELD_, and a flag over both', (t) => {
     FLANNELD_SUBNET_FILE: '/f',
     FLANNELD_OFFLOAD: 'off',
   };
-  t.is(run([], environment).etcd.prefix, '/w');
-  t.is(run(['-etcd-prefix=/x'], environment).etcd.prefix, '/x');
-  t.is(run([], environment).subnetFile, '/f');
+  t.is(run([], environment).networks[0]?.etcdPrefix, '/w');
+  t.is(run(['-etcd-prefix=/x'], environment).networks[0]?.etcdPrefix, '/x');
+  t.is(run([], environment).networks[0]?.subnetFile, '/f');
   t.false(run([], environment).offload.auto);
 });
 

@@ -23,7 +23,7 @@ async function run(attempt: (number: number) => unknown, signal = new AbortContr
       state.sleeps.push(ms);
       clock += ms;
     },
-    temporary: new Set(['DOWN', 'MISSING']),
+    isTemporary: (code) => code === 'DOWN' || code === 'MISSING',
     onObstacle: (obstacle, logIt) => {
       state.all.push(obstacle);
       if (logIt) state.logged.push([obstacle.error.code, clock - 1000]);

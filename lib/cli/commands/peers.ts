@@ -24,6 +24,8 @@ const COLUMNS: readonly Column[] = [
 
 export function formatPeers({ peers }: PeersReply): string {
   if (peers.length === 0) return 'No other node has a lease.\n';
+  // Most clusters have nothing to note.
+  const hasNotes = peers.some((peer) => peer.note !== null);
   const rows = peers.map((peer) => [
     peer.ipv6Subnet === null ? peer.subnet : `${peer.subnet} ${peer.ipv6Subnet}`,
     peer.publicIp,
@@ -32,6 +34,7 @@ export function formatPeers({ peers }: PeersReply): string {
     peer.traffic === null ? '-' : formatBytes(peer.traffic.outboundBytes),
     peer.traffic === null ? '-' : formatCount(peer.traffic.inboundPackets),
     peer.traffic === null ? '-' : formatBytes(peer.traffic.inboundBytes),
+    ...(hasNotes ? [peer.note ?? ''] : []),
   ]);
-  return formatTable(COLUMNS, rows);
+  return formatTable(hasNotes ? [...COLUMNS, { title: 'Note' }] : COLUMNS, rows);
 }

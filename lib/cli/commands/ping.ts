@@ -4,7 +4,7 @@ import { formatPrefix, ipv4Prefix, type Prefix, parsePrefix, prefixContains } fr
 import { type EchoOutcome, probeEchoes } from '../../bench/echo-probe.ts';
 import { percentile } from '../../bench/statistics.ts';
 import { askDaemon } from '../../control/client.ts';
-import type { Peer } from '../../control/protocol.ts';
+import { isIgnored, type Peer } from '../../control/protocol.ts';
 import { WeftError } from '../../error.ts';
 import { addQueryOptions, type QueryOptions } from '../query.ts';
 import { formatTable } from '../table.ts';
@@ -39,7 +39,7 @@ Examples:
 Exit code: 0 when every echo came back, 1 when one was lost.`,
     )
     .action(async (peer: string | undefined, options: PingOptions) => {
-      const { peers } = await askDaemon(options.controlSocket, '/v1/peers');
+      const { peers } = await askDaemon(options.controlSocket, '/v1/peers', options.network);
       const pings: PeerPing[] = [];
       for (const target of chooseTargets(peers, peer)) {
         const ping = await pingPeer(target, options);
@@ -77,9 +77,10 @@ interface Target {
 }
 
 /** `wanted`: public IP, subnet or an address in it; undefined means all. Codes: NO_PEERS, UNKNOWN_PEER, USAGE. */
-export function chooseTargets(peers: readonly Peer[], wanted: string | undefined): Target[] {
+export function chooseTargets(listed: readonly Peer[], wanted: string | undefined): Target[] {
+  const peers = listed.filter((peer) => !isIgnored(peer));
   if (peers.length === 0) {
-    throw new WeftError('NO_PEERS', 'No other node has a lease', {
+    throw new WeftError('NO_PEERS', 'No other node has a lease that is used', {
       hint: 'Start weftd on another node; see weft status',
     });
   }

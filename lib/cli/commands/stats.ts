@@ -43,7 +43,7 @@ function parseInterval(text: string): number {
 async function watch(options: StatsOptions, seconds: number): Promise<never> {
   let before: StatsReply | undefined;
   for (;;) {
-    const stats = await askDaemon(options.controlSocket, '/v1/stats');
+    const stats = await askDaemon(options.controlSocket, '/v1/stats', options.network);
     if (options.json === true) process.stdout.write(`${JSON.stringify(stats)}\n`);
     else process.stdout.write(`${process.stdout.isTTY ? CLEAR : ''}${formatStats(stats, before)}\n`);
     before = stats;

@@ -1,22 +1,38 @@
 import { Command } from 'commander';
-import type { StatusReply } from '../../control/protocol.ts';
+import type { BackendStatus, NetworkReport, StatusReply } from '../../control/protocol.ts';
 import { addQueryOptions, printReply, type QueryOptions } from '../query.ts';
 import { type Style, terminalStyle } from '../style.ts';
 import { formatFields, formatTable } from '../table.ts';
 import { formatBytes, formatDuration, formatExpiry } from '../units.ts';
 
-/** `weft status`. Exit code 1 while the daemon is not ready, so that scripts can wait for it. */
+/** `weft status`. Exit code 1 while what is shown is not ready, so that scripts can wait for it. */
 export function statusCommand(): Command {
   return addQueryOptions(new Command('status'))
     .description('Show what the daemon does, or what it waits for')
-    .addHelpText('after', '\nExit code: 0 when the daemon is ready, 1 when it is not or cannot be asked.')
+    .addHelpText(
+      'after',
+      `
+Of several networks it shows a line each, and with --network all about one.
+
+Exit code: 0 when the network, or each of them, is ready; 1 when not, or when the daemon cannot be asked.`,
+    )
     .action(async (options: QueryOptions) => {
       const style = terminalStyle(process.stdout, process.env);
-      const reply = await printReply('/v1/status', options, (status) => formatStatus(status, Date.now(), style));
-      if (reply.state !== 'ready') process.exitCode = 1;
+      const reply = await printReply('/v1/status', options, (status) =>
+        isOverview(status, options.network)
+          ? formatOverview(status, Date.now(), style)
+          : formatStatus(status, Date.now(), style),
+      );
+      const shown = isOverview(reply, options.network) ? reply.networks : [reply];
+      if (shown.some(({ state }) => state !== 'ready')) process.exitCode = 1;
     });
 }
 
+function isOverview({ networks }: StatusReply, wanted: string | undefined): boolean {
+  return networks.length > 1 && wanted === undefined;
+}
+
+/** All about the network that the reply is about. */
 export function formatStatus(status: StatusReply, nowMs: number, style: Style): string {
   const fields: [string, string][] = [[`weftd ${status.version}`, formatState(status, nowMs, style)]];
   for (const alarm of status.alarms) fields.push(['Alarm', style.red(alarm)]);
@@ -27,12 +43,7 @@ export function formatStatus(status: StatusReply, nowMs: number, style: Style): 
       'Subnet',
       `${pair(lease.ipv4, lease.ipv6)} (${lease.origin}, expires ${formatExpiry(lease.expiresAt, nowMs)})`,
     ]);
-  if (backend !== null)
-    fields.push([
-      'Backend',
-      `${backend.type} on ${backend.device}, MTU ${backend.mtu}, port ${backend.port ?? 'none'}, ` +
-        `source check ${backend.sourceCheck ? 'on' : 'off'}`,
-    ]);
+  if (backend !== null) fields.push(['Backend', formatBackend(backend, status.offloads.length > 0)]);
   if (external !== null) fields.push(['External', formatExternal(external)]);
   fields.push(['etcd', formatEtcd(etcd, status.waitingFor?.message)]);
   if (backend !== null) fields.push(['Peers', String(status.peers)]);
@@ -40,18 +51,83 @@ export function formatStatus(status: StatusReply, nowMs: number, style: Style): 
   return formatFields(fields) + formatOffloads(status, style);
 }
 
+/** A line for each network, and below it what is wrong. */
+export function formatOverview(status: StatusReply, nowMs: number, style: Style): string {
+  const { networks } = status;
+  const ready = networks.filter(({ state }) => state === 'ready').length;
+  const count = `${ready} of ${networks.length} networks ready`;
+  const first = `${ready === networks.length ? style.green(count) : style.yellow(count)}, ${formatProcess(status)}`;
+  const columns = ['Network', 'State', 'Subnet', 'Backend', 'Peers', 'Subnet file'].map((title) => ({ title }));
+  const rows = networks.map(({ name, state, lease, backend, peers, subnetFile }) => [
+    name,
+    state,
+    lease === null ? '-' : pair(lease.ipv4, lease.ipv6),
+    backend === null ? '-' : `${backend.type} on ${backend.device}`,
+    backend === null ? '-' : String(peers),
+    subnetFile,
+  ]);
+  const problems = networks.flatMap((network) => problemsOf(network, nowMs, style));
+  const below = problems.length === 0 ? '' : `\n${formatFields(problems)}`;
+  const head = formatFields([
+    [`weftd ${status.version}`, first],
+    ['etcd', formatEtcdOf(networks)],
+  ]);
+  return `${head}\n${formatTable(columns, rows)}${below}`;
+}
+
+/** Each network has a connection of its own, all to the same servers. */
+function formatEtcdOf(networks: readonly NetworkReport[]): string {
+  const away = networks.filter(({ etcd }) => !etcd.connected).map(({ name }) => name);
+  return `${networks[0]?.etcd.endpoint}, ${away.length === 0 ? 'connected' : `not connected for ${away.join(', ')}`}`;
+}
+
+function problemsOf(
+  { name, state, waitingFor, alarms }: NetworkReport,
+  nowMs: number,
+  style: Style,
+): [string, string][] {
+  const wait: [string, string][] =
+    waitingFor === null ? [] : [[name, formatWait(state, waitingFor, nowMs, style, '').join('\n')]];
+  // Why it has failed has been said.
+  const others = alarms.filter((alarm) => waitingFor === null || !alarm.endsWith(waitingFor.message));
+  return [...wait, ...others.map((alarm): [string, string] => [name, `${style.red('alarm')}: ${alarm}`])];
+}
+
 function formatState(status: StatusReply, nowMs: number, style: Style): string {
-  const process = `up ${formatDuration(status.uptimeSeconds)}, pid ${status.pid}, ${formatBytes(status.memory.rssBytes)}`;
-  const wait = status.waitingFor;
-  if (wait === null) return `${status.state === 'ready' ? style.green('ready') : status.state}, ${process}`;
+  const process = formatProcess(status);
+  const { state, waitingFor } = status;
+  if (waitingFor === null) return `${state === 'ready' ? style.green('ready') : state}, ${process}`;
+  return formatWait(state, waitingFor, nowMs, style, `, ${process}`).join('\n');
+}
+
+function formatProcess({ uptimeSeconds, pid, memory }: StatusReply): string {
+  return `up ${formatDuration(uptimeSeconds)}, pid ${pid}, ${formatBytes(memory.rssBytes)}`;
+}
+
+/** What is waited for, in two or three lines; `more` ends the first. */
+function formatWait(
+  state: StatusReply['state'],
+  wait: NonNullable<StatusReply['waitingFor']>,
+  nowMs: number,
+  style: Style,
+  more: string,
+): string[] {
+  const word = state === 'failed' ? style.red(state) : style.yellow(state);
   const since = formatDuration((nowMs - Date.parse(wait.since)) / 1000);
-  const lines = [`${style.yellow('waiting')} for ${since}, ${wait.attempts} attempts, ${process}`, wait.message];
-  return [...lines, ...(wait.hint === null ? [] : [wait.hint])].join('\n');
+  const lines = [`${word} for ${since}, ${wait.attempts} attempts${more}`, wait.message];
+  return [...lines, ...(wait.hint === null ? [] : [wait.hint])];
 }
 
 function formatNetwork(network: NonNullable<StatusReply['network']>): string {
   const text = `${network.ipv4} in /${network.subnetLen} subnets`;
   return network.ipv6 === null ? text : `${text}, ${network.ipv6} in /${network.ipv6SubnetLen} subnets`;
+}
+
+/** Without a data plane (host-gw, alloc) nothing checks sources. */
+function formatBackend(backend: BackendStatus, hasDataplane: boolean): string {
+  const port = backend.port === null ? '' : `, port ${backend.port}`;
+  const check = hasDataplane ? `, source check ${backend.sourceCheck ? 'on' : 'off'}` : '';
+  return `${backend.type} on ${backend.device}, MTU ${backend.mtu}${port}${check}`;
 }
 
 function formatExternal(external: NonNullable<StatusReply['external']>): string {

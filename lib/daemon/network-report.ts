@@ -1,0 +1,74 @@
+/** How one network is, in words of the local API. Pure. */
+import { formatPrefix } from '../addr/prefix.ts';
+import type { Backend, ExternalInterface } from '../backend/backend.ts';
+import type { DaemonState, NetworkReport } from '../control/protocol.ts';
+import type { Lease } from '../lease/lease.ts';
+import type { NetworkConfig } from '../lease/network-config.ts';
+import type { OwnLease, StoreHealth } from '../store/store.ts';
+import type { NetworkOptions } from './network-flag.ts';
+import type { Obstacle } from './persist.ts';
+import {
+  countUsed,
+  toBackendStatus,
+  toEtcdStatus,
+  toExternalStatus,
+  toLeaseStatus,
+  toNetworkStatus,
+  toWaitReason,
+} from './replies.ts';
+
+/** What a network has so far. */
+export interface NetworkParts {
+  readonly state: DaemonState;
+  /** What is waited for, or why the last attempt failed. */
+  readonly wait: Obstacle | undefined;
+  readonly config: NetworkConfig | undefined;
+  readonly external: ExternalInterface | undefined;
+  readonly own: OwnLease | undefined;
+  readonly backend: Backend | undefined;
+  /** All leases but the own one. */
+  readonly others: readonly Lease[];
+  readonly leaseAlarms: readonly string[];
+}
+
+export function toNetworkReport(
+  { name, etcdPrefix, netns, subnetFile }: NetworkOptions,
+  parts: NetworkParts,
+  health: StoreHealth,
+  sourceCheck: boolean,
+): NetworkReport {
+  const { state, wait, config, external, own, backend, others } = parts;
+  return {
+    name,
+    etcdPrefix,
+    netns: netns ?? null,
+    state,
+    waitingFor: wait === undefined ? null : toWaitReason(wait),
+    alarms: alarmsOf(name, parts),
+    network: config === undefined ? null : toNetworkStatus(config),
+    lease: own === undefined ? null : toLeaseStatus(own, health),
+    external: external === undefined ? null : toExternalStatus(external),
+    backend: backend === undefined ? null : toBackendStatus(backend, sourceCheck),
+    etcd: toEtcdStatus(health, etcdPrefix),
+    offloads: backend?.offloads() ?? [],
+    peers: countUsed(others, backend?.refusedLeases() ?? []),
+    subnetFile,
+  };
+}
+
+/** One line: "10.244.3.0/24 on flannel0, 2 peers", or what is waited for. */
+export function summarize({ state, wait, own, backend, others }: NetworkParts): string {
+  if (wait !== undefined) return `${state === 'failed' ? 'Failed' : 'Waiting'}: ${wait.error.message}`;
+  if (state !== 'ready' || own === undefined || backend === undefined) return state;
+  const peers = countUsed(others, backend.refusedLeases());
+  return `${formatPrefix(own.lease.subnets.ipv4)} on ${backend.deviceName}, ${peers} peers`;
+}
+
+function alarmsOf(name: string, { state, wait, backend, leaseAlarms }: NetworkParts): string[] {
+  const refused = backend?.refusedLeases() ?? [];
+  return [
+    ...(state === 'failed' && wait !== undefined ? [`Network "${name}" has failed: ${wait.error.message}`] : []),
+    ...leaseAlarms,
+    ...refused.map(({ subnet, publicIp, reason }) => `Lease ${subnet} of ${publicIp} is not used: ${reason}`),
+  ];
+}

@@ -1,0 +1,302 @@
+/**
+ * One network from start to stop. The order of the start is flanneld's:
+ *
+ *   config ── external interface ── lease ── device, socket, data plane ── subnet.env ── first leases applied ── ready
+ *
+ * Whatever etcd refuses is waited for. After the start etcd is not needed: losing it changes nothing on the data path.
+ */
+import { formatPrefix } from '../addr/prefix.ts';
+import type { Backend, ExternalInterface } from '../backend/backend.ts';
+import type { SharedEngines } from '../backend/shared-engines.ts';
+import type { DaemonState, NetworkReport, Peer } from '../control/protocol.ts';
+import { messageOf, WeftError } from '../error.ts';
+import { fitsConfig } from '../lease/allocate.ts';
+import type { SubnetPair } from '../lease/lease.ts';
+import { encodeLeaseAttrs } from '../lease/lease-attrs.ts';
+import type { NetworkConfig } from '../lease/network-config.ts';
+import type { LeaseStore, OwnLease } from '../store/store.ts';
+import type { AddressSpaces } from './address-spaces.ts';
+import { type BackendKind, backendOf } from './backends.ts';
+import { chooseExternalInterface, isSharedNatAddress, requireIpv6Underlay } from './external-interface.ts';
+import { readHostNetwork } from './host-network.ts';
+import { LeaseFollower, NAT_HINT } from './lease-follower.ts';
+import type { NetworkOptions } from './network-flag.ts';
+import { type NetworkParts, summarize, toNetworkReport } from './network-report.ts';
+import type { DaemonOptions } from './options.ts';
+import { type Obstacle, unlessAborted } from './persist.ts';
+import { checkNetns, checkTunDevice } from './preflight.ts';
+import { toBackendStatus, toExternalStatus, toLeaseStatus, toPeers } from './replies.ts';
+import { readPreviousSubnet, writeSubnetEnv } from './subnet-env.ts';
+import { UndoStack } from './undo-stack.ts';
+import type { VtepMacs } from './vtep-macs.ts';
+import { type WaitHost, waitFor } from './wait.ts';
+
+/** What a network takes from its daemon. `onChange` is also told of its readiness and of its peers. */
+export interface NetworkHost extends WaitHost {
+  readonly network: NetworkOptions;
+  /** Whether there are others, for whose sake nothing that is wrong with this one may end the daemon. */
+  readonly oneOfSeveral: boolean;
+  readonly options: DaemonOptions;
+  /** Of this network alone; it is closed with it. */
+  readonly store: LeaseStore;
+  readonly engines: SharedEngines;
+  readonly addressSpaces: AddressSpaces;
+}
+
+/** What comes right by itself or by somebody's hand in etcd. */
+const TEMPORARY: ReadonlySet<string> = new Set([
+  'STORE_UNREACHABLE',
+  'STORE_DENIED',
+  'STORE_REFUSED',
+  'CONFIG_MISSING',
+  'CONFIG_INVALID',
+  'LEASE_CONTENDED',
+]);
+
+/** Those of them that are over when they are over for one network of a daemon. */
+const PASSING: ReadonlySet<string> = new Set(['STORE_UNREACHABLE', 'LEASE_CONTENDED']);
+
+/** Our choice: a failed one of several networks needs a human, who wants to see soon that it worked. */
+const RETRY_DELAYS_MS = { first: 1000, last: 60_000 };
+
+/** Our choice: a route is there within this after a lease, and a storm builds the tables 20 times a second at most. */
+const APPLY_INTERVAL_MS = 50;
+
+export class Network {
+  readonly #host: NetworkHost;
+  /** What `stop` and a failed attempt undo. */
+  readonly #undo = new UndoStack();
+  /** The attempt to start that is under way, or was the last. */
+  #attempt: Promise<void> = Promise.resolve();
+  #isReady = false;
+  /** What the attempt that is under way waits for. */
+  #obstacle: Obstacle | undefined;
+  /** Why the last attempt of one of several networks ended. */
+  #failure: Obstacle | undefined;
+  #config: NetworkConfig | undefined;
+  #external: ExternalInterface | undefined;
+  #own: OwnLease | undefined;
+  #backend: Backend | undefined;
+  #follower: LeaseFollower | undefined;
+
+  constructor(host: NetworkHost) {
+    this.#host = host;
+  }
+
+  get name(): string {
+    return this.#host.network.name;
+  }
+
+  get state(): DaemonState {
+    if (this.#host.signal.aborted) return 'stopping';
+    if (this.#isReady) return 'ready';
+    if (this.#obstacle !== undefined) return 'waiting';
+    return this.#failure === undefined ? 'starting' : 'failed';
+  }
+
+  /** Neither ready nor held up by something that lasts. */
+  get isOnItsWay(): boolean {
+    return this.state === 'starting' || (this.#obstacle !== undefined && PASSING.has(this.#obstacle.error.code));
+  }
+
+  /**
+   * Resolves when packets flow. Rejects with the signal's reason, and with what makes that impossible; the latter only if
+   * this is the only network: one of several is `failed` then, and tried again with growing pauses.
+   */
+  async start(vtepMacs: VtepMacs): Promise<void> {
+    const attempt = (): Promise<void> => {
+      this.#attempt = this.#tryToStart(vtepMacs);
+      return this.#attempt;
+    };
+    if (!this.#host.oneOfSeveral) return attempt();
+    const keep = (obstacle: Obstacle | undefined): void => {
+      this.#failure = obstacle;
+    };
+    const words = { obstacle: 'Failed, and tried again', recovery: 'No longer failed' };
+    await waitFor(attempt, { isTemporary: () => true, delaysMs: RETRY_DELAYS_MS, keep, words }, this.#host);
+  }
+
+  /** Undoes everything but the lease and the subnet file, and closes the store. Never rejects. */
+  async stop(): Promise<void> {
+    await this.#attempt.catch(() => undefined);
+    await this.#undo.undoAll(this.#host.log);
+    await this.#host.store.close();
+  }
+
+  report(): NetworkReport {
+    const { network, options, store } = this.#host;
+    return toNetworkReport(network, this.#parts(), store.health(), options.sourceCheck);
+  }
+
+  /** One line: "10.244.3.0/24 on flannel0, 2 peers", or what is waited for. */
+  summary(): string {
+    return summarize(this.#parts());
+  }
+
+  peers(): Peer[] {
+    const backend = this.running();
+    return toPeers(this.#follower?.others() ?? [], backend);
+  }
+
+  /** Throws WeftError NOT_READY. */
+  running(): Backend {
+    if (this.#backend !== undefined && this.state !== 'stopping') return this.#backend;
+    const who = this.name === '' ? 'weftd' : `Network "${this.name}"`;
+    const wait = this.#obstacle ?? this.#failure;
+    if (wait === undefined) throw new WeftError('NOT_READY', `${who} is ${this.state}; try again in a moment`);
+    throw new WeftError('NOT_READY', `${who} is not ready: ${wait.error.message}`, {
+      hint: wait.error.hint ?? 'weft status shows more',
+    });
+  }
+
+  /** Starts once. An attempt that fails leaves nothing behind but its lease, which the next one may use again. */
+  async #tryToStart(vtepMacs: VtepMacs): Promise<void> {
+    const { signal, log, onChange } = this.#host;
+    try {
+      const own = await this.#startForwarding(vtepMacs);
+      signal.throwIfAborted();
+      this.#isReady = true;
+      log.info({ subnet: formatPrefix(own.lease.subnets.ipv4), peers: this.report().peers }, 'Ready');
+      onChange();
+    } catch (error) {
+      await this.#undo.undoAll(this.#host.log);
+      if (signal.aborted || error instanceof WeftError || !this.#host.oneOfSeveral) throw error;
+      const reason = messageOf(error);
+      log.error({ reason, stack: error instanceof Error ? error.stack : undefined }, 'Internal error');
+      throw new WeftError('INTERNAL', `Internal error: ${reason}`, {
+        cause: error,
+        hint: 'the log has more: report it',
+      });
+    }
+  }
+
+  async #startForwarding(vtepMacs: VtepMacs): Promise<OwnLease> {
+    const { network, options, store, log, addressSpaces } = this.#host;
+    const previous = await readPreviousSubnet(network.subnetFile);
+    const config = await this.#persist(() => store.networkConfig());
+    this.#config = config;
+    const kind = backendOf(config, `${network.etcdPrefix}/config`);
+    if (kind.edgeDevice) checkTunDevice();
+    checkNetns(network.netns);
+    this.#undo.push('address space', addressSpaces.claim(network, config));
+    const host = readHostNetwork();
+    const external = chooseExternalInterface(options.interface, host);
+    this.#external = external;
+    log.info(toExternalStatus(external), 'External interface chosen');
+    if (isSharedNatAddress(external.publicIp)) log.warn({ hint: NAT_HINT }, 'This PublicIP is probably not unique');
+    if (config.enableIpv6) requireIpv6Underlay(external, config.backendType, kind.ipv6Underlay, host);
+
+    const own = await this.#acquire(kind, config, external, previous, vtepMacs);
+    const backend = await this.#startBackend(kind, config, external, own, vtepMacs);
+    const env = { config, own: own.lease.subnets, mtu: backend.overlayMtu, ipMasq: false };
+    await writeSubnetEnv(network.subnetFile, env);
+    log.info({ file: network.subnetFile, mtu: backend.overlayMtu }, 'Subnet file written');
+    await this.#follow(backend, own, external);
+    return own;
+  }
+
+  async #acquire(
+    kind: BackendKind,
+    config: NetworkConfig,
+    external: ExternalInterface,
+    previous: SubnetPair | undefined,
+    vtepMacs: VtepMacs,
+  ): Promise<OwnLease> {
+    const { store, log } = this.#host;
+    if (kind.vtep) vtepMacs.settle(this.name, external.publicIp, await this.#persist(() => store.leases()));
+    const attrs = kind.leaseAttrs(external, config, (device) => vtepMacs.macOf(this.name, device));
+    await vtepMacs.save();
+    const held = this.#own?.lease;
+    // Of an earlier attempt; the store renews it. Writing it again would be an event for every node at each attempt.
+    if (
+      held !== undefined &&
+      fitsConfig(held.subnets, config) &&
+      encodeLeaseAttrs(held.attrs) === encodeLeaseAttrs(attrs)
+    )
+      return this.#own!;
+    const own = await this.#persist(() => store.acquire({ config, attrs, previous }));
+    this.#own = own;
+    const { ipv4, expiresAt, origin } = toLeaseStatus(own, store.health());
+    log.info({ subnet: ipv4, origin, expiresAt }, 'Lease acquired');
+    return own;
+  }
+
+  async #startBackend(
+    kind: BackendKind,
+    config: NetworkConfig,
+    external: ExternalInterface,
+    own: OwnLease,
+    vtepMacs: VtepMacs,
+  ): Promise<Backend> {
+    const { network, options, engines, log, signal } = this.#host;
+    signal.throwIfAborted();
+    const { offload, sourceCheck, tos } = options;
+    const backend = await kind.start({
+      network: network.name,
+      netns: network.netns,
+      config,
+      external,
+      own: own.lease.subnets,
+      offload,
+      sourceCheck,
+      tos,
+      vtepMac: (device) => vtepMacs.macOf(network.name, device),
+      engines,
+      log,
+    });
+    this.#backend = backend;
+    this.#undo.push('backend', () => this.#stopBackend(backend));
+    log.info(toBackendStatus(backend, sourceCheck), 'Backend started');
+    for (const { name, active, reason } of backend.offloads()) log.debug({ offload: name, active, reason }, 'Offload');
+    return backend;
+  }
+
+  async #stopBackend(backend: Backend): Promise<void> {
+    this.#backend = undefined;
+    await backend.stop();
+  }
+
+  async #follow(backend: Backend, own: OwnLease, external: ExternalInterface): Promise<void> {
+    const { store, log, signal, onChange } = this.#host;
+    const follower = new LeaseFollower({
+      own: own.lease.subnets,
+      publicIp: external.publicIp,
+      log,
+      intervalMs: APPLY_INTERVAL_MS,
+      apply: (leases) => {
+        backend.setLeases(leases);
+        onChange();
+      },
+    });
+    this.#follower = follower;
+    const watch = store.watch(follower);
+    this.#undo.push('watch', async () => {
+      follower.close();
+      this.#follower = undefined;
+      await watch.close();
+    });
+    await unlessAborted(watch.ready, signal);
+  }
+
+  /** Waits for what comes right in etcd. */
+  #persist<T>(attempt: () => Promise<T>): Promise<T> {
+    const keep = (obstacle: Obstacle | undefined): void => {
+      this.#obstacle = obstacle;
+    };
+    const words = { obstacle: 'Waiting', recovery: 'No longer waiting' };
+    return waitFor(attempt, { isTemporary: (code) => TEMPORARY.has(code), keep, words }, this.#host);
+  }
+
+  #parts(): NetworkParts {
+    return {
+      state: this.state,
+      wait: this.#isReady ? undefined : (this.#obstacle ?? this.#failure),
+      config: this.#config,
+      external: this.#external,
+      own: this.#own,
+      backend: this.#backend,
+      others: this.#follower?.others() ?? [],
+      leaseAlarms: this.#follower?.alarms ?? [],
+    };
+  }
+}
