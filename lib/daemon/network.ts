@@ -15,6 +15,7 @@ import type { SubnetPair } from '../lease/lease.ts';
 import { encodeLeaseAttrs } from '../lease/lease-attrs.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
 import type { LeaseStore, OwnLease } from '../store/store.ts';
+import { withinNetns } from '../sys/netns.ts';
 import type { AddressSpaces } from './address-spaces.ts';
 import { type BackendKind, backendOf } from './backends.ts';
 import { chooseExternalInterface, isSharedNatAddress, requireIpv6Underlay } from './external-interface.ts';
@@ -24,7 +25,7 @@ import type { NetworkOptions } from './network-flag.ts';
 import { type NetworkParts, summarize, toNetworkReport } from './network-report.ts';
 import type { DaemonOptions } from './options.ts';
 import { type Obstacle, unlessAborted } from './persist.ts';
-import { checkNetns, checkTunDevice } from './preflight.ts';
+import { checkTunDevice } from './preflight.ts';
 import { toBackendStatus, toExternalStatus, toLeaseStatus, toPeers } from './replies.ts';
 import { readPreviousSubnet, writeSubnetEnv } from './subnet-env.ts';
 import { UndoStack } from './undo-stack.ts';
@@ -177,7 +178,8 @@ export class Network {
     this.#config = config;
     const kind = backendOf(config, `${network.etcdPrefix}/config`);
     if (kind.edgeDevice) checkTunDevice();
-    checkNetns(network.netns);
+    // Entered once, to find out whether that is possible before a lease is taken.
+    withinNetns(network.netns, () => undefined);
     this.#undo.push('address space', addressSpaces.claim(network, config));
     const host = readHostNetwork();
     const external = chooseExternalInterface(options.interface, host);

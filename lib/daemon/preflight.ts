@@ -1,12 +1,10 @@
 /** What can be known to fail before a lease is taken. */
-import { readFileSync, statfsSync, statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { messageOf, WeftError } from '../error.ts';
 
 /** include/uapi/linux/capability.h */
 const CAP_NET_ADMIN = 12n;
 const CAP_SYS_ADMIN = 21n;
-/** include/uapi/linux/magic.h: the file system of namespace files. */
-const NSFS_MAGIC = 0x6e736673;
 const TUN_PATH = '/dev/net/tun';
 
 /** `entersNetns`: some network has a network namespace of its own. Throws WeftError NOT_PERMITTED. */
@@ -19,22 +17,6 @@ export function checkPrivileges(entersNetns: boolean): void {
   if (entersNetns && (capabilities & (1n << CAP_SYS_ADMIN)) === 0n)
     throw new WeftError('NOT_PERMITTED', 'CAP_SYS_ADMIN is missing: Linux lets nobody else enter a network namespace', {
       hint: 'run as root, or give the service CAP_SYS_ADMIN too, and RestrictNamespaces=net; or leave netns= out of -network',
-    });
-}
-
-/** Throws WeftError NETNS_UNUSABLE when `path` is no network namespace's file; undefined is the daemon's own. */
-export function checkNetns(path: string | undefined): void {
-  if (path === undefined) return;
-  let problem: string | undefined;
-  try {
-    // What is left of a namespace whose mount is gone is an ordinary empty file.
-    if (statfsSync(path).type !== NSFS_MAGIC) problem = 'it is not the file of a namespace';
-  } catch (error) {
-    problem = messageOf(error);
-  }
-  if (problem !== undefined)
-    throw new WeftError('NETNS_UNUSABLE', `Cannot use network namespace ${JSON.stringify(path)}: ${problem}`, {
-      hint: '"ip netns list" shows those there are; "ip netns add" makes one',
     });
 }
 

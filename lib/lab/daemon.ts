@@ -71,8 +71,6 @@ function daemonFlags(lab: Lab, host: LabHost): string[] {
     `--etcd-endpoints=${lab.etcdEndpoint}`,
     `--state-dir=${daemonStateDirectory(host)}`,
     `--control-socket=${host.controlSocket}`,
-    // Hosts of a lab share one file system, but no MAC address.
-    `--state-dir=${join(dirname(host.subnetFile), 'state')}`,
   ];
 }
 
