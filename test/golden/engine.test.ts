@@ -6,6 +6,7 @@ import { readVector } from '../capture/vectors.ts';
 import { hex, toHex } from '../wire/bytes.ts';
 import { finishIpv4Header } from './checksum.ts';
 import { Dice } from './dice.ts';
+import { tosOf, withTos } from './ecn.ts';
 import { type TwinConfig, twinInbound, twinOutbound } from './engine.ts';
 import { buildIcmp, buildUdp, type IpFields, NO_EXTENSIONS } from './random-packets.ts';
 import { GSO_UDP_L4, NEEDS_CSUM, PLAIN, withVnetHeader } from './vnet-header.ts';
@@ -240,4 +241,37 @@ test('inbound: without the source check strangers and any source pass, foreign d
   ]);
   t.is(result.packets.length, 2);
   t.deepEqual(result.drops, ['foreign-destination']);
+});
+
+test('inbound: what the underlay marked comes through, with the checksum right', (t) => {
+  for (const ip of [FROM, { ...V6, source: V6.destination, destination: V6.source }]) {
+    const datagram = { outerSource: at('192.0.2.2'), outerTos: 3, bytes: udp({ ...ip, tos: 0xba }) };
+    const { packets } = twinInbound(CONFIG, [datagram]);
+    t.is(packets.length, 1);
+    t.is(tosOf(packets[0]!), 0xbb);
+    t.is(toHex(withTos(packets[0]!, 0xba)), toHex(twinInbound(CONFIG, [{ ...datagram, outerTos: 0 }]).packets[0]!));
+  }
+});
+
+test('inbound: a mark on a packet whose sender does not know ECN is a drop, after all other reasons', (t) => {
+  const marked = (bytes: Uint8Array) => ({ outerSource: at('192.0.2.2'), outerTos: 3, bytes });
+  const { drops } = twinInbound(CONFIG, [marked(udp(FROM)), marked(udp({ ...FROM, ttl: 1 }))]);
+  t.deepEqual(drops, ['ecn-not-capable', 'ttl-expired']);
+});
+
+test('outbound: the outer TOS octet has the inner ECN and, if asked for, the inner DSCP', (t) => {
+  const frames = [withVnetHeader(PLAIN, udp({ ...V4, tos: 0xba })), withVnetHeader(PLAIN, udp({ ...V6, tos: 0x01 }))];
+  const tosFor = (dscp: number | 'inherit') =>
+    twinOutbound({ ...CONFIG, dscp }, frames).datagrams.map(({ tos }) => tos);
+  t.deepEqual(tosFor(0), [0x02, 0x01]);
+  t.deepEqual(tosFor(46), [0xba, 0xb9]);
+  t.deepEqual(tosFor('inherit'), [0xba, 0x01]);
+});
+
+test('a tunnel that is a link, not a hop, looks at no TTL and lowers none', (t) => {
+  const link = { ...CONFIG, isHop: false };
+  const sent = udp({ ...V4, ttl: 1 });
+  t.is(toHex(twinOutbound(link, [withVnetHeader(PLAIN, sent)]).datagrams[0]!.bytes), toHex(sent));
+  const came = udp({ ...FROM, ttl: 0 });
+  t.is(toHex(twinInbound(link, [{ outerSource: at('192.0.2.2'), bytes: came }]).packets[0]!), toHex(came));
 });

@@ -1,8 +1,10 @@
 import type { Ipv4 } from '../../lib/addr/ipv4.ts';
 import type { Prefix } from '../../lib/addr/prefix.ts';
 import { prefixContains } from '../../lib/addr/prefix.ts';
-import type { DropReason } from '../../lib/dataplane/drop.ts';
+import { type OuterDscp, outerTos } from '../../lib/wire/ecn.ts';
 import { finishIpv4Header } from './checksum.ts';
+import type { TwinDrop } from './drop.ts';
+import { afterTunnel, tosOf } from './ecn.ts';
 import { type IcmpErrorKind, type IcmpSources, icmpError } from './icmp-error.ts';
 import { type SlowRoute, slowLookup } from './lpm.ts';
 import { checkPacket, destinationOf, family, isMulticast, sourceOf, ttlOf } from './packet.ts';
@@ -18,6 +20,13 @@ export interface TwinConfig {
   readonly icmpSources: IcmpSources;
   /** Off: any outer source and any inner source is taken. The inner destination is checked all the same. */
   readonly sourceCheck: boolean;
+  /** Outer DSCP; 0 unless given. */
+  readonly dscp?: OuterDscp;
+  /**
+   * Whether the TTL is looked at and lowered, at each end; true unless given. IP in UDP is a hop, as flanneld's proxy is one;
+   * IP in IP is a link (RFC 2003 §3.1).
+   */
+  readonly isHop?: boolean;
 }
 
 export interface TwinPeer {
@@ -26,23 +35,25 @@ export interface TwinPeer {
 }
 
 export interface TwinOutbound {
-  /** Payloads of the outer UDP datagrams, in order. */
-  readonly datagrams: readonly { readonly peer: number; readonly bytes: Uint8Array }[];
+  /** Payloads of the outer datagrams with their outer TOS octet, in order. */
+  readonly datagrams: readonly { readonly peer: number; readonly bytes: Uint8Array; readonly tos: number }[];
   /** Errors written back to the device: plain IP packets. */
   readonly tunWrites: readonly Uint8Array[];
   /** One for each frame that did not leave, a super-packet counting once. */
-  readonly drops: readonly DropReason[];
+  readonly drops: readonly TwinDrop[];
 }
 
 export interface TwinInbound {
   /** What the device must receive, in order, one by one. */
   readonly packets: readonly Uint8Array[];
   /** One for each datagram that was not delivered. */
-  readonly drops: readonly DropReason[];
+  readonly drops: readonly TwinDrop[];
 }
 
 export interface Datagram {
   readonly outerSource: Ipv4;
+  /** TOS octet of the outer header; 0 unless given. */
+  readonly outerTos?: number;
   readonly bytes: Uint8Array;
 }
 
@@ -55,28 +66,29 @@ const DATAGRAM_MAX = 65507;
  * path MTU is not known: "fragmentation needed" starts with the kernel's EMSGSIZE.
  */
 export function twinOutbound(config: TwinConfig, frames: readonly Uint8Array[]): TwinOutbound {
-  const datagrams: { peer: number; bytes: Uint8Array }[] = [];
+  const datagrams: { peer: number; bytes: Uint8Array; tos: number }[] = [];
   const tunWrites: Uint8Array[] = [];
-  const drops: DropReason[] = [];
+  const drops: TwinDrop[] = [];
   const routes = routesOf(config);
   for (const frame of frames) {
-    const verdict = outboundVerdict(routes, frame);
+    const verdict = outboundVerdict(config, routes, frame);
     if ('drop' in verdict) {
       drops.push(verdict.drop);
       const answer = verdict.about && icmpError(verdict.about.kind, verdict.about.packet, config.icmpSources);
       if (answer) tunWrites.push(answer);
     } else {
-      for (const bytes of verdict.packets) datagrams.push({ peer: verdict.peer, bytes });
+      for (const bytes of verdict.packets) datagrams.push({ peer: verdict.peer, bytes, tos: verdict.tos });
     }
   }
   return { datagrams, tunWrites, drops };
 }
 
 type OutboundVerdict =
-  | { readonly drop: DropReason; readonly about?: { readonly kind: IcmpErrorKind; readonly packet: Uint8Array } }
-  | { readonly peer: number; readonly packets: readonly Uint8Array[] };
+  | { readonly drop: TwinDrop; readonly about?: { readonly kind: IcmpErrorKind; readonly packet: Uint8Array } }
+  | { readonly peer: number; readonly packets: readonly Uint8Array[]; readonly tos: number };
 
-function outboundVerdict(routes: readonly SlowRoute[], frame: Uint8Array): OutboundVerdict {
+function outboundVerdict(config: TwinConfig, routes: readonly SlowRoute[], frame: Uint8Array): OutboundVerdict {
+  const isHop = config.isHop ?? true;
   if (frame.length < VNET_HEADER) return { drop: 'truncated' };
   const packet = checkPacket(frame.slice(VNET_HEADER));
   if (typeof packet === 'string') return { drop: packet };
@@ -84,20 +96,20 @@ function outboundVerdict(routes: readonly SlowRoute[], frame: Uint8Array): Outbo
   if (isMulticast(family(packet), destination)) return { drop: 'multicast' };
   const peer = slowLookup(routes, family(packet), destination);
   if (peer === undefined) return { drop: 'no-route', about: { kind: 'no-route', packet } };
-  if (ttlOf(packet) <= 1) return { drop: 'ttl-expired', about: { kind: 'time-exceeded', packet } };
-  const packets = segment(readVnetHeader(frame), oneHopOn(packet));
+  if (isHop && ttlOf(packet) <= 1) return { drop: 'ttl-expired', about: { kind: 'time-exceeded', packet } };
+  const packets = segment(readVnetHeader(frame), isHop ? oneHopOn(packet) : packet);
   if (packets === 'bad-offload-header') return { drop: packets };
   if (packets.some((bytes) => bytes.length > DATAGRAM_MAX)) return { drop: 'too-big' };
-  return { peer, packets };
+  return { peer, packets, tos: outerTos(config.dscp ?? 0, tosOf(packet)) };
 }
 
 /**
- * From datagrams to packets for the device. Order of the tests: outer source, packet, inner source, inner destination, TTL.
+ * From datagrams to packets for the device. Order of the tests: outer source, packet, inner source, inner destination, TTL, congestion.
  * A wrong TCP or UDP checksum is the receiving host's to find. Nothing is ever answered.
  */
 export function twinInbound(config: TwinConfig, datagrams: readonly Datagram[]): TwinInbound {
   const packets: Uint8Array[] = [];
-  const drops: DropReason[] = [];
+  const drops: TwinDrop[] = [];
   for (const datagram of datagrams) {
     const verdict = inboundVerdict(config, datagram);
     if (typeof verdict === 'string') drops.push(verdict);
@@ -106,7 +118,7 @@ export function twinInbound(config: TwinConfig, datagrams: readonly Datagram[]):
   return { packets, drops };
 }
 
-function inboundVerdict(config: TwinConfig, datagram: Datagram): Uint8Array | DropReason {
+function inboundVerdict(config: TwinConfig, datagram: Datagram): Uint8Array | TwinDrop {
   const peer = config.peers.findIndex(({ publicIp }) => publicIp === datagram.outerSource);
   if (config.sourceCheck && peer < 0) return 'unknown-peer';
   const packet = checkPacket(datagram.bytes);
@@ -116,8 +128,11 @@ function inboundVerdict(config: TwinConfig, datagram: Datagram): Uint8Array | Dr
   if (config.sourceCheck && owner !== peer) return 'spoofed-source';
   const destination = hostPrefix(packet);
   if (!config.own.some((prefix) => prefixContains(prefix, destination))) return 'foreign-destination';
-  if (ttlOf(packet) <= 1) return 'ttl-expired';
-  return oneHopOn(packet);
+  const isHop = config.isHop ?? true;
+  if (isHop && ttlOf(packet) <= 1) return 'ttl-expired';
+  const marked = afterTunnel(packet, datagram.outerTos ?? 0);
+  if (typeof marked === 'string') return marked;
+  return isHop ? oneHopOn(marked) : marked;
 }
 
 function routesOf(config: TwinConfig): SlowRoute[] {

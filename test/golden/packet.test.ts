@@ -26,6 +26,7 @@ const PACKETS: readonly (readonly [name: string, bytes: Uint8Array, wanted: Uint
   ],
   ['IPv6, 39 bytes', hex(`60000000 0000 3b 40 ${SIX}`).slice(0, 39), 'truncated'],
   ['a payload length beyond the bytes', hex(`60000000 0001 3b 40 ${SIX}`), 'truncated'],
+  ['a jumbogram', hex(`60000000 0000 00 40 ${SIX} 3b00 c204 00010000`), 'bad-header'],
   ['IPv6 with bytes behind', hex(`60000000 0001 3b 40 ${SIX} aabb`), hex(`60000000 0001 3b 40 ${SIX} aa`)],
 ];
 

@@ -29,6 +29,8 @@ function checkPacket4(bytes: Uint8Array): Uint8Array | PacketFault {
 
 function checkPacket6(bytes: Uint8Array): Uint8Array | PacketFault {
   if (bytes.length < 40) return 'truncated';
+  // A jumbogram (RFC 2675) says 0 and brings its length in a hop-by-hop option; none fits a datagram.
+  if (get16(bytes, 4) === 0 && bytes[6] === 0) return 'bad-header';
   const totalLength = 40 + get16(bytes, 4);
   if (totalLength > bytes.length) return 'truncated';
   return bytes.slice(0, totalLength);

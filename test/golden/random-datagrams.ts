@@ -17,9 +17,10 @@ import {
 
 /**
  * `count` datagrams in order of arrival: a few flows at once, each mostly in order, in runs as UDP_GRO and recvmmsg see them.
- * One in twelve is hostile: damaged, spoofed, from a stranger, for somebody else.
+ * One in twelve is hostile: damaged, spoofed, from a stranger, for somebody else. With `outerMarks` routers of the underlay have
+ * marked some with ECN, and other hosts have filled in the outer TOS octet as they please.
  */
-export function randomDatagrams(dice: Dice, config: TwinConfig, count: number): Datagram[] {
+export function randomDatagrams(dice: Dice, config: TwinConfig, count: number, outerMarks = false): Datagram[] {
   const flows = Array.from({ length: dice.between(1, 6) }, () => randomFlow(dice, config));
   const datagrams: Datagram[] = [];
   while (datagrams.length < count) {
@@ -27,7 +28,12 @@ export function randomDatagrams(dice: Dice, config: TwinConfig, count: number): 
     for (let run = dice.between(1, 48); run > 0 && datagrams.length < count; run--)
       datagrams.push(dice.oneIn(12) ? hostileDatagram(dice, config, flow) : nextDatagram(dice, flow));
   }
-  return datagrams;
+  return outerMarks ? datagrams.map((datagram) => ({ ...datagram, outerTos: randomOuterTos(dice) })) : datagrams;
+}
+
+/** Mostly what our own side sends; now and then any octet. */
+export function randomOuterTos(dice: Dice): number {
+  return dice.oneIn(3) ? dice.below(256) : dice.pick([0, 0, 0, 2]);
 }
 
 /** The state of one sender's flow. */
