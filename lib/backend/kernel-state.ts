@@ -13,11 +13,11 @@ import type { Mac } from '../addr/mac.ts';
 import type { Prefix } from '../addr/prefix.ts';
 import { messageOf } from '../error.ts';
 import type { NetlinkEvent } from '../sys/netlink/monitor.ts';
-import { type IpAddress, type Link, NetlinkError, RouteNetlink, type RouteSpec } from '../sys/netlink/rtnetlink.ts';
+import { type IpAddress, type Link, NetlinkError, RouteNetlink } from '../sys/netlink/rtnetlink.ts';
 import { withinNetns } from '../sys/netns.ts';
 import type { BackendLog } from './backend.ts';
+import { makeChange } from './kernel-change.ts';
 import {
-  type ActualRoute,
   type ActualState,
   asActual,
   diffKernelState,
@@ -74,6 +74,13 @@ const SLICE_CHANGES = 200;
 const SLICE_MS = 5;
 /** The entry, or its device, has gone already. */
 const GONE = new Set(['ESRCH', 'ENOENT', 'ENODEV']);
+
+/** For a backend that keeps nothing in the kernel: removes the routes that an earlier run with another backend left. */
+export async function removeLeftovers(options: KernelStateOptions): Promise<void> {
+  const kernel = new KernelState(options);
+  await kernel.apply({ neighbors: [], routes: [] });
+  await kernel.close();
+}
 
 export class KernelState {
   readonly #options: KernelStateOptions;
@@ -154,7 +161,7 @@ export class KernelState {
 
   /**
    * Stops watching. Neighbours and routes stay: those through a device of ours go with it, and plain routes carry packets
-   * without us, as after flanneld; the next run removes what it does not want (docs/adr/0011).
+   * without us, as after flanneld; the next run removes what it does not want (docs/adr/0012).
    */
   async close(): Promise<void> {
     if (this.#closed) return;
@@ -275,7 +282,7 @@ export class KernelState {
         begun = performance.now();
       }
       try {
-        this.#change(change);
+        makeChange(this.#netlink, change, this.#protocol);
         done.push(change);
       } catch (error) {
         if (!(error instanceof NetlinkError)) throw error;
@@ -289,25 +296,6 @@ export class KernelState {
     return done;
   }
 
-  #change(change: KernelChange): void {
-    const netlink = this.#netlink;
-    switch (change.kind) {
-      case 'set-neighbor':
-        netlink.setNeighbor(change.neighbor);
-        break;
-      case 'set-route':
-        netlink.addRoute(specOf(change.route, this.#protocol), { replace: change.instead !== undefined });
-        break;
-      case 'remove-rival':
-      case 'remove-route':
-        netlink.deleteRoute(deletionOf(change.route));
-        break;
-      case 'remove-neighbor':
-        netlink.deleteNeighbor(change.neighbor.interfaceIndex, change.neighbor.address);
-        break;
-    }
-  }
-
   /** The kernel does not have it; the next pass tries again. */
   #forget(change: KernelChange): void {
     if (change.kind === 'set-route') this.#routes.delete(prefixKey(change.route.destination));
@@ -317,24 +305,4 @@ export class KernelState {
   #deviceName(index: number): string {
     return this.#netlink.linkByIndex(index)?.name ?? `#${index}`;
   }
-}
-
-function specOf({ destination, interfaceIndex, gateway, onlink }: WantedRoute, protocol: number): RouteSpec {
-  const via = gateway === undefined ? {} : { gateway, onlink };
-  return { destination, interfaceIndex, protocol, ...via };
-}
-
-/** Everything that tells the route from others to the same destination. Of a multipath route all next hops go. */
-function deletionOf(route: ActualRoute): RouteSpec {
-  const { destination, gateway, interfaceIndex, metric, nextHops, protocol, table, type } = route;
-  const hasOneHop = nextHops.length === 1;
-  return {
-    destination: destination!,
-    metric,
-    protocol,
-    table,
-    type,
-    ...(hasOneHop && gateway !== undefined ? { gateway } : {}),
-    ...(hasOneHop && interfaceIndex !== undefined ? { interfaceIndex } : {}),
-  };
 }

@@ -35,6 +35,34 @@ const BACKENDS: Readonly<Record<string, BackendKind>> = {
     }),
     start: async (options) => (await import('../backend/udp.ts')).startUdpBackend(options),
   },
+  'host-gw': {
+    edgeDevice: false,
+    vtep: false,
+    ipv6Underlay: 'on-link',
+    // flannel pkg/backend/hostgw/hostgw.go
+    leaseAttrs: (external, config) => ({
+      publicIp: external.publicIp,
+      publicIpv6: config.enableIpv6 ? external.publicIpv6 : undefined,
+      backendType: 'host-gw',
+      backendData: undefined,
+      backendV6Data: undefined,
+    }),
+    start: async (options) => (await import('../backend/host-gw.ts')).startHostGwBackend(options),
+  },
+  alloc: {
+    edgeDevice: false,
+    vtep: false,
+    ipv6Underlay: 'none',
+    // flanneld's alloc writes neither a type nor an IPv6 address, whatever the network (pkg/backend/alloc/alloc.go).
+    leaseAttrs: (external) => ({
+      publicIp: external.publicIp,
+      publicIpv6: undefined,
+      backendType: '',
+      backendData: undefined,
+      backendV6Data: undefined,
+    }),
+    start: async (options) => (await import('../backend/alloc.ts')).startAllocBackend(options),
+  },
 };
 
 /** The backend of a network configuration. Throws WeftError UNSUPPORTED_BACKEND; `configKey` is for its words. */

@@ -61,7 +61,7 @@ interface Bed {
   readonly kernel: KernelState;
   readonly log: string[];
   /** Waits until the kernel shows exactly these routes to `destination`. Returns after how many ms. */
-  settled(destination: string, ...expected: string[]): Promise<number>;
+  readonly settled: (destination: string, ...expected: string[]) => Promise<number>;
 }
 
 function makeHost(): void {

@@ -1,0 +1,27 @@
+/** Which peers need no encapsulation: those on the link of the external interface. flannel's DirectRouting, and all of host-gw. */
+import type { Ipv6 } from '../addr/ipv6.ts';
+import { type IpAddress, NetlinkError, type RouteNetlink, RouteType } from '../sys/netlink/rtnetlink.ts';
+
+/** What the kernel answers where there is no way to an address. */
+const NO_ROUTE = new Set(['ENETUNREACH', 'EHOSTUNREACH', 'EACCES', 'EINVAL']);
+
+/**
+ * True if packets to `address` leave through the external interface without a router: `ip route get` shows one route, and
+ * no `via`. A link-local IPv6 address is on every link. Throws NetlinkError where the kernel cannot be asked.
+ */
+export function isOnLink(netlink: RouteNetlink, address: IpAddress, externalIndex: number): boolean {
+  if (typeof address === 'bigint' && isLinkLocal6(address)) return true;
+  try {
+    const { gateway, interfaceIndex, nextHops, type } = netlink.routeTo(address);
+    const isDirect = gateway === undefined && nextHops.length === 1 && type === RouteType.unicast;
+    return isDirect && interfaceIndex === externalIndex;
+  } catch (error) {
+    if (error instanceof NetlinkError && NO_ROUTE.has(error.code)) return false;
+    throw error;
+  }
+}
+
+/** fe80::/10, RFC 4291 §2.5.6. */
+export function isLinkLocal6(address: Ipv6): boolean {
+  return address >> 118n === 0xfe80n >> 6n;
+}

@@ -1,0 +1,173 @@
+/**
+ * flannel's `host-gw` backend: each host is the gateway to its own subnet. The kernel carries the packets; there is no
+ * device and no header, and all hosts have to be on one link.
+ *
+ *   pod ── cni0 ── route <peer's subnet> via <peer's PublicIP> dev <external interface> ── peer ── cni0 ── pod
+ */
+import { formatIpv4 } from '../addr/ipv4.ts';
+import { formatPrefix, type Prefix } from '../addr/prefix.ts';
+import { noStats } from '../dataplane/add-stats.ts';
+import type { FdbEntry, NeighborEntry } from '../dataplane/segment.ts';
+import type { DataplaneStats, OffloadStatus } from '../dataplane/stats.ts';
+import { WeftError } from '../error.ts';
+import type { Lease } from '../lease/lease.ts';
+import { formatIp } from '../sys/netlink/ip.ts';
+import { type IpAddress, RouteNetlink } from '../sys/netlink/rtnetlink.ts';
+import type { Backend, BackendOptions, BackendRoute } from './backend.ts';
+import { isLinkLocal6, isOnLink } from './direct-routing.ts';
+import { type DesiredRoute, KernelState } from './kernel-state.ts';
+import { type RefusedLease, sortLeases, whyNot6 } from './peer-leases.ts';
+
+const TYPE = 'host-gw';
+
+/** Throws WeftError PUBLIC_IP_NOT_LOCAL or UNSUPPORTED_BACKEND, or what the kernel refuses. */
+export async function startHostGwBackend(options: BackendOptions): Promise<Backend> {
+  const { netns } = options;
+  if (netns !== undefined)
+    throw new WeftError('UNSUPPORTED_BACKEND', `Backend type "${TYPE}" cannot work in network namespace "${netns}"`, {
+      hint: 'its routes lead through the external interface, which is not in there: use vxlan for this network',
+    });
+  const netlink = RouteNetlink.open();
+  try {
+    checkOwnAddresses(netlink, options);
+    return new HostGwBackend(netlink, options);
+  } catch (error) {
+    netlink.close();
+    throw error;
+  }
+}
+
+/** Peers send to PublicIP as their gateway; behind NAT it is another host's. flannel refuses too (pkg/backend/hostgw). */
+function checkOwnAddresses(netlink: RouteNetlink, { external, config }: BackendOptions): void {
+  const own = netlink.addresses().filter(({ interfaceIndex }) => interfaceIndex === external.index);
+  const check = (name: string, address: IpAddress): void => {
+    if (own.some((other) => other.address === address)) return;
+    throw new WeftError('PUBLIC_IP_NOT_LOCAL', `${name} ${formatIp(address)} is no address of ${external.name}`, {
+      hint: `${TYPE} needs all hosts on one link and cannot cross NAT: choose another -iface, or another backend`,
+    });
+  };
+  check('PublicIP', external.publicIp);
+  if (config.enableIpv6 && external.publicIpv6 !== undefined) check('PublicIPv6', external.publicIpv6);
+}
+
+class HostGwBackend implements Backend {
+  readonly type = TYPE;
+  readonly deviceName: string;
+  readonly overlayMtu: number;
+  readonly port = undefined;
+  readonly #options: BackendOptions;
+  readonly #netlink: RouteNetlink;
+  readonly #kernel: KernelState;
+  #leases: readonly Lease[] = [];
+  #routes: readonly DesiredRoute[] = [];
+  #refused: readonly RefusedLease[] = [];
+
+  constructor(netlink: RouteNetlink, options: BackendOptions) {
+    const { config, external, log } = options;
+    this.#options = options;
+    this.#netlink = netlink;
+    this.deviceName = external.name;
+    this.overlayMtu = external.mtu;
+    const scope = config.ipv6 === undefined ? [config.network] : [config.network, config.ipv6.network];
+    const underlay = { device: external.name, onChange: () => this.#apply() };
+    this.#kernel = new KernelState({ netns: undefined, scope, log, underlay });
+  }
+
+  setLeases(leases: readonly Lease[]): void {
+    this.#leases = leases;
+    this.#apply();
+  }
+
+  /** Also after the external interface came back or got another address: who is on its link is asked anew. */
+  #apply(): void {
+    const { config, external, own, log } = this.#options;
+    const link = this.#netlink.linkByName(external.name);
+    if (link?.up === true) {
+      const { usable, refused } = sortLeases(this.#leases, {
+        backendType: TYPE,
+        own,
+        network: config.network,
+        ipv6Network: config.ipv6?.network,
+        addresses: [external.ipv4, external.publicIp],
+      });
+      const { routes, unreachable } = this.#toRoutes(usable, link.index);
+      this.#routes = routes;
+      this.#refuse([...refused, ...unreachable]);
+    }
+    // Without the interface nobody is on its link, but that says nothing about the leases.
+    else log.warn({ device: external.name }, 'The external interface is gone or down; routes to peers wait for it');
+    void this.#kernel.apply({ neighbors: [], routes: this.#routes });
+  }
+
+  #toRoutes(leases: readonly Lease[], index: number): { routes: DesiredRoute[]; unreachable: RefusedLease[] } {
+    const routes: DesiredRoute[] = [];
+    const unreachable: RefusedLease[] = [];
+    for (const lease of leases) {
+      const { subnets, attrs } = lease;
+      const add = (subnet: Prefix, gateway: IpAddress | undefined, problem: string | undefined): void => {
+        const reason = problem ?? this.#notOnLink(gateway!, index);
+        if (reason === undefined) routes.push({ destination: subnet, device: this.deviceName, gateway, onlink: false });
+        else unreachable.push({ subnet: formatPrefix(subnet), publicIp: formatIpv4(attrs.publicIp), reason });
+      };
+      add(subnets.ipv4, attrs.publicIp, undefined);
+      if (subnets.ipv6 !== undefined) add(subnets.ipv6, attrs.publicIpv6, this.#whyNot6(lease));
+    }
+    return { routes, unreachable };
+  }
+
+  #notOnLink(gateway: IpAddress, index: number): string | undefined {
+    if (isOnLink(this.#netlink, gateway, index)) return undefined;
+    return `${formatIp(gateway)} is not on the link of ${this.deviceName}, where ${TYPE} needs it`;
+  }
+
+  /** A link-local gateway is as good as any here. */
+  #whyNot6(lease: Lease): string | undefined {
+    const { config, external } = this.#options;
+    const { publicIpv6 } = lease.attrs;
+    if (config.ipv6 === undefined || (publicIpv6 !== undefined && isLinkLocal6(publicIpv6))) return undefined;
+    const addresses = [external.ipv6, external.publicIpv6].filter((address) => address !== undefined);
+    return whyNot6(lease, { network: config.ipv6.network, addresses });
+  }
+
+  #refuse(refused: readonly RefusedLease[]): void {
+    for (const lease of refused) {
+      const known = this.#refused.some((other) => other.subnet === lease.subnet && other.reason === lease.reason);
+      if (!known) this.#options.log.warn(lease, 'A lease is not used');
+    }
+    this.#refused = refused;
+  }
+
+  refusedLeases(): readonly RefusedLease[] {
+    return this.#refused;
+  }
+
+  offloads(): readonly OffloadStatus[] {
+    return [];
+  }
+
+  stats(): DataplaneStats {
+    return noStats();
+  }
+
+  routes(): readonly BackendRoute[] {
+    return this.#routes.map(({ destination, device, gateway }) => ({
+      prefix: formatPrefix(destination),
+      via: formatIp(gateway!),
+      device,
+    }));
+  }
+
+  fdb(): readonly FdbEntry[] {
+    return [];
+  }
+
+  neighbors(): Promise<readonly NeighborEntry[]> {
+    return Promise.resolve([]);
+  }
+
+  /** The routes stay (docs/adr/0012): they carry packets without us. */
+  async stop(): Promise<void> {
+    await this.#kernel.close();
+    this.#netlink.close();
+  }
+}
