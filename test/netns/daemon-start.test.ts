@@ -6,9 +6,10 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { askDaemon } from '../../lib/control/client.ts';
-import { bind, close, recv, socket } from '../../lib/sys/ffi.ts';
 import { type EtcdServer, startEtcd } from '../etcd-server.ts';
 import { testInFreshNamespace } from './enter.ts';
+import { listenForNotices } from './notify-socket.ts';
+import { makeUnderlay } from './underlay.ts';
 import { makeFiles, Weftd } from './weftd.ts';
 
 // One namespace: lo with etcd, and a veth pair und0 (192.0.2.1/24) - und1 as underlay.
@@ -24,20 +25,9 @@ async function etcd(t: ExecutionContext, config: string | undefined = CONFIG): P
   return server;
 }
 
-function underlay(): void {
-  if (execFileSync('ip', ['-br', 'link'], { encoding: 'utf8' }).includes('und0')) return;
-  for (const command of [
-    'link add und0 type veth peer name und1',
-    'link set und1 up',
-    'link set und0 up',
-    'addr add 192.0.2.1/24 dev und0',
-  ])
-    execFileSync('ip', command.split(' '));
-}
-
 /** Flags of a daemon that would start. */
 function flags(server: { readonly endpoint: string }): string[] {
-  underlay();
+  makeUnderlay();
   return [`--etcd-endpoints=${server.endpoint}`, '--iface=und0'];
 }
 
@@ -94,7 +84,7 @@ test('without /dev/net/tun it says how to get it, before a lease is taken', asyn
 });
 
 test('an unknown interface is reported at once, with those there are', async (t) => {
-  underlay();
+  makeUnderlay();
   await assertFails(t, new Weftd(t, [`--etcd-endpoints=${NO_ETCD.endpoint}`, '--iface=eth9']), [
     'weftd: No interface matches -iface="eth9"',
     /^this host has lo \(127\.0\.0\.1\), .*und0 \(192\.0\.2\.1\)/,
@@ -107,7 +97,7 @@ test('an unknown interface is reported at once, with those there are', async (t)
 
 test('a busy UDP port is named, with a way to find who has it', async (t) => {
   const server = await etcd(t);
-  underlay();
+  makeUnderlay();
   const squatter = createSocket('udp4').bind(8285, '192.0.2.1');
   t.teardown(() => squatter.close());
   await once(squatter, 'listening');
@@ -299,7 +289,7 @@ test('a second signal ends the daemon at once with code 1', async (t) => {
 
 test('the NAT address that every Vagrant VM has gets a warning that says what to do', async (t) => {
   const server = await etcd(t);
-  underlay();
+  makeUnderlay();
   execFileSync('ip', 'addr add 10.0.2.15/24 dev und0'.split(' '));
   t.teardown(() => {
     execFileSync('ip', 'addr del 10.0.2.15/24 dev und0'.split(' '));
@@ -313,21 +303,7 @@ test('the service manager hears READY once packets can flow, and STOPPING', asyn
   const server = await etcd(t);
   const files = makeFiles(t);
   const path = join(files.directory, 'notify');
-  const fd = socket(1, 2, 0);
-  t.teardown(() => {
-    close(fd);
-  });
-  const address = Buffer.concat([Buffer.from([1, 0]), Buffer.from(`${path}\0`)]);
-  t.is(bind(fd, address, address.length), 0);
-  const received = (): string[] => {
-    const messages: string[] = [];
-    const buffer = Buffer.alloc(4096);
-    for (let length = 0; length >= 0; ) {
-      length = recv(fd, buffer, buffer.length, 0x40);
-      if (length >= 0) messages.push(buffer.toString('utf8', 0, length));
-    }
-    return messages;
-  };
+  const received = listenForNotices(t, path);
   const weftd = new Weftd(t, flags(server), files, { env: { NOTIFY_SOCKET: path } });
   await weftd.ready();
   const ready = received();

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
 import { askDaemon } from '../../lib/control/client.ts';
-import type { StatusReply } from '../../lib/control/protocol.ts';
+import type { DaemonState, StatusReply } from '../../lib/control/protocol.ts';
 import { until } from '../../lib/lab/until.ts';
 
 const WEFTD = fileURLToPath(new URL('../../../bin/weftd', import.meta.url));
@@ -48,8 +48,10 @@ export class Weftd {
 
   constructor(t: ExecutionContext, args: readonly string[], files = makeFiles(t), options: WeftdOptions = {}) {
     this.files = files;
+    // Of several networks each has its own.
+    const subnetFile = args.some((arg) => arg.startsWith('--network=')) ? [] : [`--subnet-file=${files.subnetFile}`];
     const own = [
-      `--subnet-file=${files.subnetFile}`,
+      ...subnetFile,
       `--control-socket=${files.controlSocket}`,
       `--state-dir=${join(files.directory, 'state')}`,
       '--log-format=json',
@@ -90,6 +92,22 @@ export class Weftd {
 
   async status(): Promise<StatusReply> {
     return await askDaemon(this.files.controlSocket, '/v1/status');
+  }
+
+  /** Waits until the state of each network is as given: { blue: 'ready', red: 'failed' }. */
+  async networks(states: Readonly<Record<string, DaemonState>>): Promise<StatusReply> {
+    const wanted = JSON.stringify(states);
+    let status: StatusReply | undefined;
+    const met = await until(async () => {
+      if (!this.#running) return true;
+      // Until the socket is there nobody answers.
+      status = await this.status().catch(() => undefined);
+      return (
+        wanted === JSON.stringify(Object.fromEntries(status?.networks.map(({ name, state }) => [name, state]) ?? []))
+      );
+    }, DEADLINE_MS);
+    if (met && this.#running && status !== undefined) return status;
+    throw new Error(`weftd: waited in vain for ${wanted}; it wrote:\n${this.#stderr}`);
   }
 
   async ready(): Promise<StatusReply> {

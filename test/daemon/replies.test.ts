@@ -1,0 +1,90 @@
+import test from 'ava';
+import { parseIpv4 } from '../../lib/addr/ipv4.ts';
+import { parseIpv6 } from '../../lib/addr/ipv6.ts';
+import { type Ipv4Prefix, type Ipv6Prefix, parsePrefix } from '../../lib/addr/prefix.ts';
+import type { Backend } from '../../lib/backend/backend.ts';
+import type { RefusedLease } from '../../lib/backend/peer-leases.ts';
+import { countUsed, toBackendStatus, toPeers } from '../../lib/daemon/replies.ts';
+import { noStats } from '../../lib/dataplane/add-stats.ts';
+import type { PeerStats } from '../../lib/dataplane/stats.ts';
+import type { Lease } from '../../lib/lease/lease.ts';
+
+function lease(subnet: string, publicIp: string, subnet6?: string, publicIpv6?: string): Lease {
+  return {
+    subnets: {
+      ipv4: parsePrefix(subnet) as Ipv4Prefix,
+      ipv6: subnet6 === undefined ? undefined : (parsePrefix(subnet6) as Ipv6Prefix),
+    },
+    attrs: {
+      publicIp: parseIpv4(publicIp)!,
+      publicIpv6: publicIpv6 === undefined ? undefined : parseIpv6(publicIpv6),
+      backendType: 'vxlan',
+      backendData: undefined,
+      backendV6Data: undefined,
+    },
+    expiresAtMs: undefined,
+  };
+}
+
+const counters = (publicIp: string, factor: number): PeerStats => ({
+  publicIp,
+  outboundPackets: factor,
+  outboundBytes: 10 * factor,
+  inboundPackets: 100 * factor,
+  inboundBytes: 1000 * factor,
+});
+
+/** A backend at rest, with the given refusals and counters. */
+function backend(refused: readonly RefusedLease[], peers: readonly PeerStats[]): Backend {
+  return {
+    type: 'vxlan',
+    deviceName: 'flannel.1',
+    overlayMtu: 1450,
+    port: undefined,
+    setLeases: () => undefined,
+    refusedLeases: () => refused,
+    offloads: () => [],
+    stats: () => ({ ...noStats(), peers }),
+    routes: () => [],
+    fdb: () => [],
+    neighbors: async () => [],
+    stop: async () => undefined,
+  };
+}
+
+const DUAL = lease('10.244.2.0/24', '192.0.2.2', 'fd00:2::/64', '2001:db8::2');
+const PLAIN = lease('10.244.3.0/24', '192.0.2.3');
+const REASON = 'its backend type is vxlan, ours is udp';
+
+test('a peer has the counters of both its addresses', (t) => {
+  const [dual, plain] = toPeers([DUAL, PLAIN], backend([], [counters('192.0.2.2', 1), counters('2001:db8::2', 2)]));
+  t.deepEqual(dual, {
+    subnet: '10.244.2.0/24',
+    ipv6Subnet: 'fd00:2::/64',
+    publicIp: '192.0.2.2',
+    publicIpv6: '2001:db8::2',
+    backendType: 'vxlan',
+    expiresAt: null,
+    traffic: { outboundPackets: 3, outboundBytes: 30, inboundPackets: 300, inboundBytes: 3000 },
+    note: null,
+  });
+  t.is(plain?.traffic, null);
+});
+
+test('a lease that is refused is listed with the reason, and without the counters of another of its host', (t) => {
+  const refused = [{ subnet: '10.244.3.0/24', publicIp: '192.0.2.3', reason: REASON }];
+  const [, plain] = toPeers([DUAL, PLAIN], backend(refused, [counters('192.0.2.3', 1)]));
+  t.like(plain, { subnet: '10.244.3.0/24', note: `ignored: ${REASON}`, traffic: null });
+  t.is(countUsed([DUAL, PLAIN], refused), 1);
+});
+
+test('a lease of which only the IPv6 part is refused still counts as a peer', (t) => {
+  const refused = [{ subnet: 'fd00:2::/64', publicIp: '192.0.2.2', reason: 'it has no PublicIPv6' }];
+  const [dual] = toPeers([DUAL], backend(refused, [counters('192.0.2.2', 1)]));
+  t.like(dual, { note: 'IPv6 subnet ignored: it has no PublicIPv6', traffic: { outboundPackets: 1 } });
+  t.is(countUsed([DUAL, PLAIN], refused), 2);
+});
+
+test('a backend without a port says null', (t) => {
+  t.is(toBackendStatus(backend([], []), true).port, null);
+});
