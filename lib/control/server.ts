@@ -55,15 +55,14 @@ export async function serveControl(path: string, handlers: ControlHandlers): Pro
 
 /** Never rejects: a client that has gone away is written to in vain. */
 async function answer(request: IncomingMessage, response: ServerResponse, handlers: ControlHandlers): Promise<void> {
-  const { status, body } = await resultOf(request, handlers);
-  const text = `${JSON.stringify(body)}\n`;
+  const { status, text } = await resultOf(request, handlers);
   response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
   response.end(text);
 }
 
 interface Result {
   readonly status: number;
-  readonly body: ControlReplies[ControlPath] | ErrorReply;
+  readonly text: string;
 }
 
 async function resultOf(request: IncomingMessage, handlers: ControlHandlers): Promise<Result> {
@@ -73,11 +72,15 @@ async function resultOf(request: IncomingMessage, handlers: ControlHandlers): Pr
     return failure(404, 'NOT_FOUND', `No such path; there is ${Object.keys(handlers).join(', ')}`);
   try {
     const network = new URLSearchParams(query).get('network') ?? undefined;
-    return { status: 200, body: await handlers[path]({ network }) };
+    return { status: 200, text: toText(await handlers[path]({ network })) };
   } catch (error) {
     if (error instanceof WeftError) return failure(statusOf(error), error.code, error.message, error.hint);
     return failure(500, 'INTERNAL', messageOf(error));
   }
+}
+
+function toText(body: ControlReplies[ControlPath] | ErrorReply): string {
+  return `${JSON.stringify(body)}\n`;
 }
 
 function statusOf({ code }: WeftError): number {
@@ -89,7 +92,7 @@ function isControlPath(path: string, handlers: ControlHandlers): path is Control
 }
 
 function failure(status: number, code: string, message: string, hint?: string): Result {
-  return { status, body: { error: { code, message, hint: hint ?? null } } };
+  return { status, text: toText({ error: { code, message, hint: hint ?? null } }) };
 }
 
 /** The socket appears with its final mode: the umask is set around the bind, which happens inside listen(). */

@@ -93,6 +93,15 @@ test("the daemon's own error arrives with code, message and hint", async (t) => 
   await t.throwsAsync(askDaemon(path, '/v1/stats'), { code: 'INTERNAL', message: 'a bug' });
 });
 
+test('a reply that is no JSON ends neither the daemon nor the connection', async (t) => {
+  const path = socketPath(t);
+  const routes = () => ({ routes: [], version: 1n });
+  const server = await serveControl(path, { ...HANDLERS, '/v1/routes': routes });
+  t.teardown(() => server.close());
+  await t.throwsAsync(askDaemon(path, '/v1/routes'), { code: 'INTERNAL', message: /BigInt/ });
+  t.deepEqual(await askDaemon(path, '/v1/peers'), PEERS);
+});
+
 test('the socket is 0600 in a 0755 directory made for it, and is gone after close', async (t) => {
   const path = socketPath(t, 'run');
   const server = await serveControl(path, HANDLERS);
