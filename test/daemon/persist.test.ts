@@ -1,5 +1,5 @@
 import test from 'ava';
-import { type Obstacle, persist } from '../../lib/daemon/persist.ts';
+import { type Obstacle, type PersistOptions, persist } from '../../lib/daemon/persist.ts';
 import { WeftError } from '../../lib/error.ts';
 
 interface Run {
@@ -11,7 +11,11 @@ interface Run {
 }
 
 /** Runs `persist` on a clock that only its own sleeps move. `attempt` gets the number of the attempt, from 1. */
-async function run(attempt: (number: number) => unknown, signal = new AbortController().signal): Promise<Run> {
+async function run(
+  attempt: (number: number) => unknown,
+  signal = new AbortController().signal,
+  delaysMs?: PersistOptions['delaysMs'],
+): Promise<Run> {
   const state: Run = { sleeps: [], logged: [], all: [], recovered: [] };
   let clock = 1000;
   let number = 0;
@@ -23,6 +27,7 @@ async function run(attempt: (number: number) => unknown, signal = new AbortContr
       state.sleeps.push(ms);
       clock += ms;
     },
+    delaysMs,
     isTemporary: (code) => code === 'DOWN' || code === 'MISSING',
     onObstacle: (obstacle, logIt) => {
       state.all.push(obstacle);
@@ -39,6 +44,11 @@ const down = () => {
 
 test('a first success is all there is', async (t) => {
   t.deepEqual(await run(() => 7), { sleeps: [], logged: [], all: [], recovered: [], result: 7 });
+});
+
+test('pauses can be others', async (t) => {
+  const { sleeps } = await run((number) => (number < 6 ? down() : 'up'), undefined, { first: 1000, last: 5000 });
+  t.deepEqual(sleeps, [1000, 2000, 4000, 5000, 5000]);
 });
 
 test('pauses double up to three seconds', async (t) => {

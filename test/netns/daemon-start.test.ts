@@ -129,6 +129,35 @@ test('another backend is refused with the ones there are', async (t) => {
   t.is(await server.etcdctl('get', '--prefix', '/coreos.com/network/subnets', '--keys-only'), '');
 });
 
+test('a dual-stack network that needs an IPv6 underlay names the interface that has none', async (t) => {
+  const server = await etcd(
+    t,
+    '{"Network":"10.244.0.0/16","EnableIPv6":true,"IPv6Network":"fd00:244::/48","Backend":{"Type":"host-gw"}}',
+  );
+  for (const command of [
+    'link add only4 type veth peer name only4p',
+    'link set only4 addrgenmode none up',
+    'link set only4p up',
+    'addr add 198.51.100.1/24 dev only4',
+  ])
+    execFileSync('ip', command.split(' '));
+  t.teardown(() => {
+    execFileSync('ip', ['link', 'del', 'only4']);
+  });
+  await assertFails(
+    t,
+    new Weftd(
+      t,
+      [...flags(server), '--iface=only4'].filter((flag) => flag !== '--iface=und0'),
+    ),
+    [
+      'weftd: EnableIPv6 with backend host-gw needs an IPv6 address on interface "only4", which has none',
+      /^give only4 one .*, or choose another interface with -iface: .*und0 \(2001:db8::1, /,
+    ],
+  );
+  t.is(await server.etcdctl('get', '--prefix', '/coreos.com/network/subnets', '--keys-only'), '');
+});
+
 test('a subnet file that cannot be written is reported before a lease is taken', async (t) => {
   const server = await etcd(t);
   const files = makeFiles(t);
