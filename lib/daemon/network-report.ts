@@ -64,11 +64,18 @@ export function summarize({ state, wait, own, backend, others }: NetworkParts): 
   return `${formatPrefix(own.lease.subnets.ipv4)} on ${backend.deviceName}, ${peers} peers`;
 }
 
+/** Our choice: a cluster on its way from one backend to another must not hide what else is wrong. */
+const MAX_LEASE_ALARMS = 5;
+
 function alarmsOf(name: string, { state, wait, backend, leaseAlarms }: NetworkParts): string[] {
   const refused = backend?.refusedLeases() ?? [];
+  const more = refused.length - MAX_LEASE_ALARMS;
   return [
     ...(state === 'failed' && wait !== undefined ? [`Network "${name}" has failed: ${wait.error.message}`] : []),
     ...leaseAlarms,
-    ...refused.map(({ subnet, publicIp, reason }) => `Lease ${subnet} of ${publicIp} is not used: ${reason}`),
+    ...refused
+      .slice(0, MAX_LEASE_ALARMS)
+      .map(({ subnet, publicIp, reason }) => `Lease ${subnet} of ${publicIp} is not used: ${reason}`),
+    ...(more > 0 ? [`${more} more leases are not used: weft peers says which, and why`] : []),
   ];
 }

@@ -195,14 +195,17 @@ function describeGiven(
   const given: Record<string, string> = {};
   for (const name of Object.keys(values) as (keyof typeof values)[]) {
     const origin = origins.get(name);
-    if (origin !== undefined) given[origin] = name === 'etcd-password' ? '(hidden)' : withoutUserInfo(values[name]);
+    if (origin === undefined) continue;
+    // As one variable would hold them; the values of -network have commas inside.
+    const text = name === 'network' ? values[name].join(';') : String(values[name]);
+    given[origin] = name === 'etcd-password' ? '(hidden)' : withoutUserInfo(text);
   }
   return given;
 }
 
 /** A password may stand in a URL where none belongs; the store refuses it without showing it, and so does the log. */
-function withoutUserInfo(value: unknown): string {
-  return String(value).replace(/\/\/[^/,]*@/g, '//(hidden)@');
+function withoutUserInfo(text: string): string {
+  return text.replace(/\/\/[^/,]*@/g, '//(hidden)@');
 }
 
 function unknownVariables(environment: Environment): string[] {

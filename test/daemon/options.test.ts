@@ -139,6 +139,15 @@ test('the password does not appear in what is logged', (t) => {
   t.deepEqual(url.action === 'run' ? url.given : {}, { '-etcd-endpoints': 'http://a:1,https://(hidden)@h:1/' });
 });
 
+test('several networks are logged as one variable would hold them', (t) => {
+  const values = ['a', 'b'].map((name) => `name=${name},etcd-prefix=/${name},subnet-file=/${name}.env`);
+  const result = readOptions(
+    values.map((value) => `-network=${value}`),
+    {},
+  );
+  t.deepEqual(result.action === 'run' ? result.given : {}, { '-network': values.join(';') });
+});
+
 test('variables that name no flag are reported', (t) => {
   const result = readOptions([], { WEFTD_ETCD_ENDPOINT: 'x', FLANNELD_IFACE: 'eth1', HOME: '/root' });
   t.deepEqual(result.action === 'run' ? result.unknownVariables : [], ['WEFTD_ETCD_ENDPOINT']);

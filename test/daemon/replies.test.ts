@@ -2,12 +2,10 @@ import test from 'ava';
 import { parseIpv4 } from '../../lib/addr/ipv4.ts';
 import { parseIpv6 } from '../../lib/addr/ipv6.ts';
 import { type Ipv4Prefix, type Ipv6Prefix, parsePrefix } from '../../lib/addr/prefix.ts';
-import type { Backend } from '../../lib/backend/backend.ts';
-import type { RefusedLease } from '../../lib/backend/peer-leases.ts';
 import { countUsed, toBackendStatus, toPeers } from '../../lib/daemon/replies.ts';
-import { noStats } from '../../lib/dataplane/add-stats.ts';
 import type { PeerStats } from '../../lib/dataplane/stats.ts';
 import type { Lease } from '../../lib/lease/lease.ts';
+import { backendAtRest } from './backend-at-rest.ts';
 
 function lease(subnet: string, publicIp: string, subnet6?: string, publicIpv6?: string): Lease {
   return {
@@ -34,30 +32,15 @@ const counters = (publicIp: string, factor: number): PeerStats => ({
   inboundBytes: 1000 * factor,
 });
 
-/** A backend at rest, with the given refusals and counters. */
-function backend(refused: readonly RefusedLease[], peers: readonly PeerStats[]): Backend {
-  return {
-    type: 'vxlan',
-    deviceName: 'flannel.1',
-    overlayMtu: 1450,
-    port: undefined,
-    setLeases: () => undefined,
-    refusedLeases: () => refused,
-    offloads: () => [],
-    stats: () => ({ ...noStats(), peers }),
-    routes: () => [],
-    fdb: () => [],
-    neighbors: async () => [],
-    stop: async () => undefined,
-  };
-}
-
 const DUAL = lease('10.244.2.0/24', '192.0.2.2', 'fd00:2::/64', '2001:db8::2');
 const PLAIN = lease('10.244.3.0/24', '192.0.2.3');
 const REASON = 'its backend type is vxlan, ours is udp';
 
 test('a peer has the counters of both its addresses', (t) => {
-  const [dual, plain] = toPeers([DUAL, PLAIN], backend([], [counters('192.0.2.2', 1), counters('2001:db8::2', 2)]));
+  const [dual, plain] = toPeers(
+    [DUAL, PLAIN],
+    backendAtRest([], [counters('192.0.2.2', 1), counters('2001:db8::2', 2)]),
+  );
   t.deepEqual(dual, {
     subnet: '10.244.2.0/24',
     ipv6Subnet: 'fd00:2::/64',
@@ -73,18 +56,18 @@ test('a peer has the counters of both its addresses', (t) => {
 
 test('a lease that is refused is listed with the reason, and without the counters of another of its host', (t) => {
   const refused = [{ subnet: '10.244.3.0/24', publicIp: '192.0.2.3', reason: REASON }];
-  const [, plain] = toPeers([DUAL, PLAIN], backend(refused, [counters('192.0.2.3', 1)]));
+  const [, plain] = toPeers([DUAL, PLAIN], backendAtRest(refused, [counters('192.0.2.3', 1)]));
   t.like(plain, { subnet: '10.244.3.0/24', note: `ignored: ${REASON}`, traffic: null });
   t.is(countUsed([DUAL, PLAIN], refused), 1);
 });
 
 test('a lease of which only the IPv6 part is refused still counts as a peer', (t) => {
   const refused = [{ subnet: 'fd00:2::/64', publicIp: '192.0.2.2', reason: 'it has no PublicIPv6' }];
-  const [dual] = toPeers([DUAL], backend(refused, [counters('192.0.2.2', 1)]));
+  const [dual] = toPeers([DUAL], backendAtRest(refused, [counters('192.0.2.2', 1)]));
   t.like(dual, { note: 'IPv6 subnet ignored: it has no PublicIPv6', traffic: { outboundPackets: 1 } });
   t.is(countUsed([DUAL, PLAIN], refused), 2);
 });
 
 test('a backend without a port says null', (t) => {
-  t.is(toBackendStatus(backend([], []), true).port, null);
+  t.is(toBackendStatus(backendAtRest([], []), true).port, null);
 });
