@@ -11,9 +11,10 @@ import type { FdbEntry, NeighborEntry } from '../dataplane/segment.ts';
 import type { DataplaneStats, OffloadStatus } from '../dataplane/stats.ts';
 import { WeftError } from '../error.ts';
 import type { Lease } from '../lease/lease.ts';
+import type { NetworkConfig } from '../lease/network-config.ts';
 import { formatIp } from '../sys/netlink/ip.ts';
 import { type IpAddress, RouteNetlink } from '../sys/netlink/rtnetlink.ts';
-import type { Backend, BackendOptions, BackendRoute } from './backend.ts';
+import type { Backend, BackendOptions, BackendRoute, ExternalInterface } from './backend.ts';
 import { isLinkLocal6, isOnLink } from './direct-routing.ts';
 import { type DesiredRoute, KernelState } from './kernel-state.ts';
 import { type RefusedLease, sortLeases, whyNot6 } from './peer-leases.ts';
@@ -22,14 +23,14 @@ const TYPE = 'host-gw';
 
 /** Throws WeftError PUBLIC_IP_NOT_LOCAL or UNSUPPORTED_BACKEND, or what the kernel refuses. */
 export async function startHostGwBackend(options: BackendOptions): Promise<Backend> {
-  const { netns } = options;
+  const { netns, external, config } = options;
   if (netns !== undefined)
     throw new WeftError('UNSUPPORTED_BACKEND', `Backend type "${TYPE}" cannot work in network namespace "${netns}"`, {
       hint: 'its routes lead through the external interface, which is not in there: use vxlan for this network',
     });
+  checkPublicAddresses(external, config);
   const netlink = RouteNetlink.open();
   try {
-    checkOwnAddresses(netlink, options);
     return new HostGwBackend(netlink, options);
   } catch (error) {
     netlink.close();
@@ -37,9 +38,14 @@ export async function startHostGwBackend(options: BackendOptions): Promise<Backe
   }
 }
 
-/** Peers send to PublicIP as their gateway; behind NAT it is another host's. flannel refuses too (pkg/backend/hostgw). */
-function checkOwnAddresses(netlink: RouteNetlink, { external, config }: BackendOptions): void {
+/**
+ * Peers send to PublicIP as their gateway, which behind NAT is another host. flannel refuses too (pkg/backend/hostgw).
+ * Throws WeftError PUBLIC_IP_NOT_LOCAL.
+ */
+export function checkPublicAddresses(external: ExternalInterface, { enableIpv6 }: NetworkConfig): void {
+  const netlink = RouteNetlink.open();
   const own = netlink.addresses().filter(({ interfaceIndex }) => interfaceIndex === external.index);
+  netlink.close();
   const check = (name: string, address: IpAddress): void => {
     if (own.some((other) => other.address === address)) return;
     throw new WeftError('PUBLIC_IP_NOT_LOCAL', `${name} ${formatIp(address)} is no address of ${external.name}`, {
@@ -47,7 +53,7 @@ function checkOwnAddresses(netlink: RouteNetlink, { external, config }: BackendO
     });
   };
   check('PublicIP', external.publicIp);
-  if (config.enableIpv6 && external.publicIpv6 !== undefined) check('PublicIPv6', external.publicIpv6);
+  if (enableIpv6 && external.publicIpv6 !== undefined) check('PublicIPv6', external.publicIpv6);
 }
 
 class HostGwBackend implements Backend {

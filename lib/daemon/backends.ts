@@ -1,6 +1,7 @@
 /** Every backend there is, by its name in the network configuration. */
 import type { Mac } from '../addr/mac.ts';
 import type { Backend, BackendOptions, ExternalInterface } from '../backend/backend.ts';
+import { checkPublicAddresses } from '../backend/host-gw.ts';
 import { WeftError } from '../error.ts';
 import type { LeaseAttrs } from '../lease/lease.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
@@ -40,13 +41,17 @@ const BACKENDS: Readonly<Record<string, BackendKind>> = {
     vtep: false,
     ipv6Underlay: 'on-link',
     // flannel pkg/backend/hostgw/hostgw.go
-    leaseAttrs: (external, config) => ({
-      publicIp: external.publicIp,
-      publicIpv6: config.enableIpv6 ? external.publicIpv6 : undefined,
-      backendType: 'host-gw',
-      backendData: undefined,
-      backendV6Data: undefined,
-    }),
+    leaseAttrs: (external, config) => {
+      // Not only at the start: no lease may carry an address that is another host's.
+      checkPublicAddresses(external, config);
+      return {
+        publicIp: external.publicIp,
+        publicIpv6: config.enableIpv6 ? external.publicIpv6 : undefined,
+        backendType: 'host-gw',
+        backendData: undefined,
+        backendV6Data: undefined,
+      };
+    },
     start: async (options) => (await import('../backend/host-gw.ts')).startHostGwBackend(options),
   },
   alloc: {
