@@ -87,7 +87,8 @@ class BedBuilder {
       this.#log(`preparing ${contender}`);
       if (contender === 'direct') this.#beds.set(contender, await makeDirectBed(lab));
       else if (contender === 'kernel-vxlan') this.#beds.set(contender, await makeKernelVxlanBed(lab));
-      else this.#beds.set(contender, await this.#makeWeftBed(contender, lab));
+      else if (contender === 'weft-udp' || contender === 'weft-udp-off')
+        this.#beds.set(contender, await this.#makeWeftBed(contender, lab));
     }
   }
 

@@ -32,11 +32,11 @@ export function residentBytes(procPidStatus: string): number {
   return Number(kilobytes) * 1024;
 }
 
-/** Ip: FragCreates, fragments this network namespace made, from the text of its /proc/net/snmp. */
-export function fragmentsCreated(procNetSnmp: string): number {
+/** A counter of the line "Ip:" of a network namespace's /proc/net/snmp, from its text: "FragCreates", "ForwDatagrams". */
+export function ipCounter(procNetSnmp: string, name: string): number {
   const lines = procNetSnmp.split('\n').filter((line) => line.startsWith('Ip: '));
-  const index = lines[0]?.split(' ').indexOf('FragCreates') ?? -1;
+  const index = lines[0]?.split(' ').indexOf(name) ?? -1;
   const value = Number(lines[1]?.split(' ')[index]);
-  if (index < 0 || !Number.isFinite(value)) throw new WeftError('PROC_FORMAT', '/proc/net/snmp has no Ip FragCreates');
+  if (index < 0 || !Number.isFinite(value)) throw new WeftError('PROC_FORMAT', `/proc/net/snmp has no Ip ${name}`);
   return value;
 }

@@ -4,7 +4,7 @@ import { messageOf, WeftError } from '../error.ts';
 import { execInNetns } from '../lab/netns.ts';
 import type { Bed, Contender } from './bed.ts';
 import { type BedSet, INNER_MTU, UNDERLAY_MTU, underlayQdisc, withBeds } from './beds.ts';
-import { fragmentsCreated, residentBytes } from './cpu-time.ts';
+import { ipCounter, residentBytes } from './cpu-time.ts';
 import { describeEnvironment } from './environment.ts';
 import { timeFibLookups } from './fib-timing.ts';
 import { CONGESTION_CONTROL, OMITTED_SECONDS } from './iperf3.ts';
@@ -204,7 +204,7 @@ class Run {
     const counts: [Contender, number][] = [];
     for (const { contender, namespaces } of this.#beds.beds) {
       const texts = await Promise.all(namespaces.map((netns) => execInNetns(netns, ['cat', '/proc/net/snmp'])));
-      counts.push([contender, texts.reduce((sum, { stdout }) => sum + fragmentsCreated(stdout), 0)]);
+      counts.push([contender, texts.reduce((sum, { stdout }) => sum + ipCounter(stdout, 'FragCreates'), 0)]);
     }
     return counts;
   }

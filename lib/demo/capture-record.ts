@@ -1,5 +1,6 @@
 /** What the demo captured: the file, and the verdict on each frame. */
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import type { Ipv4 } from '../addr/ipv4.ts';
 import { enhancedPacket, interfaceDescription, sectionHeader } from '../capture/pcapng.ts';
 import { messageOf, WeftError } from '../error.ts';
 import { ETHERNET_HEADER } from '../wire/ethernet-layout.ts';
@@ -7,7 +8,8 @@ import { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP } from '../wire/ip-layout.ts';
 import { checkIpv4, ipv4TotalLength } from '../wire/ipv4.ts';
 import { IPV4_HEADER_MIN } from '../wire/ipv4-layout.ts';
 import { printFrame } from '../wire/print.ts';
-import { CHECKS, type CheckName, type Expectation, inspectFrame, type OuterChecksum } from './inspect.ts';
+import type { CheckName } from './checks.ts';
+import { type Expectation, type Inspection, inspectFrame, type OuterChecksum } from './inspect.ts';
 
 const APPLICATION =
   'weft demo, captured with cap (libpcap); a timestamp is when the capture process got the packet, not the kernel';
@@ -22,8 +24,23 @@ export interface CaptureTally {
   readonly tcp: number;
   readonly udp: number;
   readonly outerChecksums: Readonly<Record<OuterChecksum, number>>;
+  readonly flows: FlowTally;
   /** How many frames failed each check, and the first such frame in words. */
-  readonly failures: Readonly<Record<CheckName, { readonly count: number; readonly example: string | undefined }>>;
+  readonly failures: ReadonlyMap<CheckName, CheckFailure>;
+}
+
+export interface CheckFailure {
+  readonly count: number;
+  readonly example: string | undefined;
+}
+
+/** Inner flows, each direction by itself, and the outer UDP source ports that carried them; none without outer UDP. */
+export interface FlowTally {
+  readonly flows: number;
+  /** How many different ones each host used. */
+  readonly sourcePorts: readonly number[];
+  /** Flows that came by more than one source port: paths of equal cost may bring their packets out of order. */
+  readonly split: number;
 }
 
 /** Keeps frames for a pcapng file and inspects each as it comes. */
@@ -35,6 +52,8 @@ export class CaptureRecord {
   readonly #protocols = new Map<number, number>();
   readonly #outerChecksums = new Map<OuterChecksum, number>();
   readonly #failures = new Map<CheckName, { count: number; example: string }>();
+  readonly #portsOfFlow = new Map<string, Set<number>>();
+  readonly #portsOfHost = new Map<Ipv4, Set<number>>();
 
   constructor(device: string, linkType: number, expected: Expectation) {
     this.#expected = expected;
@@ -56,15 +75,23 @@ export class CaptureRecord {
     this.#frames++;
     const packet = { interfaceId: 0, timestampNs, bytes: frame, originalLength: lengthOnWire(frame) };
     this.#blocks.push(enhancedPacket(packet));
-    const { failed, outerChecksum, innerProtocols } = inspectFrame(frame, this.#expected);
-    this.#innerPackets += innerProtocols.length;
-    for (const protocol of innerProtocols) increment(this.#protocols, protocol);
-    if (outerChecksum !== undefined) increment(this.#outerChecksums, outerChecksum);
-    for (const check of failed) {
+    const inspection = inspectFrame(frame, this.#expected);
+    this.#innerPackets += inspection.inner.length;
+    for (const { protocol } of inspection.inner) increment(this.#protocols, protocol);
+    if (inspection.outerChecksum !== undefined) increment(this.#outerChecksums, inspection.outerChecksum);
+    this.#addFlows(inspection);
+    for (const check of inspection.failed) {
       const failure = this.#failures.get(check) ?? { count: 0, example: printFrame(frame) };
       failure.count++;
       this.#failures.set(check, failure);
     }
+  }
+
+  #addFlows({ inner, outerSource }: Inspection): void {
+    if (outerSource === undefined) return;
+    const { address, port } = outerSource;
+    collect(this.#portsOfHost, address, port);
+    for (const { flow } of inner) collect(this.#portsOfFlow, flow, port);
   }
 
   /** Writes the file beside its name first: it appears whole, and a link somebody put there is replaced, not followed. */
@@ -85,7 +112,6 @@ export class CaptureRecord {
   get tally(): CaptureTally {
     const protocol = (number: number) => this.#protocols.get(number) ?? 0;
     const sum = (kind: OuterChecksum) => this.#outerChecksums.get(kind) ?? 0;
-    const checks = Object.keys(CHECKS) as CheckName[];
     return {
       frames: this.#frames,
       innerPackets: this.#innerPackets,
@@ -98,19 +124,24 @@ export class CaptureRecord {
         none: sum('none'),
         wrong: sum('wrong'),
       },
-      failures: Object.fromEntries(
-        checks.map((check) => {
-          const failure = this.#failures.get(check);
-          return [check, { count: failure?.count ?? 0, example: failure?.example }];
-        }),
-        // Every check has its entry.
-      ) as CaptureTally['failures'],
+      flows: {
+        flows: this.#portsOfFlow.size,
+        sourcePorts: [...this.#portsOfHost.values()].map(({ size }) => size),
+        split: [...this.#portsOfFlow.values()].filter(({ size }) => size > 1).length,
+      },
+      failures: this.#failures,
     };
   }
 }
 
 function increment<Key>(counts: Map<Key, number>, key: Key): void {
   counts.set(key, (counts.get(key) ?? 0) + 1);
+}
+
+function collect<Key, Value>(sets: Map<Key, Set<Value>>, key: Key, value: Value): void {
+  const set = sets.get(key);
+  if (set === undefined) sets.set(key, new Set([value]));
+  else set.add(value);
 }
 
 /** The capture's own length is all `cap` tells; a frame it cut still says in its IP header how long it was. */

@@ -19,6 +19,8 @@ export interface UdpSendRequest {
   readonly to: string;
   readonly port: number;
   readonly datagrams: number;
+  /** Source ports, taken in turn: as many flows. */
+  readonly flows: number;
   /** Bytes of UDP payload, the 4 of the number included. */
   readonly payloadSize: number;
   readonly perSecond: number;

@@ -6,28 +6,32 @@
  *                      │ etcd, weftd, capture      │ weftd
  */
 import { existsSync } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
 import { parseIpv4 } from '../addr/ipv4.ts';
+import type { Mac } from '../addr/mac.ts';
 import { makeDirectBed, makeKernelVxlanBed, makeWeftBed } from '../bench/beds.ts';
 import { unlessInterrupted } from '../bench/interrupt.ts';
 import { startReadyDaemon } from '../bench/ready-daemon.ts';
 import { askDaemon } from '../control/client.ts';
-import type { StatsReply, StatusReply } from '../control/protocol.ts';
 import { WeftError } from '../error.ts';
-import { DEFAULT_ETCD_PREFIX, etcdctl, putConfig, startEtcd } from '../lab/etcd.ts';
+import { DEFAULT_ETCD_PREFIX, putConfig, startEtcd } from '../lab/etcd.ts';
 import type { Lab } from '../lab/lab.ts';
 import type { LabProcess } from '../lab/netns.ts';
 import { defaultConfig } from '../lab/overlay.ts';
 import { type ConnectedPod, connectPod } from '../lab/pod.ts';
 import { isTakenLabId } from '../lab/remove.ts';
 import { withLab } from '../lab/with-lab.ts';
-import { captureWhile, claimHeaders, claimWireshark } from './capture-phase.ts';
+import { type DemoBackend, SHOWCASES, type Showcase } from './backends.ts';
+import { captureWhile, claimHeaders } from './capture-phase.ts';
 import { type Claim, Claims } from './claims.ts';
 import type { Expectation } from './inspect.ts';
+import { claimLeases, macOf } from './leases.ts';
 import { measureOverhead, type Overhead } from './overhead.ts';
+import { countByDaemons, countByKernel, type PacketCounter } from './packet-count.ts';
 import { type DemoPod, pingBothWays, transferTcp, transferUdp } from './traffic.ts';
+import { claimWireshark } from './wireshark.ts';
 
 export interface DemoOptions {
+  readonly backend: DemoBackend;
   /** Where the capture file goes. */
   readonly captureFile: string;
   /** Makes the names of namespaces unique. */
@@ -39,6 +43,7 @@ export interface DemoOptions {
 /** `weft demo --json`; keys are stable. */
 export interface DemoReport {
   readonly schema: 'weft-demo/1';
+  readonly backend: DemoBackend;
   /** No claim failed. */
   readonly ok: boolean;
   readonly durationSeconds: number;
@@ -46,11 +51,6 @@ export interface DemoReport {
   readonly overhead: readonly Overhead[];
   readonly captureFile: string;
 }
-
-const PORT = 8285;
-/** 64, less one where the host forwards, less one where the backend encapsulates: as flannel's does. */
-const INNER_TTL = 62;
-const PEERS_WITHIN_MS = 5000;
 
 /** Throws WeftError NOT_ROOT, TOOL_MISSING, DAEMON_FAILED, CAP_MISSING, INTERRUPTED, ... after removing the lab. */
 export async function runDemo(options: DemoOptions): Promise<DemoReport> {
@@ -69,6 +69,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
   claims.check('nothing is left behind', !left, `namespaces ${id}-*, their processes and ${directory} are gone`);
   return {
     schema: 'weft-demo/1',
+    backend: options.backend,
     ok: claims.all.every(({ state }) => state !== 'FAILED'),
     durationSeconds: Math.round((performance.now() - start) / 100) / 10,
     claims: claims.all,
@@ -81,11 +82,15 @@ class Demo {
   readonly #lab: Lab;
   readonly #claims: Claims;
   readonly #options: DemoOptions;
+  readonly #showcase: Showcase;
+  readonly #counter: PacketCounter;
 
   constructor(lab: Lab, claims: Claims, options: DemoOptions) {
     this.#lab = lab;
     this.#claims = claims;
     this.#options = options;
+    this.#showcase = SHOWCASES[options.backend];
+    this.#counter = this.#showcase.wire.encapsulation === 'none' ? countByKernel(lab) : countByDaemons(lab);
   }
 
   async run(): Promise<Overhead[]> {
@@ -93,17 +98,17 @@ class Demo {
     this.#options.log(`Two hosts, ${hosts.map((h) => `${h.netns} ${h.underlayAddress}`).join(' and ')}`);
     const daemons = await this.#startDaemons();
     const connected = await Promise.all(hosts.map((host) => connectPod(this.#lab, host)));
-    await this.#claimLeases();
+    const vtepMacs = await claimLeases(this.#lab, this.#showcase, this.#claims);
     const pods = this.#pods(connected);
-    await this.#watchTraffic(pods);
-    await this.#claimNoDrops();
+    await this.#watchTraffic(pods, vtepMacs);
+    await this.#counter.claimNoDrops(this.#claims);
     await this.#tellPath();
     return this.#measureOverhead(daemons, connected);
   }
 
   async #startDaemons(): Promise<LabProcess[]> {
     await startEtcd(this.#lab);
-    const config = JSON.stringify(defaultConfig());
+    const config = JSON.stringify(defaultConfig(this.#showcase.config));
     await putConfig(this.#lab, config);
     this.#options.log(`etcd on ${this.#lab.etcdEndpoint}, ${DEFAULT_ETCD_PREFIX}/config is ${config}`);
     const daemons: LabProcess[] = [];
@@ -111,31 +116,12 @@ class Demo {
       const { process, seconds, status } = await startReadyDaemon(this.#lab, host);
       daemons.push(process);
       const { state, lease, backend } = status;
+      const device = this.#showcase.device ?? host.underlayInterface;
+      const right = state === 'ready' && lease !== null && backend?.device === device;
       const detail = `${state} after ${seconds.toFixed(2)} s, subnet ${lease?.ipv4}, ${backend?.device} MTU ${backend?.mtu}`;
-      this.#claims.check(`weftd on ${host.netns}`, state === 'ready' && lease !== null && backend !== null, detail);
+      this.#claims.check(`weftd on ${host.netns}`, right, detail);
     }
     return daemons;
-  }
-
-  /** The subnets the daemons hold are those in etcd, and each daemon knows the other. */
-  async #claimLeases(): Promise<void> {
-    const keysText = await etcdctl(this.#lab, ['get', '--prefix', `${DEFAULT_ETCD_PREFIX}/subnets/`, '--keys-only']);
-    const keys = keysText.stdout.split('\n').filter((line) => line !== '');
-    const statuses = await this.#whenPeersAreKnown();
-    const held = statuses.map(({ lease }) => `${DEFAULT_ETCD_PREFIX}/subnets/${lease?.ipv4.replace('/', '-')}`);
-    const same = keys.length === held.length && held.every((key) => keys.includes(key));
-    this.#claims.check('leases in etcd', same, keys.map((key) => key.split('/').at(-1)).join(', '));
-    const peers = statuses.map((status) => status.peers);
-    this.#claims.check('each daemon knows the other', peers.join() === '1,1', `${peers.join(' and ')} peer`);
-  }
-
-  async #whenPeersAreKnown(): Promise<StatusReply[]> {
-    const deadline = performance.now() + PEERS_WITHIN_MS;
-    for (;;) {
-      const statuses = await Promise.all(this.#lab.hosts.map((host) => askDaemon(host.controlSocket, '/v1/status')));
-      if (statuses.every(({ peers }) => peers > 0) || performance.now() > deadline) return statuses;
-      await delay(20);
-    }
   }
 
   #pods(connected: readonly ConnectedPod[]): readonly [DemoPod, DemoPod] {
@@ -146,47 +132,35 @@ class Demo {
     return [first!, second!];
   }
 
-  async #watchTraffic(pods: readonly [DemoPod, DemoPod]): Promise<void> {
+  async #watchTraffic(pods: readonly [DemoPod, DemoPod], vtepMacs: readonly (Mac | undefined)[]): Promise<void> {
     const { hosts } = this.#lab;
+    const { wire } = this.#showcase;
     this.#options.log(`Capturing on ${hosts[0]!.underlayInterface} of ${hosts[0]!.netns}`);
-    const before = await this.#packetsSent();
-    const expected = this.#expectation(pods);
-    const record = await captureWhile(hosts, expected, async () => {
+    const before = await this.#counter.sent();
+    const expected = await this.#expectation(pods, vtepMacs);
+    const addresses = pods.map(({ address }) => address);
+    const record = await captureWhile(hosts, expected, addresses, async () => {
       await pingBothWays(pods, this.#claims);
       await transferTcp(pods, this.#claims);
       await transferUdp(pods, this.#claims);
     });
-    const sent = (await this.#packetsSent()) - before;
-    claimHeaders(record.tally, sent, this.#claims);
+    const packets = (await this.#counter.sent()) - before;
+    const { tally } = record;
+    claimHeaders(tally, wire, { packets, by: this.#counter.by }, this.#claims);
     record.save(this.#options.captureFile);
-    const addresses = pods.map(({ address }) => address);
-    await claimWireshark(this.#options.captureFile, record.frames, PORT, addresses, this.#claims);
+    await claimWireshark(this.#options.captureFile, tally, wire, addresses, this.#claims);
   }
 
-  #expectation(pods: readonly [DemoPod, DemoPod]): Expectation {
-    const [first, second] = this.#lab.hosts.map(({ underlayAddress }, index) => ({
-      publicIp: addressOf(underlayAddress),
-      pod: addressOf(pods[index]!.address),
-    }));
-    return { hosts: [first!, second!], port: PORT, innerTtl: INNER_TTL };
-  }
-
-  async #packetsSent(): Promise<number> {
-    return (await this.#stats()).reduce((sum, { outbound }) => sum + outbound.forwarded, 0);
-  }
-
-  /** The kernel's own IPv6 multicast on the device is for no peer; it is left out and told. */
-  async #claimNoDrops(): Promise<void> {
-    const stats = await this.#stats();
-    const count = (pick: (reply: StatsReply) => number) => stats.reduce((sum, reply) => sum + pick(reply), 0);
-    const multicast = count(({ drops }) => drops.multicast);
-    const dropped = count(({ drops }) => Object.values(drops).reduce((sum, drop) => sum + drop, 0)) - multicast;
-    const overflow = count(({ socketOverflow }) => socketOverflow);
-    const forwarded = count(({ inbound, outbound }) => inbound.forwarded + outbound.forwarded);
-    const detail =
-      `${forwarded} forwarded, ${dropped} dropped, ${overflow} lost before a full socket ` +
-      `(and ${multicast} multicast packets of the hosts' own IPv6, which are for no peer)`;
-    this.#claims.check("the daemons dropped none of the pods' packets", dropped + overflow === 0, detail);
+  async #expectation(pods: readonly [DemoPod, DemoPod], vtepMacs: readonly (Mac | undefined)[]): Promise<Expectation> {
+    const [first, second] = await Promise.all(
+      this.#lab.hosts.map(async ({ netns, underlayInterface, underlayAddress }, index) => ({
+        publicIp: addressOf(underlayAddress),
+        mac: await macOf(netns, underlayInterface),
+        pod: addressOf(pods[index]!.address),
+        vtepMac: vtepMacs[index],
+      })),
+    );
+    return { hosts: [first!, second!], wire: this.#showcase.wire };
   }
 
   /** After the traffic, because an offload may have been refused by it. */
@@ -195,18 +169,16 @@ class Demo {
     const states = statuses.flatMap(({ offloads }) =>
       offloads.map(({ name, active, reason }) => (active ? `${name} on` : `${name} off (${reason})`)),
     );
-    this.#options.log(`Path of packets: ${[...new Set(states)].join(', ')}`);
-  }
-
-  #stats(): Promise<StatsReply[]> {
-    return Promise.all(this.#lab.hosts.map((host) => askDaemon(host.controlSocket, '/v1/stats')));
+    const path =
+      states.length === 0 ? 'the kernel routes them, no daemon touches them' : [...new Set(states)].join(', ');
+    this.#options.log(`Path of packets: ${path}`);
   }
 
   async #measureOverhead(daemons: readonly LabProcess[], pods: readonly ConnectedPod[]): Promise<Overhead[]> {
     const beds = [
       await makeDirectBed(this.#lab),
       await makeKernelVxlanBed(this.#lab),
-      await makeWeftBed('weft-udp', this.#lab, daemons, pods),
+      await makeWeftBed(this.#showcase.contender, this.#lab, daemons, pods),
     ];
     const results: Overhead[] = [];
     for (const bed of beds) {

@@ -89,10 +89,9 @@ async function bindUdp(port: number): Promise<Socket> {
   return socket;
 }
 
-async function sendUdp({ to, port, datagrams, payloadSize, perSecond }: UdpSendRequest): Promise<DoneReply> {
-  const socket = createSocket('udp4');
-  socket.connect(port, to);
-  await once(socket, 'connect');
+async function sendUdp(request: UdpSendRequest): Promise<DoneReply> {
+  const { to, port, datagrams, flows, payloadSize, perSecond } = request;
+  const sockets = await Promise.all(Array.from({ length: flows }, () => connectUdp(to, port)));
   const content = new Content();
   const start = performance.now();
   for (let sent = 0; sent < datagrams; await delay(PACING_MS)) {
@@ -101,11 +100,18 @@ async function sendUdp({ to, port, datagrams, payloadSize, perSecond }: UdpSendR
       const datagram = randomBytes(payloadSize);
       datagram.writeUInt32BE(sent, 0);
       content.add(datagram.subarray(NUMBER_BYTES));
-      await sendOne(socket, datagram);
+      await sendOne(sockets[sent % flows]!, datagram);
     }
   }
-  socket.close();
+  for (const socket of sockets) socket.close();
   return content.done(datagrams);
+}
+
+async function connectUdp(to: string, port: number): Promise<Socket> {
+  const socket = createSocket('udp4');
+  socket.connect(port, to);
+  await once(socket, 'connect');
+  return socket;
 }
 
 function sendOne(socket: Socket, datagram: Buffer): Promise<void> {

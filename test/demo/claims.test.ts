@@ -7,17 +7,19 @@ import { LINKTYPE_ETHERNET } from '../../lib/capture/link-type.ts';
 import { readPcap } from '../../lib/capture/pcap.ts';
 import { claimHeaders, offloadsToSwitchOff } from '../../lib/demo/capture-phase.ts';
 import { CaptureRecord } from '../../lib/demo/capture-record.ts';
+import type { Wire } from '../../lib/demo/checks.ts';
 import { Claims } from '../../lib/demo/claims.ts';
 import type { Expectation } from '../../lib/demo/inspect.ts';
+import { judgeLine } from '../../lib/demo/wireshark.ts';
 
 const address = (text: string) => parseIpv4(text)!;
+const WIRE: Wire = { encapsulation: 'ip-in-udp', port: 8285 };
 const EXPECTED: Expectation = {
   hosts: [
-    { publicIp: address('192.0.2.1'), pod: address('10.244.30.2') },
-    { publicIp: address('192.0.2.2'), pod: address('10.244.99.2') },
+    { publicIp: address('192.0.2.1'), mac: 0xcad564454c9e, pod: address('10.244.30.2'), vtepMac: undefined },
+    { publicIp: address('192.0.2.2'), mac: 0x024bba2da675, pod: address('10.244.99.2'), vtepMac: undefined },
   ],
-  port: 8285,
-  innerTtl: 62,
+  wire: WIRE,
 };
 const PACKETS = readPcap(readFileSync('test/vectors/flanneld-udp/h1-underlay.pcap')).packets;
 
@@ -29,14 +31,14 @@ function recordOf(packets: readonly { bytes: Uint8Array; timestampNs: bigint }[]
 
 function claimsOf(record: CaptureRecord, sent: number): string[] {
   const claims = new Claims(() => {});
-  claimHeaders(record.tally, sent, claims);
+  claimHeaders(record.tally, WIRE, { packets: sent, by: 'the daemons counted as sent' }, claims);
   return claims.all.map(({ name, state }) => `${name} ${state}`);
 }
 
 test('frames of flanneld make every claim hold', (t) => {
   const record = recordOf(PACKETS);
   const states = claimsOf(record, PACKETS.length).map((claim) => claim.split(' ').at(-1));
-  t.is(states.length, 11);
+  t.is(states.length, 13);
   t.deepEqual(new Set(states), new Set(['ok']));
 });
 
@@ -48,8 +50,8 @@ test('one wrong frame fails its claim only, and is shown', (t) => {
     claimsOf(record, PACKETS.length + 1).filter((claim) => claim.endsWith('FAILED')),
     ['inner checksum FAILED'],
   );
-  t.is(record.tally.failures['inner-checksum'].count, 1);
-  t.regex(record.tally.failures['inner-checksum'].example ?? '', /10\.244\.30\.2 > 10\.244\.99\.2.*ICMP/);
+  t.is(record.tally.failures.get('inner-checksum')?.count, 1);
+  t.regex(record.tally.failures.get('inner-checksum')?.example ?? '', /10\.244\.30\.2 > 10\.244\.99\.2.*ICMP/);
 });
 
 test('nothing captured proves nothing', (t) => {
@@ -90,11 +92,37 @@ test('after an interruption nothing is claimed any more', (t) => {
   t.deepEqual(lines, ['  ok       water is wet: seen']);
 });
 
-test('checksum offload is switched off only where trains survive that', (t) => {
-  t.true(offloadsToSwitchOff('6.18.44-generic').includes('tx'));
-  t.true(offloadsToSwitchOff('6.11.0').includes('tx'));
-  t.true(offloadsToSwitchOff('7.0.1').includes('tx'));
-  t.false(offloadsToSwitchOff('6.10.14').includes('tx'));
-  t.false(offloadsToSwitchOff('5.19.0').includes('tx'));
-  t.true(offloadsToSwitchOff('5.19.0').includes('gso'));
+test('checksum offload is switched off only where trains survive that, or where there are none', (t) => {
+  for (const encapsulation of ['ip-in-udp', 'vxlan'] as const) {
+    const off = (kernel: string) => offloadsToSwitchOff(kernel, encapsulation);
+    t.true(off('6.18.44-generic').includes('tx'));
+    t.true(off('6.11.0').includes('tx'));
+    t.true(off('7.0.1').includes('tx'));
+    t.false(off('6.10.14').includes('tx'));
+    t.false(off('5.19.0').includes('tx'));
+    t.true(off('5.19.0').includes('gso'));
+  }
+  for (const encapsulation of ['ipip', 'none'] as const)
+    t.true(offloadsToSwitchOff('5.19.0', encapsulation).includes('tx'));
+});
+
+test('of tshark, every line has to be from pod to pod and without fault', (t) => {
+  const pods = ['10.244.15.2', '10.244.62.2'];
+  const line = (more: Partial<Record<'source' | 'ip' | 'udp' | 'tcp' | 'icmp' | 'malformed', string>> = {}) =>
+    [
+      more.source ?? '192.0.2.1,10.244.15.2',
+      '192.0.2.2,10.244.62.2',
+      more.ip ?? '1,1',
+      more.udp ?? '1',
+      more.tcp ?? '',
+      more.icmp ?? '1',
+      more.malformed ?? '',
+    ].join('\t');
+  t.deepEqual(judgeLine(line(), pods), { betweenPods: true, faulty: false });
+  t.deepEqual(judgeLine('10.244.15.2\t10.244.62.2\t1\t\t1\t\t', pods), { betweenPods: true, faulty: false });
+  t.false(judgeLine(line({ source: '192.0.2.1' }), pods).betweenPods, 'nothing inside');
+  t.false(judgeLine(line({ source: '192.0.2.1,10.244.15.3' }), pods).betweenPods);
+  for (const fault of [{ ip: '1,0' }, { udp: '1,0' }, { tcp: '0' }, { icmp: '0' }, { malformed: 'Malformed' }])
+    t.true(judgeLine(line(fault), pods).faulty, JSON.stringify(fault));
+  t.false(judgeLine(line({ udp: '2', icmp: '3' }), pods).faulty, 'not verified, or not there, is no fault');
 });

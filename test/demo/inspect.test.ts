@@ -1,36 +1,20 @@
-import { readFileSync } from 'node:fs';
 import test from 'ava';
-import { parseIpv4 } from '../../lib/addr/ipv4.ts';
-import { readPcap } from '../../lib/capture/pcap.ts';
-import { CHECKS, type Expectation, inspectFrame } from '../../lib/demo/inspect.ts';
+import { CHECKS } from '../../lib/demo/checks.ts';
+import { type Expectation, inspectFrame } from '../../lib/demo/inspect.ts';
 import { pseudoHeaderSum4 } from '../../lib/wire/checksum.ts';
 import { IPPROTO_UDP } from '../../lib/wire/ip-layout.ts';
 import { printFrame } from '../../lib/wire/print.ts';
 import { fillUdpChecksum } from '../../lib/wire/udp.ts';
 import { random } from '../random.ts';
+import * as frames from './frames.ts';
+import { address, UDP_EXPECTED as EXPECTED, UDP_FRAMES as FRAMES, OUTER_IP, OUTER_UDP } from './frames.ts';
 
-const FRAMES = readPcap(readFileSync('test/vectors/flanneld-udp/h1-underlay.pcap')).packets.map(
-  // A copy: Buffer.slice would share the file's memory.
-  ({ bytes }) => Uint8Array.from(bytes),
-);
+// The udp backend; the other encapsulations are in inspect-encapsulations.test.ts.
 
-const address = (text: string) => parseIpv4(text)!;
-const EXPECTED: Expectation = {
-  hosts: [
-    { publicIp: address('192.0.2.1'), pod: address('10.244.30.2') },
-    { publicIp: address('192.0.2.2'), pod: address('10.244.99.2') },
-  ],
-  port: 8285,
-  innerTtl: 62,
-};
-
-// Where headers begin in an Ethernet frame without options.
-const OUTER_IP = 14;
-const OUTER_UDP = OUTER_IP + 20;
 const INNER_IP = OUTER_UDP + 8;
 const INNER_L4 = INNER_IP + 20;
 
-const failed = (frame: Uint8Array, expected = EXPECTED) => [...inspectFrame(frame, expected).failed];
+const failed = (frame: Uint8Array, expected = EXPECTED) => frames.failed(frame, expected);
 
 test('every frame that real flannelds sent each other passes every check', (t) => {
   t.true(FRAMES.length > 400);
@@ -39,25 +23,16 @@ test('every frame that real flannelds sent each other passes every check', (t) =
     const inspection = inspectFrame(frame, EXPECTED);
     t.deepEqual([...inspection.failed], [], printFrame(frame));
     t.is(inspection.outerChecksum, 'offloaded', 'captured on a veth');
-    t.is(inspection.innerProtocols.length, 1);
-    for (const protocol of inspection.innerProtocols) protocols.add(protocol);
+    t.is(inspection.outerSource?.port, 8285);
+    t.is(inspection.inner.length, 1);
+    for (const { protocol } of inspection.inner) protocols.add(protocol);
   }
   t.deepEqual(protocols, new Set([1, 6, 17]), 'ICMP, TCP and UDP');
 });
 
 /** The first frame, an echo request from host 1, with some bytes changed and both IP header checksums right again. */
-function changed(change: (view: DataView) => void): Uint8Array {
-  const frame = FRAMES[0]!.slice();
-  const view = new DataView(frame.buffer);
-  change(view);
-  for (const ip of [OUTER_IP, INNER_IP]) {
-    view.setUint16(ip + 10, 0);
-    let sum = 0;
-    for (let at = ip; at < ip + 20; at += 2) sum += view.getUint16(at);
-    while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
-    view.setUint16(ip + 10, ~sum & 0xffff);
-  }
-  return frame;
+function changed(change: (view: DataView) => void): Uint8Array<ArrayBuffer> {
+  return frames.changed(FRAMES[0]!, [OUTER_IP, INNER_IP], change);
 }
 
 test('each check fails on the frame that is wrong in just that', (t) => {
@@ -77,12 +52,20 @@ test('each check fails on the frame that is wrong in just that', (t) => {
   // The pseudo-header changes with the address, so the partial checksum does not fit either.
   const stranger = changed((view) => view.setUint32(OUTER_IP + 12, address('192.0.2.9')));
   t.deepEqual(failed(stranger), ['outer-addresses', 'outer-checksum']);
+  t.deepEqual(failed(changed((view) => view.setUint8(OUTER_IP + 1, 0x10))), ['outer-tos'], 'a DSCP');
+  t.deepEqual(failed(changed((view) => view.setUint8(INNER_IP + 1, 2))), ['outer-tos'], 'ECT(0) inside only');
+  const both = changed((view) => {
+    for (const ip of [OUTER_IP, INNER_IP]) view.setUint8(ip + 1, 2);
+  });
+  t.deepEqual(failed(both), [], 'ECT(0) in both');
+  t.deepEqual(failed(changed((view) => view.setUint8(0, 0xfe))), ['ethernet']);
   const covered = new Set(
-    'outer-ipv4 outer-addresses outer-ports outer-length outer-checksum inner-ipv4 inner-addresses inner-ttl inner-checksum'.split(
-      ' ',
-    ),
+    (
+      'ethernet outer-ipv4 outer-tos outer-addresses outer-ports outer-length outer-checksum ' +
+      'inner-ipv4 inner-addresses inner-ttl inner-checksum'
+    ).split(' '),
   );
-  t.deepEqual(new Set(Object.keys(CHECKS)), covered, 'a new check needs a wrong frame here');
+  t.deepEqual(new Set(Object.keys(CHECKS['ip-in-udp'])), covered, 'a new check needs a wrong frame here');
 });
 
 test('an outer UDP length that does not fill the IP packet is seen', (t) => {
@@ -110,8 +93,8 @@ test('a pod behind the other host is no valid inner source', (t) => {
   const swapped: Expectation = {
     ...EXPECTED,
     hosts: [
-      { publicIp: address('192.0.2.1'), pod: address('10.244.99.2') },
-      { publicIp: address('192.0.2.2'), pod: address('10.244.30.2') },
+      { ...EXPECTED.hosts[0], pod: EXPECTED.hosts[1].pod },
+      { ...EXPECTED.hosts[1], pod: EXPECTED.hosts[0].pod },
     ],
   };
   t.deepEqual(failed(FRAMES[0]!, swapped), ['inner-addresses']);
@@ -136,7 +119,10 @@ test('a train that was captured whole is taken apart into its packets', (t) => {
     pseudoHeaderSum4(address('192.0.2.1'), address('192.0.2.2'), IPPROTO_UDP, train.length - OUTER_UDP),
   );
   t.deepEqual(failed(train), []);
-  t.deepEqual(inspectFrame(train, EXPECTED).innerProtocols, [1, 1, 1]);
+  t.deepEqual(
+    inspectFrame(train, EXPECTED).inner.map(({ protocol }) => protocol),
+    [1, 1, 1],
+  );
 });
 
 test('no truncation and no garbage throws or passes for whole', (t) => {

@@ -1,8 +1,10 @@
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { INNER_MTU } from '../../bench/beds.ts';
 import { CONGESTION_CONTROL } from '../../bench/iperf3.ts';
+import { DEMO_BACKENDS, type DemoBackend, SHOWCASES } from '../../demo/backends.ts';
+import { tsharkDecoding } from '../../demo/checks.ts';
 import type { Claim } from '../../demo/claims.ts';
 import type { Overhead } from '../../demo/overhead.ts';
 import { type DemoReport, runDemo } from '../../demo/run.ts';
@@ -10,6 +12,7 @@ import { requireRoot } from '../../lab/command.ts';
 import { type Column, formatTable } from '../table.ts';
 
 interface DemoCommandOptions {
+  readonly backend: DemoBackend;
   readonly json?: boolean;
   readonly keepCapture: string;
 }
@@ -18,14 +21,19 @@ interface DemoCommandOptions {
 export function demoCommand(): Command {
   return new Command('demo')
     .description('Build two hosts with a pod each on this machine, send traffic between the pods, and check everything')
+    .addOption(
+      new Option('--backend <type>', 'how packets are carried')
+        .choices(DEMO_BACKENDS)
+        .default('udp' satisfies DemoBackend),
+    )
     .option('--json', 'print JSON with stable keys; progress goes to standard error')
     .option('--keep-capture <file>', 'where the capture file goes', join(tmpdir(), 'weft-demo.pcapng'))
     .addHelpText(
       'after',
       `
 Needs root, etcd, iperf3, ping and ethtool, and the npm package cap; tshark if it is there. Everything happens in
-network namespaces of its own, which are removed at the end, also on Ctrl-C. The capture file stays: in Wireshark,
-Decode As, UDP port 8285, IPv4.
+network namespaces of its own, which are removed at the end, also on Ctrl-C. The capture file stays. Wireshark knows
+VXLAN's port and IP in IP by itself; for udp: Decode As, UDP port 8285, IPv4.
 
 Exit code: 0 when every claim held, 1 otherwise.`,
     )
@@ -33,6 +41,7 @@ Exit code: 0 when every claim held, 1 otherwise.`,
       requireRoot();
       const output = options.json === true ? process.stderr : process.stdout;
       const report = await runDemo({
+        backend: options.backend,
         captureFile: resolve(options.keepCapture),
         pid: process.pid,
         log: (line) => output.write(`${line}\n`),
@@ -51,7 +60,7 @@ export function formatDemo(report: DemoReport): string {
     `TCP: 1 stream, ${CONGESTION_CONTROL}, 1 s; inner MTU ${INNER_MTU} for all; veth with its offloads on\n`,
     `\nCapture file: ${report.captureFile}\n`,
     'Its timestamps are the capture process’s own: cap does not pass libpcap’s on.\n',
-    `tshark -r ${report.captureFile} -d udp.port==8285,ip\n`,
+    `${['tshark', '-r', report.captureFile, ...tsharkDecoding(SHOWCASES[report.backend].wire)].join(' ')}\n`,
     `\n${count('ok')} claims held, ${count('FAILED')} failed${skipped}, ${report.durationSeconds} s\n`,
   ].join('');
 }
