@@ -1,27 +1,24 @@
 /**
- * The beds of all contenders: labs of two hosts joined by one veth. One lab carries the direct path, the kernel's VXLAN and
- * weftd with offloads; weftd without offloads has a second lab, because a host has one port 8285 and one flannel0.
- * A path that is not being measured costs its neighbours nothing: its daemons sleep in poll(2).
+ * The paths of all contenders, in one lab of two hosts joined by one veth: every path has devices, addresses and pods' links
+ * of its own there, and one etcd serves all. What the kernel carries is simply there; daemons run only while their path is
+ * measured, so that every path is measured on a machine on which nothing else runs.
  */
-import { askDaemon } from '../control/client.ts';
-import type { OffloadStatus } from '../dataplane/stats.ts';
 import { ipBatch } from '../lab/command.ts';
-import { putConfig, startEtcd } from '../lab/etcd.ts';
+import { startEtcd } from '../lab/etcd.ts';
+import { startKernelPeer } from '../lab/kernel-peer.ts';
 import { addKernelVxlan, kernelVxlanPodAddress } from '../lab/kernel-vxlan.ts';
 import type { Lab, LabHost } from '../lab/lab.ts';
 import { execInNetns, type LabProcess } from '../lab/netns.ts';
-import { defaultConfig } from '../lab/overlay.ts';
-import { type ConnectedPod, connectPod } from '../lab/pod.ts';
+import type { ConnectedPod } from '../lab/pod.ts';
 import { withLab } from '../lab/with-lab.ts';
-import type { Bed, Contender } from './bed.ts';
+import type { Bed } from './bed.ts';
+import { type Contender, NETWORKS, type NetworkName, type Path, pathOf } from './contenders.ts';
 import { unlessInterrupted } from './interrupt.ts';
-import { startReadyDaemon } from './ready-daemon.ts';
+import { Observations } from './observations.ts';
+import { INNER_MTU, linkPod } from './pod-link.ts';
+import { Segment } from './storm.ts';
+import { addressesOf, etcdPrefixOf, hostFor, WeftNetwork, waitForEcho } from './weft-network.ts';
 
-/**
- * The MTU inside, the same for all: what VXLAN leaves of 1500. Pods of weftd, which leaves 1472, and the direct path are
- * set down to it, so that nobody gains by larger segments.
- */
-export const INNER_MTU = 1450;
 export const UNDERLAY_MTU = 1500;
 
 /** The direct path has addresses of its own, whose route carries the lowered MTU; the underlay's stay at 1500. */
@@ -29,20 +26,23 @@ function directAddress(host: LabHost): string {
   return `198.51.100.${host.number}`;
 }
 
+/** The kernel's lease in a network where weftd takes one at random. */
+const KERNEL_PEER_SUBNET = `10.${NETWORKS['from-kernel'].number}.250.0/24`;
+
 export interface BedSet {
-  readonly beds: readonly Bed[];
-  readonly labs: readonly Lab[];
-  /** Everything that was started and goes on running: etcd and the daemons. */
+  readonly contenders: readonly Contender[];
+  readonly lab: Lab;
+  /** What was started and goes on running. */
   readonly pids: readonly number[];
-  /** From the start of each weftd (offloads auto) until it said that it is ready. */
-  readonly readySeconds: readonly number[];
-  /** What each daemon of a contender says about its offloads now. */
-  offloads(contender: Contender): Promise<readonly OffloadStatus[]>;
+  /** What was noticed by the way. */
+  readonly observations: Observations;
+  /** Runs `body` while the contender's path carries packets. */
+  within<T>(contender: Contender, body: (bed: Bed) => Promise<T>): Promise<T>;
 }
 
 export interface BedOptions {
   readonly contenders: readonly Contender[];
-  /** At most 7 characters [a-z0-9]; names the labs. */
+  /** At most 8 characters [a-z0-9]; names the lab. */
   readonly id: string;
   readonly log: (line: string) => void;
 }
@@ -50,80 +50,114 @@ export interface BedOptions {
 /** Builds what the contenders need, runs `body`, and removes it all, however `body` ends, also by a signal. */
 export function withBeds<T>(options: BedOptions, body: (beds: BedSet, signal: AbortSignal) => Promise<T>): Promise<T> {
   const { contenders, id, log } = options;
-  const builder = new BedBuilder(log);
-  const first = contenders.filter((contender) => contender !== 'weft-udp-off');
-  const inLab = <R>(suffix: string, here: readonly Contender[], then: (signal: AbortSignal) => Promise<R>) => {
-    const lab = { id: `${id}${suffix}`, hosts: 2, direct: true, underlayMtu: UNDERLAY_MTU, log };
-    return withLab(lab, (built, signal) =>
-      unlessInterrupted(signal, async () => {
-        await builder.build(here, built);
-        return then(signal);
-      }),
-    );
-  };
-  const run = (signal: AbortSignal) => body(builder.result(contenders), signal);
-  if (first.length === contenders.length) return inLab('a', first, run);
-  return inLab('b', ['weft-udp-off'], async (signal) => {
-    if (first.length === 0) return run(signal);
-    return inLab('a', first, (signalA) => run(AbortSignal.any([signal, signalA])));
-  });
+  const lab = { id, hosts: 2, direct: true, underlayMtu: UNDERLAY_MTU, log };
+  return withLab(lab, (built, signal) =>
+    unlessInterrupted(signal, async () => {
+      const beds = new LabBeds(built, contenders, log);
+      await beds.prepare();
+      return body(beds, signal);
+    }),
+  );
 }
 
-class BedBuilder {
-  readonly #log: (line: string) => void;
-  readonly #beds = new Map<Contender, Bed>();
-  readonly #labs: Lab[] = [];
-  readonly #processes: LabProcess[] = [];
-  readonly #sockets = new Map<Contender, readonly string[]>();
-  readonly #readySeconds: number[] = [];
+/** A path that needs no daemon. */
+type StandingBed = (lab: Lab) => Promise<Bed>;
+const STANDING: Readonly<Record<'direct' | 'kernel-vxlan' | 'plain-routing', StandingBed>> = {
+  direct: makeDirectBed,
+  'kernel-vxlan': makeKernelVxlanBed,
+  'plain-routing': makePlainRoutingBed,
+};
 
-  constructor(log: (line: string) => void) {
+class LabBeds implements BedSet {
+  readonly lab: Lab;
+  readonly contenders: readonly Contender[];
+  readonly observations = new Observations();
+  readonly #log: (line: string) => void;
+  readonly #standing = new Map<Contender, Bed>();
+  readonly #networks = new Map<NetworkName, { readonly network: WeftNetwork; readonly addresses: readonly string[] }>();
+  #segment: Segment | undefined;
+  #etcd: LabProcess | undefined;
+
+  constructor(lab: Lab, contenders: readonly Contender[], log: (line: string) => void) {
+    this.lab = lab;
+    this.contenders = contenders;
     this.#log = log;
   }
 
-  async build(contenders: readonly Contender[], lab: Lab): Promise<void> {
-    this.#labs.push(lab);
-    for (const contender of contenders) {
+  get pids(): readonly number[] {
+    return this.#etcd === undefined ? [] : [this.#etcd.pid];
+  }
+
+  async prepare(): Promise<void> {
+    for (const contender of this.contenders) {
       this.#log(`preparing ${contender}`);
-      if (contender === 'direct') this.#beds.set(contender, await makeDirectBed(lab));
-      else if (contender === 'kernel-vxlan') this.#beds.set(contender, await makeKernelVxlanBed(lab));
-      else if (contender === 'weft-udp' || contender === 'weft-udp-off')
-        this.#beds.set(contender, await this.#makeWeftBed(contender, lab));
+      const path = pathOf(contender);
+      switch (path.kind) {
+        case 'weft':
+        case 'kernel-to-weft':
+          await this.#prepareNetwork(path.network, path.kind);
+          break;
+        case 'segment':
+          await this.#prepareSegment();
+          break;
+        default:
+          this.#standing.set(contender, await STANDING[path.kind](this.lab));
+      }
     }
   }
 
-  async #makeWeftBed(contender: 'weft-udp' | 'weft-udp-off', lab: Lab): Promise<Bed> {
-    this.#processes.push(await startEtcd(lab));
-    await putConfig(lab, JSON.stringify(defaultConfig()));
-    const daemons: LabProcess[] = [];
-    for (const host of lab.hosts) {
-      const offload = contender === 'weft-udp' ? 'auto' : 'off';
-      const { process, seconds } = await startReadyDaemon(lab, host, [`--offload=${offload}`]);
-      if (contender === 'weft-udp') this.#readySeconds.push(seconds);
-      daemons.push(process);
-      this.#processes.push(process);
-    }
-    this.#sockets.set(
-      contender,
-      lab.hosts.map(({ controlSocket }) => controlSocket),
-    );
-    const pods = await Promise.all(lab.hosts.map((host) => connectPod(lab, host)));
-    return makeWeftBed(contender, lab, daemons, pods);
+  async #startNetwork(name: NetworkName, hosts: readonly LabHost[]): Promise<WeftNetwork> {
+    this.#etcd ??= await startEtcd(this.lab);
+    const network = await WeftNetwork.prepare(this.lab, name, hosts);
+    this.observations.addStarts(network.readySeconds);
+    return network;
   }
 
-  /** In the order of `contenders`. */
-  result(contenders: readonly Contender[]): BedSet {
-    const sockets = this.#sockets;
-    return {
-      beds: contenders.flatMap((contender) => this.#beds.get(contender) ?? []),
-      labs: this.#labs,
-      pids: this.#processes.map(({ pid }) => pid),
-      readySeconds: this.#readySeconds,
-      async offloads(contender) {
-        const replies = (sockets.get(contender) ?? []).map((socket) => askDaemon(socket, '/v1/status'));
-        return (await Promise.all(replies)).flatMap(({ offloads }) => offloads);
-      },
-    };
+  async #prepareNetwork(name: NetworkName, kind: 'weft' | 'kernel-to-weft'): Promise<void> {
+    if (this.#networks.has(name)) return;
+    const hosts = hostsOf(this.lab);
+    const [client] = hosts;
+    const fromKernel = kind === 'kernel-to-weft';
+    const weftHosts = fromKernel ? [hosts[1]] : hosts;
+    const network = await this.#startNetwork(name, weftHosts);
+    const peer = { subnet: KERNEL_PEER_SUBNET, etcdPrefix: etcdPrefixOf(name) };
+    const addresses = fromKernel
+      ? [(await startKernelPeer(this.lab, await hostFor(client, name), peer)).pod.address]
+      : [];
+    for (const [index, host] of weftHosts.entries()) {
+      const link = { name, subnet: network.subnets[index]!, network: addressesOf(name) };
+      addresses.push(await linkPod(host, link));
+    }
+    this.#networks.set(name, { network, addresses });
+  }
+
+  async #prepareSegment(): Promise<void> {
+    if (this.#segment !== undefined) return;
+    const hosts = hostsOf(this.lab);
+    this.#segment = await Segment.prepare(this.lab, await this.#startNetwork('segment', hosts), hosts);
+  }
+
+  async within<T>(contender: Contender, body: (bed: Bed) => Promise<T>): Promise<T> {
+    const measure = (bed: Bed) => this.observations.countingFragments(bed, () => body(bed));
+    const standing = this.#standing.get(contender);
+    return standing === undefined ? this.#withDaemons(contender, pathOf(contender), measure) : measure(standing);
+  }
+
+  #withDaemons<T>(contender: Contender, path: Path, measure: (bed: Bed) => Promise<T>): Promise<T> {
+    if (path.kind === 'segment') {
+      const onStorm = this.observations.addStorm.bind(this.observations);
+      // `prepare` has made what the contenders need.
+      return this.#segment!.within(path.storm, onStorm, (bed) => measure({ contender, ...bed }));
+    }
+    if (path.kind !== 'weft' && path.kind !== 'kernel-to-weft') throw new RangeError(`${contender} was not prepared`);
+    const { network, addresses } = this.#networks.get(path.network)!;
+    return network.within(path.offload, async (daemonPids) => {
+      const bed = podBed(contender, this.lab, addresses, daemonPids);
+      await waitForEcho(bed.client.netns, bed.server.address);
+      const result = await measure(bed);
+      this.observations.addDaemons(contender, await network.record(daemonPids));
+      return result;
+    });
   }
 }
 
@@ -132,13 +166,13 @@ function hostsOf(lab: Lab): readonly [LabHost, LabHost] {
   return [lab.hosts[0]!, lab.hosts[1]!];
 }
 
-function podBed(contender: Contender, lab: Lab, addresses: readonly string[], daemons: readonly LabProcess[]): Bed {
+function podBed(contender: Contender, lab: Lab, addresses: readonly string[], daemonPids: readonly number[]): Bed {
   const [client, server] = hostsOf(lab);
   return {
     contender,
     client: { netns: client.podNetns, address: addresses[0]! },
     server: { netns: server.podNetns, address: addresses[1]! },
-    daemonPids: daemons.map(({ pid }) => pid),
+    daemonPids,
     namespaces: [client, server].flatMap(({ netns, podNetns }) => [netns, podNetns]),
   };
 }
@@ -146,10 +180,7 @@ function podBed(contender: Contender, lab: Lab, addresses: readonly string[], da
 /** Host to host over the underlay of a lab of two. */
 export async function makeDirectBed(lab: Lab): Promise<Bed> {
   const [client, server] = hostsOf(lab);
-  for (const [host, other] of [
-    [client, server],
-    [server, client],
-  ] as const) {
+  for (const [host, other] of bothWays(lab)) {
     const own = directAddress(host);
     await ipBatch(host.netns, [
       `addr add ${own}/32 dev ${host.underlayInterface}`,
@@ -171,7 +202,26 @@ export async function makeKernelVxlanBed(lab: Lab): Promise<Bed> {
   return podBed('kernel-vxlan', lab, hostsOf(lab).map(kernelVxlanPodAddress), []);
 }
 
-/** Pod to pod through running daemons, with the MTU of pods and bridges lowered to INNER_MTU. */
+/** Pod to pod by static routes, one at each host: what host-gw has to be as fast as. */
+async function makePlainRoutingBed(lab: Lab): Promise<Bed> {
+  const addresses: string[] = [];
+  const subnetOf = (host: LabHost) => `10.251.${host.number}`;
+  for (const [host, other] of bothWays(lab)) {
+    addresses.push(await linkPod(host, { name: 'plain', subnet: subnetOf(host), network: '10.251.0.0/16' }));
+    await ipBatch(host.netns, [`route add ${subnetOf(other)}.0/24 via ${other.underlayAddress}`]);
+  }
+  return podBed('plain-routing', lab, addresses, []);
+}
+
+function bothWays(lab: Lab): readonly (readonly [host: LabHost, other: LabHost])[] {
+  const [client, server] = hostsOf(lab);
+  return [
+    [client, server],
+    [server, client],
+  ];
+}
+
+/** For the demo: pod to pod through running daemons, with the MTU of pods and bridges lowered to INNER_MTU. */
 export async function makeWeftBed(
   contender: Contender,
   lab: Lab,
@@ -182,11 +232,12 @@ export async function makeWeftBed(
     await ipBatch(netns, [`link set pod0 mtu ${INNER_MTU}`, `link set cni0 mtu ${INNER_MTU}`]);
     await ipBatch(podNetns, [`link set eth0 mtu ${INNER_MTU}`]);
   }
+  const addresses = pods.map(({ address }) => address);
   return podBed(
     contender,
     lab,
-    pods.map(({ address }) => address),
-    daemons,
+    addresses,
+    daemons.map(({ pid }) => pid),
   );
 }
 

@@ -1,11 +1,10 @@
 /** The loss-free rate of small UDP packets over a bed. */
-import type { Bed } from './bed.ts';
 import { searchThroughput, type TrialOutcome } from './throughput-search.ts';
 import { TrafficProcess } from './traffic-process.ts';
 
 /** The inner IPv4 packet, header included; no link layer is counted. 36 bytes of it are UDP payload. */
 export const SMALL_PACKET_BYTES = 64;
-const PAYLOAD_BYTES = SMALL_PACKET_BYTES - 20 - 8;
+export const SMALL_PAYLOAD_BYTES = SMALL_PACKET_BYTES - 20 - 8;
 export const MAX_LOSS = 0.001;
 
 const PORT = 9000;
@@ -28,34 +27,32 @@ export interface UdpSample {
   readonly flood: { readonly sentPerSecond: number; readonly receivedPerSecond: number };
 }
 
-/** A sender and a receiver on the two ends of one bed. */
+/** A sender and a receiver in two namespaces, for all paths between them. */
 export class UdpBench {
-  readonly #bed: Bed;
   readonly #sender: TrafficProcess;
   readonly #receiver: TrafficProcess;
   #trial = 0;
-  #warm = false;
 
-  constructor(bed: Bed) {
-    this.#bed = bed;
-    this.#sender = new TrafficProcess(bed.client.netns);
-    this.#receiver = new TrafficProcess(bed.server.netns);
+  constructor(clientNetns: string, serverNetns: string) {
+    this.#sender = new TrafficProcess(clientNetns);
+    this.#receiver = new TrafficProcess(serverNetns);
   }
 
   get pids(): readonly number[] {
     return [this.#sender.pid, this.#receiver.pid];
   }
 
-  async measure(trialSeconds: number): Promise<UdpSample> {
-    if (!this.#warm) await this.trial(WARM_UP_RATE, WARM_UP_SECONDS);
-    this.#warm = true;
-    const flood = await this.trial(null, trialSeconds);
+  /** `server`: the receiver's address on the path. */
+  async measure(server: string, trialSeconds: number): Promise<UdpSample> {
+    // The daemons on the path have just been started.
+    await this.#trialTo(server, WARM_UP_RATE, WARM_UP_SECONDS);
+    const flood = await this.#trialTo(server, null, trialSeconds);
     const delivered = flood.sentRate * (1 - flood.loss);
     const rates = { sentPerSecond: flood.sentRate, receivedPerSecond: delivered };
     if (flood.loss <= MAX_LOSS) {
       return { packetsPerSecond: flood.sentRate, loss: flood.loss, limit: 'sender', trials: 1, flood: rates };
     }
-    const result = await searchThroughput((rate) => this.trial(rate, trialSeconds), {
+    const result = await searchThroughput((rate) => this.#trialTo(server, rate, trialSeconds), {
       maxLoss: MAX_LOSS,
       floor: FLOOR,
       ceiling: Math.max(flood.sentRate, FLOOR),
@@ -73,11 +70,11 @@ export class UdpBench {
   }
 
   /** One trial; `rate` null floods. */
-  async trial(rate: number | null, seconds: number): Promise<TrialOutcome> {
-    const common = { port: PORT, payloadSize: PAYLOAD_BYTES, trial: ++this.#trial };
+  async #trialTo(server: string, rate: number | null, seconds: number): Promise<TrialOutcome> {
+    const common = { port: PORT, payloadSize: SMALL_PAYLOAD_BYTES, trial: ++this.#trial };
     this.#receiver.ask({ type: 'receive', ...common, firstWithinMs: FIRST_WITHIN_MS, quietMs: QUIET_MS });
     await this.#receiver.reply('listening');
-    this.#sender.ask({ type: 'send', to: this.#bed.server.address, ...common, rate, seconds });
+    this.#sender.ask({ type: 'send', to: server, ...common, rate, seconds });
     const sent = await this.#sender.reply('sent');
     const { received } = await this.#receiver.reply('received');
     return { sentRate: sent.sent / sent.seconds, loss: sent.sent === 0 ? 1 : 1 - received / sent.sent };

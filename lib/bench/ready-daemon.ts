@@ -20,13 +20,18 @@ export interface ReadyDaemon {
 export async function startReadyDaemon(lab: Lab, host: LabHost, args: readonly string[] = []): Promise<ReadyDaemon> {
   const start = performance.now();
   const process = await startDaemon(lab, host, args);
-  for (;;) {
-    const status = await askDaemon(host.controlSocket, '/v1/status');
-    const elapsedMs = performance.now() - start;
-    if (status.state === 'ready') return { process, seconds: elapsedMs / 1000, status };
-    if (elapsedMs > READY_WITHIN_MS) {
-      throw new WeftError('TIMEOUT', `weftd on ${host.netns} is still ${status.state} after ${READY_WITHIN_MS} ms`);
+  try {
+    for (;;) {
+      const status = await askDaemon(host.controlSocket, '/v1/status');
+      const elapsedMs = performance.now() - start;
+      if (status.state === 'ready') return { process, seconds: elapsedMs / 1000, status };
+      if (elapsedMs > READY_WITHIN_MS) {
+        throw new WeftError('TIMEOUT', `weftd on ${host.netns} is still ${status.state} after ${READY_WITHIN_MS} ms`);
+      }
+      await delay(POLL_MS);
     }
-    await delay(POLL_MS);
+  } catch (error) {
+    await process.stop();
+    throw error;
   }
 }

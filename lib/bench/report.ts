@@ -1,8 +1,10 @@
 /** The result of `weft bench`: types of its JSON, and how samples become rows. Keys are stable within a schema. */
 import type { OffloadStatus } from '../dataplane/stats.ts';
-import type { Contender } from './bed.ts';
+import type { Contender } from './contenders.ts';
+import type { LookupTiming } from './lookup-timing.ts';
 import type { Setting } from './setting.ts';
 import { summarize } from './statistics.ts';
+import type { StormCount } from './storm.ts';
 import type { Threshold } from './thresholds.ts';
 
 export const SCHEMA = 'weft-bench/1';
@@ -110,14 +112,33 @@ export interface BenchReport {
   readonly results: readonly ResultRow[];
   /** What the UDP generator offers and the receiver counts on the direct path without pacing, by setting. */
   readonly generatorCeiling: readonly GeneratorCeiling[];
-  /** Offloads of the daemons at the end of the run: a fallback in operation shows here. */
+  /** Offloads of the daemons after their load, each different answer once: a fallback in operation shows here. */
   readonly offloads: Readonly<Partial<Record<Contender, readonly OffloadStatus[]>>>;
-  readonly fib: readonly { readonly routes: number; readonly nanosecondsPerLookup: number }[];
-  readonly daemon: { readonly readySeconds: readonly number[]; readonly residentBytes: readonly number[] } | null;
-  /** IpFragCreates in the namespaces of each contender over the run; anything but 0 spoils the comparison. */
+  readonly fib: readonly RouteTiming[];
+  readonly fdb: readonly LookupTiming[];
+  readonly daemon: DaemonFigures | null;
+  /** Of all measurements of segment-storm; null without one. */
+  readonly storm: StormFigures | null;
+  /** IpFragCreates on each contender's path while it was measured; anything but 0 spoils the comparison. */
   readonly fragments: Readonly<Partial<Record<Contender, number>>>;
   readonly thresholds: readonly Threshold[];
   readonly failures: readonly Failure[];
+}
+
+export interface RouteTiming {
+  readonly routes: number;
+  readonly nanosecondsPerLookup: number;
+}
+
+export interface DaemonFigures {
+  /** From the first start of each daemon until it said that it is ready. */
+  readonly readySeconds: readonly number[];
+  /** The most that a daemon of each contender had resident after its load. */
+  readonly residentBytes: readonly number[];
+}
+
+export interface StormFigures extends StormCount {
+  readonly framesPerSecond: number;
 }
 
 export interface GeneratorCeiling {

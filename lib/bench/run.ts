@@ -1,17 +1,16 @@
 /** One run of `weft bench`: every contender under every setting, interleaved, round after round. */
-import { readFileSync } from 'node:fs';
 import { messageOf, WeftError } from '../error.ts';
-import { execInNetns } from '../lab/netns.ts';
-import type { Bed, Contender } from './bed.ts';
-import { type BedSet, INNER_MTU, UNDERLAY_MTU, underlayQdisc, withBeds } from './beds.ts';
-import { ipCounter, residentBytes } from './cpu-time.ts';
+import type { Bed } from './bed.ts';
+import { type BedSet, UNDERLAY_MTU, underlayQdisc, withBeds } from './beds.ts';
+import { CONTENDERS, type Contender, isWanted, type Selection } from './contenders.ts';
 import { describeEnvironment } from './environment.ts';
-import { timeFibLookups } from './fib-timing.ts';
 import { CONGESTION_CONTROL, OMITTED_SECONDS } from './iperf3.ts';
+import { timeFdbLookups, timeFibLookups } from './lookup-timing.ts';
 import { measureRtt } from './measure-rtt.ts';
 import { measureTcp } from './measure-tcp.ts';
 import { MAX_LOSS, SMALL_PACKET_BYTES, UdpBench } from './measure-udp.ts';
 import { PING_RESOLUTION_MS } from './ping-output.ts';
+import { INNER_MTU } from './pod-link.ts';
 import {
   type BenchReport,
   type Failure,
@@ -19,18 +18,18 @@ import {
   type Method,
   type Sample,
   SCHEMA,
+  TESTS,
   type TestName,
   toRows,
 } from './report.ts';
-import { type Setting, SettingSwitch } from './setting.ts';
+import { SETTINGS, type Setting, SettingSwitch } from './setting.ts';
+import { STORM_FRAMES_PER_SECOND } from './storm.ts';
 import { judge } from './thresholds.ts';
 import { GENERATOR_TEXT } from './traffic-protocol.ts';
 
 export interface BenchOptions {
   readonly rounds: number;
-  readonly settings: readonly Setting[];
-  readonly contenders: readonly Contender[];
-  readonly tests: readonly TestName[];
+  readonly selection: Selection;
   /** Of a TCP run that count. */
   readonly tcpSeconds: number;
   readonly udpTrialSeconds: number;
@@ -50,13 +49,18 @@ export interface BenchHost {
 /** Builds the beds, measures, removes them. Throws WeftError NOT_ROOT, TOOL_MISSING, DAEMON_FAILED, INTERRUPTED, ... */
 export async function runBench(options: BenchOptions, host: BenchHost): Promise<BenchReport> {
   const environment = await describeEnvironment();
-  const fib = timeFibLookups([2, 10_000], host.random);
+  const fib = timeFibLookups([2, 10_000], host.random).map(({ entries, ...rest }) => ({ routes: entries, ...rest }));
+  const fdb = timeFdbLookups([2, 10_000], host.random);
   const id = `b${host.pid.toString(36)}`;
-  return withBeds({ contenders: options.contenders, id, log: host.log }, async (beds, signal) => {
+  const contenders = CONTENDERS.filter((contender) =>
+    SETTINGS.some((setting) => testsOf(options.selection, setting, contender).length > 0),
+  );
+  return withBeds({ contenders, id, log: host.log }, async (beds, signal) => {
     const startedAt = host.now();
     const run = new Run(options, host, beds, signal);
     const measured = await run.measureAll();
-    const parts = { results: toRows(measured.samples), fib, daemon: readDaemon(beds) };
+    const parts = { results: toRows(measured.samples), fib, fdb, daemon: readDaemons(beds) };
+    const { offloads, fragments, storm } = beds.observations;
     return {
       schema: SCHEMA,
       startedAt: startedAt.toISOString(),
@@ -65,19 +69,23 @@ export async function runBench(options: BenchOptions, host: BenchHost): Promise<
       method: await describeMethod(options, beds, measured),
       ...parts,
       generatorCeiling: measured.ceilings,
-      offloads: await readOffloads(beds),
-      fragments: measured.fragments,
+      offloads,
+      storm: storm === null ? null : { framesPerSecond: STORM_FRAMES_PER_SECOND, ...storm },
+      fragments,
       thresholds: judge(parts),
       failures: measured.failures,
     };
   });
 }
 
+function testsOf(selection: Selection, setting: Setting, contender: Contender): TestName[] {
+  return TESTS.filter((test) => isWanted(selection, setting, test, contender));
+}
+
 interface Measured {
   readonly samples: readonly Sample[];
   readonly failures: readonly Failure[];
   readonly ceilings: readonly GeneratorCeiling[];
-  readonly fragments: Partial<Record<Contender, number>>;
   readonly tcpMss: number | null;
   readonly oneCoreCpu: number;
 }
@@ -88,7 +96,8 @@ class Run {
   readonly #beds: BedSet;
   readonly #signal: AbortSignal;
   readonly #switch: SettingSwitch;
-  readonly #udp = new Map<Contender, UdpBench>();
+  /** Of each pair of namespaces: the paths between two pods share theirs. */
+  readonly #udp = new Map<string, UdpBench>();
   readonly #samples: Sample[] = [];
   readonly #failures: Failure[] = [];
   readonly #ceilings = new Map<Setting, GeneratorCeiling>();
@@ -103,10 +112,9 @@ class Run {
   }
 
   async measureAll(): Promise<Measured> {
-    const before = await this.#fragments();
     try {
       for (let round = 1; round <= this.#options.rounds; round++) {
-        for (const setting of this.#options.settings) {
+        for (const setting of this.#settings) {
           const processes = () => [...this.#udp.values()].flatMap(({ pids }) => pids);
           await this.#switch.within(setting, processes, () => this.#measureSetting(round, setting));
         }
@@ -114,41 +122,73 @@ class Run {
     } finally {
       for (const udp of this.#udp.values()) await udp.stop();
     }
-    const after = await this.#fragments();
     return {
       samples: this.#samples,
       failures: this.#failures,
       ceilings: [...this.#ceilings.values()],
-      fragments: Object.fromEntries(after.map(([contender, count], i) => [contender, count - before[i]![1]])),
       tcpMss: this.#tcpMss,
       oneCoreCpu: this.#switch.oneCpu,
     };
   }
 
+  get #settings(): readonly Setting[] {
+    const { selection } = this.#options;
+    const isMeasured = (setting: Setting) =>
+      this.#beds.contenders.some((contender) => testsOf(selection, setting, contender).length > 0);
+    return SETTINGS.filter(isMeasured);
+  }
+
+  /** One contender after the other: its daemons start, all its tests run, its daemons stop. */
   async #measureSetting(round: number, setting: Setting): Promise<void> {
-    const { beds } = this.#beds;
-    for (const test of this.#options.tests) {
-      // Every round begins with another contender: none always comes first after a pause, or after the same neighbour.
-      for (let i = 0; i < beds.length; i++) {
-        const bed = beds[(i + round - 1) % beds.length]!;
-        await this.#measureOne(round, setting, test, bed);
-        if (this.#signal.aborted) throw new WeftError('INTERRUPTED', 'Interrupted');
-      }
+    const { contenders } = this.#beds;
+    // Every round begins with another contender: none always comes first after a pause, or after the same neighbour.
+    for (let i = 0; i < contenders.length; i++) {
+      const contender = contenders[(i + round - 1) % contenders.length]!;
+      const tests = testsOf(this.#options.selection, setting, contender);
+      if (tests.length > 0) await this.#measureContender(round, setting, contender, tests);
+      if (this.#signal.aborted) throw new WeftError('INTERRUPTED', 'Interrupted');
+    }
+  }
+
+  async #measureContender(
+    round: number,
+    setting: Setting,
+    contender: Contender,
+    tests: readonly TestName[],
+  ): Promise<void> {
+    const left = new Set(tests);
+    try {
+      await this.#beds.within(contender, async (bed) => {
+        for (const test of tests) {
+          await this.#measureOne(round, setting, test, bed);
+          left.delete(test);
+          if (this.#signal.aborted) return;
+        }
+      });
+    } catch (error) {
+      if (this.#signal.aborted) return;
+      for (const test of left.size > 0 ? left : tests) this.#fail({ round, setting, test, contender }, error);
     }
   }
 
   async #measureOne(round: number, setting: Setting, test: TestName, bed: Bed): Promise<void> {
-    const { contender } = bed;
-    const where = `round ${round}/${this.#options.rounds}  ${setting}  ${test}  ${contender}`;
+    const place = { round, setting, test, contender: bed.contender };
     try {
       const result = await this.#measure(test, bed, setting);
-      this.#samples.push({ round, setting, test, contender, ...result.sample });
-      this.#host.log(`${where}  ${result.text}`);
+      this.#samples.push({ ...place, ...result.sample });
+      this.#host.log(`${this.#describe(place)}  ${result.text}`);
     } catch (error) {
-      if (this.#signal.aborted) return;
-      this.#failures.push({ round, setting, test, contender, message: messageOf(error) });
-      this.#host.log(`${where}  FAILED: ${messageOf(error)}`);
+      if (!this.#signal.aborted) this.#fail(place, error);
     }
+  }
+
+  #fail(place: Place, error: unknown): void {
+    this.#failures.push({ ...place, message: messageOf(error) });
+    this.#host.log(`${this.#describe(place)}  FAILED: ${messageOf(error)}`);
+  }
+
+  #describe({ round, setting, test, contender }: Place): string {
+    return `round ${round}/${this.#options.rounds}  ${setting}  ${test}  ${contender}`;
   }
 
   async #measure(test: TestName, bed: Bed, setting: Setting): Promise<Result> {
@@ -181,34 +221,27 @@ class Run {
     };
   }
 
-  async #measureUdp(bed: Bed, setting: Setting): Promise<Result> {
-    const udp = this.#udp.get(bed.contender) ?? new UdpBench(bed);
-    this.#udp.set(bed.contender, udp);
+  async #measureUdp({ contender, client, server }: Bed, setting: Setting): Promise<Result> {
+    const pair = `${client.netns} ${server.netns}`;
+    const udp = this.#udp.get(pair) ?? new UdpBench(client.netns, server.netns);
+    this.#udp.set(pair, udp);
     try {
-      const { packetsPerSecond, loss, limit, flood } = await udp.measure(this.#options.udpTrialSeconds);
-      if (bed.contender === 'direct' && !this.#ceilings.has(setting))
-        this.#ceilings.set(setting, { setting, ...flood });
+      const { packetsPerSecond, loss, limit, flood } = await udp.measure(server.address, this.#options.udpTrialSeconds);
+      if (contender === 'direct' && !this.#ceilings.has(setting)) this.#ceilings.set(setting, { setting, ...flood });
       return {
         sample: { values: { rate: packetsPerSecond, loss }, limit },
         text: `${Math.round(packetsPerSecond)} packets/s (${limit})`,
       };
     } catch (error) {
       // Requests and replies may be out of step now: the next measurement gets processes of its own.
-      this.#udp.delete(bed.contender);
+      this.#udp.delete(pair);
       await udp.stop();
       throw error;
     }
   }
-
-  async #fragments(): Promise<[Contender, number][]> {
-    const counts: [Contender, number][] = [];
-    for (const { contender, namespaces } of this.#beds.beds) {
-      const texts = await Promise.all(namespaces.map((netns) => execInNetns(netns, ['cat', '/proc/net/snmp'])));
-      counts.push([contender, texts.reduce((sum, { stdout }) => sum + ipCounter(stdout, 'FragCreates'), 0)]);
-    }
-    return counts;
-  }
 }
+
+type Place = Omit<Failure, 'message'>;
 
 interface Result {
   readonly sample: Pick<Sample, 'values' | 'limit'>;
@@ -217,13 +250,12 @@ interface Result {
 }
 
 async function describeMethod(options: BenchOptions, beds: BedSet, measured: Measured): Promise<Method> {
-  const lab = beds.labs[0];
   return {
     rounds: options.rounds,
     congestionControl: CONGESTION_CONTROL,
     tcpSeconds: options.tcpSeconds,
     tcpOmittedSeconds: OMITTED_SECONDS,
-    qdisc: lab === undefined ? 'unknown' : await underlayQdisc(lab),
+    qdisc: await underlayQdisc(beds.lab),
     underlayMtu: UNDERLAY_MTU,
     innerMtu: INNER_MTU,
     tcpMss: measured.tcpMss,
@@ -238,18 +270,8 @@ async function describeMethod(options: BenchOptions, beds: BedSet, measured: Mea
   };
 }
 
-function readDaemon(beds: BedSet): BenchReport['daemon'] {
-  const pids = beds.beds.find(({ contender }) => contender === 'weft-udp')?.daemonPids;
-  if (pids === undefined) return null;
-  return {
-    readySeconds: beds.readySeconds,
-    residentBytes: pids.map((pid) => residentBytes(readFileSync(`/proc/${pid}/status`, 'utf8'))),
-  };
-}
-
-async function readOffloads(beds: BedSet): Promise<BenchReport['offloads']> {
-  const entries = beds.beds
-    .filter(({ daemonPids }) => daemonPids.length > 0)
-    .map(async ({ contender }) => [contender, await beds.offloads(contender)] as const);
-  return Object.fromEntries(await Promise.all(entries));
+function readDaemons({ observations }: BedSet): BenchReport['daemon'] {
+  const residentBytes = Object.values(observations.residentBytes);
+  if (observations.readySeconds.length === 0) return null;
+  return { readySeconds: observations.readySeconds, residentBytes };
 }

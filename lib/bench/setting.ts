@@ -44,6 +44,6 @@ export class SettingSwitch {
   }
 
   async #setNicLike(on: boolean): Promise<void> {
-    for (const lab of this.#beds.labs) await setNicLike(lab, on);
+    await setNicLike(this.#beds.lab, on);
   }
 }

@@ -1,5 +1,6 @@
 /** What the project promises about its speed, and whether a run kept it. docs/performance.md tells where the numbers come from. */
-import type { Contender } from './bed.ts';
+import type { Contender } from './contenders.ts';
+import type { LookupTiming } from './lookup-timing.ts';
 import { type BenchReport, findRow, type Metric, type TestName } from './report.ts';
 import type { Setting } from './setting.ts';
 
@@ -13,7 +14,7 @@ export interface Threshold {
   readonly state: 'ok' | 'MISSED' | 'not measured';
 }
 
-type Measurements = Pick<BenchReport, 'results' | 'fib' | 'daemon'>;
+type Measurements = Pick<BenchReport, 'results' | 'fib' | 'fdb' | 'daemon'>;
 
 /** Takes the figure of a promise out of a run; undefined if the run did not measure it. */
 type Measure = (run: Measurements) => number | undefined;
@@ -49,6 +50,19 @@ function largest(values: readonly number[] | undefined): number | undefined {
   return values === undefined || values.length === 0 ? undefined : Math.max(...values);
 }
 
+/** One path's throughput over another's, wherever it is promised: "TCP 1 stream, free, weft-vxlan over weft-udp". */
+function tcpPledges(
+  limit: number,
+  contender: Contender,
+  base: Contender,
+  places: readonly (readonly [Setting, 'tcp1' | 'tcp4'])[],
+): Pledge[] {
+  return places.map(([setting, test]) => {
+    const name = `TCP ${test === 'tcp1' ? '1 stream' : '4 streams'}, ${setting}, ${contender} over ${base}`;
+    return atLeast(limit, name, ratio(setting, test, 'throughput', contender, base));
+  });
+}
+
 const PLEDGES: readonly Pledge[] = [
   atLeast(0.5, 'TCP 1 stream, free, of kernel VXLAN', ratio('free', 'tcp1', 'throughput')),
   atLeast(0.24, 'TCP 1 stream, one core, of kernel VXLAN', ratio('one-core', 'tcp1', 'throughput')),
@@ -66,14 +80,35 @@ const PLEDGES: readonly Pledge[] = [
   ),
   atMost(10, 'RTT p50, free, times kernel VXLAN', ratio('free', 'rtt', 'p50')),
   atLeast(0.7, 'UDP 64-byte loss-free rate, free, of kernel VXLAN', ratio('free', 'udp64', 'rate')),
-  atMost(1.2, 'FIB lookup, 10,000 routes over 2', fibRatio),
+  ...tcpPledges(0.95, 'weft-vxlan', 'weft-udp', [
+    ['free', 'tcp1'],
+    ['one-core', 'tcp1'],
+    ['nic-like', 'tcp1'],
+    ['free', 'tcp4'],
+  ]),
+  ...tcpPledges(2.5, 'kernel-to-weft', 'kernel-to-weft-off', [
+    ['free', 'tcp1'],
+    ['nic-like', 'tcp1'],
+  ]),
+  ...tcpPledges(2, 'weft-ipip', 'weft-udp-off', [['free', 'tcp1']]),
+  // Where the scheduler is free, one path of the kernel measured twice differs by more than 5 %.
+  ...tcpPledges(0.95, 'weft-host-gw', 'plain-routing', [
+    ['one-core', 'tcp1'],
+    ['nic-like', 'tcp1'],
+  ]),
+  ...tcpPledges(0.9, 'segment-storm', 'segment', [['free', 'tcp1']]),
+  ...tcpPledges(0.9, 'segment-storm', 'storm-aside', [['free', 'tcp1']]),
+  atMost(1.2, 'FIB lookup, 10,000 routes over 2', ({ fib }) =>
+    lookupRatio(fib.map(({ routes, ...rest }) => ({ entries: routes, ...rest }))),
+  ),
+  atMost(1.2, 'FDB lookup, 10,000 leases over 2', ({ fdb }) => lookupRatio(fdb)),
   atMost(1, 'weftd ready after start', ({ daemon }) => largest(daemon?.readySeconds), 's'),
   atMost(150, 'weftd resident memory after the load', ({ daemon }) => megabytes(daemon?.residentBytes), 'MB'),
 ];
 
-function fibRatio({ fib }: Measurements): number | undefined {
-  const few = fib.find(({ routes }) => routes === 2)?.nanosecondsPerLookup;
-  const many = fib.find(({ routes }) => routes === 10_000)?.nanosecondsPerLookup;
+function lookupRatio(timings: readonly LookupTiming[]): number | undefined {
+  const few = timings.find(({ entries }) => entries === 2)?.nanosecondsPerLookup;
+  const many = timings.find(({ entries }) => entries === 10_000)?.nanosecondsPerLookup;
   return few === undefined || many === undefined ? undefined : many / few;
 }
 

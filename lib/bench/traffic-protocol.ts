@@ -15,6 +15,8 @@ export interface SendRequest {
   readonly trial: number;
   /** Datagrams a second; null floods, as fast as the sending side takes them. */
   readonly rate: number | null;
+  /** How often what has fallen due is sent; PACING_INTERVAL_US if absent. */
+  readonly pacingUs?: number;
   readonly seconds: number;
 }
 

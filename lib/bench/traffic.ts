@@ -29,8 +29,9 @@ function send(request: SendRequest): SendReply {
   if (to === undefined) throw new RangeError(`"${request.to}" is not an IPv4 address`);
   const sender = new DatagramSender(to, request.port, request.payloadSize, SOCKET_BUFFER_BYTES);
   const sleep = new BlockingSleep();
+  const pacingUs = request.pacingUs ?? PACING_INTERVAL_US;
   const rate = request.rate ?? Number.POSITIVE_INFINITY;
-  const mostDue = Math.max(DATAGRAM_BATCH, Math.ceil((rate * MAKE_UP_MS) / 1000));
+  const mostDue = Math.max(DATAGRAM_BATCH, Math.ceil((rate * Math.max(MAKE_UP_MS * 1000, 2 * pacingUs)) / 1e6));
   const start = performance.now();
   const elapsed = () => (performance.now() - start) / 1000;
   let sent = 0;
@@ -44,12 +45,12 @@ function send(request: SendRequest): SendReply {
         due = mostDue;
       }
       if (due <= 0) {
-        sleep.microseconds(PACING_INTERVAL_US);
+        sleep.microseconds(pacingUs);
         continue;
       }
     }
     sent += sender.send(request.trial, sent, Math.min(due, DATAGRAM_BATCH));
-    if (due < DATAGRAM_BATCH) sleep.microseconds(PACING_INTERVAL_US);
+    if (due < DATAGRAM_BATCH) sleep.microseconds(pacingUs);
   }
   const seconds = elapsed();
   sender.close();

@@ -1,5 +1,6 @@
 /** What the overlay costs, at a glance: the careful comparison is `weft bench`. */
-import type { Bed, Contender } from '../bench/bed.ts';
+import type { Bed } from '../bench/bed.ts';
+import type { Contender } from '../bench/contenders.ts';
 import { measureRtt } from '../bench/measure-rtt.ts';
 import { measureTcp } from '../bench/measure-tcp.ts';
 

@@ -24,7 +24,8 @@ const DATAGRAM_PAYLOAD = 1400;
 /** Slow enough for two small sockets, so that every datagram can be asked for. */
 const DATAGRAMS_PER_SECOND = 4000;
 const QUIET_MS = 2000;
-const PORT = 7000;
+/** Where the pods listen. */
+export const TRANSFER_PORT = 7000;
 
 const SCRIPT = 'transfer-child.js';
 
@@ -43,8 +44,8 @@ export async function pingBothWays(pods: readonly [DemoPod, DemoPod], claims: Cl
 export async function transferTcp([from, to]: readonly [DemoPod, DemoPod], claims: Claims): Promise<void> {
   const { sent, received } = await transfer(
     [from, to],
-    { type: 'tcp-receive', port: PORT },
-    { type: 'tcp-send', to: to.address, port: PORT, bytes: TCP_BYTES },
+    { type: 'tcp-receive', port: TRANSFER_PORT },
+    { type: 'tcp-send', to: to.address, port: TRANSFER_PORT, bytes: TCP_BYTES },
   );
   const held = sent.sha256 === received.sha256 && received.bytes === TCP_BYTES;
   claims.check(`TCP from ${from.name} to ${to.name}`, held, describe(received, sent));
@@ -54,11 +55,11 @@ export async function transferTcp([from, to]: readonly [DemoPod, DemoPod], claim
 export async function transferUdp([to, from]: readonly [DemoPod, DemoPod], claims: Claims): Promise<void> {
   const { sent, received } = await transfer(
     [from, to],
-    { type: 'udp-receive', port: PORT, datagrams: DATAGRAMS, quietMs: QUIET_MS },
+    { type: 'udp-receive', port: TRANSFER_PORT, datagrams: DATAGRAMS, quietMs: QUIET_MS },
     {
       type: 'udp-send',
       to: to.address,
-      port: PORT,
+      port: TRANSFER_PORT,
       datagrams: DATAGRAMS,
       flows: DATAGRAM_FLOWS,
       payloadSize: DATAGRAM_PAYLOAD,

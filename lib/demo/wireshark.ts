@@ -5,10 +5,13 @@ import { messageOf } from '../error.ts';
 import type { CaptureTally } from './capture-record.ts';
 import { tsharkDecoding, type Wire } from './checks.ts';
 import type { Claims } from './claims.ts';
+import { TRANSFER_PORT } from './traffic.ts';
 
 const ADDRESSES = ['ip.src', 'ip.dst'] as const;
 const STATES = ['ip.checksum.status', 'udp.checksum.status', 'tcp.checksum.status', 'icmp.checksum.status'] as const;
 const MALFORMED = '_ws.malformed';
+/** What the pods sent each other is random, and no message of a protocol that has this port. */
+const PLAIN_PAYLOAD = ['tcp', 'udp'].flatMap((protocol) => ['-d', `${protocol}.port==${TRANSFER_PORT},data`]);
 /** Value of a checksum's status (epan/proto.h, PROTO_CHECKSUM_E_BAD). */
 const BAD = '0';
 
@@ -25,7 +28,16 @@ export async function claimWireshark(
 ): Promise<void> {
   const name = 'Wireshark reads the capture file';
   const fields = [...ADDRESSES, ...STATES, MALFORMED].flatMap((field) => ['-e', field]);
-  const argv = ['-r', path, ...tsharkDecoding(wire), ...verification(tally), '-T', 'fields', ...fields];
+  const argv = [
+    '-r',
+    path,
+    ...tsharkDecoding(wire),
+    ...PLAIN_PAYLOAD,
+    ...verification(tally),
+    '-T',
+    'fields',
+    ...fields,
+  ];
   try {
     const { stdout } = await promisify(execFile)('tshark', argv, { maxBuffer: 1 << 28, timeout: 60_000 });
     const lines = stdout.split('\n').filter((line) => line !== '');

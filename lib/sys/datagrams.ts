@@ -20,6 +20,7 @@ const AF_INET = 2;
 const SOCK_DGRAM = 2;
 const SOCK_CLOEXEC = 0o2000000;
 const SOL_SOCKET = 1;
+const SO_BROADCAST = 6;
 const SO_SNDBUFFORCE = 32;
 const SO_RCVBUFFORCE = 33;
 const MSG_DONTWAIT = 0x40;
@@ -71,10 +72,11 @@ export class DatagramSender {
   readonly #object: string;
   readonly #batch: Batch;
 
-  /** `payloadSize` >= STAMP_SIZE. Needs CAP_NET_ADMIN for a send buffer above net.core.wmem_max. */
+  /** `payloadSize` >= STAMP_SIZE; `to` may be a broadcast address. Needs CAP_NET_ADMIN for a send buffer above net.core.wmem_max. */
   constructor(to: Ipv4, port: number, payloadSize: number, bufferBytes: number) {
     this.#object = `UDP to ${formatIpv4(to)}:${port}`;
     this.#fd = openSocket(SO_SNDBUFFORCE, bufferBytes, this.#object);
+    setOption(this.#fd, SO_BROADCAST, new Uint8Array(Int32Array.of(1).buffer), this.#object);
     const name = socketAddress(to, port);
     check(connect(this.#fd, name, name.length), 'connect', this.#object);
     this.#batch = new Batch(payloadSize);

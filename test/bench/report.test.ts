@@ -55,7 +55,7 @@ test('what limited a packet rate stands in the row of the rate only', (t) => {
   t.is(rows.find(({ metric }) => metric === 'loss')?.limits, undefined);
 });
 
-const NOTHING = { results: [], fib: [], daemon: null };
+const NOTHING = { results: [], fib: [], fdb: [], daemon: null };
 
 function stateOf(thresholds: readonly Threshold[], name: RegExp): string {
   const found = thresholds.filter((threshold) => name.test(threshold.name));
@@ -65,7 +65,8 @@ function stateOf(thresholds: readonly Threshold[], name: RegExp): string {
 
 test('a run that measured nothing judges nothing', (t) => {
   const thresholds = judge(NOTHING);
-  t.is(thresholds.length, 11);
+  t.is(thresholds.length, 23);
+  t.is(new Set(thresholds.map(({ name }) => name)).size, thresholds.length, 'names tell them apart');
   t.deepEqual([...new Set(thresholds.map(({ state }) => state))], ['not measured']);
 });
 
@@ -84,6 +85,25 @@ test('each ratio is held against its limit, which itself is still good', (t) => 
   t.is(stateOf(judged(10, 5, 1), /one core/), 'not measured');
 });
 
+test('each backend is held against what it has to keep up with, in the same run', (t) => {
+  const judged = (...throughputs: readonly (readonly [Sample['contender'], number])[]) =>
+    judge({ ...NOTHING, results: toRows(throughputs.map(([contender, value]) => tcp(1, contender, value))) });
+  const pairs: readonly (readonly [Sample['contender'], Sample['contender'], number])[] = [
+    ['weft-vxlan', 'weft-udp', 0.95],
+    ['kernel-to-weft', 'kernel-to-weft-off', 2.5],
+    ['weft-ipip', 'weft-udp-off', 2],
+    ['segment-storm', 'segment', 0.9],
+    ['segment-storm', 'storm-aside', 0.9],
+  ];
+  for (const [contender, base, limit] of pairs) {
+    const name = new RegExp(`1 stream, free, ${contender} over ${base}$`);
+    t.is(stateOf(judged([contender, limit * 8], [base, 8]), name), 'ok');
+    t.is(stateOf(judged([contender, limit * 8 - 0.01], [base, 8]), name), 'MISSED');
+    t.is(stateOf(judged([contender, 8]), name), 'not measured');
+  }
+  t.is(stateOf(judged(['weft-host-gw', 8], ['plain-routing', 8]), /one-core, weft-host-gw/), 'not measured');
+});
+
 test('a round trip, a lookup, a start and the memory must not exceed their limits', (t) => {
   const rtt = (contender: Sample['contender'], p50: number): Sample => ({
     round: 1,
@@ -99,17 +119,21 @@ test('a round trip, a lookup, a start and the memory must not exceed their limit
         { routes: 2, nanosecondsPerLookup: 2 },
         { routes: 10_000, nanosecondsPerLookup: many },
       ],
+      fdb: [
+        { entries: 2, nanosecondsPerLookup: 3 },
+        { entries: 10_000, nanosecondsPerLookup: many * 1.5 },
+      ],
       daemon: { readySeconds: [0.1, ready], residentBytes: [bytes, 1e6] },
     });
-  const names = [/RTT/, /FIB/, /ready/, /resident/];
+  const names = [/RTT/, /FIB/, /FDB/, /ready/, /resident/];
   const good = judged(0.1, 2.4, 1, 150e6);
   const bad = judged(0.101, 2.41, 1.01, 150.1e6);
   t.deepEqual(
     names.map((name) => stateOf(good, name)),
-    ['ok', 'ok', 'ok', 'ok'],
+    ['ok', 'ok', 'ok', 'ok', 'ok'],
   );
   t.deepEqual(
     names.map((name) => stateOf(bad, name)),
-    ['MISSED', 'MISSED', 'MISSED', 'MISSED'],
+    ['MISSED', 'MISSED', 'MISSED', 'MISSED', 'MISSED'],
   );
 });

@@ -36,6 +36,10 @@ function report(more: Partial<BenchReport> = {}): BenchReport {
   const parts = {
     results: toRows(SAMPLES),
     fib: [],
+    fdb: [
+      { entries: 2, nanosecondsPerLookup: 3 },
+      { entries: 10_000, nanosecondsPerLookup: 3.3 },
+    ],
     daemon: { readySeconds: [0.41, 0.39], residentBytes: [93e6, 92e6] },
   };
   return {
@@ -79,6 +83,7 @@ function report(more: Partial<BenchReport> = {}): BenchReport {
         { name: 'udp-gro', active: true, reason: 'in use' },
       ],
     },
+    storm: { framesPerSecond: 10_000, offered: 45_000, flooded: 1300, limited: 43_700 },
     fragments: { 'kernel-vxlan': 0, 'weft-udp': 3 },
     thresholds: judge(parts),
     failures: [],
@@ -123,6 +128,18 @@ test('an offload that fell back and fragments that were made can be seen', (t) =
   const text = formatReport(report());
   t.regex(text, /Path of weft-udp +in use udp-gro\n +udp-gso: the kernel refused it: EIO\n/);
   t.regex(text, /IP fragments made +kernel-vxlan 0, weft-udp 3\n/);
+});
+
+test('starts, memory, MAC lookups and the storm are told', (t) => {
+  const text = formatReport(report());
+  t.regex(text, /weftd ready after +0\.40 s \(0\.39–0\.41\), 2 starts\n/);
+  t.regex(text, /weftd resident +92\.0 MB to 93\.0 MB, by contender\n/);
+  t.regex(text, /FDB lookup, 10,000 leases +3\.30 ns\n/);
+  t.regex(
+    text,
+    /Storm +10,000 broadcasts of 64 bytes a second; of 45,000 offered the limiter dropped 43,700, 1,300 frames for many left\n/,
+  );
+  t.notRegex(formatReport(report({ storm: null })), /Storm/);
 });
 
 test('each threshold is printed with what was measured and whether it holds', (t) => {

@@ -1,7 +1,18 @@
 /** The report of `weft bench` for people. */
-import { CONTENDER_TEXT, type Contender } from '../../bench/bed.ts';
-import { type BenchReport, findRow, type Metric, type ResultRow, TESTS, type TestName } from '../../bench/report.ts';
+import { type Contender, contenderText } from '../../bench/contenders.ts';
+import { SMALL_PACKET_BYTES } from '../../bench/measure-udp.ts';
+import {
+  type BenchReport,
+  type DaemonFigures,
+  findRow,
+  type Metric,
+  type ResultRow,
+  type StormFigures,
+  TESTS,
+  type TestName,
+} from '../../bench/report.ts';
 import { SETTING_TEXT, SETTINGS } from '../../bench/setting.ts';
+import { summarize } from '../../bench/statistics.ts';
 import type { Threshold } from '../../bench/thresholds.ts';
 import { type Column, formatFields, formatTable } from '../table.ts';
 import { formatBytes, formatCount } from '../units.ts';
@@ -140,15 +151,33 @@ function formatNotes(report: BenchReport): string {
   for (const { routes, nanosecondsPerLookup } of report.fib) {
     fields.push([`FIB lookup, ${formatCount(routes)} routes`, `${nanosecondsPerLookup.toFixed(2)} ns`]);
   }
-  if (report.daemon !== null) {
-    fields.push(['weftd ready after', `${report.daemon.readySeconds.map((s) => s.toFixed(2)).join(' s, ')} s`]);
-    fields.push(['weftd resident', report.daemon.residentBytes.map(formatBytes).join(', ')]);
+  for (const { entries, nanosecondsPerLookup } of report.fdb) {
+    fields.push([`FDB lookup, ${formatCount(entries)} leases`, `${nanosecondsPerLookup.toFixed(2)} ns`]);
   }
+  if (report.daemon !== null) fields.push(...formatDaemons(report.daemon));
+  if (report.storm !== null) fields.push(['Storm', formatStorm(report.storm)]);
   const fragments = Object.entries(report.fragments).map(([contender, count]) => `${contender} ${count}`);
   fields.push(['IP fragments made', fragments.join(', ')]);
   const contenders = [...new Set(report.results.map(({ contender }) => contender))];
-  for (const contender of contenders) fields.push([contender, CONTENDER_TEXT[contender satisfies Contender]]);
+  for (const contender of contenders) fields.push([contender, contenderText(contender satisfies Contender)]);
   return formatFields(fields);
+}
+
+function formatDaemons({ readySeconds, residentBytes }: DaemonFigures): [string, string][] {
+  const ready = summarize(readySeconds);
+  const resident = summarize(residentBytes);
+  const seconds = `${ready.median.toFixed(2)} s (${ready.min.toFixed(2)}–${ready.max.toFixed(2)})`;
+  const fields: [string, string][] = [['weftd ready after', `${seconds}, ${readySeconds.length} starts`]];
+  if (residentBytes.length > 0)
+    fields.push(['weftd resident', `${formatBytes(resident.min)} to ${formatBytes(resident.max)}, by contender`]);
+  return fields;
+}
+
+function formatStorm({ framesPerSecond, offered, flooded, limited }: StormFigures): string {
+  return (
+    `${formatCount(framesPerSecond)} broadcasts of ${SMALL_PACKET_BYTES} bytes a second; of ${formatCount(offered)} offered ` +
+    `the limiter dropped ${formatCount(limited)}, ${formatCount(flooded)} frames for many left`
+  );
 }
 
 export function formatThresholds(thresholds: readonly Threshold[]): string {

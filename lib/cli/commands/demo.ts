@@ -1,8 +1,8 @@
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
-import { INNER_MTU } from '../../bench/beds.ts';
 import { CONGESTION_CONTROL } from '../../bench/iperf3.ts';
+import { INNER_MTU } from '../../bench/pod-link.ts';
 import { DEMO_BACKENDS, type DemoBackend, SHOWCASES } from '../../demo/backends.ts';
 import { tsharkDecoding } from '../../demo/checks.ts';
 import type { Claim } from '../../demo/claims.ts';

@@ -1,0 +1,92 @@
+/** How long a lookup of the packet kernels takes, by the size of the table: of a route, of a MAC address. */
+import { ipv4Prefix } from '../addr/prefix.ts';
+import type { SegmentPeer } from '../dataplane/segment.ts';
+import { TableWriter } from '../dataplane/tables.ts';
+import { OUT_FRAMES } from '../fastpath/abi.ts';
+import { createQueueMemory, loadPacketKernels, type PacketKernels } from '../fastpath/load.ts';
+import { socketAddress } from '../sys/udp-socket.ts';
+import { median } from './statistics.ts';
+
+export interface LookupTiming {
+  /** Routes, or MAC addresses. */
+  readonly entries: number;
+  /** Median over the repetitions. */
+  readonly nanosecondsPerLookup: number;
+}
+
+/** Looked up in one call. */
+const KEYS = 4096;
+/** Lookups per timed run: KEYS times this, about 2 ms. */
+const PASSES = 64;
+const RUNS = 25;
+const OVERLAY = 0x0a000000; // 10.0.0.0, one /24 a node
+const UNDERLAY = 0xc0000000;
+const UDP_PORT = 8285;
+const SEGMENT = 1;
+/** Locally administered; the rest of an address is mixed from its number, as random ones are. */
+const MAC_BASE = 0x02_00_00_00_00_00;
+
+/**
+ * Times lookups of random overlay addresses that have a route, one /24 and one peer each, in tables of the given sizes
+ * (1..16,000). All tables are timed in turn, RUNS times, so that a change in the machine's speed meets all. `random` gives
+ * numbers in [0, 1).
+ */
+export function timeFibLookups(sizes: readonly number[], random: () => number): LookupTiming[] {
+  return timeInTurn(sizes, (routes) => {
+    const { memory, kernels } = buildTables(routes, false);
+    const addresses = new Uint32Array(memory.buffer, OUT_FRAMES, KEYS);
+    for (let i = 0; i < KEYS; i++) addresses[i] = OVERLAY + Math.floor(random() * routes * 256);
+    for (const address of addresses)
+      if (kernels.lookup4(address) === 0) throw new RangeError(`no route for address ${address}`);
+    return () => kernels.lookupMany4(OUT_FRAMES, KEYS);
+  });
+}
+
+/** The same for VtepMACs of leases in the FDB of a VXLAN segment, one peer each. */
+export function timeFdbLookups(sizes: readonly number[], random: () => number): LookupTiming[] {
+  return timeInTurn(sizes, (leases) => {
+    const { memory, kernels } = buildTables(leases, true);
+    const macs = new BigUint64Array(memory.buffer, OUT_FRAMES, KEYS);
+    for (let i = 0; i < KEYS; i++) macs[i] = BigInt(macOf(Math.floor(random() * leases)));
+    for (const mac of macs) if (kernels.fdbLookup(mac) === 0) throw new RangeError(`no entry for MAC address ${mac}`);
+    return () => kernels.fdbLookupMany(OUT_FRAMES, KEYS);
+  });
+}
+
+/** `build` makes a table of that size and returns what looks up KEYS keys in it. */
+function timeInTurn(sizes: readonly number[], build: (entries: number) => () => unknown): LookupTiming[] {
+  const tables = sizes.map((entries) => ({ entries, lookUp: build(entries), samples: [] as number[] }));
+  for (const { lookUp } of tables) time(lookUp);
+  for (let i = 0; i < RUNS; i++) for (const { lookUp, samples } of tables) samples.push(time(lookUp));
+  return tables.map(({ entries, samples }) => ({ entries, nanosecondsPerLookup: median(samples) }));
+}
+
+/** Nanoseconds for each of KEYS * PASSES lookups. */
+function time(lookUp: () => unknown): number {
+  const start = process.hrtime.bigint();
+  for (let pass = 0; pass < PASSES; pass++) lookUp();
+  return Number(process.hrtime.bigint() - start) / (KEYS * PASSES);
+}
+
+function buildTables(size: number, vteps: boolean): { memory: WebAssembly.Memory; kernels: PacketKernels } {
+  const memory = createQueueMemory();
+  const kernels = loadPacketKernels(memory);
+  const peers: SegmentPeer[] = Array.from({ length: size }, (_, index) => ({
+    address: UNDERLAY + index + 1,
+    socketAddress: socketAddress(UNDERLAY + index + 1, UDP_PORT),
+    prefixes: [ipv4Prefix(OVERLAY + index * 256, 24)],
+    vtep: vteps ? { mac: macOf(index), tunnel4: OVERLAY + index * 256, tunnel6: undefined } : undefined,
+  }));
+  const noSockets = { first: 0, mask: 0 };
+  const writer = new TableWriter(memory, { 4: noSockets, 6: noSockets });
+  const rejected = writer.replace([{ segment: SEGMENT, peers }]);
+  if (rejected.length > 0) throw new RangeError(`${rejected.length} of ${size} entries found no room`);
+  kernels.useTables(1);
+  kernels.enterSegment(SEGMENT);
+  return { memory, kernels };
+}
+
+function macOf(index: number): number {
+  // An odd factor: 32 bits go to 32 bits, one to one.
+  return MAC_BASE + (Math.imul(index + 1, 0x9e37_79b1) >>> 0);
+}

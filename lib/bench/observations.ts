@@ -1,0 +1,78 @@
+/** What a run notices beside its measurements: whether a path was what it seemed to be. */
+import type { OffloadStatus } from '../dataplane/stats.ts';
+import { execInNetns } from '../lab/netns.ts';
+import type { Bed } from './bed.ts';
+import type { Contender } from './contenders.ts';
+import { ipCounter } from './cpu-time.ts';
+import type { StormCount } from './storm.ts';
+import type { DaemonRecord } from './weft-network.ts';
+
+export class Observations {
+  readonly #readySeconds: number[] = [];
+  readonly #offloads = new Map<Contender, Map<string, OffloadStatus>>();
+  readonly #residentBytes = new Map<Contender, number>();
+  readonly #fragments = new Map<Contender, number>();
+  #storm: StormCount | undefined;
+
+  /** Of each daemon's first start. */
+  get readySeconds(): readonly number[] {
+    return this.#readySeconds;
+  }
+
+  /** What the daemons of each contender said about their offloads after a load, each different answer once. */
+  get offloads(): Partial<Record<Contender, readonly OffloadStatus[]>> {
+    return Object.fromEntries([...this.#offloads].map(([contender, statuses]) => [contender, [...statuses.values()]]));
+  }
+
+  /** The most that a daemon of each contender had after a load. */
+  get residentBytes(): Partial<Record<Contender, number>> {
+    return Object.fromEntries(this.#residentBytes);
+  }
+
+  /** IpFragCreates on each contender's path while it was measured. */
+  get fragments(): Partial<Record<Contender, number>> {
+    return Object.fromEntries(this.#fragments);
+  }
+
+  /** Of all storms on the segment; null if there was none. */
+  get storm(): StormCount | null {
+    return this.#storm ?? null;
+  }
+
+  addStarts(seconds: readonly number[]): void {
+    this.#readySeconds.push(...seconds);
+  }
+
+  addDaemons(contender: Contender, records: readonly DaemonRecord[]): void {
+    const offloads = this.#offloads.get(contender) ?? new Map<string, OffloadStatus>();
+    this.#offloads.set(contender, offloads);
+    for (const { status, residentBytes } of records) {
+      for (const offload of status.offloads) offloads.set(JSON.stringify(offload), offload);
+      this.#residentBytes.set(contender, Math.max(residentBytes, this.#residentBytes.get(contender) ?? 0));
+    }
+  }
+
+  addStorm({ offered, flooded, limited }: StormCount): void {
+    const before = this.#storm ?? { offered: 0, flooded: 0, limited: 0 };
+    this.#storm = {
+      offered: before.offered + offered,
+      flooded: before.flooded + flooded,
+      limited: before.limited + limited,
+    };
+  }
+
+  async countingFragments<T>(bed: Bed, body: () => Promise<T>): Promise<T> {
+    const before = await fragments(bed);
+    try {
+      return await body();
+    } finally {
+      const made = (await fragments(bed)) - before;
+      this.#fragments.set(bed.contender, (this.#fragments.get(bed.contender) ?? 0) + made);
+    }
+  }
+}
+
+async function fragments({ namespaces }: Bed): Promise<number> {
+  const texts = await Promise.all(namespaces.map((netns) => execInNetns(netns, ['cat', '/proc/net/snmp'])));
+  return texts.reduce((sum, { stdout }) => sum + ipCounter(stdout, 'FragCreates'), 0);
+}
