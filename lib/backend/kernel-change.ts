@@ -1,5 +1,5 @@
 /** One change of the diff as a netlink request. */
-import type { RouteNetlink, RouteSpec } from '../sys/netlink/rtnetlink.ts';
+import { type RouteNetlink, RouteScope, type RouteSpec } from '../sys/netlink/rtnetlink.ts';
 import type { ActualRoute, KernelChange, WantedRoute } from './kernel-diff.ts';
 
 /** Throws NetlinkError: EEXIST where another route is in the way that was to be added to nothing. */
@@ -23,7 +23,8 @@ export function makeChange(netlink: RouteNetlink, change: KernelChange, protocol
 
 function specOf({ destination, interfaceIndex, gateway, onlink }: WantedRoute, protocol: number): RouteSpec {
   const via = gateway === undefined ? {} : { gateway, onlink };
-  return { destination, interfaceIndex, protocol, ...via };
+  // Also where no gateway is named, as flanneld leaves it.
+  return { destination, interfaceIndex, protocol, scope: RouteScope.universe, ...via };
 }
 
 /** Everything that tells the route from others to the same destination. Of a multipath route all next hops go. */

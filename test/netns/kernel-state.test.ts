@@ -330,6 +330,17 @@ test('a device that loses its only address and gets it back gets its routes back
   });
 });
 
+test('a route without a gateway is as flanneld leaves it for udp', async (t) => {
+  await withKernel(t, async ({ kernel }) => {
+    const route = { device: 'flannel.1', gateway: undefined, onlink: false };
+    await kernel.apply({ neighbors: [], routes: SCOPE.map((destination) => ({ ...route, destination })) });
+    t.deepEqual(show('10.244.0.0/16'), ['10.244.0.0/16 dev flannel.1 proto 137']);
+    t.deepEqual(show('fd00::/16'), ['fd00::/16 dev flannel.1 proto 137 metric 1024 pref medium']);
+    await kernel.reconcile();
+    t.is(kernel.repairs, 0);
+  });
+});
+
 test('two leases for one subnet: one is used, and stays so in whatever order they come', async (t) => {
   await withKernel(t, async ({ kernel, log }) => {
     const a = plain('10.244.2.0/24', '192.0.2.3');
