@@ -1,9 +1,9 @@
 import type { Ipv4 } from '../../lib/addr/ipv4.ts';
 import type { Prefix } from '../../lib/addr/prefix.ts';
 import { prefixContains } from '../../lib/addr/prefix.ts';
+import type { DropReason } from '../../lib/dataplane/drop.ts';
 import { type OuterDscp, outerTos } from '../../lib/wire/ecn.ts';
 import { finishIpv4Header } from './checksum.ts';
-import type { TwinDrop } from './drop.ts';
 import { afterTunnel, tosOf } from './ecn.ts';
 import { type IcmpErrorKind, type IcmpSources, icmpError } from './icmp-error.ts';
 import { type SlowRoute, slowLookup } from './lpm.ts';
@@ -40,14 +40,14 @@ export interface TwinOutbound {
   /** Errors written back to the device: plain IP packets. */
   readonly tunWrites: readonly Uint8Array[];
   /** One for each frame that did not leave, a super-packet counting once. */
-  readonly drops: readonly TwinDrop[];
+  readonly drops: readonly DropReason[];
 }
 
 export interface TwinInbound {
   /** What the device must receive, in order, one by one. */
   readonly packets: readonly Uint8Array[];
   /** One for each datagram that was not delivered. */
-  readonly drops: readonly TwinDrop[];
+  readonly drops: readonly DropReason[];
 }
 
 export interface Datagram {
@@ -68,7 +68,7 @@ const DATAGRAM_MAX = 65507;
 export function twinOutbound(config: TwinConfig, frames: readonly Uint8Array[]): TwinOutbound {
   const datagrams: { peer: number; bytes: Uint8Array; tos: number }[] = [];
   const tunWrites: Uint8Array[] = [];
-  const drops: TwinDrop[] = [];
+  const drops: DropReason[] = [];
   const routes = routesOf(config);
   for (const frame of frames) {
     const verdict = outboundVerdict(config, routes, frame);
@@ -84,7 +84,7 @@ export function twinOutbound(config: TwinConfig, frames: readonly Uint8Array[]):
 }
 
 type OutboundVerdict =
-  | { readonly drop: TwinDrop; readonly about?: { readonly kind: IcmpErrorKind; readonly packet: Uint8Array } }
+  | { readonly drop: DropReason; readonly about?: { readonly kind: IcmpErrorKind; readonly packet: Uint8Array } }
   | { readonly peer: number; readonly packets: readonly Uint8Array[]; readonly tos: number };
 
 function outboundVerdict(config: TwinConfig, routes: readonly SlowRoute[], frame: Uint8Array): OutboundVerdict {
@@ -109,7 +109,7 @@ function outboundVerdict(config: TwinConfig, routes: readonly SlowRoute[], frame
  */
 export function twinInbound(config: TwinConfig, datagrams: readonly Datagram[]): TwinInbound {
   const packets: Uint8Array[] = [];
-  const drops: TwinDrop[] = [];
+  const drops: DropReason[] = [];
   for (const datagram of datagrams) {
     const verdict = inboundVerdict(config, datagram);
     if (typeof verdict === 'string') drops.push(verdict);
@@ -118,7 +118,7 @@ export function twinInbound(config: TwinConfig, datagrams: readonly Datagram[]):
   return { packets, drops };
 }
 
-function inboundVerdict(config: TwinConfig, datagram: Datagram): Uint8Array | TwinDrop {
+function inboundVerdict(config: TwinConfig, datagram: Datagram): Uint8Array | DropReason {
   const peer = config.peers.findIndex(({ publicIp }) => publicIp === datagram.outerSource);
   if (config.sourceCheck && peer < 0) return 'unknown-peer';
   const packet = checkPacket(datagram.bytes);

@@ -1,6 +1,7 @@
 // The twin itself against the kernel's VXLAN device under flanneld (test/vectors/README.md), and rule by rule.
 import test from 'ava';
 import { parsePrefix } from '../../lib/addr/prefix.ts';
+import type { DropReason } from '../../lib/dataplane/drop.ts';
 import type { KnownNeighbor } from '../../lib/dataplane/neighbors.ts';
 import { ethernetDestination, ethernetSource } from '../../lib/wire/ethernet.ts';
 import { printFrame } from '../../lib/wire/print.ts';
@@ -8,7 +9,6 @@ import { readVector } from '../capture/vectors.ts';
 import { concat, hex, toHex, viewOf } from '../wire/bytes.ts';
 import { finishTransport } from './checksum.ts';
 import { Dice } from './dice.ts';
-import type { TwinDrop } from './drop.ts';
 import { withTos } from './ecn.ts';
 import { BROADCAST, buildArp, buildFrame } from './random-ethernet.ts';
 import { buildTcp, buildUdp, type IpFields, NO_EXTENSIONS } from './random-packets.ts';
@@ -241,7 +241,7 @@ for (const [name, frame, routed, bridged] of ANY)
       const before = frame.slice();
       const { datagrams, tapWrites, drops } = twinVxlanOutbound(CONFIG, segment, stateOf(), [frame]);
       const peers = datagrams.map(({ peer }) => peer);
-      t.is(drops[0] ?? (peers.length > 1 ? 'flood' : `peer ${peers[0]}`), verdict as TwinDrop);
+      t.is(drops[0] ?? (peers.length > 1 ? 'flood' : `peer ${peers[0]}`), verdict as DropReason);
       t.deepEqual(peers, verdict === 'flood' ? [0, 1] : verdict.startsWith('peer') ? [Number(verdict.slice(5))] : []);
       t.is(tapWrites.length, 0);
       const wanted = concat(hex(`08000000 00000${segment.vni}00`), frame.subarray(10));
@@ -280,7 +280,7 @@ test('outbound: without peers a flood goes nowhere, and the limiter is not asked
   const lonely = { ...BRIDGED, peers: [] };
   const state = stateOf({ mayFlood: () => t.fail() });
   const frames = [BROADCAST, POD].map((destination) => plain(buildFrame({ ...TO_PEER, destination }, 0x0800, udp(V4))));
-  t.deepEqual(twinVxlanOutbound(CONFIG, lonely, state, frames).drops, ['multicast', 'no-fdb-entry']);
+  t.deepEqual(twinVxlanOutbound(CONFIG, lonely, state, frames).drops, ['no-fdb-entry', 'no-fdb-entry']);
 });
 
 for (const tags of [[], [5], [5, 6]])
@@ -370,7 +370,7 @@ const withBytes = (...changes: (readonly [at: number, byte: number])[]): VxlanDa
   return { ...good, bytes };
 };
 
-const INBOUND: readonly (readonly [name: string, datagram: VxlanDatagram, verdict: TwinDrop | 'delivered'])[] = [
+const INBOUND: readonly (readonly [name: string, datagram: VxlanDatagram, verdict: DropReason | 'delivered'])[] = [
   ['an IPv4 packet of a peer', good, 'delivered'],
   ['an IPv6 packet of a peer', arrives(buildFrame(TO_US, 0x86dd, udp(IN6))), 'delivered'],
   ['with TTL 0: that is for the routers', arrives(buildFrame(TO_US, 0x0800, udp({ ...IN4, ttl: 0 }))), 'delivered'],

@@ -8,7 +8,7 @@
  *   asks for work is 'bad-offload-header'.
  * - Frames from a group address or from 00:00:00:00:00:00 are nobody's: both would end up in the FDB, where they mean something
  *   else. Linux's VXLAN device drops both.
- * - Flooding in a segment without peers sends nothing: the frame is dropped for the reason it would have without learning.
+ * - Flooding in a segment without peers sends nothing: 'no-fdb-entry'.
  * - A segment that does not learn joins routers, so it takes only untagged IP, as they send it.
  * - A lease's VtepMAC is never learned, and with the source check on no other peer may use it.
  * - Without the source check, an outer address that is no peer's teaches nothing: there is no peer to send answers to.
@@ -17,9 +17,9 @@ import type { Ipv4 } from '../../lib/addr/ipv4.ts';
 import type { Ipv6 } from '../../lib/addr/ipv6.ts';
 import type { Mac } from '../../lib/addr/mac.ts';
 import { type Prefix, prefixContains } from '../../lib/addr/prefix.ts';
+import type { DropReason } from '../../lib/dataplane/drop.ts';
 import { answer, type NeighborLookup } from '../../lib/dataplane/neighbors.ts';
 import { type OuterDscp, outerTos } from '../../lib/wire/ecn.ts';
-import type { TwinDrop } from './drop.ts';
 import { afterTunnel, tosOf } from './ecn.ts';
 import { type Frame, isGroupMac, isHostMac, packetIn, readFrame } from './ethernet.ts';
 import { slowLookup } from './lpm.ts';
@@ -72,7 +72,7 @@ export interface TwinVxlanOutbound {
   /** Answers to ARP and neighbour discovery: plain frames. */
   readonly tapWrites: readonly Uint8Array[];
   /** One for each frame that did not leave, a super-packet counting once, and a flooded frame too. */
-  readonly drops: readonly TwinDrop[];
+  readonly drops: readonly DropReason[];
 }
 
 const VXLAN_HEADER = 8;
@@ -89,7 +89,7 @@ export function twinVxlanOutbound(
 ): TwinVxlanOutbound {
   const datagrams: { peer: number; bytes: Uint8Array; tos: number }[] = [];
   const tapWrites: Uint8Array[] = [];
-  const drops: TwinDrop[] = [];
+  const drops: DropReason[] = [];
   for (const frame of frames) {
     const verdict = outboundVerdict(config, segment, state, frame);
     if (typeof verdict === 'string') drops.push(verdict);
@@ -109,7 +109,7 @@ function outboundVerdict(
   segment: TwinSegment,
   state: TwinVxlanState,
   read: Uint8Array,
-): TwinDrop | Uint8Array | Sent {
+): DropReason | Uint8Array | Sent {
   if (read.length < VNET_HEADER + ETHERNET_HEADER) return 'truncated';
   const bytes = read.slice(VNET_HEADER);
   const frame = readFrame(bytes);
@@ -131,7 +131,7 @@ function outboundPeers(
   state: TwinVxlanState,
   bytes: Uint8Array,
   { destination }: Frame,
-): readonly number[] | Uint8Array | TwinDrop {
+): readonly number[] | Uint8Array | DropReason {
   if (!isGroupMac(destination)) {
     const peer = state.fdb.lookup(segment, destination, state.now);
     return peer === undefined ? floodOr('no-fdb-entry', segment, state) : [peer];
@@ -143,11 +143,12 @@ function outboundPeers(
 }
 
 function floodOr(
-  reason: TwinDrop,
+  reason: DropReason,
   { learning, peers }: TwinSegment,
   state: TwinVxlanState,
-): readonly number[] | TwinDrop {
-  if (!learning || peers.length === 0) return reason;
+): readonly number[] | DropReason {
+  if (!learning) return reason;
+  if (peers.length === 0) return 'no-fdb-entry';
   return state.mayFlood() ? peers.map((_, peer) => peer) : 'storm-limited';
 }
 
@@ -190,7 +191,7 @@ export interface TwinVxlanInbound {
   /** What the TAPs must receive, in order, one by one; `segment` is a place in the configuration's list. */
   readonly frames: readonly { readonly segment: number; readonly bytes: Uint8Array }[];
   /** One for each datagram that was not delivered. */
-  readonly drops: readonly TwinDrop[];
+  readonly drops: readonly DropReason[];
 }
 
 /** From datagrams to frames for the TAPs. What a frame teaches is learned even if congestion then drops it. */
@@ -200,7 +201,7 @@ export function twinVxlanInbound(
   datagrams: readonly VxlanDatagram[],
 ): TwinVxlanInbound {
   const frames: { segment: number; bytes: Uint8Array }[] = [];
-  const drops: TwinDrop[] = [];
+  const drops: DropReason[] = [];
   for (const datagram of datagrams) {
     const verdict = inboundVerdict(config, state, datagram);
     if (typeof verdict === 'string') drops.push(verdict);
@@ -213,7 +214,7 @@ function inboundVerdict(
   config: TwinVxlanConfig,
   state: TwinVxlanState,
   datagram: VxlanDatagram,
-): { segment: number; bytes: Uint8Array } | TwinDrop {
+): { segment: number; bytes: Uint8Array } | DropReason {
   const { bytes } = datagram;
   if (bytes.length < VXLAN_HEADER + ETHERNET_HEADER) return 'truncated';
   if ((bytes[0]! & 0x08) === 0) return 'bad-vxlan-header';
@@ -242,7 +243,7 @@ function routedFault(
   { outerSource }: VxlanDatagram,
   inner: Uint8Array,
   frame: Frame,
-): TwinDrop | undefined {
+): DropReason | undefined {
   const sender = state.fdb.leased(segment, frame.source);
   if (config.sourceCheck) {
     if (peerAt(segment, outerSource) === undefined) return 'unknown-peer';
@@ -267,7 +268,7 @@ function bridgedFault(
   { outerSource }: VxlanDatagram,
   _inner: Uint8Array,
   frame: Frame,
-): TwinDrop | undefined {
+): DropReason | undefined {
   const sender = peerAt(segment, outerSource);
   const holder = state.fdb.leased(segment, frame.source);
   if (config.sourceCheck) {
