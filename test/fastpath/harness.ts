@@ -206,18 +206,28 @@ export class Harness {
     const before = this.#drops();
     let at = OUT_FRAMES + HEADROOM;
     for (const frame of frames) {
-      if (at + frame.length + 64 > OUT_FRAMES + OUT_FRAMES_SIZE || this.kernels.segmentSpaceUsed() > 400_000) {
+      if (at + frame.length + 64 > OUT_FRAMES + OUT_FRAMES_SIZE || this.#isFull()) {
         this.#flush(result);
         at = OUT_FRAMES + HEADROOM;
       }
       this.bytes.set(frame, at);
       const verdict = this.kernels.outboundFrame(SEGMENT, at, frame.length);
-      if (verdict !== 0) this.#floodOrDrop(at, frame.length, options);
+      if (verdict !== 0) {
+        // Copies need room for themselves.
+        this.#flush(result);
+        this.#floodOrDrop(at, frame.length, options);
+      }
       at = (at + frame.length + HEADROOM + 63) & ~63;
     }
     this.#flush(result);
     result.drops.push(...this.#newDrops(before));
     return result;
+  }
+
+  /** As lib/dataplane/outbound.ts ends a turn. */
+  #isFull(): boolean {
+    const { kernels } = this;
+    return kernels.segmentSpaceUsed() > 400_000 || kernels.trainsStaged() >= 512 || kernels.piecesFree() < 2048;
   }
 
   /** As lib/dataplane/flood.ts without limiter and neighbours. */

@@ -1,6 +1,7 @@
 /** The packet kernels against their slow twins (test/golden/) on seeded random traffic, realistic and hostile. */
 import test from 'ava';
 import { formatPrefix } from '../../lib/addr/prefix.ts';
+import { ENCAPSULATION_IP_IN_UDP, ENCAPSULATION_IPIP } from '../../lib/fastpath/abi.ts';
 import { Dice } from '../golden/dice.ts';
 import { type Datagram, type TwinConfig, twinInbound, twinOutbound } from '../golden/engine.ts';
 import { randomDatagrams } from '../golden/random-datagrams.ts';
@@ -20,6 +21,8 @@ function harnessFor(config: TwinConfig, change: Partial<HarnessOptions> = {}): H
     tunnel4: config.icmpSources.ipv4,
     ...(config.icmpSources.ipv6 === undefined ? {} : { tunnel6: config.icmpSources.ipv6 }),
     sourceCheck: config.sourceCheck,
+    dscp: config.dscp === 'inherit' ? undefined : (config.dscp ?? 0),
+    encapsulation: (config.isHop ?? true) ? ENCAPSULATION_IP_IN_UDP : ENCAPSULATION_IPIP,
     ...change,
   });
 }
@@ -29,18 +32,18 @@ const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 /** A super-packet counts once a segment with us and once a frame with the twin: compare which reasons occur, in order. */
 const reasons = (drops: readonly string[]): string[] => [...new Set(drops)].sort();
 
-test('outbound: the same datagrams to the same peers, the same ICMP errors, the same drop reasons', (t) => {
+test('outbound: the same datagrams with the same outer TOS to the same peers, the same ICMP errors, the same drop reasons', (t) => {
   for (let round = 0; round < ROUNDS; round++) {
     const dice = new Dice();
-    const config = randomNetwork(dice);
+    const config = { ...randomNetwork(dice), dscp: dice.pick([0, 46, 'inherit'] as const), isHop: !dice.oneIn(3) };
     const frames = randomFrames(dice, config, 40, dice.pick([3000, 20_000, 65_000]));
     const expected = twinOutbound(config, frames);
     const harness = harnessFor(config, { maxSegments: dice.pick([1, 2, 64, 128]) });
     const actual = harness.outbound(frames);
     // Order is kept for each peer, not between peers.
     for (const [index, peer] of config.peers.entries()) {
-      const ours = actual.datagrams.filter((d) => d.publicIp === peer.publicIp).map((d) => hex(d.bytes));
-      const theirs = expected.datagrams.filter((d) => d.peer === index).map((d) => hex(d.bytes));
+      const ours = actual.datagrams.filter((d) => d.publicIp === peer.publicIp).map((d) => `${d.tos} ${hex(d.bytes)}`);
+      const theirs = expected.datagrams.filter((d) => d.peer === index).map((d) => `${d.tos} ${hex(d.bytes)}`);
       t.deepEqual(ours, theirs, `peer ${index}, seed ${dice.seed}`);
     }
     t.is(actual.datagrams.length, expected.datagrams.length, `seed ${dice.seed}`);
@@ -64,17 +67,18 @@ test('outbound: trains obey the limits of UDP_SEGMENT', (t) => {
   }
 });
 
-/** Packs datagrams as the kernel's UDP_GRO does: runs of one source and one size, a shorter one ends the run. */
+/** Packs datagrams as the kernel's UDP_GRO does: runs of one source, one TOS and one size, a shorter one ends the run. */
 function asTrains(dice: Dice, datagrams: readonly Datagram[]): ReceivedMessage[] {
   const messages: ReceivedMessage[] = [];
   for (let i = 0; i < datagrams.length; ) {
-    const { outerSource, bytes } = datagrams[i]!;
+    const { outerSource, outerTos = 0, bytes } = datagrams[i]!;
     const run = [bytes];
     const most = dice.pick([1, 4, 64]);
     for (i++; i < datagrams.length && run.length < most; i++) {
       const next = datagrams[i]!;
       const total = run.reduce((sum, one) => sum + one.length, 0) + next.bytes.length;
-      if (next.outerSource !== outerSource || next.bytes.length > bytes.length || next.bytes.length === 0) break;
+      if (next.outerSource !== outerSource || (next.outerTos ?? 0) !== outerTos) break;
+      if (next.bytes.length > bytes.length || next.bytes.length === 0) break;
       if (total > 65_507 || bytes.length === 0) break;
       run.push(next.bytes);
       if (next.bytes.length < bytes.length) {
@@ -84,7 +88,9 @@ function asTrains(dice: Dice, datagrams: readonly Datagram[]): ReceivedMessage[]
     }
     const joined = Uint8Array.from(Buffer.concat(run));
     messages.push(
-      run.length === 1 ? { outerSource, bytes } : { outerSource, bytes: joined, segmentSize: bytes.length },
+      run.length === 1
+        ? { outerSource, outerTos, bytes }
+        : { outerSource, outerTos, bytes: joined, segmentSize: bytes.length },
     );
   }
   return messages;
@@ -101,7 +107,7 @@ test('inbound: what the device gets stands for the same packets, in order within
   for (let round = 0; round < ROUNDS; round++) {
     const dice = new Dice();
     const config = { ...randomNetwork(dice), sourceCheck: !dice.oneIn(5) };
-    const datagrams = randomDatagrams(dice, config, 300);
+    const datagrams = randomDatagrams(dice, config, 300, dice.oneIn(2));
     const expected = twinInbound(config, datagrams);
     const actual = harnessFor(config).inbound(asTrains(dice, datagrams), dice.between(1, 32));
     const packets = actual.writes.flatMap(({ vnet, packet }) => resegment(Uint8Array.from([...vnet, ...packet])));
@@ -120,13 +126,32 @@ test('inbound: what the device gets stands for the same packets, in order within
 test('inbound, joining switched off: byte for byte what the twin says', (t) => {
   const dice = new Dice();
   const config = randomNetwork(dice);
-  const datagrams = randomDatagrams(dice, config, 500);
+  const datagrams = randomDatagrams(dice, config, 500, true);
   const actual = harnessFor(config, { tunGro: false, tunUso: false }).inbound(asTrains(dice, datagrams));
   t.deepEqual(
     actual.writes.map(({ packet }) => hex(packet)),
     twinInbound(config, datagrams).packets.map(hex),
     `seed ${dice.seed}`,
   );
+});
+
+test('inbound, IP in IP: byte for byte what the twin says, whatever the options of the outer header', (t) => {
+  const dice = new Dice();
+  const config = { ...randomNetwork(dice), isHop: false };
+  const datagrams = randomDatagrams(dice, config, 500, true);
+  // A raw socket gets the outer header too.
+  const messages = datagrams.map(({ outerSource, outerTos = 0, bytes }) => {
+    const words = dice.between(5, 15);
+    return { outerSource, bytes: Uint8Array.of(0x40 + words, outerTos, ...dice.bytes(words * 4 - 2), ...bytes) };
+  });
+  const actual = harnessFor(config, { tunGro: false, tunUso: false }).inbound(messages);
+  const expected = twinInbound(config, datagrams);
+  t.deepEqual(
+    actual.writes.map(({ packet }) => hex(packet)),
+    expected.packets.map(hex),
+    `seed ${dice.seed}`,
+  );
+  t.deepEqual([...actual.drops].sort(), [...expected.drops].sort(), `seed ${dice.seed}`);
 });
 
 test('every truncation of a good datagram and of a good frame gets a verdict and is counted once', (t) => {

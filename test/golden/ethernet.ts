@@ -1,5 +1,5 @@
 import { get16 } from './octets.ts';
-import { checkPacket, family, type PacketFault } from './packet.ts';
+import { checkPacket, type PacketFault } from './packet.ts';
 
 const HEADER = 14;
 const IPV4 = 0x0800;
@@ -47,7 +47,7 @@ export function isHostMac(mac: number): boolean {
 export function packetIn(bytes: Uint8Array): Uint8Array | PacketFault {
   const { type, payload } = readFrame(bytes);
   if (type !== IPV4 && type !== IPV6) return 'not-ip';
-  const packet = checkPacket(bytes.slice(payload));
-  if (typeof packet === 'string') return packet;
-  return family(packet) === (type === IPV4 ? 4 : 6) ? packet : 'not-ip';
+  const packet = bytes.slice(payload);
+  if (packet.length > 0 && packet[0]! >> 4 !== (type === IPV4 ? 4 : 6)) return 'not-ip';
+  return checkPacket(packet);
 }

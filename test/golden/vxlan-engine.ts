@@ -7,7 +7,7 @@
  * - Offload headers can be honoured for sound IPv4 and IPv6 packets behind at most two tags only; on any other frame a header that
  *   asks for work is 'bad-offload-header'.
  * - Frames from a group address or from 00:00:00:00:00:00 are nobody's: both would end up in the FDB, where they mean something
- *   else. Linux's VXLAN device drops both.
+ *   else. Linux's VXLAN device drops both when it learns.
  * - Flooding in a segment without peers sends nothing: 'no-fdb-entry'.
  * - A segment that does not learn joins routers, so it takes only untagged IP, as they send it.
  * - A lease's VtepMAC is never learned, and with the source check on no other peer may use it.

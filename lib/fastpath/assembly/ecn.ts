@@ -2,6 +2,7 @@
 // Twin: lib/wire/ecn.ts.
 import { get16, put16 } from './bytes';
 import { IPV4_CHECKSUM, IPV4_TOS } from './layout';
+import { putChecksum } from './packet';
 
 const ECN: u32 = 3;
 const NOT_ECT: u32 = 0;
@@ -27,9 +28,7 @@ function applyEcn(ip: usize, outer: u32): bool {
   if (v4) {
     store<u8>(ip, load<u8>(ip, IPV4_TOS) ^ <u8>(inner ^ outer), IPV4_TOS);
     // RFC 1624: the checksum falls by what the word rose.
-    let sum = get16(ip + IPV4_CHECKSUM) + inner + (0xffff - outer);
-    sum = (sum & 0xffff) + (sum >> 16);
-    put16(ip + IPV4_CHECKSUM, (sum & 0xffff) + (sum >> 16));
+    putChecksum(ip, get16(ip + IPV4_CHECKSUM) + inner + (0xffff - outer));
   } else {
     put16(ip, get16(ip) ^ ((inner ^ outer) << 4));
   }

@@ -45,6 +45,13 @@ export function isGroup(at: usize): bool {
   return (load<u8>(at) & 1) != 0;
 }
 
+/** Neither a group's address nor 0, which no host has. */
+// @ts-ignore: decorator
+@inline
+export function isHost(at: usize): bool {
+  return !isGroup(at) && (load<u32>(at) | load<u16>(at, 4)) != 0;
+}
+
 /** Does an IP packet begin with the version its type says? */
 // @ts-ignore: decorator
 @inline

@@ -26,7 +26,7 @@ import { get32 } from './bytes';
 import { deliver } from './coalesce';
 import { addAt, count, drop, enterSegment, peerAt, segment } from './count';
 import { decapEcn } from './ecn';
-import { isGroup, isIp, isNeighborMessage, l2Length, parseEthernet, versionFits } from './ethernet';
+import { isHost, isIp, isNeighborMessage, l2Length, parseEthernet, versionFits } from './ethernet';
 import { leasedPeer, learn, macAt } from './fdb';
 import { isForUs, peerOfSource } from './inbound';
 import { snoop } from './items';
@@ -57,7 +57,7 @@ export function datagramToTap(at: usize, size: u32, name: usize, tos: u32): void
   const frame = at + VXLAN_HEADER;
   size -= VXLAN_HEADER;
   const source = macAt(frame + ETHERNET_SOURCE);
-  if (isGroup(frame + ETHERNET_SOURCE) || source == load<u64>(segment, SEGMENT_MAC)) return drop(DROP_BAD_SOURCE_MAC, 1);
+  if (!isHost(frame + ETHERNET_SOURCE) || source == load<u64>(segment, SEGMENT_MAC)) return drop(DROP_BAD_SOURCE_MAC, 1);
   parseEthernet(frame, size);
   if (load<u32>(segment, SEGMENT_LEARNING)) return bridged(frame, size, source, name, tos);
   routed(frame, size, source, name, tos);
@@ -96,7 +96,8 @@ function routed(frame: usize, size: u32, source: u64, name: usize, tos: u32): vo
   }
   if (macAt(frame + ETHERNET_DESTINATION) != load<u64>(segment, SEGMENT_MAC)) return drop(DROP_FOREIGN_DESTINATION, 1);
   const ip = frame + l2Length;
-  if (!isIp() || size <= l2Length || !versionFits(ip)) return drop(DROP_NOT_IP, 1);
+  // Routers send no tags. An empty packet is checkPacket's to refuse.
+  if (l2Length != ETHERNET_HEADER || !isIp() || (size > l2Length && !versionFits(ip))) return drop(DROP_NOT_IP, 1);
   const total = checkPacket(ip, size - l2Length);
   if (total < 0) return drop(<u32>(-1 - total), 1);
   if (load<u32>(CONFIG_SOURCE_CHECK) && peerOfSource(ip) != peer) return drop(DROP_SPOOFED_SOURCE, 1);

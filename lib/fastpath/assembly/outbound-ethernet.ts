@@ -16,7 +16,7 @@ import {
 } from '../abi';
 import { put32 } from './bytes';
 import { count, drop, enterSegment, segment } from './count';
-import { isGroup, isIp, isNeighborMessage, l2Length, parseEthernet, versionFits } from './ethernet';
+import { isGroup, isHost, isIp, isNeighborMessage, l2Length, parseEthernet, versionFits } from './ethernet';
 import { fdbLookup, floodCount, macAt } from './fdb';
 import { flowOfFrame, flowOfPacket, outerTosOf, outerTosOfFrame } from './flow';
 import { ETHERNET_DESTINATION, ETHERNET_HEADER, ETHERNET_SOURCE, VXLAN_FLAG_VNI, VXLAN_FLAGS, VXLAN_HEADER, VXLAN_VNI } from './layout';
@@ -35,7 +35,7 @@ export function frameToVxlan(frame: usize, vnet: u32, size: u32): u32 {
   const ethernet = frame + vnet;
   size -= vnet;
   if (size < <u32>ETHERNET_HEADER) return dropped(DROP_TRUNCATED);
-  if (isGroup(ethernet + ETHERNET_SOURCE)) return dropped(DROP_BAD_SOURCE_MAC);
+  if (!isHost(ethernet + ETHERNET_SOURCE)) return dropped(DROP_BAD_SOURCE_MAC);
   const learning = load<u32>(segment, SEGMENT_LEARNING) != 0;
   if (isGroup(ethernet + ETHERNET_DESTINATION)) {
     parseEthernet(ethernet, size);

@@ -59,11 +59,19 @@ function checkIpv6(ip: usize, size: u32): i32 {
 export function decrementTtl(ip: usize): void {
   if (load<u8>(ip) >> 4 == 4) {
     store<u8>(ip, load<u8>(ip, IPV4_TTL) - 1, IPV4_TTL);
-    const sum = get16(ip + IPV4_CHECKSUM) + 0x100;
-    put16(ip + IPV4_CHECKSUM, (sum & 0xffff) + (sum >> 16));
+    putChecksum(ip, get16(ip + IPV4_CHECKSUM) + 0x100);
   } else {
     store<u8>(ip, load<u8>(ip, IPV6_HOP_LIMIT) - 1, IPV6_HOP_LIMIT);
   }
+}
+
+/** Stores IPv4's checksum from a sum of up to 17 bits. Of ones' complement's two zeros it writes 0, as whoever sums the whole header does. */
+// @ts-ignore: decorator
+@inline
+export function putChecksum(ip: usize, sum: u32): void {
+  let folded = (sum & 0xffff) + (sum >> 16);
+  folded = (folded & 0xffff) + (folded >> 16);
+  put16(ip + IPV4_CHECKSUM, folded == 0xffff ? 0 : folded);
 }
 
 // @ts-ignore: decorator
