@@ -124,6 +124,8 @@ class Loop {
   readonly #budget: IcmpBudget;
   readonly #moderation: Moderation;
   readonly #sleep = new BlockingSleep();
+  /** Segments whose devices are in POLL_FDS. */
+  #polled: readonly number[] = [];
   #neighborsSent = 0;
   #sweptMs: number;
 
@@ -166,7 +168,8 @@ class Loop {
       words[fds + n * 2 + 1] = POLLOUT;
       n++;
     } else {
-      for (const segment of this.#devices.segments) {
+      this.#polled = this.#devices.segments;
+      for (const segment of this.#polled) {
         words[fds + n * 2] = deviceOf(words, segment);
         words[fds + n * 2 + 1] = POLLIN;
         n++;
@@ -197,7 +200,7 @@ class Loop {
   }
 
   #work(): void {
-    const { base, receive, pending } = this.#queue;
+    const { base, receive, pending, words } = this.#queue;
     this.#tick(performance.now());
     if (this.#events(0) !== 0) read(this.#start.eventFd, base + EVENT_VALUE, 8);
     const first = 1 + receive.length;
@@ -207,9 +210,16 @@ class Loop {
     }
     if (this.#queue.flood !== undefined) continueFlood(this.#queue);
     if (pending !== undefined) return;
-    // A device that is lost on the way leaves the list for the next turn, not this one.
-    const { segments } = this.#devices;
-    for (let i = 0; i < segments.length; i++) this.#readDevice(segments[i]!, this.#events(first + i));
+    // The list is the one that was polled: of a device that came or went since, poll has said nothing.
+    const segments = this.#polled;
+    for (let i = 0; i < segments.length; i++) {
+      const segment = segments[i]!;
+      if (this.#descriptor(first + i) === deviceOf(words, segment)) this.#readDevice(segment, this.#events(first + i));
+    }
+  }
+
+  #descriptor(entry: number): number {
+    return this.#queue.words[POLL_FDS / 4 + entry * 2]!;
   }
 
   /** What poll said of an entry of POLL_FDS. */
