@@ -1,4 +1,5 @@
 /** Finds out which offloads this kernel takes, honours the user's switches, and remembers why each is on or off. */
+import type { Mac } from '../addr/mac.ts';
 import type { OffloadName, OffloadStatus } from '../dataplane/stats.ts';
 import { errnoName } from '../sys/errno.ts';
 import {
@@ -29,17 +30,20 @@ const FLAGS: Readonly<Record<OffloadName, keyof OffloadSwitches>> = {
 /** What each offload does, for status and documentation. */
 export const OFFLOAD_NAMES = Object.keys(FLAGS) as readonly OffloadName[];
 
+/** Of one engine: its sockets and all devices on it. */
 export class Offloads {
   readonly #switches: OffloadSwitches;
   readonly #release: KernelRelease;
   readonly #status = new Map<OffloadName, OffloadStatus>();
+  /** Refused in operation: not asked for again, whatever devices come. */
+  readonly #refused = new Map<OffloadName, string>();
 
   /** `release` is uname's, for example "6.18.44-generic". */
   constructor(switches: OffloadSwitches, release: string) {
     this.#switches = switches;
     this.#release = parseRelease(release);
     for (const name of OFFLOAD_NAMES) {
-      const off = this.#switchedOff(name);
+      const off = this.#whyOff(name);
       this.#set(name, off === undefined, off ?? 'not probed yet');
     }
   }
@@ -63,6 +67,7 @@ export class Offloads {
 
   /** Something was refused in operation; the data plane has already gone on another way. */
   refuse(name: OffloadName, reason: string): void {
+    this.#refused.set(name, reason);
     this.#set(name, false, reason);
   }
 
@@ -83,14 +88,14 @@ export class Offloads {
     if (tso !== 0) this.#set('tun-tso', true, 'in use: TCP super-packets are read from the device');
   }
 
-  /** Writes a joined packet of each kind that is wanted to the TUN, which must be up. */
-  probeTun(fd: number): void {
+  /** Writes a joined packet of each kind that is wanted to the TUN or TAP, which must be up. `mac`: of the TAP. */
+  probeTun(fd: number, mac: Mac | undefined): void {
     if (this.isActive('tun-gro')) {
-      const error = probeSuperPacket(fd, 'tcp');
+      const error = probeSuperPacket(fd, 'tcp', mac);
       this.#probed('tun-gro', error, 'in use: TCP segments are joined before they are written to the device');
     }
     if (this.isActive('tun-uso')) {
-      const error = probeSuperPacket(fd, 'udp');
+      const error = probeSuperPacket(fd, 'udp', mac);
       this.#probed('tun-uso', error, 'in use: UDP super-packets are read from and written to the device');
     }
   }
@@ -100,17 +105,23 @@ export class Offloads {
     else this.#set(name, false, `the device refused a joined packet at start: ${errnoName(error)}`);
   }
 
-  negotiateSocket(fd: number): void {
+  /** Agrees with all sockets to send from, and switches reception in trains on at those to receive at. */
+  negotiateSockets(receive: readonly number[], send: readonly number[]): void {
     if (this.isActive('udp-gso')) {
-      if (!hasUdpSegment(fd)) this.#set('udp-gso', false, 'the kernel has no UDP_SEGMENT (Linux 4.18)');
+      if (!send.every(hasUdpSegment)) this.#set('udp-gso', false, 'the kernel has no UDP_SEGMENT (Linux 4.18)');
       else if (manglesEqualSegments(this.#release))
         this.#set('udp-gso', false, 'Linux 7.0.0 to 7.1.4 garbles trains of equal datagrams');
       else this.#set('udp-gso', true, `in use: up to ${this.segmentLimit} datagrams a send`);
     }
     if (this.isActive('udp-gro')) {
-      if (enableUdpGro(fd)) this.#set('udp-gro', true, 'in use: trains of datagrams are received whole');
+      if (receive.every(enableUdpGro)) this.#set('udp-gro', true, 'in use: trains of datagrams are received whole');
       else this.#set('udp-gro', false, 'the kernel does not confirm UDP_GRO (Linux 5.12)');
     }
+  }
+
+  /** The underlay is no UDP: its packets are sent and received many a call, but never as trains. */
+  withoutUdp(reason: string): void {
+    for (const name of ['udp-gso', 'udp-gro'] as const) if (this.#wanted(name)) this.#set(name, false, reason);
   }
 
   /** Datagrams per send. */
@@ -124,12 +135,12 @@ export class Offloads {
   }
 
   #wanted(name: OffloadName): boolean {
-    return this.#switchedOff(name) === undefined;
+    return this.#whyOff(name) === undefined;
   }
 
-  #switchedOff(name: OffloadName): string | undefined {
+  #whyOff(name: OffloadName): string | undefined {
     if (!this.#switches.auto) return 'switched off by --offload=off';
-    return this.#switches[FLAGS[name]] ? undefined : `switched off by --${name}=false`;
+    return this.#switches[FLAGS[name]] ? this.#refused.get(name) : `switched off by --${name}=false`;
   }
 
   #set(name: OffloadName, active: boolean, reason: string): void {

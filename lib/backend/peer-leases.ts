@@ -13,6 +13,7 @@ import {
 } from '../addr/prefix.ts';
 import { quoteText } from '../lease/go-json.ts';
 import type { Lease, SubnetPair } from '../lease/lease.ts';
+import type { BackendLog, BackendOptions } from './backend.ts';
 
 /** What this host is, as far as leases can contradict it. */
 export interface OwnPlace {
@@ -23,6 +24,11 @@ export interface OwnPlace {
   readonly ipv6Network: Ipv6Prefix | undefined;
   /** Own PublicIP and the external interface's address. */
   readonly addresses: readonly Ipv4[];
+}
+
+export function ownPlace({ config, external, own }: BackendOptions, backendType: string): OwnPlace {
+  const { network, ipv6 } = config;
+  return { backendType, own, network, ipv6Network: ipv6?.network, addresses: [external.ipv4, external.publicIp] };
 }
 
 /** The prefixes behind one PublicIP. */
@@ -126,4 +132,10 @@ export function whyNot6({ attrs: { publicIpv6 } }: Lease, place: OwnPlace6): str
   if (prefixContains(place.network, ipv6Prefix(publicIpv6, 128)))
     return 'its PublicIPv6 lies inside the overlay network';
   return undefined;
+}
+
+/** One line for each refusal that was not there before. */
+export function logRefusals(log: BackendLog, before: readonly RefusedLease[], now: readonly RefusedLease[]): void {
+  const known = new Set(before.map(({ subnet, reason }) => `${subnet} ${reason}`));
+  for (const lease of now) if (!known.has(`${lease.subnet} ${lease.reason}`)) log.warn(lease, 'A lease is not used');
 }

@@ -1,17 +1,22 @@
-/** Data planes that several networks of one daemon use together: one forwarding thread and socket set for each UDP port. */
-import type { Dataplane } from '../dataplane/client.ts';
+/** What the networks of one daemon share: forwarding threads with their sockets, and names that only one may have. */
+import { WeftError } from '../error.ts';
+import type { Engine } from './engine.ts';
 
-/** A running data plane and how to end it with everything that belongs to it (its sockets). */
-export interface SharedEngine {
-  readonly dataplane: Dataplane;
-  stop(): Promise<void>;
+interface SharedEngine {
+  users: number;
+  readonly engine: Promise<Engine>;
 }
 
 export class SharedEngines {
-  readonly #engines = new Map<string, { users: number; readonly engine: Promise<SharedEngine> }>();
+  readonly #engines = new Map<string, SharedEngine>();
+  /** Engines that close their sockets: whoever wants the same ones has to wait. */
+  readonly #stopping = new Map<string, Promise<void>>();
+  /** Resource to network. */
+  readonly #claims = new Map<string, string>();
 
   /** The engine called `key`, started by `start` if nobody uses it yet. Each taker gives it back once. */
-  async take(key: string, start: () => Promise<SharedEngine>): Promise<SharedEngine> {
+  async take(key: string, start: () => Promise<Engine>): Promise<Engine> {
+    await this.#stopping.get(key);
     let entry = this.#engines.get(key);
     if (entry === undefined) {
       entry = { users: 0, engine: start() };
@@ -31,6 +36,26 @@ export class SharedEngines {
     const entry = this.#engines.get(key);
     if (entry === undefined || --entry.users > 0) return;
     this.#engines.delete(key);
-    await (await entry.engine).stop();
+    const stopping = entry.engine.then((engine) => engine.stop());
+    this.#stopping.set(key, stopping);
+    await stopping.finally(() => this.#stopping.delete(key));
+  }
+
+  /**
+   * Reserves what only one network may have, such as "VNI 1 on 192.0.2.1:4789". Returns how to give it back.
+   * Throws WeftError NETWORK_CONFLICT.
+   */
+  claim(resource: string, network: string): () => void {
+    const holder = this.#claims.get(resource);
+    if (holder !== undefined)
+      throw new WeftError(
+        'NETWORK_CONFLICT',
+        `Network "${network}" cannot have ${resource}: network "${holder}" has it`,
+        {
+          hint: 'give each network its own Backend.VNI or Backend.Port in its configuration',
+        },
+      );
+    this.#claims.set(resource, network);
+    return () => this.#claims.delete(resource);
   }
 }

@@ -13,7 +13,6 @@ export interface VxlanOptions {
   /** MTU of the underlay. */
   readonly underlayMtu: number;
   readonly learning: boolean;
-  readonly directRouting: boolean;
 }
 
 const DEFAULT_VNI = 1;
@@ -47,7 +46,6 @@ export function vxlanOptions({ backend, enableIpv6 }: NetworkConfig, external: E
     port: integerOption(backend, 'Port', PORTS) || DEFAULT_PORT,
     underlayMtu,
     learning: booleanOption(backend, 'Learning'),
-    directRouting: booleanOption(backend, 'DirectRouting'),
   };
 }
 

@@ -2,6 +2,8 @@
 import type { Mac } from '../addr/mac.ts';
 import type { Backend, BackendOptions, ExternalInterface } from '../backend/backend.ts';
 import { checkPublicAddresses } from '../backend/host-gw.ts';
+import { ipipLeaseAttrs } from '../backend/ipip-lease.ts';
+import { vxlanLeaseAttrs } from '../backend/vxlan-options.ts';
 import { WeftError } from '../error.ts';
 import type { LeaseAttrs } from '../lease/lease.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
@@ -35,6 +37,20 @@ const BACKENDS: Readonly<Record<string, BackendKind>> = {
       backendV6Data: undefined,
     }),
     start: async (options) => (await import('../backend/udp.ts')).startUdpBackend(options),
+  },
+  vxlan: {
+    edgeDevice: true,
+    vtep: true,
+    ipv6Underlay: 'routed',
+    leaseAttrs: vxlanLeaseAttrs,
+    start: async (options) => (await import('../backend/vxlan.ts')).startVxlanBackend(options),
+  },
+  ipip: {
+    edgeDevice: true,
+    vtep: false,
+    ipv6Underlay: 'none',
+    leaseAttrs: ipipLeaseAttrs,
+    start: async (options) => (await import('../backend/ipip.ts')).startIpipBackend(options),
   },
   'host-gw': {
     edgeDevice: false,

@@ -1,4 +1,5 @@
-/** Asks the kernel whether it takes joined packets on a TUN, by writing one that goes nowhere. */
+/** Asks the kernel whether it takes joined packets on a TUN or TAP, by writing one that goes nowhere. */
+import type { Mac } from '../addr/mac.ts';
 import { addressOf, errno, write } from './ffi.ts';
 
 const VNET_HEADER = 10;
@@ -8,28 +9,40 @@ const GSO_UDP_L4 = 5;
 const IPPROTO_TCP = 6;
 const IPPROTO_UDP = 17;
 const IP_HEADER = 20;
+const ETHERNET_HEADER = 14;
+const ETHERTYPE_IPV4 = 0x0800;
 
 /**
- * Writes a super-packet of two segments to the TUN `fd` (which must be up and have a virtio_net_hdr). Its IPv4 header
- * checksum is wrong on purpose: the TUN driver does not look at it, the IP layer drops the packet for it.
+ * Writes a super-packet of two segments to the device `fd` (which must be up and have a virtio_net_hdr). Its IPv4 header
+ * checksum is wrong on purpose: the driver does not look at it, the IP layer drops the packet for it. `mac` is a TAP's own
+ * address, which the frame is for; undefined for a TUN.
  * Returns 0, or the errno: EINVAL on kernels that mistake such packets for malformed ones (Linux 6.6.44 and others of
  * July 2024), or that do not know UDP super-packets (before 6.2).
  */
-export function probeSuperPacket(fd: number, transport: 'tcp' | 'udp'): number {
+export function probeSuperPacket(fd: number, transport: 'tcp' | 'udp', mac: Mac | undefined): number {
+  const link = mac === undefined ? 0 : ETHERNET_HEADER;
   const header = transport === 'tcp' ? 20 : 8;
   const payload = 32;
-  const length = IP_HEADER + header + payload;
+  const length = link + IP_HEADER + header + payload;
   const bytes = new Uint8Array(VNET_HEADER + length);
   const view = new DataView(bytes.buffer);
   bytes[0] = NEEDS_CSUM;
   bytes[1] = transport === 'tcp' ? GSO_TCPV4 : GSO_UDP_L4;
-  view.setUint16(2, IP_HEADER + header, true);
+  view.setUint16(2, link + IP_HEADER + header, true);
   view.setUint16(4, payload / 2, true);
-  view.setUint16(6, IP_HEADER, true);
+  view.setUint16(6, link + IP_HEADER, true);
   view.setUint16(8, transport === 'tcp' ? 16 : 6, true);
-  const ip = VNET_HEADER;
+  if (mac !== undefined) {
+    // From itself: the kernel does not mind, and no bridge has to learn anything.
+    for (const at of [VNET_HEADER, VNET_HEADER + 6]) {
+      view.setUint16(at, Math.floor(mac / 2 ** 32));
+      view.setUint32(at + 2, mac % 2 ** 32);
+    }
+    view.setUint16(VNET_HEADER + 12, ETHERTYPE_IPV4);
+  }
+  const ip = VNET_HEADER + link;
   bytes[ip] = 0x45;
-  view.setUint16(ip + 2, length);
+  view.setUint16(ip + 2, length - link);
   bytes[ip + 8] = 64;
   bytes[ip + 9] = transport === 'tcp' ? IPPROTO_TCP : IPPROTO_UDP;
   view.setUint16(ip + 10, 0xdead);

@@ -39,18 +39,16 @@ test("an empty Backend has flannel's defaults", (t) => {
     port: 8472,
     underlayMtu: 1500,
     learning: false,
-    directRouting: false,
   });
 });
 
 test('every option is read, in any case', (t) => {
-  const text = ',"vni":16777215,"PORT":4789,"mtu":9000,"learning":true,"directrouting":true,"GBP":false';
+  const text = ',"vni":16777215,"PORT":4789,"mtu":9000,"learning":true,"GBP":false';
   t.deepEqual(vxlanOptions(config(text), EXTERNAL), {
     vni: 16777215,
     port: 4789,
     underlayMtu: 9000,
     learning: true,
-    directRouting: true,
   });
   t.is(vxlanOptions(config(',"Port":0'), EXTERNAL).port, 8472, '0 is "the default" here');
 });
@@ -68,7 +66,6 @@ const refused: readonly [string, string][] = [
   ['"MTU":1000000000', 'Backend.MTU is 1000000000: allowed are 118 to 65535'],
   ['"MTU":"1500"', 'Backend.MTU is "1500": allowed are 118 to 65535'],
   ['"Learning":"yes"', 'Backend.Learning is "yes": allowed are true and false'],
-  ['"DirectRouting":1', 'Backend.DirectRouting is 1: allowed are true and false'],
   ['"GBP":true', 'Backend.GBP is true: Weft does not have the group policy extension, leave it out'],
 ];
 

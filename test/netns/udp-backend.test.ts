@@ -315,7 +315,7 @@ test('routes are replaced while packets flow', async (t) => {
       send(peer, icmpEcho('10.244.2.2', '10.244.1.0'));
       await reply;
     }
-    t.is(backend.stats().peers.length, 50);
+    await until(t, 'the last routes are in use', () => backend.stats().peers.length === 50);
     t.deepEqual(
       Object.entries(backend.stats().drops).filter(([reason, count]) => count > 0 && reason !== 'multicast'),
       [],

@@ -1,0 +1,75 @@
+/**
+ * IP in IP (RFC 2003), flannel's `ipip` backend, in user space: nothing between the outer and the inner IPv4 header.
+ *
+ *   TUN flannel.ipip, <subnet base>/32 ── engine ── raw socket, IP protocol 4 ── peer's <PublicIP>
+ *   per peer: route <peer subnet> via <PublicIP> dev flannel.ipip onlink
+ */
+import { release } from 'node:os';
+import { formatIpv4 } from '../addr/ipv4.ts';
+import { formatPrefix } from '../addr/prefix.ts';
+import { openIpipSocket } from '../sys/ipip-socket.ts';
+import { RouteNetlink } from '../sys/netlink/rtnetlink.ts';
+import type { Backend, BackendLog, BackendOptions } from './backend.ts';
+import { Engine } from './engine.ts';
+import { requireIpv4Only } from './ipip-lease.ts';
+import { Offloads } from './offload.ts';
+import { startTunnel } from './tunnel.ts';
+
+const TYPE = 'ipip';
+const DEVICE = 'flannel.ipip';
+/** Outer IPv4. */
+const OVERHEAD = 20;
+/** Our choice: as for udp. */
+const SOCKET_BUFFER = 8 << 20;
+
+/** Codes: CONFIG_INVALID, and those of openIpipSocket and startTunnel. */
+export async function startIpipBackend(options: BackendOptions): Promise<Backend> {
+  const { config, external, log } = options;
+  requireIpv4Only(config);
+  noteKernelDevices(log);
+  return startTunnel(options, {
+    type: TYPE,
+    leaseType: TYPE,
+    deviceName: DEVICE,
+    mtu: external.mtu - OVERHEAD,
+    port: undefined,
+    canRouteDirectly: true,
+    // Every raw socket gets every packet: two networks would see each other's.
+    resource: `IP protocol 4 on ${formatIpv4(external.ipv4)}`,
+    startEngine: () => startEngine(options),
+    routesTo: (peers, link) => {
+      const routes = peers.flatMap(({ publicIp, prefixes }) => {
+        const direct = link?.reaches(publicIp) === true;
+        const device = direct ? external.name : DEVICE;
+        return prefixes.map((destination) => ({ device, destination, gateway: publicIp, onlink: !direct }));
+      });
+      const shown = routes.map(({ device, destination, gateway }) => ({
+        prefix: formatPrefix(destination),
+        via: formatIpv4(gateway),
+        device,
+      }));
+      return { kernel: routes, shown };
+    },
+  });
+}
+
+function startEngine({ external, offload, sourceCheck, tos, log }: BackendOptions): Promise<Engine> {
+  const socket = { fd: openIpipSocket(external.ipv4, SOCKET_BUFFER), family: 4 } as const;
+  const offloads = new Offloads(offload, release());
+  offloads.withoutUdp('a raw socket sends and receives one packet after the other, many a call');
+  const sockets = { receive: [socket], send: [socket] };
+  return Engine.start({ encapsulation: 'ipip', ...sockets, offloads, sourceCheck, tos, log });
+}
+
+/** A device of the kernel's ipip module gets a copy of each packet: it delivers it again, or answers "port unreachable". */
+function noteKernelDevices(log: BackendLog): void {
+  const netlink = RouteNetlink.open();
+  try {
+    const devices = netlink.links().filter(({ kind }) => kind === 'ipip');
+    if (devices.length === 0) return;
+    const names = devices.map(({ name }) => name);
+    log.warn({ devices: names }, 'The kernel has IPIP devices too; they see our packets. Unload the module ipip');
+  } finally {
+    netlink.close();
+  }
+}

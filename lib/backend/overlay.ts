@@ -1,0 +1,160 @@
+/**
+ * A backend with a data plane, once its devices and engines run: leases become peers of the segments, and neighbours and
+ * routes of the kernel, in flannel's order. What a lease means is the `plan` of each backend.
+ */
+import { addStats } from '../dataplane/add-stats.ts';
+import type { FdbEntry, NeighborEntry, SegmentPeer } from '../dataplane/segment.ts';
+import type { DataplaneStats, OffloadStatus } from '../dataplane/stats.ts';
+import { messageOf } from '../error.ts';
+import type { Lease } from '../lease/lease.ts';
+import type { Backend, BackendLog, BackendRoute } from './backend.ts';
+import type { EdgeDevice } from './device.ts';
+import type { Engine } from './engine.ts';
+import { prefixKey } from './kernel-diff.ts';
+import type { DesiredRoute, DesiredState, KernelState } from './kernel-state.ts';
+import { logRefusals, type RefusedLease } from './peer-leases.ts';
+
+/** What the leases ask for. */
+export interface OverlayPlan {
+  /** Of each device, in the order of `OverlayParts.devices`. */
+  readonly peers: readonly (readonly SegmentPeer[])[];
+  readonly kernel: DesiredState;
+  readonly routes: readonly BackendRoute[];
+  readonly refused: readonly RefusedLease[];
+}
+
+export interface OverlayParts {
+  readonly type: string;
+  /** The first is the one to name. */
+  readonly devices: readonly EdgeDevice[];
+  readonly engines: readonly Engine[];
+  readonly kernel: KernelState;
+  readonly overlayMtu: number;
+  readonly port: number | undefined;
+  readonly log: BackendLog;
+  plan(leases: readonly Lease[]): OverlayPlan;
+  /** Gives back everything, devices first. */
+  close(): Promise<void>;
+}
+
+export class OverlayBackend implements Backend {
+  readonly #parts: OverlayParts;
+  #leases: readonly Lease[] = [];
+  #plan: OverlayPlan = { peers: [], kernel: { neighbors: [], routes: [] }, routes: [], refused: [] };
+  /** What segments and kernel have. */
+  #applied: OverlayPlan = this.#plan;
+  #applying: Promise<void> | undefined;
+  #stopped = false;
+
+  constructor(parts: OverlayParts) {
+    this.#parts = parts;
+  }
+
+  get type(): string {
+    return this.#parts.type;
+  }
+
+  get deviceName(): string {
+    return this.#parts.devices[0]!.name;
+  }
+
+  get overlayMtu(): number {
+    return this.#parts.overlayMtu;
+  }
+
+  get port(): number | undefined {
+    return this.#parts.port;
+  }
+
+  /** Applies what there is without any lease, such as the route of the whole network. */
+  async prepare(): Promise<void> {
+    this.replan();
+    await this.#applying;
+  }
+
+  setLeases(leases: readonly Lease[]): void {
+    this.#leases = leases;
+    this.replan();
+  }
+
+  /** What the leases mean may have changed: the underlay did. */
+  replan(): void {
+    if (this.#stopped) return;
+    const plan = this.#parts.plan(this.#leases);
+    logRefusals(this.#parts.log, this.#plan.refused, plan.refused);
+    this.#plan = plan;
+    this.#applying ??= this.#applyAll().finally(() => {
+      this.#applying = undefined;
+    });
+  }
+
+  /** Of plans that come while one is at work only the last counts. */
+  async #applyAll(): Promise<void> {
+    while (!this.#stopped && this.#applied !== this.#plan) {
+      const plan = this.#plan;
+      try {
+        await this.#apply(this.#applied, plan);
+      } catch (error) {
+        this.#parts.log.error({ error: messageOf(error) }, 'Applying the leases failed');
+      }
+      this.#applied = plan;
+    }
+  }
+
+  /**
+   * Per peer: neighbour, FDB, route; what is not wanted any more goes in reverse. So no packet is routed to a device whose
+   * segment does not know the peer. Routes past the devices need no segment and never wait.
+   */
+  async #apply(before: OverlayPlan, plan: OverlayPlan): Promise<void> {
+    const { devices, kernel } = this.#parts;
+    const ours = new Set(devices.map(({ name }) => name));
+    const applied = new Map(before.kernel.routes.map((route) => [prefixKey(route.destination), route]));
+    const ready = plan.kernel.routes.filter(
+      (route) => !ours.has(route.device) || isSameRoute(applied.get(prefixKey(route.destination)), route),
+    );
+    const wanted = new Set(plan.kernel.neighbors.map(({ device, address }) => `${device} ${address}`));
+    const leaving = before.kernel.neighbors.filter(({ device, address }) => !wanted.has(`${device} ${address}`));
+    await kernel.apply({ neighbors: [...plan.kernel.neighbors, ...leaving], routes: ready });
+    await Promise.all(devices.map((device, i) => device.setPeers(plan.peers[i] ?? [])));
+    await kernel.apply(plan.kernel);
+  }
+
+  refusedLeases(): readonly RefusedLease[] {
+    return this.#plan.refused;
+  }
+
+  /** Those of all engines together: in use only where every engine uses it. */
+  offloads(): readonly OffloadStatus[] {
+    const [first = [], ...others] = this.#parts.engines.map(({ offloads }) => offloads.list());
+    return first.map((status, i) => others.map((list) => list[i]!).find(({ active }) => !active) ?? status);
+  }
+
+  stats(): DataplaneStats {
+    return this.#parts.devices
+      .map(({ segment }) => segment.stats())
+      .reduce((a, b) => ({ ...addStats(a, b), peers: [...a.peers, ...b.peers] }));
+  }
+
+  routes(): readonly BackendRoute[] {
+    return this.#plan.routes;
+  }
+
+  fdb(): readonly FdbEntry[] {
+    return this.#parts.devices.flatMap(({ segment }) => segment.fdb());
+  }
+
+  async neighbors(): Promise<readonly NeighborEntry[]> {
+    return (await Promise.all(this.#parts.devices.map(({ segment }) => segment.neighbors()))).flat();
+  }
+
+  async stop(): Promise<void> {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    await this.#applying;
+    await this.#parts.close();
+  }
+}
+
+function isSameRoute(a: DesiredRoute | undefined, b: DesiredRoute): boolean {
+  return a !== undefined && a.device === b.device && a.gateway === b.gateway && a.onlink === b.onlink;
+}

@@ -1,0 +1,119 @@
+/** Starts a backend of one TUN on an engine of its own: udp and ipip. */
+import type { Prefix } from '../addr/prefix.ts';
+import type { SegmentOptions, SegmentPeer } from '../dataplane/segment.ts';
+import type { NetworkConfig } from '../lease/network-config.ts';
+import type { InterfaceAddress } from '../sys/netlink/rtnetlink.ts';
+import { socketAddress } from '../sys/udp-socket.ts';
+import type { Backend, BackendOptions, BackendRoute } from './backend.ts';
+import { EdgeDevice } from './device.ts';
+import { type DirectLink, openDirectLink } from './direct-link.ts';
+import type { Engine } from './engine.ts';
+import { type DesiredRoute, KernelState } from './kernel-state.ts';
+import { OverlayBackend, type OverlayPlan } from './overlay.ts';
+import { groupByPublicIp, ownPlace, type PeerPrefixes, sortLeases } from './peer-leases.ts';
+import { Undo } from './undo.ts';
+
+export interface Tunnel {
+  readonly type: string;
+  /** BackendType of its leases. */
+  readonly leaseType: string;
+  readonly deviceName: string;
+  /** Bytes. */
+  readonly mtu: number;
+  /** Undefined where there are no ports. */
+  readonly port: number | undefined;
+  /** It has the option DirectRouting. */
+  readonly canRouteDirectly: boolean;
+  /** What no two networks of a host may share, in words. */
+  readonly resource: string;
+  startEngine(): Promise<Engine>;
+  /** `link`: who needs no encapsulation; undefined without DirectRouting. */
+  routesTo(peers: readonly PeerPrefixes[], link: DirectLink | undefined): TunnelRoutes;
+}
+
+export interface TunnelRoutes {
+  readonly kernel: readonly DesiredRoute[];
+  /** For `weft routes`. */
+  readonly shown: readonly BackendRoute[];
+}
+
+/** Codes: NETWORK_CONFLICT, CONFIG_INVALID, and those of EdgeDevice and `startEngine`. */
+export async function startTunnel(options: BackendOptions, tunnel: Tunnel): Promise<Backend> {
+  const undo = new Undo();
+  try {
+    undo.add(options.engines.claim(tunnel.resource, options.network));
+    const link = tunnel.canRouteDirectly ? openDirectLink(options, undo) : undefined;
+    const engine = await tunnel.startEngine();
+    undo.add(() => engine.stop());
+    const backend = openTunnel(options, tunnel, { engine, link, undo });
+    await backend.prepare();
+    return backend;
+  } catch (error) {
+    await undo.run();
+    throw error;
+  }
+}
+
+interface TunnelParts {
+  readonly engine: Engine;
+  readonly link: DirectLink | undefined;
+  readonly undo: Undo;
+}
+
+function openTunnel(options: BackendOptions, tunnel: Tunnel, { engine, link, undo }: TunnelParts): OverlayBackend {
+  const { config, external, log, netns, own } = options;
+  const { type, deviceName: name, mtu, port } = tunnel;
+  const network = networkPrefixes(config);
+  const device = new EdgeDevice(engine, {
+    name,
+    mtu,
+    mac: undefined,
+    addresses: deviceAddresses(own),
+    network,
+    netns,
+    log,
+    segment: { own, tunnel4: own.ipv4.address, tunnel6: own.ipv6?.address, ethernet: undefined },
+    onRestored: () => kernel.reconcile(),
+  });
+  undo.add(() => device.close());
+  const underlay = { device: external.name, onChange: () => backend.replan() };
+  const kernel = new KernelState({ netns, scope: network, log, ...(link === undefined ? {} : { underlay }) });
+  // Before the device goes, which it would take for somebody's doing.
+  undo.add(() => kernel.close());
+  const place = ownPlace(options, tunnel.leaseType);
+  const backend = new OverlayBackend({
+    type,
+    devices: [device],
+    engines: [engine],
+    kernel,
+    overlayMtu: mtu,
+    port,
+    log,
+    plan: (leases): OverlayPlan => {
+      const { usable, refused } = sortLeases(leases, place);
+      const peers = groupByPublicIp(usable);
+      const { kernel: routes, shown } = tunnel.routesTo(peers, link);
+      const segmentPeers = peers.map((peer) => toSegmentPeer(peer, port ?? 0));
+      return { peers: [segmentPeers], kernel: { neighbors: [], routes }, routes: shown, refused };
+    },
+    close: () => undo.run(),
+  });
+  return backend;
+}
+
+/** The prefixes of the whole network. */
+export function networkPrefixes({ network, ipv6 }: NetworkConfig): Prefix[] {
+  return ipv6 === undefined ? [network] : [network, ipv6.network];
+}
+
+/** <subnet base>/32 and /128: with the subnet's own length, the base would be a broadcast address (flannel issue 533). */
+export function deviceAddresses({ ipv4, ipv6 }: SegmentOptions['own']): InterfaceAddress[] {
+  const addresses: InterfaceAddress[] = [];
+  if (ipv4 !== undefined) addresses.push({ address: ipv4.address, length: 32 });
+  if (ipv6 !== undefined) addresses.push({ address: ipv6.address, length: 128 });
+  return addresses;
+}
+
+function toSegmentPeer({ publicIp, prefixes }: PeerPrefixes, port: number): SegmentPeer {
+  return { address: publicIp, socketAddress: socketAddress(publicIp, port), prefixes, vtep: undefined };
+}

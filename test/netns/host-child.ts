@@ -1,0 +1,153 @@
+/**
+ * A host for two-hosts.ts: a process in a network namespace of its own, with nothing but a loopback device, that runs
+ * programs and a backend as it is told. Everything is gone when it ends, and it ends with its parent.
+ */
+import { type ChildProcess, execFile } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
+import type { Backend, BackendOptions } from '../../lib/backend/backend.ts';
+import { startIpipBackend } from '../../lib/backend/ipip.ts';
+import { SharedEngines } from '../../lib/backend/shared-engines.ts';
+import { startUdpBackend } from '../../lib/backend/udp.ts';
+import { startVxlanBackend } from '../../lib/backend/vxlan.ts';
+import { WeftError } from '../../lib/error.ts';
+import type { Lease } from '../../lib/lease/lease.ts';
+import { check } from '../../lib/sys/errno.ts';
+import { unshare } from '../../lib/sys/ffi.ts';
+import { RouteNetlink } from '../../lib/sys/netlink/rtnetlink.ts';
+
+/** What of BackendOptions can be sent to another process. */
+export type HostBackendOptions = Omit<BackendOptions, 'log' | 'engines' | 'vtepMac'> & {
+  /** By device. */
+  readonly macs: Readonly<Record<string, number>>;
+};
+
+export type BackendType = 'udp' | 'vxlan' | 'ipip';
+
+export type HostRequest =
+  | { readonly op: 'exec'; readonly program: string; readonly args: readonly string[] }
+  | { readonly op: 'serve'; readonly address: string; readonly bytes: number }
+  | { readonly op: 'fetch'; readonly from: string; readonly address: string }
+  | { readonly op: 'start'; readonly type: BackendType; readonly options: HostBackendOptions }
+  | { readonly op: 'leases'; readonly network: string; readonly leases: readonly Lease[] }
+  | { readonly op: 'state'; readonly network: string }
+  | { readonly op: 'stop'; readonly network: string };
+
+/** What a backend says of itself. */
+export interface HostState {
+  readonly deviceName: string;
+  readonly overlayMtu: number;
+  readonly port: number | undefined;
+  readonly stats: ReturnType<Backend['stats']>;
+  readonly routes: ReturnType<Backend['routes']>;
+  readonly refused: ReturnType<Backend['refusedLeases']>;
+  readonly offloads: ReturnType<Backend['offloads']>;
+  readonly fdb: ReturnType<Backend['fdb']>;
+  readonly log: readonly string[];
+}
+
+export interface HostReply {
+  readonly id: number;
+  readonly result?: unknown;
+  readonly error?: { readonly message: string; readonly code: string; readonly hint: string | undefined };
+}
+
+const TCP_PORT = 5001;
+const START = { udp: startUdpBackend, vxlan: startVxlanBackend, ipip: startIpipBackend };
+const programs = new Set<ChildProcess>();
+const engines = new SharedEngines();
+const backends = new Map<string, Backend>();
+const log: string[] = [];
+
+async function answer(request: HostRequest): Promise<unknown> {
+  if (request.op === 'exec') return run(request.program, request.args);
+  if (request.op === 'serve') return serve(request.address, request.bytes);
+  if (request.op === 'fetch') return fetch(request.from, request.address);
+  if (request.op === 'start') return start(request.type, request.options);
+  const backend = backends.get(request.network)!;
+  if (request.op === 'leases') return backend.setLeases(request.leases);
+  if (request.op === 'state') return stateOf(backend);
+  backends.delete(request.network);
+  return backend.stop();
+}
+
+/** What the program printed; rejects with what it said when it fails. */
+function run(program: string, args: readonly string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = execFile(program, [...args], (error, stdout, stderr) => {
+      programs.delete(child);
+      if (error === null) resolve(stdout);
+      else reject(new Error(`${program} ${args.join(' ')}: ${stderr}${stdout}`));
+    });
+    programs.add(child);
+  });
+}
+
+/** Sends bytes that cannot be guessed to whoever connects first. Resolves to their hash once it listens. */
+async function serve(address: string, bytes: number): Promise<string> {
+  const content = randomBytes(bytes);
+  const server = createServer((socket) => socket.end(content)).listen(TCP_PORT, address);
+  server.once('connection', () => server.close());
+  await once(server, 'listening');
+  return createHash('sha256').update(content).digest('hex');
+}
+
+/** The hash of what the server at `from` sends. */
+async function fetch(from: string, address: string): Promise<string> {
+  const hash = createHash('sha256');
+  const socket = connect({ host: from, port: TCP_PORT, localAddress: address });
+  socket.setTimeout(10_000, () => socket.destroy(new Error('no more data for 10 s')));
+  for await (const chunk of socket) hash.update(chunk as Buffer);
+  return hash.digest('hex');
+}
+
+async function start(type: BackendType, { macs, ...options }: HostBackendOptions): Promise<void> {
+  const note = (fields: object, message: string): unknown => log.push(`${message} ${JSON.stringify(fields)}`);
+  const backend = await START[type]({
+    ...options,
+    vtepMac: (device) => macs[device]!,
+    engines,
+    log: { info: note, warn: note, error: note },
+  });
+  backends.set(options.network, backend);
+}
+
+function stateOf(backend: Backend): HostState {
+  const { deviceName, overlayMtu, port } = backend;
+  return {
+    deviceName,
+    overlayMtu,
+    port,
+    stats: backend.stats(),
+    routes: backend.routes(),
+    refused: backend.refusedLeases(),
+    offloads: backend.offloads(),
+    fdb: backend.fdb(),
+    log: [...log],
+  };
+}
+
+function errorOf(error: unknown): NonNullable<HostReply['error']> {
+  if (error instanceof WeftError) return { message: error.message, code: error.code, hint: error.hint };
+  return { message: String(error), code: '', hint: undefined };
+}
+
+/** clone(2). */
+const CLONE_NEWNET = 0x40000000;
+check(unshare(CLONE_NEWNET), 'unshare', 'network namespace');
+const netlink = RouteNetlink.open();
+netlink.setLinkUp(1);
+netlink.close();
+
+process.on('disconnect', () => {
+  for (const child of programs) child.kill('SIGKILL');
+  process.exit();
+});
+process.on('message', ({ id, request }: { id: number; request: HostRequest }) => {
+  void answer(request).then(
+    (result) => process.send!({ id, result } satisfies HostReply),
+    (error: unknown) => process.send!({ id, error: errorOf(error) } satisfies HostReply),
+  );
+});
+process.send!({ id: 0 } satisfies HostReply);
