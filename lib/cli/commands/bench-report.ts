@@ -139,6 +139,8 @@ function formatNotes(report: BenchReport): string {
   for (const [contender, statuses] of Object.entries(report.offloads)) {
     const on = [...new Set(statuses.filter(({ active }) => active).map(({ name }) => name))];
     const off = [...new Set(statuses.filter(({ active }) => !active).map(({ name, reason }) => `${name}: ${reason}`))];
+    // Where the kernel carries the packets there is nothing to tell.
+    if (statuses.length === 0) continue;
     const inUse = on.length === 0 ? 'no offload in use' : `in use ${on.join(', ')}`;
     fields.push([`Path of ${contender}`, [inUse, ...off].join('\n')]);
   }
