@@ -77,7 +77,7 @@ const TABLE = {
     plan: SLOW,
   },
   'kernel-to-weft': {
-    text: "from a pod behind the kernel's VXLAN device to one behind weftd, backend vxlan, --offload=auto",
+    text: "from a pod behind the kernel's VXLAN device (tx checksum offload off) to one behind weftd, backend vxlan, --offload=auto",
     path: { kind: 'kernel-to-weft', network: 'from-kernel', offload: 'auto' },
     plan: { free: ['tcp1'], 'nic-like': ['tcp1'] },
   },
