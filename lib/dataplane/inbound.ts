@@ -105,7 +105,7 @@ function writeFailed(queue: Queue, item: number, fd: number, error: number): voi
     );
   }
   for (let part = 0; part < count; part++) {
-    if (writev(fd, base + WRITE_IOVECS, kernels.itemPart(item, part)) >= 0) kernels.partWritten(item, part);
+    if (writev(fd, base + WRITE_IOVECS, kernels.itemPart(item, part)) >= 0) kernels.partWritten();
     else kernels.partRefused(DROP_DEVICE_REFUSED);
   }
 }

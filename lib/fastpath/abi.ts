@@ -261,6 +261,11 @@ export const FLOOD_FRAME = 0x1350000;
 export const IN_SLOTS = 0x2000000;
 export const IN_SLOT_SIZE = 0x110c0;
 export const MAX_IN_SLOTS = 64;
+/** Segments cut from super-packets for a device that takes none. */
+export const IN_CUTS = 0x2480000;
+export const IN_CUTS_SIZE = 0x300000;
+/** The most one super-packet becomes: 64 KiB and the headers of MAX_SUPER_SEGMENTS. */
+export const MAX_CUT = 0x80000;
 /** Items: what one write to the TUN carries, a packet or several that were joined. */
 export const IN_ITEMS = 0x1b00000;
 export const ITEM_SIZE = 224;
@@ -289,6 +294,8 @@ export const ITEM_VNET = 60;
 /** u16: bytes of Ethernet header before ITEM_PACKET; 0 on a TUN. */
 export const ITEM_L2 = 70;
 export const ITEM_SEGMENT = 72;
+/** 1: the kernel handed over a super-packet, which is written as it is. */
+export const ITEM_SUPER = 76;
 /** The first packet's headers as they came, to write it alone if the device refuses the joined one. Up to 144 bytes. */
 export const ITEM_HEADER_COPY = 80;
 export const IN_PIECES = 0x1be0000;

@@ -64,7 +64,8 @@ export interface PacketKernels {
   itemWritten(item: number): void;
   itemRefused(item: number, reason: number): void;
   itemPart(item: number, part: number): number;
-  partWritten(item: number, part: number): void;
+  /** Both are about the part that itemPart made last. */
+  partWritten(): void;
   partRefused(reason: number): void;
 
   icmpError(ip: number, total: number, what: number, parameter: number): void;

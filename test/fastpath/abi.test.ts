@@ -36,6 +36,7 @@ const TABLES: readonly [string, number, number][] = [
   ['iovecs of a write', abi.WRITE_IOVECS, (512 + 2) * abi.IOVEC_SIZE],
   ['poll descriptors', abi.POLL_FDS, (1 + 2 + abi.MAX_SEGMENTS) * 8],
   ['slots', abi.IN_SLOTS, abi.MAX_IN_SLOTS * abi.IN_SLOT_SIZE],
+  ['cut segments', abi.IN_CUTS, abi.IN_CUTS_SIZE],
 ];
 
 test('one generation of tables has room for its parts', (t) => {

@@ -6,6 +6,7 @@ import { printFrame } from '../../lib/wire/print.ts';
 import { readVector } from '../capture/vectors.ts';
 import { Dice } from '../golden/dice.ts';
 import { readFrame } from '../golden/ethernet.ts';
+import { withFinishedChecksum } from '../golden/partial.ts';
 import { randomVxlanDatagrams } from '../golden/random-vxlan-datagrams.ts';
 import { randomTapFrames } from '../golden/random-vxlan-frames.ts';
 import { randomVxlanNetwork } from '../golden/random-vxlan-network.ts';
@@ -270,12 +271,14 @@ test('encap: the UDP payloads that flanneld’s kernel sent, byte for byte', (t)
   t.true(datagrams.length > 50);
 });
 
-test('decap: the frames that flanneld’s kernel delivered, byte for byte', (t) => {
+test('decap: the frames that flanneld’s kernel delivered, with the checksums that its veth left unfinished', (t) => {
   const harness = harnessFor(FLANNEL, { tunGro: false, tunUso: false });
   const { writes, drops } = harness.inbound(fromHost(2).map((bytes) => ({ outerSource: H2.publicIp, bytes })));
   t.deepEqual(
     writes.map(({ packet }) => hex(packet)),
-    overlay.filter((frame) => readFrame(frame).source === H2.mac).map(hex),
+    overlay
+      .filter((frame) => readFrame(frame).source === H2.mac)
+      .map((frame) => hex(frame.subarray(0, 14)) + hex(withFinishedChecksum(frame.slice(14)))),
   );
   t.deepEqual(drops, []);
   t.true(writes.length > 50);

@@ -8,6 +8,7 @@ import { afterTunnel, tosOf } from './ecn.ts';
 import { type IcmpErrorKind, type IcmpSources, icmpError } from './icmp-error.ts';
 import { type SlowRoute, slowLookup } from './lpm.ts';
 import { checkPacket, destinationOf, family, isMulticast, sourceOf, ttlOf } from './packet.ts';
+import { withFinishedChecksum } from './partial.ts';
 import { segment } from './segment.ts';
 import { readVnetHeader, VNET_HEADER } from './vnet-header.ts';
 
@@ -105,7 +106,7 @@ function outboundVerdict(config: TwinConfig, routes: readonly SlowRoute[], frame
 
 /**
  * From datagrams to packets for the device. Order of the tests: outer source, packet, inner source, inner destination, TTL, congestion.
- * A wrong TCP or UDP checksum is the receiving host's to find. Nothing is ever answered.
+ * A wrong TCP or UDP checksum is the receiving host's to find, an unfinished one is finished. Nothing is ever answered.
  */
 export function twinInbound(config: TwinConfig, datagrams: readonly Datagram[]): TwinInbound {
   const packets: Uint8Array[] = [];
@@ -132,7 +133,7 @@ function inboundVerdict(config: TwinConfig, datagram: Datagram): Uint8Array | Dr
   if (isHop && ttlOf(packet) <= 1) return 'ttl-expired';
   const marked = afterTunnel(packet, datagram.outerTos ?? 0);
   if (typeof marked === 'string') return marked;
-  return isHop ? oneHopOn(marked) : marked;
+  return withFinishedChecksum(isHop ? oneHopOn(marked) : marked);
 }
 
 function routesOf(config: TwinConfig): SlowRoute[] {

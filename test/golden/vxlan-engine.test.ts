@@ -10,6 +10,7 @@ import { concat, hex, toHex, viewOf } from '../wire/bytes.ts';
 import { finishTransport } from './checksum.ts';
 import { Dice } from './dice.ts';
 import { withTos } from './ecn.ts';
+import { withFinishedChecksum } from './partial.ts';
 import { BROADCAST, buildArp, buildFrame } from './random-ethernet.ts';
 import { buildTcp, buildUdp, type IpFields, NO_EXTENSIONS } from './random-packets.ts';
 import { behindVxlan } from './random-vxlan-datagrams.ts';
@@ -69,7 +70,7 @@ test('outbound: sends what flanneld’s kernel sent, byte for byte, with its out
   t.deepEqual(result.drops, []);
 });
 
-test('inbound: delivers what flanneld’s kernel delivered, byte for byte', (t) => {
+test('inbound: delivers what flanneld’s kernel delivered, with the checksums that its veth left unfinished', (t) => {
   const datagrams = datagramsOf(2).map((frame) => ({
     outerFamily: 4 as const,
     outerSource: 0xc0000202,
@@ -80,7 +81,7 @@ test('inbound: delivers what flanneld’s kernel delivered, byte for byte', (t) 
   t.true(datagrams.length > 50);
   t.deepEqual(
     result.frames.map(({ bytes }) => toHex(bytes)),
-    from(overlay, H2).map(toHex),
+    from(overlay, H2).map((frame) => toHex(concat(frame.subarray(0, 14), withFinishedChecksum(frame.slice(14))))),
   );
   t.deepEqual(result.drops, []);
 });

@@ -25,6 +25,7 @@ import { type Frame, isGroupMac, isHostMac, packetIn, readFrame } from './ethern
 import { slowLookup } from './lpm.ts';
 import { get32, put32 } from './octets.ts';
 import { destinationOf, family, sourceOf } from './packet.ts';
+import { withFinishedChecksum } from './partial.ts';
 import { segment as cut } from './segment.ts';
 import { GSO_NONE, NEEDS_CSUM, readVnetHeader, VNET_HEADER } from './vnet-header.ts';
 import type { SlowFdb } from './vxlan-fdb.ts';
@@ -231,7 +232,7 @@ function inboundVerdict(
   if (typeof packet === 'string') return { segment: index, bytes: inner };
   const marked = afterTunnel(packet, datagram.outerTos);
   if (typeof marked === 'string') return marked;
-  inner.set(marked, frame.payload);
+  inner.set(withFinishedChecksum(marked), frame.payload);
   return { segment: index, bytes: inner };
 }
 

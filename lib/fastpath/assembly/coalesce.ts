@@ -22,6 +22,7 @@ import {
   ITEM_PSH,
   ITEM_SEGMENT,
   ITEM_SEGMENT_SIZE,
+  ITEM_SUPER,
   ITEM_VERIFIED,
   SEGMENT_TUN_GRO,
   SEGMENT_TUN_USO,
@@ -29,7 +30,17 @@ import {
 import { get16, get32 } from './bytes';
 import { fold, pseudoSum, sumBytes, word } from './checksum';
 import { segment, segmentNumber } from './count';
-import { currentEpoch, inboundItems, itemAt, join, keepItem, nextItem, sealItems } from './items';
+import {
+  currentEpoch,
+  cutSpace,
+  inboundItems,
+  itemAt,
+  join,
+  keepItem,
+  nextItem,
+  sealItems,
+  takeCutSpace,
+} from './items';
 import {
   IPPROTO_TCP,
   IPPROTO_UDP,
@@ -46,6 +57,7 @@ import {
   IPV6_SOURCE,
   TCP_ACK,
   TCP_ACKNOWLEDGMENT,
+  TCP_CHECKSUM,
   TCP_DATA_OFFSET,
   TCP_FLAGS,
   TCP_HEADER_MIN,
@@ -57,6 +69,8 @@ import {
   UDP_LENGTH,
 } from './layout';
 import { findTransport, fragment, protocol, transport } from './packet';
+import { beginCut, cutNext } from './segment';
+import { describeSuper, deviceTakesSuper, mayBeSuper, planSuper } from './super';
 
 const JOIN_TCP: u32 = 1;
 const JOIN_UDP: u32 = 2;
@@ -79,6 +93,7 @@ export function deliver(ip: usize, total: u32, l2: u32, size: u32): void {
   store<u32>(item, 0, ITEM_JOINABLE);
   store<u16>(item, <u16>l2, ITEM_L2);
   store<u32>(item, segmentNumber, ITEM_SEGMENT);
+  store<u32>(item, 0, ITEM_SUPER);
   if (total == 0) {
     sealItems();
     keepItem();
@@ -86,31 +101,75 @@ export function deliver(ip: usize, total: u32, l2: u32, size: u32): void {
   }
   findTransport(ip, total);
   const plain = transport == (load<u8>(ip) >> 4 == 4 ? IPV4_HEADER_MIN : IPV6_HEADER);
-  if (fragment || !plain || (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP)) {
-    if (fragment || !plain) sealItems();
-    keepItem();
-    return;
-  }
+  const isTransport = protocol == IPPROTO_TCP || protocol == IPPROTO_UDP;
   const header = protocol == IPPROTO_TCP ? TCP_HEADER_MIN : UDP_HEADER;
-  if (transport + header > total) {
-    sealItems();
+  const known = isTransport && !fragment && transport + header <= total;
+  complete = known && isPartial(ip, total);
+  const whole = complete && mayBeSuper(total) && size == total && planSuper(ip, total);
+  if (whole && !deviceTakesSuper()) return deliverCut(ip, l2);
+  if (complete && !whole) finishPartial(ip, total);
+  if (whole) describeSuper(item, ip, l2);
+  if (!known || !plain) {
+    if (fragment || !plain || isTransport) sealItems();
     keepItem();
     return;
   }
   const bucket = IN_FLOWS + (flowHash(ip) << 2);
   const padded = size != total;
-  const newest: usize = padded ? 0 : newestOfFlow(load<u32>(bucket), ip);
-  if (!padded && (protocol == IPPROTO_TCP ? joinTcp(newest, item, ip, total) : joinUdp(newest, item, ip, total))) return;
+  if (!whole && !padded) {
+    const newest = newestOfFlow(load<u32>(bucket), ip);
+    if (protocol == IPPROTO_TCP ? joinTcp(newest, item, ip, total) : joinUdp(newest, item, ip, total)) return;
+  }
   store<u32>(item, transport, ITEM_L4_OFFSET);
   store<u32>(item, protocol, ITEM_PROTOCOL);
   store<u32>(item, currentEpoch(), ITEM_EPOCH);
-  store<u32>(item, 0, ITEM_VERIFIED);
+  store<u32>(item, complete ? 1 : 0, ITEM_VERIFIED);
   store<u32>(item, 0, ITEM_FIRST_PIECE);
   store<u32>(item, 0, ITEM_LAST_PIECE);
   store<u32>(item, 0, ITEM_PSH);
   store<u32>(item, load<u32>(bucket), ITEM_HASH_NEXT);
   store<u32>(bucket, inboundItems() + 1);
   keepItem();
+}
+
+/** The checksum of the packet in work need not be verified: it was computed here. */
+let complete: bool = false;
+
+/**
+ * A checksum field that holds just the pseudo-header's sum was left to a network card by the kernel that sent the packet,
+ * and there was none on its way: a veth, or the virtual network of one hypervisor. The kernel knows that of the datagram, but
+ * tells no socket. The outer checksum vouches for the bytes, so ours is computed as the card would have.
+ */
+function isPartial(ip: usize, total: u32): bool {
+  const length = total - transport;
+  const pseudo = fold(pseudoSum(ip, load<u8>(ip) >> 4, protocol) + word(length));
+  return <u32>load<u16>(ip + transport + checksumOffset()) == pseudo;
+}
+
+// @ts-ignore: decorator
+@inline
+function checksumOffset(): usize {
+  return protocol == IPPROTO_TCP ? TCP_CHECKSUM : UDP_CHECKSUM;
+}
+
+/** Computes the checksum of a packet that isPartial. */
+function finishPartial(ip: usize, total: u32): void {
+  // A good checksum may happen to look the same.
+  if (goodChecksum(ip, total)) return;
+  const sum = <u16>~fold(sumBytes(ip + transport, total - transport, 0));
+  store<u16>(ip + transport + checksumOffset(), sum == 0 && protocol == IPPROTO_UDP ? 0xffff : sum);
+}
+
+/** Delivers the segments of the planned super-packet one by one: the device takes no joined packets of its kind. */
+function deliverCut(ip: usize, l2: u32): void {
+  beginCut(ip, l2);
+  for (;;) {
+    const at = cutSpace();
+    const length = cutNext(at);
+    if (!length) return;
+    takeCutSpace(length);
+    deliver(at + l2, length - l2, l2, length - l2);
+  }
 }
 
 /** Mixes ports and the low halves of the addresses: enough to keep the flows of a batch apart. */
@@ -166,7 +225,7 @@ function joinTcp(newest: usize, item: usize, ip: usize, total: u32): bool {
       load<u16>(headL4, TCP_WINDOW) == load<u16>(l4, TCP_WINDOW) &&
       sameWords(headL4 + TCP_HEADER_MIN, l4 + TCP_HEADER_MIN, header - transport - TCP_HEADER_MIN) &&
       verified(newest) &&
-      goodChecksum(ip, total)
+      (complete || goodChecksum(ip, total))
     ) {
       join(newest, ip + header, payload);
       store<u32>(newest, sequence + payload, ITEM_NEXT_SEQ);
@@ -191,7 +250,7 @@ function joinUdp(newest: usize, item: usize, ip: usize, total: u32): bool {
   if (!load<u32>(segment, SEGMENT_TUN_USO) || header >= total) return false;
   if (get16(l4 + UDP_LENGTH) != total - transport || load<u16>(l4, UDP_CHECKSUM) == 0) return false;
   const payload = total - header;
-  if (newest && mayJoin(newest, JOIN_UDP, ip, header, payload, MAX_UDP_JOINED) && verified(newest) && goodChecksum(ip, total)) {
+  if (newest && mayJoin(newest, JOIN_UDP, ip, header, payload, MAX_UDP_JOINED) && verified(newest) && (complete || goodChecksum(ip, total))) {
     join(newest, ip + header, payload);
     return true;
   }
@@ -257,6 +316,7 @@ function verified(item: usize): bool {
   return true;
 }
 
+/** Of the packet in work, or of an item's first. */
 function goodChecksum(ip: usize, total: u32): bool {
   const length = total - transport;
   const sum = pseudoSum(ip, load<u8>(ip) >> 4, protocol) + word(length);

@@ -22,7 +22,7 @@ import {
   SEGMENT_USED,
   SEGMENT_VNI,
 } from '../abi';
-import { get32 } from './bytes';
+import { get16, get32 } from './bytes';
 import { deliver } from './coalesce';
 import { addAt, count, drop, enterSegment, peerAt, segment } from './count';
 import { decapEcn } from './ecn';
@@ -34,6 +34,9 @@ import {
   ETHERNET_DESTINATION,
   ETHERNET_HEADER,
   ETHERNET_SOURCE,
+  IPV4_TOTAL_LENGTH,
+  IPV6_HEADER,
+  IPV6_PAYLOAD_LENGTH,
   VXLAN_FLAG_VNI,
   VXLAN_FLAGS,
   VXLAN_HEADER,
@@ -44,6 +47,17 @@ import { checkPacket } from './packet';
 
 /** The segment that the last datagram was for: the next is mostly for the same. */
 let latest: u32 = 0;
+
+/** Is the message of `size` bytes one frame whose packet reaches to its end, rather than a train of datagrams? */
+export function isOneFrame(at: usize, size: u32): bool {
+  if (size < <u32>(VXLAN_HEADER + ETHERNET_HEADER + IPV6_HEADER)) return false;
+  parseEthernet(at + VXLAN_HEADER, size - VXLAN_HEADER);
+  const prefix: u32 = VXLAN_HEADER + l2Length;
+  const ip = at + prefix;
+  if (!isIp() || size < prefix + IPV6_HEADER || !versionFits(ip)) return false;
+  const total = load<u8>(ip) >> 4 == 4 ? get16(ip + IPV4_TOTAL_LENGTH) : get16(ip + IPV6_PAYLOAD_LENGTH) + IPV6_HEADER;
+  return prefix + total == size;
+}
 
 /** Handles one datagram of `size` bytes from the sockaddr at `name`. */
 export function datagramToTap(at: usize, size: u32, name: usize, tos: u32): void {

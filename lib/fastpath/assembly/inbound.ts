@@ -38,11 +38,12 @@ import { addAt, count, drop, enterSegment, peerAt, segment } from './count';
 import { decapEcn } from './ecn';
 import { lookup4, lookup6 } from './fib';
 import { ICMP_TIME_EXCEEDED, icmpError } from './icmp';
-import { datagramToTap } from './inbound-vxlan';
+import { datagramToTap, isOneFrame } from './inbound-vxlan';
 import { itemSpace } from './items';
 import { IPV4_DESTINATION, IPV4_HEADER_MIN, IPV4_SOURCE, IPV4_TOS, IPV6_DESTINATION, IPV6_SOURCE } from './layout';
 import { isFrom, outerPeer } from './outer';
 import { checkPacket, decrementTtl, ttlOf } from './packet';
+import { tellSize } from './super';
 import { absolute } from './trains';
 
 const SOL_SOCKET: u32 = 1;
@@ -102,8 +103,15 @@ export function inboundMessage(index: u32, offset: u32): u32 {
   }
   if (encapsulation == ENCAPSULATION_IPIP) {
     if (!itemSpace()) return offset;
+    tellSize(0);
     ipipPacket(slot, length, name);
     return MESSAGE_DONE;
+  }
+  tellSize(0);
+  if (encapsulation == ENCAPSULATION_VXLAN && datagramSize < length && isOneFrame(slot, length)) {
+    // What the kernel tells is the size of the inner segments: this is no train.
+    tellSize(datagramSize);
+    datagramSize = length;
   }
   const known = encapsulation == ENCAPSULATION_VXLAN ? 0 : outerPeer(name);
   do {

@@ -16,6 +16,7 @@ import {
   ITEM_PSH,
   ITEM_SEGMENT,
   ITEM_SEGMENT_SIZE,
+  ITEM_SUPER,
   ITEM_VNET,
   PIECE_ADDRESS,
   PIECE_LENGTH,
@@ -27,7 +28,7 @@ import {
 import { put16 } from './bytes';
 import { fold, pseudoSum, sumBytes, word } from './checksum';
 import { count, drop, enterSegment, segment } from './count';
-import { inPieceAt, itemAt } from './items';
+import { cutSpace, inPieceAt, itemAt } from './items';
 import {
   IPPROTO_TCP,
   IPV4_CHECKSUM,
@@ -41,6 +42,8 @@ import {
   UDP_CHECKSUM,
   UDP_LENGTH,
 } from './layout';
+import { cutNext } from './segment';
+import { beginItemCut } from './super';
 import { absolute } from './trains';
 import {
   GSO_TCPV4,
@@ -70,13 +73,14 @@ export function itemL2(index: u32): u32 {
 export function inboundWrite(index: u32): u32 {
   const item = itemAt(index);
   enterSegment(load<u32>(item, ITEM_SEGMENT));
-  const joined = load<u32>(item, ITEM_COUNT) > 1;
+  const whole = load<u32>(item, ITEM_SUPER) != 0;
+  const joined = !whole && load<u32>(item, ITEM_COUNT) > 1;
   if (joined) finish(item);
   const l2 = <u32>load<u16>(item, ITEM_L2);
   let first = load<u32>(item, ITEM_LENGTH);
   let n: u32 = 0;
   if (load<u32>(segment, SEGMENT_VNET_HEADER)) {
-    iovecAt(n, joined ? item + ITEM_VNET : ZERO_VNET, VNET_SIZE);
+    iovecAt(n, joined || whole ? item + ITEM_VNET : ZERO_VNET, VNET_SIZE);
     n++;
   }
   if (joined) first = load<u32>(item, ITEM_HEADER_LENGTH) + load<u32>(item, ITEM_SEGMENT_SIZE);
@@ -166,42 +170,52 @@ export function itemRefused(index: u32, reason: u32): void {
   drop(reason, load<u32>(itemAt(index), ITEM_COUNT));
 }
 
-/** After the TUN refused joined item `index`: makes the write of its packet `part` alone. Call for part 0 first: it restores the headers. */
+/** After the device refused joined item `index`: makes the write of its packet `part` alone. Call for all parts in order. */
 export function itemPart(index: u32, part: u32): u32 {
   const item = itemAt(index);
-  const header = load<u32>(item, ITEM_HEADER_LENGTH);
-  let at = load<u32>(item, ITEM_PACKET);
-  let length = header + load<u32>(item, ITEM_SEGMENT_SIZE);
-  if (part == 0) memory.copy(at, item + ITEM_HEADER_COPY, header);
-  else {
-    let piece = load<u32>(item, ITEM_FIRST_PIECE);
-    for (let i: u32 = 1; i < part; i++) piece = load<u32>(inPieceAt(piece), PIECE_NEXT);
-    // Only the first packet's headers were changed; the others still stand before their payloads.
-    at = load<u32>(inPieceAt(piece), PIECE_ADDRESS) - header;
-    length = header + load<u32>(inPieceAt(piece), PIECE_LENGTH);
-  }
   enterSegment(load<u32>(item, ITEM_SEGMENT));
   const l2 = <u32>load<u16>(item, ITEM_L2);
+  let at: usize;
+  if (load<u32>(item, ITEM_SUPER)) {
+    if (part == 0) beginItemCut(item, l2);
+    at = cutSpace();
+    partLength = cutNext(at);
+  } else {
+    at = partOfJoined(item, part) - l2;
+    partLength += l2;
+  }
   let n: u32 = 0;
   if (load<u32>(segment, SEGMENT_VNET_HEADER)) {
     iovecAt(n, ZERO_VNET, VNET_SIZE);
     n++;
   }
-  iovecAt(n, at - l2, length + l2);
+  iovecAt(n, at, partLength);
   return n + 1;
 }
 
-/** Counts packet `part` of item `index` as written alone. */
-export function partWritten(index: u32, part: u32): void {
-  const item = itemAt(index);
-  let length = load<u32>(item, ITEM_SEGMENT_SIZE);
-  if (part > 0) {
-    let piece = load<u32>(item, ITEM_FIRST_PIECE);
-    for (let i: u32 = 1; i < part; i++) piece = load<u32>(inPieceAt(piece), PIECE_NEXT);
-    length = load<u32>(inPieceAt(piece), PIECE_LENGTH);
+/** Length of the part that itemPart made last, with its Ethernet header. */
+let partLength: u32 = 0;
+
+/** Where packet `part` of a joined item lies. For part 0 the headers are made what they were. */
+function partOfJoined(item: usize, part: u32): usize {
+  const header = load<u32>(item, ITEM_HEADER_LENGTH);
+  const first = <usize>load<u32>(item, ITEM_PACKET);
+  if (part == 0) {
+    memory.copy(first, item + ITEM_HEADER_COPY, header);
+    partLength = header + load<u32>(item, ITEM_SEGMENT_SIZE);
+    return first;
   }
+  let piece = load<u32>(item, ITEM_FIRST_PIECE);
+  for (let i: u32 = 1; i < part; i++) piece = load<u32>(inPieceAt(piece), PIECE_NEXT);
+  // Only the first packet's headers were changed; the others still stand before their payloads.
+  partLength = header + load<u32>(inPieceAt(piece), PIECE_LENGTH);
+  return <usize>load<u32>(inPieceAt(piece), PIECE_ADDRESS) - header;
+}
+
+/** Counts the part that itemPart made last as written alone. */
+export function partWritten(): void {
   count(COUNT_IN_FORWARDED, 1);
-  count(COUNT_IN_BYTES, <u32>load<u16>(item, ITEM_L2) + load<u32>(item, ITEM_HEADER_LENGTH) + length);
+  count(COUNT_IN_BYTES, partLength);
   count(COUNT_IN_WRITES, 1);
 }
 

@@ -4,6 +4,8 @@ import {
   FLOW_BUCKETS,
   IN_FLOWS,
   IN_ITEMS,
+  IN_CUTS,
+  IN_CUTS_SIZE,
   IN_PIECES,
   IN_SNOOPED,
   ITEM_COUNT,
@@ -13,9 +15,11 @@ import {
   ITEM_LENGTH,
   ITEM_SEGMENT_SIZE,
   ITEM_SIZE,
+  MAX_CUT,
   MAX_IN_PIECES,
   MAX_ITEMS,
   MAX_SNOOPED,
+  MAX_SUPER_SEGMENTS,
   PIECE_ADDRESS,
   PIECE_LENGTH,
   PIECE_NEXT,
@@ -25,6 +29,7 @@ import {
 let items: u32 = 0;
 let pieces: u32 = 1;
 let snooped: u32 = 0;
+let cuts: usize = IN_CUTS;
 /** An item of an earlier epoch may not be joined: something came after it whose flow we cannot tell. */
 let epoch: u32 = 1;
 
@@ -40,11 +45,15 @@ export function inPieceAt(piece: u32): usize {
   return IN_PIECES + piece * PIECE_SIZE;
 }
 
-/** False: the items must be written before the next packet. */
+/** False: the items must be written before the next packet, which may be a super-packet that must be cut. */
 // @ts-ignore: decorator
 @inline
 export function itemSpace(): bool {
-  return items < <u32>MAX_ITEMS && pieces < <u32>MAX_IN_PIECES;
+  return (
+    items < <u32>(MAX_ITEMS - MAX_SUPER_SEGMENTS) &&
+    pieces < <u32>(MAX_IN_PIECES - MAX_SUPER_SEGMENTS) &&
+    cuts < <usize>(IN_CUTS + IN_CUTS_SIZE - MAX_CUT)
+  );
 }
 
 export function inboundItems(): u32 {
@@ -82,8 +91,19 @@ export function inboundReset(): void {
   items = 0;
   pieces = 1;
   snooped = 0;
+  cuts = IN_CUTS;
   epoch++;
   memory.fill(IN_FLOWS, 0, FLOW_BUCKETS << 2);
+}
+
+/** Free space for a segment that is cut, kept until the items are written. */
+export function cutSpace(): usize {
+  return cuts;
+}
+
+export function takeCutSpace(bytes: u32): void {
+  // copyOver and macAt may touch a few bytes behind.
+  cuts += (bytes + 31) & ~15;
 }
 
 /** Marks the item that comes next: it carries ARP or neighbour discovery from a VTEP. */

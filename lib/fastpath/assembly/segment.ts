@@ -33,7 +33,8 @@ const MAX_HEADERS: u32 = 240;
 /** Number of packets the planned super-packet stands for. */
 export let segmentCount: u32 = 0;
 let isTcp: bool = false;
-let headerLength: u32 = 0;
+/** Bytes of IP and transport header of the planned packet. */
+export let headerLength: u32 = 0;
 let transportAt: u32 = 0;
 let segmentSize: u32 = 0;
 let totalLength: u32 = 0;
@@ -72,14 +73,37 @@ export function longestSegment(): u32 {
   return headerLength + min(segmentSize, totalLength - headerLength);
 }
 
+// The cut in work: the packet whose headers are the template, the bytes before it that each segment gets too, the sums that
+// all segments share, and how far it has come.
+let template: usize = 0;
+let prefixLength: u32 = 0;
+let flags: u32 = 0;
+let sequence: u32 = 0;
+let id: u32 = 0;
+let ipSum: u64 = 0;
+let l4Sum: u64 = 0;
+let done: u32 = 0;
+let left: u32 = 0;
+
 /** Cuts the planned super-packet at `ip` and stages its segments, each with a copy of the `prefix` bytes before `ip`. */
 export function stageSegments(ip: usize, prefix: u32): void {
+  beginCut(ip, prefix);
+  for (;;) {
+    const datagram = segmentSpace();
+    const length = cutNext(datagram);
+    if (!length) return;
+    takeSegmentSpace(length);
+    stage(datagram, length);
+  }
+}
+
+/** Begins to cut the planned super-packet at `ip`. Its headers are altered. */
+export function beginCut(ip: usize, prefix: u32): void {
   const version: u32 = load<u8>(ip) >> 4;
   const l4 = ip + transportAt;
-  const flags: u32 = isTcp ? <u32>load<u8>(l4, TCP_FLAGS) : 0;
-  const sequence = isTcp ? get32(l4 + TCP_SEQUENCE) : 0;
-  const id = version == 4 ? get16(ip + IPV4_ID) : 0;
-
+  flags = isTcp ? <u32>load<u8>(l4, TCP_FLAGS) : 0;
+  sequence = isTcp ? get32(l4 + TCP_SEQUENCE) : 0;
+  id = version == 4 ? get16(ip + IPV4_ID) : 0;
   // Everything that differs between segments is zeroed in the template, and its sums are taken once.
   if (version == 4) {
     store<u16>(ip, 0, IPV4_TOTAL_LENGTH);
@@ -94,47 +118,50 @@ export function stageSegments(ip: usize, prefix: u32): void {
     store<u16>(l4, 0, UDP_LENGTH);
     store<u16>(l4, 0, UDP_CHECKSUM);
   }
-  const ipSum: u64 = version == 4 ? sumBytes(ip, transportAt, 0) : 0;
-  const l4Sum = sumBytes(l4, headerLength - transportAt, pseudoSum(ip, version, isTcp ? IPPROTO_TCP : IPPROTO_UDP));
+  ipSum = version == 4 ? sumBytes(ip, transportAt, 0) : 0;
+  l4Sum = sumBytes(l4, headerLength - transportAt, pseudoSum(ip, version, isTcp ? IPPROTO_TCP : IPPROTO_UDP));
+  template = ip;
+  prefixLength = prefix;
+  done = 0;
+  left = totalLength - headerLength;
+}
 
-  let payload = ip + headerLength;
-  let left = totalLength - headerLength;
-  for (let i: u32 = 0; i < segmentCount; i++) {
-    const length = min(segmentSize, left);
-    left -= length;
-    const datagram = segmentSpace();
-    const to = datagram + prefix;
-    copyOver(datagram, ip - prefix, prefix + headerLength);
-    const ipLength = headerLength + length;
-    const l4Length = ipLength - transportAt;
-    if (version == 4) {
-      put16(to + IPV4_TOTAL_LENGTH, ipLength);
-      put16(to + IPV4_ID, id + i);
-      const sum = ipSum + word(ipLength) + word(id + i);
-      store<u16>(to, <u16>~fold(sum), IPV4_CHECKSUM);
-    } else {
-      put16(to + IPV6_PAYLOAD_LENGTH, ipLength - IPV6_HEADER);
-    }
-    const toL4 = to + transportAt;
-    let sum = l4Sum + word(l4Length);
-    if (isTcp) {
-      let segmentFlags = flags;
-      if (left) segmentFlags &= ~(TCP_FIN | TCP_PSH);
-      if (i) segmentFlags &= ~TCP_CWR;
-      put32(toL4 + TCP_SEQUENCE, sequence + i * segmentSize);
-      store<u8>(toL4, <u8>segmentFlags, TCP_FLAGS);
-      sum += <u64>load<u32>(toL4, TCP_SEQUENCE) + word(segmentFlags);
-      sum = copySumBytes(to + headerLength, payload, length, sum);
-      store<u16>(toL4, <u16>~fold(sum), TCP_CHECKSUM);
-    } else {
-      put16(toL4 + UDP_LENGTH, l4Length);
-      sum += word(l4Length);
-      sum = copySumBytes(to + headerLength, payload, length, sum);
-      const checksum = <u16>~fold(sum);
-      store<u16>(toL4, checksum ? checksum : 0xffff, UDP_CHECKSUM);
-    }
-    payload += length;
-    takeSegmentSpace(prefix + ipLength);
-    stage(datagram, prefix + ipLength);
+/** Writes the next segment, prefix first, at `datagram`; up to 15 bytes behind it may be overwritten. Returns its length, 0 after the last. */
+export function cutNext(datagram: usize): u32 {
+  if (done == segmentCount) return 0;
+  const length = min(segmentSize, left);
+  const payload = template + totalLength - left;
+  left -= length;
+  const to = datagram + prefixLength;
+  copyOver(datagram, template - prefixLength, prefixLength + headerLength);
+  const ipLength = headerLength + length;
+  const l4Length = ipLength - transportAt;
+  if (load<u8>(template) >> 4 == 4) {
+    put16(to + IPV4_TOTAL_LENGTH, ipLength);
+    put16(to + IPV4_ID, id + done);
+    const sum = ipSum + word(ipLength) + word(id + done);
+    store<u16>(to, <u16>~fold(sum), IPV4_CHECKSUM);
+  } else {
+    put16(to + IPV6_PAYLOAD_LENGTH, ipLength - IPV6_HEADER);
   }
+  const toL4 = to + transportAt;
+  let sum = l4Sum + word(l4Length);
+  if (isTcp) {
+    let segmentFlags = flags;
+    if (left) segmentFlags &= ~(TCP_FIN | TCP_PSH);
+    if (done) segmentFlags &= ~TCP_CWR;
+    put32(toL4 + TCP_SEQUENCE, sequence + done * segmentSize);
+    store<u8>(toL4, <u8>segmentFlags, TCP_FLAGS);
+    sum += <u64>load<u32>(toL4, TCP_SEQUENCE) + word(segmentFlags);
+    sum = copySumBytes(to + headerLength, payload, length, sum);
+    store<u16>(toL4, <u16>~fold(sum), TCP_CHECKSUM);
+  } else {
+    put16(toL4 + UDP_LENGTH, l4Length);
+    sum += word(l4Length);
+    sum = copySumBytes(to + headerLength, payload, length, sum);
+    const checksum = <u16>~fold(sum);
+    store<u16>(toL4, checksum ? checksum : 0xffff, UDP_CHECKSUM);
+  }
+  done++;
+  return prefixLength + ipLength;
 }
