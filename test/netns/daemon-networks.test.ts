@@ -170,6 +170,46 @@ test('a network whose namespace is not there fails, and comes up when it is made
   await weftd.networks({ blue: 'ready', red: 'ready' });
 });
 
+test('vxlan networks with the same addresses share a port, each with its device in its own namespace', async (t) => {
+  const vxlan = (vni: number) => `{"Network":"10.6.0.0/16","Backend":{"Type":"vxlan","VNI":${vni},"Port":4789}}`;
+  const server = await etcd(t, { blue: vxlan(7), red: vxlan(8), twin: vxlan(7) });
+  const names = ['blue', 'red', 'twin'];
+  const netns = (name: string) => `weft-${process.pid}-${name}`;
+  for (const name of names) {
+    ip('netns', 'add', netns(name));
+    t.teardown(() => {
+      ip('netns', 'del', netns(name));
+    });
+  }
+  const files = makeFiles(t);
+  const values = names.map((name) => `${name},netns=${netns(name)}`);
+  const weftd = new Weftd(t, flags(server, files, values.slice(0, 2)), files);
+  const { networks } = await weftd.networks({ blue: 'ready', red: 'ready' });
+  t.deepEqual(
+    networks.map(({ backend }) => [backend?.device, backend?.port]),
+    [
+      ['flannel.7', 4789],
+      ['flannel.8', 4789],
+    ],
+  );
+  t.regex(ip('-n', netns('blue'), '-br', 'link'), /^flannel\.7 /m);
+  t.regex(ip('-n', netns('red'), '-br', 'link'), /^flannel\.8 /m);
+  t.notRegex(ip('-br', 'link'), /flannel/);
+  const sockets = execFileSync('ss', ['-Hlun', 'sport = :4789'], { encoding: 'utf8' });
+  t.is(sockets.trim().split('\n').length, 1, sockets);
+
+  // What tells tenants apart on the wire is the VNI: the third has that of the first.
+  weftd.signal('SIGTERM');
+  await weftd.ended();
+  const again = new Weftd(t, flags(server, files, values), files);
+  const settled = async () =>
+    (await again.status().catch(() => undefined))?.networks.map(({ state }) => state).toSorted();
+  t.true(await until(async () => (await settled())?.join() === 'failed,ready,ready', 10_000), `${await settled()}`);
+  const failed = (await again.status()).networks.find(({ state }) => state === 'failed');
+  t.is(failed?.waitingFor?.code, 'NETWORK_CONFLICT');
+  t.not(failed?.name, 'red');
+});
+
 test('the service manager hears READY when one network is ready and the other waits for somebody, and how many are', async (t) => {
   const server = await etcd(t, { blue: alloc('10.6.0.0/16'), red: '' });
   const files = makeFiles(t);
