@@ -202,9 +202,16 @@ test('vxlan networks with the same addresses share a port, each with its device 
   weftd.signal('SIGTERM');
   await weftd.ended();
   const again = new Weftd(t, flags(server, files, values), files);
-  const settled = async () =>
-    (await again.status().catch(() => undefined))?.networks.map(({ state }) => state).toSorted();
-  t.true(await until(async () => (await settled())?.join() === 'failed,ready,ready', 10_000), `${await settled()}`);
+  const states = async (): Promise<string> => {
+    const status = await again.status().catch(() => undefined);
+    return (
+      status?.networks
+        .map(({ state }) => state)
+        .toSorted()
+        .join() ?? ''
+    );
+  };
+  t.true(await until(async () => (await states()) === 'failed,ready,ready', 10_000), await states());
   const failed = (await again.status()).networks.find(({ state }) => state === 'failed');
   t.is(failed?.waitingFor?.code, 'NETWORK_CONFLICT');
   t.not(failed?.name, 'red');
