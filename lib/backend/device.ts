@@ -28,6 +28,8 @@ export interface EdgeDeviceOptions extends Omit<LinkSettings, 'txQueueLength'> {
   readonly segment: Omit<SegmentOptions, 'onDeviceLost'>;
   /** The device is there again, or was put right; what leads through it may be gone. Not called for the first time. */
   onRestored(): Promise<void>;
+  /** How often the device is compared with what it should be. Default 10 s. */
+  readonly checkIntervalMs?: number;
 }
 
 export class EdgeDevice {
@@ -62,7 +64,7 @@ export class EdgeDevice {
       throw error;
     }
     this.#attach();
-    this.#timer = setInterval(() => this.#check(), CHECK_INTERVAL_MS);
+    this.#timer = setInterval(() => this.#check(), options.checkIntervalMs ?? CHECK_INTERVAL_MS);
     this.#timer.unref();
   }
 

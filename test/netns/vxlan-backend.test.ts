@@ -247,3 +247,49 @@ test('wrong options are refused before anything is made', async (t) => {
     t.false((await one.ip('link')).includes('flannel'));
   });
 });
+
+test('DirectRouting: a peer on the link gets a plain route, and encapsulation when the link no longer reaches it', async (t) => {
+  await withTwoHosts(async (one, two) => {
+    for (const host of [one, two])
+      await host.run('sysctl', '-qw', 'net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1');
+    await startBoth([one, two], `${BACKEND},"DirectRouting":true`, true);
+    await until(t, 'a ping is answered', () => one.pings(4));
+    t.true(await one.pings(6));
+    t.regex(await one.ip('route'), /10\.244\.2\.0\/24 via 192\.0\.2\.2 dev u0 proto 137/);
+    t.regex(await one.ip('-6 route'), /fd00:0:0:2::\/64 via 2001:db8::2 dev u0 proto 137/);
+    const { routes, stats } = await one.state();
+    t.deepEqual(
+      routes.map(({ device }) => device),
+      ['u0', 'u0'],
+    );
+    t.is(
+      stats.peers.reduce((sum, peer) => sum + peer.outboundPackets, 0),
+      0,
+      'nothing was encapsulated',
+    );
+    // The same addresses with prefix lengths that make each other no neighbours: a router is in between, it seems.
+    for (const [host, peer] of [
+      [one, 2],
+      [two, 1],
+    ] as const) {
+      await host.ip(`addr add 192.0.2.${host.number}/32 dev u0`);
+      await host.ip(`addr del 192.0.2.${host.number}/24 dev u0`);
+      await host.ip(`route add 192.0.2.${peer} via inet6 2001:db8::${peer} dev u0`);
+    }
+    await until(t, 'the route leads to the device', async () =>
+      (await one.ip('route')).includes('10.244.2.0/24 via 10.244.2.0 dev flannel.1 proto 137 onlink'),
+    );
+    await until(t, 'a ping is answered', () => one.pings(4));
+    const encapsulated = (await one.state()).stats.peers.find(({ publicIp }) => publicIp === '192.0.2.2');
+    t.true(encapsulated!.outboundPackets > 0);
+  });
+});
+
+test('DirectRouting cannot work from a namespace of its own', async (t) => {
+  await withTwoHosts(async (one) => {
+    const options = hostOptions(1, `${BACKEND},"DirectRouting":true`);
+    const error = (await t.throwsAsync(one.start('vxlan', { ...options, netns: '/proc/self/ns/net' }))) as WeftError;
+    t.is(error.code, 'CONFIG_INVALID');
+    t.regex(error.message, /^Backend\.DirectRouting is true: not possible in network namespace/);
+  });
+});
