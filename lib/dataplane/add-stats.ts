@@ -9,7 +9,7 @@ export function noStats(): DataplaneStats {
     outbound: direction,
     inbound: direction,
     drops,
-    bridge: { flooded: 0, answered: 0, refusedMoves: 0 },
+    bridge: { flooded: 0, answered: 0, refusedMoves: 0, shutOut: 0 },
     icmp: { sent: 0, rateLimited: 0 },
     peers: [],
     socketOverflow: 0,

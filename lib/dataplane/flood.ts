@@ -18,6 +18,7 @@ import { write } from '../sys/ffi.ts';
 import { deviceOf, vnetHeaderOf } from './devices.ts';
 import type { Queue } from './queue.ts';
 import { finish } from './send.ts';
+import { noteRefusal } from './storm-filter.ts';
 
 /** The packet kernels' verdicts (lib/fastpath/assembly/outbound-ethernet.ts). */
 export const FRAME_DONE = 0;
@@ -52,8 +53,10 @@ export function handleForMany(queue: Queue, segment: number, frame: number, size
     kernels.outboundDrop(segment, DROP_NO_FDB_ENTRY);
     return false;
   }
-  if (!queue.storm.allows(segment, macAt(bytes, ETHERNET_SOURCE), peers, queue.nowMs)) {
+  const sender = macAt(bytes, ETHERNET_SOURCE);
+  if (!queue.storm.allows(segment, sender, peers, queue.nowMs)) {
     kernels.outboundDrop(segment, DROP_STORM_LIMITED);
+    noteRefusal(queue, segment, sender);
     return false;
   }
   if (peers <= FLOOD_STEP && !isJoined(words, vnet, frame)) {

@@ -27,6 +27,11 @@ export interface BridgeStats {
   readonly answered: number;
   /** Claims of a MAC address by another VTEP, too soon after the last. */
   readonly refusedMoves: number;
+  /**
+   * How often a sender beyond its limit was shut out for a second. What the kernel drops meanwhile is in the device's own
+   * counter (`ip -s link`, TX dropped), not here.
+   */
+  readonly shutOut: number;
 }
 
 export interface DataplaneStats {

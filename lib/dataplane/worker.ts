@@ -43,6 +43,7 @@ import type { WorkerMessage, WorkerStart } from './protocol.ts';
 import { DEVICE_LOST, type Queue } from './queue.ts';
 import { resumeSend } from './send.ts';
 import { StormLimiter } from './storm.ts';
+import { letIn } from './storm-filter.ts';
 
 const POLLIN = 0x1;
 const POLLOUT = 0x4;
@@ -145,6 +146,7 @@ class Loop {
     const { words } = this.#queue;
     while (Atomics.load(words, CONFIG_STOP / 4) === 0) {
       const ready = this.#poll();
+      this.#tick(performance.now());
       this.#takeNews();
       if (ready > 0) this.#work();
     }
@@ -201,7 +203,6 @@ class Loop {
 
   #work(): void {
     const { base, receive, pending, words } = this.#queue;
-    this.#tick(performance.now());
     if (this.#events(0) !== 0) read(this.#start.eventFd, base + EVENT_VALUE, 8);
     const first = 1 + receive.length;
     if (pending !== undefined && this.#events(first) !== 0) resumeSend(this.#queue);
@@ -259,6 +260,7 @@ class Loop {
     this.#queue.nowMs = nowMs;
     words[CONFIG_NOW / 4] = Math.floor(nowMs / 1000);
     this.#budget.refill(nowMs);
+    letIn(this.#queue);
     if (nowMs - this.#sweptMs < SWEEP_MS) return;
     this.#sweptMs = nowMs;
     kernels.fdbSweep();

@@ -111,8 +111,10 @@ export const COUNT_FLOODED = 13;
 export const COUNT_ANSWERED = 14;
 /** Claims of a MAC address by another VTEP that were refused. */
 export const COUNT_REFUSED_MOVES = 15;
+/** How often a sender that flooded was shut out for a moment. */
+export const COUNT_SHUT_OUT = 16;
 /** First of the drop counters: reason r is counter COUNT_DROPS + r (lib/dataplane/drop.ts has the names). */
-export const COUNT_DROPS = 16;
+export const COUNT_DROPS = 20;
 
 // --- drop reasons: index into DROP_REASONS ---
 export const DROP_NOT_IP = 0;

@@ -156,7 +156,7 @@ export const STATS: StatsReply = {
   outbound: { received: 1000, forwarded: 998, forwardedBytes: 1_400_000, reads: 100, writes: 50 },
   inbound: { received: 2000, forwarded: 1993, forwardedBytes: 2_800_000, reads: 0, writes: 0 },
   drops: { ...NO_DROPS, 'no-route': 2, 'spoofed-source': 7 },
-  bridge: { flooded: 0, answered: 0, refusedMoves: 0 },
+  bridge: { flooded: 0, answered: 0, refusedMoves: 0, shutOut: 0 },
   icmp: { sent: 2, rateLimited: 1 },
   peers: [],
   socketOverflow: 0,
