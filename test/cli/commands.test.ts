@@ -80,6 +80,14 @@ Socket overflows  0 datagrams lost because the receive buffer was full
 
 `;
 
+test('weft stats shows what a learning network does beside forwarding', (t) => {
+  const bridge = { flooded: 12, answered: 3400, refusedMoves: 2, shutOut: 1 };
+  const text = formatStats({ ...STATS, bridge });
+  t.regex(text, /Flooded +12 frames to all VTEPs; 3,400 ARP and ND questions answered here\n/);
+  t.regex(text, /MAC moves +2 refused\nStorms +senders shut out 1 times\n/);
+  t.notRegex(formatStats(STATS), /Storms/);
+});
+
 for (const [command, text, reply] of [
   ['status', STATUS_TEXT, STATUS],
   ['peers', PEERS_TEXT, PEERS],

@@ -56,8 +56,23 @@ export function formatStats(stats: StatsReply, before?: StatsReply): string {
   const others: [string, string][] = [
     ['ICMP errors sent', `${formatCount(stats.icmp.sent)} (${formatCount(stats.icmp.rateLimited)} held back)`],
     ['Socket overflows', `${formatCount(stats.socketOverflow)} datagrams lost because the receive buffer was full`],
+    ...bridgeFields(stats),
   ];
   return `${formatDirections(stats, before)}\n${formatFields(others)}\n${formatDrops(stats, before)}`;
+}
+
+/** What a learning network does beside forwarding; nothing on others. */
+function bridgeFields({ bridge }: StatsReply): [string, string][] {
+  if (Object.values(bridge).every((count) => count === 0)) return [];
+  const { flooded, answered, refusedMoves, shutOut } = bridge;
+  return [
+    [
+      'Flooded',
+      `${formatCount(flooded)} frames to all VTEPs; ${formatCount(answered)} ARP and ND questions answered here`,
+    ],
+    ['MAC moves', `${formatCount(refusedMoves)} refused`],
+    ['Storms', `senders shut out ${formatCount(shutOut)} times`],
+  ];
 }
 
 function formatDirections(stats: StatsReply, before: StatsReply | undefined): string {
