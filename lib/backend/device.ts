@@ -2,6 +2,7 @@
  * An edge device (TUN or TAP) and its segment on an engine. It is made anew when somebody deletes it, and put right when
  * somebody changes it.
  */
+import { statSync } from 'node:fs';
 import { formatPrefix } from '../addr/prefix.ts';
 import type { Segment, SegmentOptions, SegmentPeer } from '../dataplane/segment.ts';
 import { messageOf } from '../error.ts';
@@ -41,8 +42,10 @@ export class EdgeDevice {
   readonly #stop = new AbortController();
   /** Undefined while the device is lost. */
   #open: { readonly fd: number; readonly index: number } | undefined;
-  /** It works, but not under its name. */
-  #missing = false;
+  /** What was last said of a device that works, but not where it should. */
+  #displaced: string | undefined;
+  /** The namespace's own number: a path may lead to another one later. */
+  readonly #namespace: number | undefined;
   #rebuilding: Promise<void> = Promise.resolve();
   readonly #timer: NodeJS.Timeout;
 
@@ -55,6 +58,7 @@ export class EdgeDevice {
     this.#options = options;
     this.#settings = { ...options, txQueueLength: TX_QUEUE_LENGTH };
     this.#netlink = withinNetns(options.netns, () => RouteNetlink.open());
+    this.#namespace = namespaceOf(options.netns);
     try {
       this.#build();
       this.#segment = engine.addSegment({ ...options.segment, onDeviceLost: (reason) => this.#lost(reason) });
@@ -170,14 +174,11 @@ export class EdgeDevice {
     const { log, name } = this.#options;
     if (this.#open === undefined) return;
     try {
-      const isThere = this.#netlink.linkByName(name)?.index === this.#open.index;
-      if (!isThere && !this.#missing)
-        log.error(
-          { device: name },
-          'The device was renamed or moved to another namespace; restart weftd, or undo that',
-        );
-      this.#missing = !isThere;
-      if (!isThere) return;
+      const displaced = this.#whyDisplaced(this.#open.index);
+      if (displaced !== undefined && displaced !== this.#displaced)
+        log.error({ device: name }, `${displaced}; undo that, or restart weftd`);
+      this.#displaced = displaced;
+      if (displaced !== undefined) return;
       const { changes } = settleLink(this.#netlink, this.#settings);
       if (changes.length === 0) return;
       log.warn({ device: name, set: changes }, 'Somebody changed the device; it was put right');
@@ -187,8 +188,22 @@ export class EdgeDevice {
     }
   }
 
+  #whyDisplaced(index: number): string | undefined {
+    const { name, netns } = this.#options;
+    if (namespaceOf(netns) !== this.#namespace)
+      return `Another network namespace is at ${netns} now, without the device`;
+    return this.#netlink.linkByName(name)?.index === index
+      ? undefined
+      : 'The device was renamed, or moved to another network namespace';
+  }
+
   #closeDevice(): void {
     if (this.#open !== undefined) closeFd(this.#open.fd, `device "${this.name}"`);
     this.#open = undefined;
   }
+}
+
+/** Inode of the namespace's file; undefined for our own, and where nothing is. */
+function namespaceOf(netns: string | undefined): number | undefined {
+  return netns === undefined ? undefined : statSync(netns, { throwIfNoEntry: false })?.ino;
 }

@@ -34,7 +34,9 @@ export function invalidOption(name: string, value: unknown, allowed: string): We
 /** The member `name` in any case, the last of several; null leaves a field as it was, as in Go. Undefined when there is none. */
 export function findOption(object: BackendObject, name: string): unknown {
   const wanted = foldKey(name);
-  const found = Object.entries(object).findLast(([key, value]) => value !== null && foldKey(key) === wanted);
+  const found = Object.entries(object).findLast(
+    ([key, value]) => value !== null && (key === name || foldKey(key) === wanted),
+  );
   return found?.[1];
 }
 

@@ -10,6 +10,7 @@ import {
   type Prefix,
   prefixContains,
   prefixesOverlap,
+  samePrefix,
 } from '../addr/prefix.ts';
 import { quoteText } from '../lease/go-json.ts';
 import type { Lease, SubnetPair } from '../lease/lease.ts';
@@ -56,9 +57,7 @@ export function sortLeases(leases: readonly Lease[], place: OwnPlace): SortedLea
   const refused: RefusedLease[] = [];
   for (const lease of leases) {
     const { subnets, attrs } = lease;
-    const isOwn =
-      formatPrefix(subnets.ipv4) === formatPrefix(place.own.ipv4) && place.addresses.includes(attrs.publicIp);
-    if (isOwn) continue;
+    if (samePrefix(subnets.ipv4, place.own.ipv4) && place.addresses.includes(attrs.publicIp)) continue;
     const reason = whyNot(lease, place);
     if (reason !== undefined) {
       refused.push({ subnet: formatPrefix(subnets.ipv4), publicIp: formatIpv4(attrs.publicIp), reason });

@@ -44,7 +44,6 @@ export function sortVteps6(leases: readonly Lease[], own: OwnVtep, place: OwnPla
 interface LeaseEnd {
   readonly subnet: Prefix;
   readonly address: Ipv4 | Ipv6;
-  readonly addressText: string;
   /** BackendData or BackendV6Data: from outside, so anything. */
   readonly data: unknown;
   /** Known before looking at `data`. */
@@ -52,23 +51,18 @@ interface LeaseEnd {
 }
 
 function end4({ subnets, attrs }: Lease): LeaseEnd {
-  const address = attrs.publicIp;
-  const addressText = formatIpv4(address);
-  return { subnet: subnets.ipv4, address, addressText, data: attrs.backendData, problem: undefined };
+  return { subnet: subnets.ipv4, address: attrs.publicIp, data: attrs.backendData, problem: undefined };
 }
 
 function end6(lease: Lease, place: OwnPlace6): LeaseEnd | undefined {
   const { subnets, attrs } = lease;
   if (subnets.ipv6 === undefined) return undefined;
-  const address = attrs.publicIpv6 ?? 0n;
-  const addressText = attrs.publicIpv6 === undefined ? formatIpv4(attrs.publicIp) : formatIpv6(address);
-  return { subnet: subnets.ipv6, address, addressText, data: attrs.backendV6Data, problem: whyNot6(lease, place) };
+  const address = attrs.publicIpv6 ?? attrs.publicIp;
+  return { subnet: subnets.ipv6, address, data: attrs.backendV6Data, problem: whyNot6(lease, place) };
 }
 
-interface NamedVtep extends Vtep {
+interface GrowingVtep extends Vtep {
   readonly subnets: Prefix[];
-  /** For the reason why another lease is refused. */
-  readonly name: string;
 }
 
 /**
@@ -76,23 +70,33 @@ interface NamedVtep extends Vtep {
  * cannot take the MAC of a peer in use. Leases with the same MAC and address are one host that got a second subnet.
  */
 function sortVteps(ends: readonly LeaseEnd[], own: OwnVtep): SortedVteps {
-  const byMac = new Map<Mac, NamedVtep>();
+  const byMac = new Map<Mac, GrowingVtep>();
   const refused: RefusedLease[] = [];
-  for (const { subnet, address, addressText, data, problem } of ends) {
-    const mac = problem ?? readVtepMac(data, own);
-    const holder = typeof mac === 'number' ? byMac.get(mac) : undefined;
-    if (typeof mac === 'string' || (holder !== undefined && holder.address !== address)) {
-      const reason = typeof mac === 'string' ? mac : takenMac(mac, holder!.name);
-      refused.push({ subnet: formatPrefix(subnet), publicIp: addressText, reason });
-    } else if (holder === undefined) {
-      byMac.set(mac, { address, mac, subnets: [subnet], name: `${formatPrefix(subnet)} of ${addressText}` });
-    } else holder.subnets.push(subnet);
+  const refuse = ({ subnet, address }: LeaseEnd, reason: string): void => {
+    refused.push({ subnet: formatPrefix(subnet), publicIp: formatUnderlay(address), reason });
+  };
+  for (const end of ends) {
+    const { subnet, address } = end;
+    const mac = end.problem ?? readVtepMac(end.data, own);
+    if (typeof mac === 'string') {
+      refuse(end, mac);
+      continue;
+    }
+    const holder = byMac.get(mac);
+    if (holder === undefined) byMac.set(mac, { address, mac, subnets: [subnet] });
+    else if (holder.address === address) holder.subnets.push(subnet);
+    else refuse(end, takenMac(holder));
   }
-  return { vteps: [...byMac.values()].map(({ address, mac, subnets }) => ({ address, mac, subnets })), refused };
+  return { vteps: [...byMac.values()], refused };
 }
 
-function takenMac(mac: Mac, holder: string): string {
+function takenMac({ mac, subnets, address }: Vtep): string {
+  const holder = `${formatPrefix(subnets[0]!)} of ${formatUnderlay(address)}`;
   return `its VtepMAC ${formatMac(mac)} is that of lease ${holder}; delete that lease if its node is gone`;
+}
+
+function formatUnderlay(address: Ipv4 | Ipv6): string {
+  return typeof address === 'number' ? formatIpv4(address) : formatIpv6(address);
 }
 
 /** The VtepMAC, or why it cannot be used. A missing VNI is ours: old leases have none (flannel issue 325). */

@@ -43,9 +43,9 @@ interface Bed {
   /** Every thread that was started, in order. */
   readonly threads: readonly Thread[];
   /** Makes the kernel send a packet to a pod of the peer; resolves when the peer has it. */
-  cross(): Promise<void>;
+  readonly cross: () => Promise<void>;
   readonly log: readonly string[];
-  restored(): number;
+  readonly restored: () => number;
 }
 
 async function withDevice(body: (bed: Bed) => Promise<void>, checkIntervalMs = 10_000): Promise<void> {
