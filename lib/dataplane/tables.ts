@@ -17,7 +17,7 @@ import {
   FIB_OUTER4,
   FIB_OUTER6,
   MAX_CHUNKS,
-  MAX_FDB_SLOTS,
+  MAX_FDB_BUCKETS,
   MAX_PEERS,
   PEER_ADDRESS,
   PEER_ADDRESS_LENGTH,
@@ -36,13 +36,13 @@ import {
   PEERS,
   TABLES,
   TABLES_FDB,
-  TABLES_FDB_MASK,
+  TABLES_FDB_INDEX,
   TABLES_FLOOD,
   TABLES_FLOOD_INDEX,
   TABLES_ROOTS,
   TABLES_SIZE,
 } from '../fastpath/abi.ts';
-import { buildFdb, fdbSlotsFor } from '../fib/fdb.ts';
+import { BUCKET_SLOTS, buildFdb, fdbBucketsFor } from '../fib/fdb.ts';
 import { addressBytes, buildFib, type ChunkPool, clearPool, type FibRoute } from '../fib/trie.ts';
 import type { SegmentPeer } from './segment.ts';
 import type { PeerStats } from './stats.ts';
@@ -115,12 +115,13 @@ export class TableWriter {
     new Uint8Array(this.#buffer, tables, TABLES_FLOOD).fill(0);
     const { numbered, rejected } = this.#number(segments);
     let flood = 0;
+    let buckets = 0;
     for (const { segment } of segments) {
       const peers = numbered.filter((peer) => peer.segment === segment);
       for (const prefix of this.#writeFibs(pool, tables, segment, peers)) rejected.push({ segment, prefix });
       flood = this.#writeFloodList(tables, segment, peers, flood);
+      buckets = this.#writeFdb(tables, segment, peers, buckets);
     }
-    this.#writeFdb(tables, numbered);
     this.#generation = next;
     Atomics.store(this.#words, CONFIG_TABLES_WANTED / 4, next);
     return rejected;
@@ -156,13 +157,19 @@ export class TableWriter {
     return first + peers.length;
   }
 
-  #writeFdb(tables: number, numbered: readonly NumberedPeer[]): void {
-    const records = numbered.flatMap(({ number, segment, peer: { vtep } }) =>
-      vtep === undefined ? [] : [{ segment, mac: vtep.mac, peer: number }],
+  /** Returns the buckets that are taken with this segment's. */
+  #writeFdb(tables: number, segment: number, peers: readonly NumberedPeer[], taken: number): number {
+    const records = peers.flatMap(({ number, peer: { vtep } }) =>
+      vtep === undefined ? [] : [{ mac: vtep.mac, peer: number }],
     );
-    const slots = Math.min(fdbSlotsFor(records.length), MAX_FDB_SLOTS);
-    buildFdb(new BigUint64Array(this.#buffer, tables + TABLES_FDB, slots), records);
-    this.#words[(tables + TABLES_FDB_MASK) / 4] = slots - 1;
+    // There are as many buckets as peers, and a segment takes fewer than it has peers.
+    const buckets = Math.min(fdbBucketsFor(records.length), MAX_FDB_BUCKETS - taken);
+    const first = taken * BUCKET_SLOTS * 8;
+    buildFdb(new BigUint64Array(this.#buffer, tables + TABLES_FDB + first, buckets * BUCKET_SLOTS), records);
+    const index = (tables + TABLES_FDB_INDEX) / 4 + segment * 2;
+    this.#words[index] = first;
+    this.#words[index + 1] = buckets - 1;
+    return taken + buckets;
   }
 
   /** Gives each peer its number; peers that stay keep theirs, and so their counters. */

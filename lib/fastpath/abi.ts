@@ -166,7 +166,7 @@ export const PEER_TUNNEL6 = 88;
 
 // --- TABLES: what is replaced as a whole (lib/dataplane/tables.ts builds it) ---
 export const TABLES = 0x220000;
-export const TABLES_SIZE = 0x80000;
+export const TABLES_SIZE = 0x90000;
 /** u16 each: chunk number of the root of FIB `kind` of segment s at (s * FIB_KINDS + kind) * 2. Chunk 0 has no routes. */
 export const TABLES_ROOTS = 0;
 export const FIB_KINDS = 4;
@@ -177,13 +177,18 @@ export const FIB_OUTER4 = 2;
 export const FIB_OUTER6 = 3;
 /** u32 pairs: first entry and number of entries of each segment's list of peers to flood to. */
 export const TABLES_FLOOD_INDEX = 0x400;
-/** Slots of the leased FDB, less one: a power of two less one. */
-export const TABLES_FDB_MASK = 0x800;
+/** u32 pairs: where each segment's leased FDB begins, from TABLES_FDB on, and its number of buckets less one. */
+export const TABLES_FDB_INDEX = 0x800;
 /** u16 each: peer numbers. */
 export const TABLES_FLOOD = 0x8000;
-/** Leased FDB: u64 each, MAC address << 16 | peer number, 0: free (lib/fib/fdb.ts). At most 32,768 slots. */
-export const TABLES_FDB = 0x40000;
-export const MAX_FDB_SLOTS = 32768;
+/**
+ * Leased FDBs (lib/fib/fdb.ts): buckets of FDB_BUCKET_SLOTS slots, filled from the front; a slot is a u64, MAC address << 16
+ * | peer number, 0: free.
+ */
+export const TABLES_FDB = 0x10000;
+export const FDB_BUCKET_SLOTS = 4;
+/** Of all segments together. */
+export const MAX_FDB_BUCKETS = 16384;
 
 /** FIB entries, 16 bits. 0: no route. Top bit clear: peer. Top bit set: chunk number (lib/fib/trie.ts). */
 export const FIB_CHUNK_FLAG = 0x8000;

@@ -41,9 +41,10 @@ const TABLES: readonly [string, number, number][] = [
 
 test('one generation of tables has room for its parts', (t) => {
   t.true((abi.MAX_SEGMENTS + 1) * abi.FIB_KINDS * 2 <= abi.TABLES_FLOOD_INDEX);
-  t.true(abi.TABLES_FLOOD_INDEX + (abi.MAX_SEGMENTS + 1) * 8 <= abi.TABLES_FDB_MASK);
+  t.true(abi.TABLES_FLOOD_INDEX + (abi.MAX_SEGMENTS + 1) * 8 <= abi.TABLES_FDB_INDEX);
+  t.true(abi.TABLES_FDB_INDEX + (abi.MAX_SEGMENTS + 1) * 8 <= abi.TABLES_FLOOD);
   t.true(abi.TABLES_FLOOD + (abi.MAX_PEERS + 1) * 2 <= abi.TABLES_FDB);
-  t.true(abi.TABLES_FDB + abi.MAX_FDB_SLOTS * 8 <= abi.TABLES_SIZE);
+  t.true(abi.TABLES_FDB + abi.MAX_FDB_BUCKETS * abi.FDB_BUCKET_SLOTS * 8 <= abi.TABLES_SIZE);
   t.true(abi.MAX_CHUNKS * abi.FIB_CHUNK_SIZE <= abi.CHUNKS_SIZE);
 });
 

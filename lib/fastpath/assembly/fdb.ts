@@ -4,6 +4,7 @@ import {
   CONFIG_AGEING,
   CONFIG_NOW,
   COUNT_REFUSED_MOVES,
+  FDB_BUCKET_SLOTS,
   LEARNED,
   LEARNED_EPOCH,
   LEARNED_INFO,
@@ -17,7 +18,7 @@ import {
   PEER_EPOCH,
   PEER_SEGMENT,
   TABLES_FDB,
-  TABLES_FDB_MASK,
+  TABLES_FDB_INDEX,
   TABLES_FLOOD,
   TABLES_FLOOD_INDEX,
 } from '../abi';
@@ -49,14 +50,22 @@ function hashOf(mac: u64, segment: u32): u32 {
 
 /** The peer whose lease has this VtepMAC in the segment; 0: none. */
 export function leasedPeer(mac: u64): u32 {
-  const mask = load<u32>(tables + TABLES_FDB_MASK);
-  const table = tables + TABLES_FDB;
-  for (let i = hashOf(mac, segmentNumber) & mask; ; i = (i + 1) & mask) {
-    const slot = load<u64>(table + (i << 3));
-    if (slot == 0) return 0;
-    if (slot >> 16 != mac) continue;
-    const peer = <u32>(slot & PEER_BITS);
-    if (load<u32>(peerAt(peer), PEER_SEGMENT) == segmentNumber) return peer;
+  const index = tables + TABLES_FDB_INDEX + (segmentNumber << 3);
+  const table = tables + TABLES_FDB + load<u32>(index);
+  const mask = load<u32>(index, 4);
+  const key = i64x2.splat(mac);
+  for (let bucket = hashOf(mac, 0) & mask; ; bucket = (bucket + 1) & mask) {
+    const at = table + bucket * FDB_BUCKET_SLOTS * 8;
+    const a = v128.load(at);
+    const b = v128.load(at, 16);
+    const hit = v128.or(
+      v128.and(i64x2.eq(i64x2.shr_u(a, 16), key), a),
+      v128.and(i64x2.eq(i64x2.shr_u(b, 16), key), b),
+    );
+    const slot = i64x2.extract_lane(hit, 0) | i64x2.extract_lane(hit, 1);
+    if (slot) return <u32>(slot & PEER_BITS);
+    // A bucket is filled from the front: one that is not full ends the search.
+    if (i64x2.extract_lane(b, 1) == 0 || mask == 0) return 0;
   }
   return 0;
 }
