@@ -310,7 +310,7 @@ export const MAX_IN_PIECES = 8192;
 /** Items that carry ARP or neighbour discovery from a VTEP: u32 each, item number. */
 export const IN_SNOOPED = 0x1c01000;
 export const MAX_SNOOPED = 1024;
-/** Newest item of each flow: FLOW_BUCKETS words of (item number + 1), with the batch's stamp beside it. */
+/** Newest item of each flow: FLOW_BUCKETS words of item number + 1, 0: none. */
 export const IN_FLOWS = 0x1c10000;
 export const FLOW_BUCKETS = 256;
 

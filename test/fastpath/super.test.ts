@@ -4,13 +4,19 @@
  */
 import test from 'ava';
 import { parseIpv4 } from '../../lib/addr/ipv4.ts';
-import { ENCAPSULATION_IPIP, ENCAPSULATION_VXLAN } from '../../lib/fastpath/abi.ts';
+import {
+  COUNT_IN_BYTES,
+  COUNT_IN_FORWARDED,
+  COUNT_IN_RECEIVED,
+  ENCAPSULATION_IPIP,
+  ENCAPSULATION_VXLAN,
+} from '../../lib/fastpath/abi.ts';
 import { readVector } from '../capture/vectors.ts';
-import { slowPseudoSum } from '../golden/checksum.ts';
+import { addWords, slowPseudoSum, slowSum } from '../golden/checksum.ts';
 import { readFrame } from '../golden/ethernet.ts';
-import { put16 } from '../golden/octets.ts';
+import { get16, put16 } from '../golden/octets.ts';
 import { resegment } from '../golden/segment.ts';
-import { Harness, type HarnessOptions, type ReceivedMessage } from './harness.ts';
+import { Harness, type HarnessOptions, type ReceivedMessage, SEGMENT } from './harness.ts';
 import { payload, tcp4, udp4 } from './packets.ts';
 
 const PEER = parseIpv4('192.0.2.2')!;
@@ -104,6 +110,21 @@ test('a batch full of super-packets for such a device is delivered to the last s
   t.is(writes.length, 64 * Math.ceil(TOTAL / 500));
 });
 
+test('a super-packet counts as the packets it stands for, as a whole and cut', (t) => {
+  const count = Math.ceil(TOTAL / 1398);
+  const bytes = TOTAL + count * (14 + 40);
+  for (const tunGro of [true, false]) {
+    const bed = harness({ tunGro });
+    bed.inbound([vxlan(unfinished(big), 1398)]);
+    t.is(bed.counter(COUNT_IN_RECEIVED), count);
+    t.is(bed.counter(COUNT_IN_FORWARDED), count);
+    t.is(bed.counter(COUNT_IN_BYTES), bytes);
+    const [peer] = bed.tables.peerStats(SEGMENT);
+    t.is(peer!.inboundPackets, count);
+    t.is(peer!.inboundBytes, bytes);
+  }
+});
+
 test('a super-packet that the device refuses is there to be written part by part', (t) => {
   const bed = harness();
   const parts = bed.partsOf([vxlan(unfinished(big), 1398)]);
@@ -121,6 +142,25 @@ test('a UDP super-packet goes on whole, or is cut', (t) => {
   const cut = harness({ tunUso: false }).inbound([vxlan(packet, 1200)]).writes;
   t.is(cut.length, count);
   t.deepEqual(packetsOf(whole, t), packetsOf(cut, t));
+});
+
+test('a segment whose finished checksum looks unfinished is one segment all the same', (t) => {
+  // Longer than the device's packets, so that it might be taken for a super-packet itself.
+  const size = MTU;
+  const meant = udp4({ payload: payload(5 * size, 3), id: 9 });
+  // Two bytes of the second segment are chosen so that its checksum is the pseudo-header's sum.
+  const at = 28 + size;
+  put16(meant, at, 0);
+  const pseudo = slowPseudoSum(meant, 17, 8 + size);
+  const header = addWords(slowSum(meant, 20, 24), 8 + size);
+  const rest = addWords(addWords(header, pseudo), slowSum(meant, at, at + size));
+  put16(meant, at, addWords(65_535 - pseudo, 65_535 - rest));
+  const { writes, drops } = harness({ tunUso: false }).inbound([vxlan(unfinished(meant), size)]);
+  t.deepEqual(drops, []);
+  t.is(writes.length, 5);
+  t.is(get16(writes[1]!.packet, 14 + 26), pseudo, 'the second is such a one');
+  const parts = writes.map(({ packet }) => hex(packet.subarray(14 + 28)));
+  t.is(parts.join(''), hex(meant.subarray(28)));
 });
 
 test('a long packet with a good checksum is no super-packet', (t) => {

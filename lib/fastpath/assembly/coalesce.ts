@@ -69,7 +69,7 @@ import {
   UDP_LENGTH,
 } from './layout';
 import { findTransport, fragment, protocol, transport } from './packet';
-import { beginCut, cutNext } from './segment';
+import { beginCut, cutNext, segmentCount } from './segment';
 import { describeSuper, deviceTakesSuper, mayBeSuper, planSuper } from './super';
 
 const JOIN_TCP: u32 = 1;
@@ -83,9 +83,10 @@ const MAX_TCP_JOINED: u32 = 512;
 /**
  * Takes a checked packet of `total` bytes for the device of the segment in work, with `l2` bytes of Ethernet header before
  * it; `size` bytes from `ip` on are written, more than `total` if the frame is padded. A `total` of 0 is a frame that is not
- * looked into. The bytes must stay until the items are written.
+ * looked into. The bytes must stay until the items are written. Returns the packets it stands for: of a super-packet, its
+ * segments.
  */
-export function deliver(ip: usize, total: u32, l2: u32, size: u32): void {
+export function deliver(ip: usize, total: u32, l2: u32, size: u32): u32 {
   const item = nextItem();
   store<u32>(item, <u32>ip, ITEM_PACKET);
   store<u32>(item, size, ITEM_LENGTH);
@@ -97,28 +98,33 @@ export function deliver(ip: usize, total: u32, l2: u32, size: u32): void {
   if (total == 0) {
     sealItems();
     keepItem();
-    return;
+    return 1;
   }
   findTransport(ip, total);
   const plain = transport == (load<u8>(ip) >> 4 == 4 ? IPV4_HEADER_MIN : IPV6_HEADER);
   const isTransport = protocol == IPPROTO_TCP || protocol == IPPROTO_UDP;
   const header = protocol == IPPROTO_TCP ? TCP_HEADER_MIN : UDP_HEADER;
   const known = isTransport && !fragment && transport + header <= total;
-  complete = known && isPartial(ip, total);
-  const whole = complete && mayBeSuper(total) && size == total && planSuper(ip, total);
-  if (whole && !deviceTakesSuper()) return deliverCut(ip, l2);
-  if (complete && !whole) finishPartial(ip, total);
+  complete = known && (cutting || isPartial(ip, total));
+  // A segment of a cut is nothing to plan again, whatever its checksum looks like: the cut would lose its plan.
+  const whole = complete && !cutting && mayBeSuper(total) && size == total && planSuper(ip, total);
+  const packets: u32 = whole ? segmentCount : 1;
+  if (whole && !deviceTakesSuper()) {
+    deliverCut(ip, l2);
+    return packets;
+  }
+  if (complete && !cutting && !whole) finishPartial(ip, total);
   if (whole) describeSuper(item, ip, l2);
   if (!known || !plain) {
     if (fragment || !plain || isTransport) sealItems();
     keepItem();
-    return;
+    return packets;
   }
   const bucket = IN_FLOWS + (flowHash(ip) << 2);
   const padded = size != total;
   if (!whole && !padded) {
     const newest = newestOfFlow(load<u32>(bucket), ip);
-    if (protocol == IPPROTO_TCP ? joinTcp(newest, item, ip, total) : joinUdp(newest, item, ip, total)) return;
+    if (protocol == IPPROTO_TCP ? joinTcp(newest, item, ip, total) : joinUdp(newest, item, ip, total)) return packets;
   }
   store<u32>(item, transport, ITEM_L4_OFFSET);
   store<u32>(item, protocol, ITEM_PROTOCOL);
@@ -130,10 +136,13 @@ export function deliver(ip: usize, total: u32, l2: u32, size: u32): void {
   store<u32>(item, load<u32>(bucket), ITEM_HASH_NEXT);
   store<u32>(bucket, inboundItems() + 1);
   keepItem();
+  return packets;
 }
 
 /** The checksum of the packet in work need not be verified: it was computed here. */
 let complete: bool = false;
+/** The packet in work is a segment that was cut here, with its checksum. */
+let cutting: bool = false;
 
 /**
  * A checksum field that holds just the pseudo-header's sum was left to a network card by the kernel that sent the packet,
@@ -163,13 +172,15 @@ function finishPartial(ip: usize, total: u32): void {
 /** Delivers the segments of the planned super-packet one by one: the device takes no joined packets of its kind. */
 function deliverCut(ip: usize, l2: u32): void {
   beginCut(ip, l2);
+  cutting = true;
   for (;;) {
     const at = cutSpace();
     const length = cutNext(at);
-    if (!length) return;
+    if (!length) break;
     takeCutSpace(length);
     deliver(at + l2, length - l2, l2, length - l2);
   }
+  cutting = false;
 }
 
 /** Mixes ports and the low halves of the addresses: enough to keep the flows of a batch apart. */

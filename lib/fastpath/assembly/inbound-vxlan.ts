@@ -12,8 +12,6 @@ import {
   DROP_UNKNOWN_PEER,
   DROP_UNKNOWN_VNI,
   MAX_SEGMENTS,
-  PEER_IN_BYTES,
-  PEER_IN_PACKETS,
   SEGMENTS,
   SEGMENT_FAMILY,
   SEGMENT_LEARNING,
@@ -24,11 +22,11 @@ import {
 } from '../abi';
 import { get16, get32 } from './bytes';
 import { deliver } from './coalesce';
-import { addAt, count, drop, enterSegment, peerAt, segment } from './count';
+import { count, drop, enterSegment, segment } from './count';
 import { decapEcn } from './ecn';
 import { isHost, isIp, isNeighborMessage, l2Length, parseEthernet, versionFits } from './ethernet';
 import { leasedPeer, learn, macAt } from './fdb';
-import { isForUs, peerOfSource } from './inbound';
+import { arrived, isForUs, peerOfSource } from './inbound';
 import { snoop } from './items';
 import {
   ETHERNET_DESTINATION,
@@ -117,8 +115,7 @@ function routed(frame: usize, size: u32, source: u64, name: usize, tos: u32): vo
   if (load<u32>(CONFIG_SOURCE_CHECK) && peerOfSource(ip) != peer) return drop(DROP_SPOOFED_SOURCE, 1);
   if (!isForUs(ip)) return drop(DROP_FOREIGN_DESTINATION, 1);
   if (!decapEcn(ip, tos)) return drop(DROP_ECN_NOT_CAPABLE, 1);
-  arrived(peer, size);
-  deliver(ip, <u32>total, l2Length, size - l2Length);
+  arrived(peer, deliver(ip, <u32>total, l2Length, size - l2Length), size - l2Length, l2Length);
 }
 
 /** One Ethernet over all hosts: any frame passes, and its source is learned. What a lease says cannot be overruled. */
@@ -136,16 +133,7 @@ function bridged(frame: usize, size: u32, source: u64, name: usize, tos: u32): v
   const total = isIp() && size > l2Length && versionFits(ip) ? checkPacket(ip, size - l2Length) : -1;
   if (total >= 0 && !decapEcn(ip, tos)) return drop(DROP_ECN_NOT_CAPABLE, 1);
   const peer = leased ? leased : known;
-  arrived(peer, size);
   if (known && isNeighborMessage(frame, size)) snoop();
-  if (total >= 0) deliver(ip, <u32>total, l2Length, size - l2Length);
-  else deliver(frame, 0, 0, size);
-}
-
-// @ts-ignore: decorator
-@inline
-function arrived(peer: u32, size: u32): void {
-  if (!peer) return;
-  addAt(peerAt(peer) + PEER_IN_PACKETS, 1);
-  addAt(peerAt(peer) + PEER_IN_BYTES, size);
+  if (total >= 0) arrived(peer, deliver(ip, <u32>total, l2Length, size - l2Length), size - l2Length, l2Length);
+  else arrived(peer, deliver(frame, 0, 0, size), size, 0);
 }

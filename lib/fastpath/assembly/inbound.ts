@@ -43,6 +43,7 @@ import { itemSpace } from './items';
 import { IPV4_DESTINATION, IPV4_HEADER_MIN, IPV4_SOURCE, IPV4_TOS, IPV6_DESTINATION, IPV6_SOURCE } from './layout';
 import { isFrom, outerPeer } from './outer';
 import { checkPacket, decrementTtl, ttlOf } from './packet';
+import { headerLength } from './segment';
 import { tellSize } from './super';
 import { absolute } from './trains';
 
@@ -108,7 +109,7 @@ export function inboundMessage(index: u32, offset: u32): u32 {
     return MESSAGE_DONE;
   }
   tellSize(0);
-  if (encapsulation == ENCAPSULATION_VXLAN && datagramSize < length && isOneFrame(slot, length)) {
+  if (encapsulation == ENCAPSULATION_VXLAN && offset == 0 && datagramSize < length && isOneFrame(slot, length)) {
     // What the kernel tells is the size of the inner segments: this is no train.
     tellSize(datagramSize);
     datagramSize = length;
@@ -178,12 +179,17 @@ function packetToTun(ip: usize, size: u32, name: usize, known: u32, tos: u32): v
     return;
   }
   if (!decapEcn(ip, tos)) return drop(DROP_ECN_NOT_CAPABLE, 1);
-  if (peer) {
-    addAt(peerAt(peer) + PEER_IN_PACKETS, 1);
-    addAt(peerAt(peer) + PEER_IN_BYTES, total);
-  }
   if (isHop) decrementTtl(ip);
-  deliver(ip, total, 0, total);
+  arrived(peer, deliver(ip, total, 0, total), total, 0);
+}
+
+/** Counts what `deliver` made `packets` of: `size` bytes behind `l2` bytes of Ethernet header, from `peer` if it is known. */
+export function arrived(peer: u32, packets: u32, size: u32, l2: u32): void {
+  // A super-packet has been counted as one.
+  if (packets > 1) count(COUNT_IN_RECEIVED, packets - 1);
+  if (!peer) return;
+  addAt(peerAt(peer) + PEER_IN_PACKETS, packets);
+  addAt(peerAt(peer) + PEER_IN_BYTES, l2 + size + (packets > 1 ? (packets - 1) * (l2 + headerLength) : 0));
 }
 
 /** The peer whose lease the source of a checked packet lies in; 0: none. */

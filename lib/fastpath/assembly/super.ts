@@ -6,6 +6,7 @@ import {
   ITEM_HEADER_LENGTH,
   ITEM_LENGTH,
   ITEM_PACKET,
+  ITEM_PROTOCOL,
   ITEM_SEGMENT_SIZE,
   ITEM_SUPER,
   ITEM_VNET,
@@ -73,6 +74,7 @@ export function deviceTakesSuper(): bool {
 export function describeSuper(item: usize, ip: usize, l2: u32): void {
   const isTcp = protocol == IPPROTO_TCP;
   store<u32>(item, 1, ITEM_SUPER);
+  store<u32>(item, protocol, ITEM_PROTOCOL);
   store<u32>(item, segmentCount, ITEM_COUNT);
   store<u32>(item, headerLength, ITEM_HEADER_LENGTH);
   store<u32>(item, superSize, ITEM_SEGMENT_SIZE);
