@@ -78,6 +78,7 @@ export async function startKernelPeer(lab: Lab, host: LabHost, options: KernelPe
   const prefix = options.etcdPrefix ?? DEFAULT_ETCD_PREFIX;
   const config = await readConfig(lab, prefix);
   const vteps = vtepsOf(lab, host, config, options);
+  await completeChecksums(host);
   await ipBatch(
     host.netns,
     vteps.flatMap((vtep) => deviceLines(host, config, vtep)),
@@ -96,6 +97,14 @@ export async function startKernelPeer(lab: Lab, host: LabHost, options: KernelPe
   };
   await update();
   return { host, device: vteps[0]?.device ?? '', device6: vteps[1]?.device, pod, update };
+}
+
+/**
+ * A NIC completes checksums; a veth hands packets to the other end as they are. The kernel's VXLAN leaves those of inner TCP
+ * and UDP to the device, so that a program which reads the datagrams there would see unfinished ones.
+ */
+async function completeChecksums({ netns, underlayInterface }: LabHost): Promise<void> {
+  await run('ip', ['netns', 'exec', netns, 'ethtool', '-K', underlayInterface, 'tx', 'off']);
 }
 
 async function readConfig(lab: Lab, prefix: string): Promise<NetworkConfig> {

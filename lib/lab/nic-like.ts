@@ -17,19 +17,39 @@ export async function setNicLike(lab: Lab, on: boolean): Promise<void> {
   });
 }
 
-/** What joins or cuts packets, or leaves checksums to be completed later. */
-const OFFLOADS = [...SEGMENTATION, 'gso', 'gro', 'tx'] as const;
+/** What joins or cuts packets, or leaves checksums to be completed later: the name that ethtool -k shows, and the one -K takes. */
+const OFFLOADS: Readonly<Record<string, string>> = {
+  'tcp-segmentation-offload': 'tso',
+  'tx-udp-segmentation': 'tx-udp-segmentation',
+  'tx-udp_tnl-segmentation': 'tx-udp_tnl-segmentation',
+  'tx-udp_tnl-csum-segmentation': 'tx-udp_tnl-csum-segmentation',
+  'generic-segmentation-offload': 'gso',
+  'generic-receive-offload': 'gro',
+  'tx-checksumming': 'tx',
+};
 
 /**
  * For captures: every packet crosses the underlay veths by itself and with complete checksums, as on a wire between two
- * machines. `on: false` is the veth's own default.
+ * machines. Resolves to what takes that back.
  */
-export async function setWireLike(lab: Lab, on: boolean): Promise<void> {
-  // A veth without anything to do for it has GRO off of itself.
-  const features = OFFLOADS.flatMap((feature) => [feature, on || feature === 'gro' ? 'off' : 'on']);
-  await forEachLimited(underlayDevices(lab), async ([netns, device]) => {
-    await run('ip', ['netns', 'exec', netns, 'ethtool', '-K', device, ...features]);
+export async function setWireLike(lab: Lab): Promise<() => Promise<void>> {
+  const before = new Map<string, { readonly device: readonly [string, string]; readonly enabled: readonly string[] }>();
+  await forEachLimited(underlayDevices(lab), async (device) => {
+    const features = await run('ip', ['netns', 'exec', device[0], 'ethtool', '-k', device[1]]);
+    const enabled = Object.keys(OFFLOADS).filter((name) => new RegExp(`^\\s*${name}: on`, 'm').test(features));
+    before.set(device.join(' '), { device, enabled });
+    await setFeatures(device, enabled, 'off');
   });
+  return () => forEachLimited([...before.values()], ({ device, enabled }) => setFeatures(device, enabled, 'on'));
+}
+
+async function setFeatures(
+  [netns, device]: readonly [string, string],
+  names: readonly string[],
+  state: 'on' | 'off',
+): Promise<void> {
+  const features = names.flatMap((name) => [OFFLOADS[name] ?? name, state]);
+  if (features.length > 0) await run('ip', ['netns', 'exec', netns, 'ethtool', '-K', device, ...features]);
 }
 
 /** Both ends of every veth of the underlay, as namespace and name. */
