@@ -17,7 +17,9 @@ export interface BedOptions {
   readonly backend: { readonly Type: string; readonly [option: string]: unknown };
   readonly dualStack?: boolean;
   readonly underlayMtu?: number;
+  /** Of every weftd, and more for single ones, in the order of the ends. */
   readonly daemonArgs?: readonly string[];
+  readonly hostArgs?: readonly (readonly string[])[];
 }
 
 export interface End {
@@ -45,11 +47,13 @@ export async function withBed(options: BedOptions, body: (bed: Bed) => Promise<v
   });
 }
 
-async function startEnds(lab: Lab, { ends, dualStack, daemonArgs }: BedOptions): Promise<End[]> {
+async function startEnds(lab: Lab, { ends, dualStack, daemonArgs = [], hostArgs = [] }: BedOptions): Promise<End[]> {
   const isKernel = (host: LabHost): boolean => ends[host.number - 1] === 'kernel';
   // Their subnets are fixed: they are taken before a weftd may choose one.
   const kernels = await Promise.all(lab.hosts.filter(isKernel).map((host) => startKernel(lab, host, dualStack)));
-  const wefts = lab.hosts.filter((host) => !isKernel(host)).map((host) => startWeft(lab, host, daemonArgs));
+  const wefts = lab.hosts
+    .filter((host) => !isKernel(host))
+    .map((host) => startWeft(lab, host, [...daemonArgs, ...(hostArgs[host.number - 1] ?? [])]));
   return [...kernels, ...(await Promise.all(wefts))].toSorted((a, b) => a.host.number - b.host.number);
 }
 
@@ -59,7 +63,7 @@ async function startKernel(lab: Lab, host: LabHost, dualStack = false): Promise<
   return { host, pod: kernel.pod, daemon: undefined, kernel };
 }
 
-async function startWeft(lab: Lab, host: LabHost, daemonArgs: readonly string[] = []): Promise<End> {
+async function startWeft(lab: Lab, host: LabHost, daemonArgs: readonly string[]): Promise<End> {
   const daemon = await startDaemon(lab, host, daemonArgs);
   return { host, pod: await connectPod(lab, host), daemon, kernel: undefined };
 }
@@ -67,7 +71,7 @@ async function startWeft(lab: Lab, host: LabHost, daemonArgs: readonly string[] 
 /** Until the end knows that many others. */
 async function meetOthers({ host, kernel }: End, count: number): Promise<void> {
   if (kernel !== undefined) return kernel.update();
-  const known = async (): Promise<number> => (await askDaemon(host.controlSocket, '/v1/peers')).peers.length;
+  const known = async (): Promise<number> => (await askDaemon(host.controlSocket, '/v1/status')).peers;
   if (!(await until(async () => (await known()) === count, 10_000)))
     throw new Error(`weftd on ${host.netns} knows ${await known()} of ${count} peers`);
 }

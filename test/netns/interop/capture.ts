@@ -45,18 +45,22 @@ async function quiet(file: string): Promise<void> {
   }
 }
 
+/** For tshark -d: what is in UDP datagrams of this port. */
+export function udpPortAs(port: number, protocol: 'vxlan' | 'ip'): string {
+  return `udp.port==${port},${protocol}`;
+}
+
 /** Reads the fields of every frame; a field that is there several times has its values separated by commas. */
 export async function readFields(
   file: string,
-  vxlanPort: number | undefined,
+  decodeAs: string | undefined,
   fields: readonly string[],
   filter = '',
 ): Promise<string[][]> {
-  const decodeAs = vxlanPort === undefined ? [] : ['-d', `udp.port==${vxlanPort},vxlan`];
   const checks = ['ip', 'udp', 'tcp'].flatMap((name) => ['-o', `${name}.check_checksum:TRUE`]);
   const stdout = await run('tshark', [
     ...`-n -r ${file} -o tcp.analyze_sequence_numbers:FALSE -T fields`.split(' '),
-    ...decodeAs,
+    ...(decodeAs === undefined ? [] : ['-d', decodeAs]),
     ...checks,
     ...(filter === '' ? [] : ['-Y', filter]),
     ...fields.flatMap((field) => ['-e', field]),
@@ -82,10 +86,10 @@ export interface Decoded {
 }
 
 /** Lets tshark look at every frame: nothing malformed or cut short, and every checksum there is right. */
-export async function decode(file: string, vxlanPort: number): Promise<Decoded> {
+export async function decode(file: string, decodeAs: string | undefined): Promise<Decoded> {
   const fields = ['frame.number', 'frame.protocols', 'frame.len', 'frame.cap_len'];
   const errors = ['_ws.malformed', '_ws.expert.severity', ...CHECKSUMS.map((name) => `${name}.checksum.status`)];
-  const rows = await readFields(file, vxlanPort, [...fields, ...errors]);
+  const rows = await readFields(file, decodeAs, [...fields, ...errors]);
   const layers = new Map<string, number>();
   const problems: string[] = [];
   for (const row of rows) {
@@ -112,10 +116,10 @@ function problemsOf([, , length, captured, malformed, severities = '', ...status
 export async function assertDecodes(
   t: ExecutionContext,
   file: string,
-  vxlanPort: number,
+  decodeAs: string | undefined,
   kinds: readonly string[],
 ): Promise<Decoded> {
-  const decoded = await decode(file, vxlanPort);
+  const decoded = await decode(file, decodeAs);
   t.deepEqual(decoded.problems.slice(0, 5), [], `${decoded.problems.length} of ${decoded.frames} frames`);
   const seen = [...decoded.layers.keys()];
   for (const kind of kinds)

@@ -1,0 +1,98 @@
+import { fileURLToPath } from 'node:url';
+import anyTest from 'ava';
+import { askDaemon } from '../../lib/control/client.ts';
+import { isIgnored } from '../../lib/control/protocol.ts';
+import { ipBatch } from '../../lib/lab/command.ts';
+import { startDaemon } from '../../lib/lab/daemon.ts';
+import { etcdctl, putConfig, startEtcd } from '../../lib/lab/etcd.ts';
+import { destroyLab, type Lab } from '../../lib/lab/lab.ts';
+import { execInNetns } from '../../lib/lab/netns.ts';
+import { defaultConfig, startOverlay } from '../../lib/lab/overlay.ts';
+import { until } from '../../lib/lab/until.ts';
+import { withLab } from '../../lib/lab/with-lab.ts';
+import { whySkipped } from './enter.ts';
+import { withBed } from './interop/bed.ts';
+import { assertPing } from './interop/traffic.ts';
+
+// Clusters in which not all nodes are alike, and hosts on which something is in the way.
+const id = `x${process.pid.toString(36)}`;
+const skipped = whySkipped();
+if (skipped !== undefined) process.stderr.write(`Skipping mixed clusters: ${skipped}\n`);
+const test = skipped === undefined ? anyTest.serial : anyTest.skip;
+
+if (skipped === undefined) anyTest.after.always('nothing of the lab is left', () => destroyLab(id));
+
+const WEFT = fileURLToPath(new URL('../../../bin/weft', import.meta.url));
+const PORT = 4789;
+
+/** Values as flanneld's backends write them. */
+const FOREIGN: Readonly<Record<string, string>> = {
+  '10.244.71.0-24': '{"PublicIP":"192.0.2.71","PublicIPv6":null,"BackendType":"host-gw"}',
+  '10.244.72.0-24': '{"PublicIP":"192.0.2.72","PublicIPv6":null}',
+  '10.244.73.0-24':
+    '{"PublicIP":"192.0.2.73","PublicIPv6":null,"BackendType":"wireguard","BackendData":{"PublicKey":"dGVzdA==","Port":51820}}',
+};
+
+async function putLeases(lab: Lab): Promise<void> {
+  for (const [key, value] of Object.entries(FOREIGN))
+    await etcdctl(lab, ['put', '--', `/coreos.com/network/subnets/${key}`, value]);
+}
+
+test('leases of other backends are ignored, noted in weft peers, and disturb nobody', async (t) => {
+  await withBed({ id, ends: ['weft', 'kernel'], backend: { Type: 'vxlan', Port: PORT } }, async ({ lab, ends }) => {
+    await putLeases(lab);
+    const [first, second] = ends;
+    const { host } = first!;
+    const peers = async () => (await askDaemon(host.controlSocket, '/v1/peers')).peers;
+    t.true(await until(async () => (await peers()).length === 4, 5000), 'all leases are listed');
+    const ignored = (await peers()).filter(isIgnored);
+    t.deepEqual(
+      ignored.map(({ subnet }) => subnet),
+      ['10.244.71.0/24', '10.244.72.0/24', '10.244.73.0/24'],
+    );
+    for (const { note } of ignored) t.regex(note ?? '', /vxlan/);
+    const { stdout } = await execInNetns(host.netns, [
+      process.execPath,
+      WEFT,
+      'peers',
+      '--control-socket',
+      host.controlSocket,
+    ]);
+    t.regex(stdout, /10\.244\.71\.0\/24 .*ignored/);
+    t.regex(stdout, /10\.244\.73\.0\/24 .*ignored/);
+    t.notRegex((await execInNetns(host.netns, ['ip', 'route'])).stdout, /10\.244\.7[123]\./);
+    await assertPing(t, host.podNetns, second!.pod.address);
+  });
+});
+
+test('a configuration without Backend means udp, as in flanneld', async (t) => {
+  await withLab({ id, hosts: 2 }, async (lab) => {
+    const { pods } = await startOverlay(lab, { config: { Network: '10.244.0.0/16' } });
+    const [host] = lab.hosts;
+    const status = async () => askDaemon(host!.controlSocket, '/v1/status');
+    t.true(await until(async () => (await status()).peers === 1, 5000));
+    t.like((await status()).backend, { type: 'udp', port: 8285, mtu: 1472 });
+    await assertPing(t, host!.podNetns, pods[1]!.address);
+    const { stdout } = await etcdctl(lab, ['get', '--prefix', '--print-value-only', '/coreos.com/network/subnets/']);
+    t.notRegex(stdout, /BackendType/);
+  });
+});
+
+test('a kernel VXLAN device that holds the port is named', async (t) => {
+  await withLab({ id, hosts: 1 }, async (lab) => {
+    const [host] = lab.hosts;
+    await startEtcd(lab);
+    await putConfig(lab, JSON.stringify(defaultConfig({ Type: 'vxlan', Port: PORT })));
+    await ipBatch(host!.netns, [
+      `link add inway0 type vxlan id 77 dstport ${PORT} local ${host!.underlayAddress} dev u0`,
+      'link set inway0 up',
+    ]);
+    await t.throwsAsync(startDaemon(lab, host!), {
+      code: 'DAEMON_FAILED',
+      message: /it ended with exit code 1:.*"inway0" \(VNI 77\).*ip link del inway0/s,
+    });
+    await ipBatch(host!.netns, ['link del inway0']);
+    const daemon = await startDaemon(lab, host!);
+    t.true(daemon.running());
+  });
+});
