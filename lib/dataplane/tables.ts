@@ -39,6 +39,7 @@ import {
   TABLES_FDB_INDEX,
   TABLES_FLOOD,
   TABLES_FLOOD_INDEX,
+  TABLES_PEERS,
   TABLES_ROOTS,
   TABLES_SIZE,
 } from '../fastpath/abi.ts';
@@ -114,6 +115,8 @@ export class TableWriter {
     clearPool(pool);
     new Uint8Array(this.#buffer, tables, TABLES_FLOOD).fill(0);
     const { numbered, rejected } = this.#number(segments);
+    const named = new Uint8Array(this.#buffer, tables + TABLES_PEERS, (MAX_PEERS + 1) / 8);
+    for (const { number } of numbered) named[number >> 3]! |= 1 << (number & 7);
     let flood = 0;
     let buckets = 0;
     for (const { segment } of segments) {
@@ -181,8 +184,8 @@ export class TableWriter {
       for (const peer of wanted) {
         const { mac, tunnel4, tunnel6 } = peer.vtep ?? {};
         const key = [segment, formatUnderlay(peer.address), mac, tunnel4, tunnel6].join(' ');
-        const number = before.get(key)?.number ?? this.#take();
-        if (number === undefined || peers.has(key)) {
+        const number = peers.has(key) ? undefined : (before.get(key)?.number ?? this.#take());
+        if (number === undefined) {
           rejected.push(...peer.prefixes.map((prefix) => ({ segment, prefix })));
           continue;
         }

@@ -151,7 +151,7 @@ export const PEER_ADDRESS = 8;
 /** u16 each: number of the first socket to send from, and the mask for the flow hash that picks one. */
 export const PEER_SOCKETS = 36;
 export const PEER_SOCKET_MASK = 38;
-/** Raised when the number is given to another peer: what was learned for the old one is void. */
+/** Raised when the number is given to another peer: what was learned for the old one stays void (see TABLES_PEERS). */
 export const PEER_EPOCH = 40;
 /** The device of the peer: IPv4 address in host order (0: none), IPv6 address (zeros: none). */
 export const PEER_TUNNEL4 = 44;
@@ -179,6 +179,11 @@ export const FIB_OUTER6 = 3;
 export const TABLES_FLOOD_INDEX = 0x400;
 /** u32 pairs: where each segment's leased FDB begins, from TABLES_FDB on, and its number of buckets less one. */
 export const TABLES_FDB_INDEX = 0x800;
+/**
+ * One bit a peer number, the lowest of a byte first: the tables name it. The record of any other may be given to a peer of
+ * another segment at any moment, so what was learned for it is not used.
+ */
+export const TABLES_PEERS = 0x1000;
 /** u16 each: peer numbers. */
 export const TABLES_FLOOD = 0x8000;
 /**

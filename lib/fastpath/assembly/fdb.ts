@@ -21,6 +21,7 @@ import {
   TABLES_FDB_INDEX,
   TABLES_FLOOD,
   TABLES_FLOOD_INDEX,
+  TABLES_PEERS,
 } from '../abi';
 import { count, peerAt, segmentNumber } from './count';
 import { tables } from './fib';
@@ -99,11 +100,19 @@ function stampOf(peer: u32, segment: u32): u32 {
   return (segment << 26) | (load<u32>(peerAt(peer), PEER_EPOCH) & 0x3ffffff);
 }
 
+/** Do the tables in use name the peer? */
+// @ts-ignore: decorator
+@inline
+function isNamed(peer: u32): bool {
+  return ((<u32>load<u8>(tables + TABLES_PEERS + (peer >> 3)) >> (peer & 7)) & 1) != 0;
+}
+
 // @ts-ignore: decorator
 @inline
 function isAlive(slot: u32, peer: u32): bool {
   const info = infoOf(slot);
   return (
+    isNamed(peer) &&
     load<u32>(info, LEARNED_EPOCH) == stampOf(peer, segmentOf(slot)) &&
     load<u32>(CONFIG_NOW) - load<u32>(info, LEARNED_SEEN) <= load<u32>(CONFIG_AGEING)
   );
