@@ -90,8 +90,10 @@ export async function startKernelPeer(lab: Lab, host: LabHost, options: KernelPe
   const update = async (): Promise<void> => {
     for (const vtep of vteps) {
       const remotes = await readRemotes(lab, prefix, config.vni, vtep);
-      await forget(host, vtep, known.get(vtep.device) ?? [], config.learning);
-      await connectTo(host, vtep, remotes, config.learning);
+      const before = known.get(vtep.device) ?? [];
+      await forget(host, vtep, without(before, remotes), config.learning);
+      await connectTo(host, vtep, remotes);
+      if (config.learning) await floodTo(host, vtep, without(remotes, before));
       known.set(vtep.device, remotes);
     }
   };
@@ -196,23 +198,31 @@ async function readRemotes(lab: Lab, prefix: string, vni: number, own: Vtep): Pr
   return remotes;
 }
 
+/** Those of `remotes` that are not in `others` as they are. */
+function without(remotes: readonly RemoteVtep[], others: readonly RemoteVtep[]): RemoteVtep[] {
+  return remotes.filter((remote) => !others.some((other) => JSON.stringify(other) === JSON.stringify(remote)));
+}
+
 /** In flannel's order: neighbour, FDB, route (pkg/backend/vxlan/vxlan_network.go). */
-async function connectTo(host: LabHost, vtep: Vtep, remotes: readonly RemoteVtep[], learning: boolean): Promise<void> {
-  const { device } = vtep;
+async function connectTo(host: LabHost, { device }: Vtep, remotes: readonly RemoteVtep[]): Promise<void> {
   await ipBatch(
     host.netns,
     remotes.map(({ base, mac }) => `neigh replace ${base} lladdr ${mac} dev ${device} nud permanent`),
   );
   await forwarding(
     host,
-    remotes.flatMap((remote) => [
-      `fdb replace ${remote.mac} dev ${device} dst ${remote.publicIp} self permanent`,
-      ...(learning ? [`fdb append ${FLOOD_MAC} dev ${device} dst ${remote.publicIp} self permanent`] : []),
-    ]),
+    remotes.map(({ mac, publicIp }) => `fdb replace ${mac} dev ${device} dst ${publicIp} self permanent`),
   );
   await ipBatch(
     host.netns,
     remotes.map(({ subnet, base }) => `route replace ${subnet} via ${base} dev ${device} onlink`),
+  );
+}
+
+async function floodTo(host: LabHost, { device }: Vtep, remotes: readonly RemoteVtep[]): Promise<void> {
+  await forwarding(
+    host,
+    remotes.map(({ publicIp }) => `fdb append ${FLOOD_MAC} dev ${device} dst ${publicIp} self permanent`),
   );
 }
 

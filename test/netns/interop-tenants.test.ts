@@ -6,6 +6,7 @@ import { setWireLike } from '../../lib/lab/nic-like.ts';
 import { startTenants } from '../../lib/lab/tenants.ts';
 import { withLab } from '../../lib/lab/with-lab.ts';
 import { whySkipped } from './enter.ts';
+import { knowsPeers } from './interop/bed.ts';
 import { assertDecodes, captureWhile, readFields, udpPortAs } from './interop/capture.ts';
 import { assertPing, assertUdp, ping, startServer, transferTcp } from './interop/traffic.ts';
 
@@ -28,6 +29,7 @@ for (const daemonArgs of [[], ['--offload=off']]) {
       t.deepEqual(pods[0], pods[1], 'the pods of both tenants have the same addresses');
       t.is(pods[0]?.[1]?.address, '10.244.2.2');
       for (const { sites } of lab.tenants) for (const { podNetns } of sites) await startServer(podNetns);
+      for (const host of lab.hosts) for (const { name } of lab.tenants) await knowsPeers(host, 1, name);
       const restore = await setWireLike(lab);
       const capture = { netns: lab.hosts[0]!.netns, device: 'u0', filter: `udp port ${PORT}` };
       const file = await captureWhile(lab, capture, () => eachReachesItsOwn(t, lab));

@@ -68,10 +68,19 @@ async function startWeft(lab: Lab, host: LabHost, daemonArgs: readonly string[])
   return { host, pod: await connectPod(lab, host), daemon, kernel: undefined };
 }
 
-/** Until the end knows that many others. */
 async function meetOthers({ host, kernel }: End, count: number): Promise<void> {
-  if (kernel !== undefined) return kernel.update();
-  const known = async (): Promise<number> => (await askDaemon(host.controlSocket, '/v1/status')).peers;
-  if (!(await until(async () => (await known()) === count, 10_000)))
-    throw new Error(`weftd on ${host.netns} knows ${await known()} of ${count} peers`);
+  if (kernel === undefined) await knowsPeers(host, count);
+  else await kernel.update();
+}
+
+/** Until the weftd on a host carries packets for that many others, in one of its networks; subnet.env is there before that. */
+export async function knowsPeers(host: LabHost, count: number, network?: string): Promise<void> {
+  const status = async () => askDaemon(host.controlSocket, '/v1/status', network);
+  const ready = async (): Promise<boolean> => {
+    const { state, peers } = await status();
+    return state === 'ready' && peers === count;
+  };
+  if (await until(ready, 10_000)) return;
+  const { state, peers } = await status();
+  throw new Error(`weftd on ${host.netns} is ${state} and knows ${peers} of ${count} peers`);
 }
