@@ -127,7 +127,10 @@ export class Dataplane {
         options.onPriorityRefused(message.reason);
         return;
       case 'neighbors':
-        this.#neighborRequests.get(message.request)?.(message.neighbors);
+        // Whoever asked before the worker looked gets the same answer.
+        for (const [request, answered] of this.#neighborRequests) {
+          if (request <= message.request) answered(message.neighbors);
+        }
         return;
       case 'device-lost':
         for (const segment of this.#segments.keys()) {
@@ -144,11 +147,13 @@ export class Dataplane {
     this.#devicesChanged();
     return {
       setDevice: (device) => {
+        // The record may be another network's by now.
+        if (!record.used) return;
         record.setDevice(device);
         this.#devicesChanged();
       },
       setPeers: async (peers) => {
-        if (!this.#segments.has(record)) return [];
+        if (!record.used) return [];
         this.#segments.set(record, peers);
         return (await this.#rebuild()).get(number) ?? [];
       },
@@ -184,7 +189,8 @@ export class Dataplane {
   }
 
   async #detach(record: SegmentRecord): Promise<void> {
-    if (!this.#segments.has(record) || !record.release()) return;
+    if (!record.used) return;
+    record.release();
     this.#segments.set(record, []);
     this.#devicesChanged();
     const wanted = Atomics.load(this.#words, CONFIG_DEVICES_WANTED / 4);

@@ -72,6 +72,7 @@ export class SegmentRecord {
   readonly #buffer: SharedArrayBuffer;
   readonly #words: Int32Array;
   readonly #longs: BigUint64Array;
+  #used = true;
 
   constructor(memory: WebAssembly.Memory, number: number, options: SegmentOptions) {
     this.number = number;
@@ -126,11 +127,16 @@ export class SegmentRecord {
     Atomics.store(this.#words, (this.#at + SEGMENT_FD) / 4, device.fd);
   }
 
-  /** The packet kernels find it no more. False if that was so before. */
-  release(): boolean {
-    const before = Atomics.exchange(this.#words, (this.#at + SEGMENT_USED) / 4, 0);
+  /** Until `release`: from then on its number may be given to another network. */
+  get used(): boolean {
+    return this.#used;
+  }
+
+  /** The packet kernels find it no more. */
+  release(): void {
+    this.#used = false;
+    Atomics.store(this.#words, (this.#at + SEGMENT_USED) / 4, 0);
     Atomics.store(this.#words, (this.#at + SEGMENT_FD) / 4, -1);
-    return before !== 0;
   }
 
   /** Block 0 has what belongs to no segment: each shows it, for it may have been meant for any. */
