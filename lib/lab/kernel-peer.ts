@@ -134,8 +134,14 @@ function vtepsOf(lab: Lab, host: LabHost, { vni }: NetworkConfig, { subnet, subn
     base: network.replace(/\/.*/, ''),
     mtu: lab.underlayMtu - IP_HEADER[family] - OVERHEAD_AFTER_IP,
   });
-  const first = make(4, `flannel.${vni}`, subnet);
-  return subnet6 === undefined ? [first] : [first, make(6, `flannel-v6.${vni}`, subnet6)];
+  const first = make(4, deviceName('flannel', vni), subnet);
+  return subnet6 === undefined ? [first] : [first, make(6, deviceName('flannel-v6', vni), subnet6)];
+}
+
+/** "flannel.7"; Linux takes 15 bytes, which flannel's names for the largest VNIs do not fit in. */
+function deviceName(prefix: string, vni: number): string {
+  const name = `${prefix}.${vni}`;
+  return name.length <= 15 ? name : `vxlan${prefix.slice('flannel'.length)}${vni}`.slice(0, 15);
 }
 
 function deviceLines(host: LabHost, { vni, port, learning }: NetworkConfig, vtep: Vtep): string[] {

@@ -29,15 +29,20 @@ interface Segment extends Bed {
   readonly macs: readonly string[];
 }
 
+interface SegmentOptions extends Omit<BedOptions, 'id' | 'backend'> {
+  /** Default flannel.1. */
+  readonly device?: string;
+}
+
 async function withSegment(
-  options: Omit<BedOptions, 'id' | 'backend'>,
+  { device = 'flannel.1', ...options }: SegmentOptions,
   body: (segment: Segment) => Promise<void>,
 ): Promise<void> {
   await withBed({ id, backend: BACKEND, ...options }, async (bed) => {
     const macs: string[] = [];
     for (const { host } of bed.ends) {
       const { number } = host;
-      const addresses = { address: `10.99.0.${number}/24`, address6: `fd00:99::${number}/64` };
+      const addresses = { address: `10.99.0.${number}/24`, address6: `fd00:99::${number}/64`, device };
       macs.push((await connectL2Pod(host, addresses)).mac);
       await startServer(host.podNetns);
     }
@@ -58,9 +63,10 @@ async function macOf(host: LabHost, address: string): Promise<string> {
   return /lladdr (\S+)/.exec(stdout)?.[1] ?? stdout;
 }
 
-const BEDS: readonly (readonly [name: string, options: Omit<BedOptions, 'id' | 'backend'>])[] = [
+const BEDS: readonly (readonly [name: string, options: SegmentOptions])[] = [
   ['kernel on all, which says whether the bed is right', { ends: ['kernel', 'kernel', 'kernel'] }],
   ['two Weft, one kernel', { ends: ['weft', 'weft', 'kernel'] }],
+  ['two Weft, one kernel, over IPv6', { ends: ['weft', 'weft', 'kernel'], dualStack: true, device: 'flannel-v6.1' }],
   [
     'two Weft, one packet per system call, one kernel',
     { ends: ['weft', 'weft', 'kernel'], daemonArgs: ['--offload=off'] },
@@ -81,7 +87,7 @@ for (const [name, options] of BEDS) {
         }
       for (const from of hosts) await broadcastReachesAll(t, from, hosts);
       for (const to of hosts.slice(1)) {
-        await assertUdp(t, hosts[0]!.podNetns, `10.99.0.${to.number}`, 1422);
+        await assertUdp(t, hosts[0]!.podNetns, `10.99.0.${to.number}`, 1402);
         await assertTcp(t, hosts[0]!.podNetns, `10.99.0.${to.number}`, 16 << 20);
         await assertTcp(t, to.podNetns, 'fd00:99::1', 16 << 20);
       }

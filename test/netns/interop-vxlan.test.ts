@@ -3,9 +3,9 @@ import { destroyLab } from '../../lib/lab/lab.ts';
 import { setWireLike } from '../../lib/lab/nic-like.ts';
 import { whySkipped } from './enter.ts';
 import { type BedOptions, withBed } from './interop/bed.ts';
-import { assertDecodes, captureWhile, udpPortAs } from './interop/capture.ts';
+import { assertDecodes, captureWhile, readFields, udpPortAs } from './interop/capture.ts';
 import { directions, everyKind } from './interop/every-kind.ts';
-import { assertTcp, startServer } from './interop/traffic.ts';
+import { assertPing, assertTcp, startServer } from './interop/traffic.ts';
 
 // Weft's vxlan backend and the kernel's VXLAN, set up as flanneld does it, one on each host:
 //
@@ -57,3 +57,16 @@ for (const [name, options] of BEDS) {
     });
   });
 }
+
+test('the largest VNI, and the port that flannel takes without one', async (t) => {
+  const backend = { Type: 'vxlan', VNI: 0xff_ffff };
+  await withBed({ id, ends: ['weft', 'kernel'], backend }, async (bed) => {
+    const capture = { netns: bed.ends[0]!.host.netns, device: 'u0', filter: 'udp port 8472' };
+    const file = await captureWhile(bed.lab, capture, async () => {
+      for (const [from, to] of directions(bed)) await assertPing(t, from.host.podNetns, to.pod.address);
+    });
+    const rows = await readFields(file, udpPortAs(8472, 'vxlan'), ['vxlan.vni', 'vxlan.flags', 'udp.dstport']);
+    t.true(rows.length >= 20);
+    t.deepEqual([...new Set(rows.map((row) => row.join(' ')))], ['16777215 0x0800 8472']);
+  });
+});
