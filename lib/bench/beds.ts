@@ -47,16 +47,18 @@ export interface BedOptions {
   readonly contenders: readonly Contender[];
   /** At most 8 characters [a-z0-9]; names the lab. */
   readonly id: string;
+  /** No storm lasts longer. */
+  readonly stormSeconds: number;
   readonly log: (line: string) => void;
 }
 
 /** Builds what the contenders need, runs `body`, and removes it all, however `body` ends, also by a signal. */
 export function withBeds<T>(options: BedOptions, body: (beds: BedSet, signal: AbortSignal) => Promise<T>): Promise<T> {
-  const { contenders, id, log } = options;
+  const { id, log } = options;
   const lab = { id, hosts: 2, direct: true, underlayMtu: UNDERLAY_MTU, log };
   return withLab(lab, (built, signal) =>
     unlessInterrupted(signal, async () => {
-      const beds = new LabBeds(built, contenders, log);
+      const beds = new LabBeds(built, options);
       await beds.prepare();
       return body(beds, signal);
     }),
@@ -75,16 +77,16 @@ class LabBeds implements BedSet {
   readonly lab: Lab;
   readonly contenders: readonly Contender[];
   readonly observations = new Observations();
-  readonly #log: (line: string) => void;
+  readonly #options: BedOptions;
   readonly #standing = new Map<Contender, Bed>();
   readonly #networks = new Map<NetworkName, { readonly network: WeftNetwork; readonly addresses: readonly string[] }>();
   #segment: Segment | undefined;
   #etcd: LabProcess | undefined;
 
-  constructor(lab: Lab, contenders: readonly Contender[], log: (line: string) => void) {
+  constructor(lab: Lab, options: BedOptions) {
     this.lab = lab;
-    this.contenders = contenders;
-    this.#log = log;
+    this.contenders = options.contenders;
+    this.#options = options;
   }
 
   get pids(): readonly number[] {
@@ -93,7 +95,7 @@ class LabBeds implements BedSet {
 
   async prepare(): Promise<void> {
     for (const contender of this.contenders) {
-      this.#log(`preparing ${contender}`);
+      this.#options.log(`preparing ${contender}`);
       const path = pathOf(contender);
       switch (path.kind) {
         case 'weft':
@@ -137,7 +139,8 @@ class LabBeds implements BedSet {
   async #prepareSegment(): Promise<void> {
     if (this.#segment !== undefined) return;
     const hosts = hostsOf(this.lab);
-    this.#segment = await Segment.prepare(this.lab, await this.#startNetwork('segment', hosts), hosts);
+    const network = await this.#startNetwork('segment', hosts);
+    this.#segment = await Segment.prepare(this.lab, network, hosts, this.#options.stormSeconds);
   }
 
   async within<T>(contender: Contender, body: (bed: Bed) => Promise<T>): Promise<T> {

@@ -18,7 +18,7 @@ import {
 const PORT = 5201;
 const SERVER_START_MS = 5000;
 /** What a run may take on top of its own seconds before it counts as hung. */
-const GRACE_MS = 15_000;
+const GRACE_SECONDS = 15;
 
 export interface TcpSample {
   readonly gigabitsPerSecond: number;
@@ -29,6 +29,11 @@ export interface TcpSample {
   readonly daemonCpuSecondsPerGB: number | undefined;
   /** TCP maximum segment size, bytes. */
   readonly mss: number;
+}
+
+/** How long a run of so many seconds that count takes at most. */
+export function longestTcpSeconds(seconds: number): number {
+  return seconds + OMITTED_SECONDS + GRACE_SECONDS;
 }
 
 /** `seconds` count; one more goes before. Throws WeftError IPERF3_FAILED, TOOL_MISSING, ... */
@@ -44,7 +49,7 @@ export async function measureTcp(bed: Bed, streams: number, seconds: number): Pr
     }
     const before = cpuNow(bed);
     const argv = ['iperf3', ...clientArguments({ server: bed.server.address, port: PORT, streams, seconds })];
-    const timeoutMs = (seconds + OMITTED_SECONDS) * 1000 + GRACE_MS;
+    const timeoutMs = longestTcpSeconds(seconds) * 1000;
     const { stdout } = await execInNetns(bed.client.netns, argv, { timeoutMs, allowFailure: true });
     const after = cpuNow(bed);
     const result = readIperf3Report(stdout);

@@ -7,7 +7,7 @@ import { describeEnvironment } from './environment.ts';
 import { CONGESTION_CONTROL, OMITTED_SECONDS } from './iperf3.ts';
 import { timeFdbLookups, timeFibLookups } from './lookup-timing.ts';
 import { measureRtt } from './measure-rtt.ts';
-import { measureTcp } from './measure-tcp.ts';
+import { longestTcpSeconds, measureTcp } from './measure-tcp.ts';
 import { MAX_LOSS, SMALL_PACKET_BYTES, UdpBench } from './measure-udp.ts';
 import { PING_RESOLUTION_MS } from './ping-output.ts';
 import { INNER_MTU } from './pod-link.ts';
@@ -55,27 +55,30 @@ export async function runBench(options: BenchOptions, host: BenchHost): Promise<
   const contenders = CONTENDERS.filter((contender) =>
     SETTINGS.some((setting) => testsOf(options.selection, setting, contender).length > 0),
   );
-  return withBeds({ contenders, id, log: host.log }, async (beds, signal) => {
-    const startedAt = host.now();
-    const run = new Run(options, host, beds, signal);
-    const measured = await run.measureAll();
-    const parts = { results: toRows(measured.samples), fib, fdb, daemon: readDaemons(beds) };
-    const { offloads, fragments, storm } = beds.observations;
-    return {
-      schema: SCHEMA,
-      startedAt: startedAt.toISOString(),
-      durationSeconds: Math.round((host.now().getTime() - startedAt.getTime()) / 1000),
-      environment,
-      method: await describeMethod(options, beds, measured),
-      ...parts,
-      generatorCeiling: measured.ceilings,
-      offloads,
-      storm: storm === null ? null : { framesPerSecond: STORM_FRAMES_PER_SECOND, ...storm },
-      fragments,
-      thresholds: judge(parts),
-      failures: measured.failures,
-    };
-  });
+  return withBeds(
+    { contenders, id, stormSeconds: longestTcpSeconds(options.tcpSeconds), log: host.log },
+    async (beds, signal) => {
+      const startedAt = host.now();
+      const run = new Run(options, host, beds, signal);
+      const measured = await run.measureAll();
+      const parts = { results: toRows(measured.samples), fib, fdb, daemon: readDaemons(beds) };
+      const { offloads, fragments, storm } = beds.observations;
+      return {
+        schema: SCHEMA,
+        startedAt: startedAt.toISOString(),
+        durationSeconds: Math.round((host.now().getTime() - startedAt.getTime()) / 1000),
+        environment,
+        method: await describeMethod(options, beds, measured),
+        ...parts,
+        generatorCeiling: measured.ceilings,
+        offloads,
+        storm: storm === null ? null : { framesPerSecond: STORM_FRAMES_PER_SECOND, ...storm },
+        fragments,
+        thresholds: judge(parts),
+        failures: measured.failures,
+      };
+    },
+  );
 }
 
 function testsOf(selection: Selection, setting: Setting, contender: Contender): TestName[] {

@@ -16,14 +16,12 @@ import { execInNetns } from '../lab/netns.ts';
 import { until } from '../lab/until.ts';
 import type { Bed } from './bed.ts';
 import { NETWORKS, type Storm } from './contenders.ts';
-import { SMALL_PACKET_BYTES, SMALL_PAYLOAD_BYTES } from './measure-udp.ts';
+import { SMALL_PAYLOAD_BYTES } from './measure-udp.ts';
 import { TrafficProcess } from './traffic-process.ts';
 import { type WeftNetwork, waitForEcho } from './weft-network.ts';
 
 /** Our choice: fifty times what the limiter lets one sender flood (lib/dataplane/storm.ts), and little beside what two CPUs can do. */
 export const STORM_FRAMES_PER_SECOND = 10_000;
-/** It ends by itself if nobody ends it. */
-const STORM_SECONDS_AT_MOST = 30;
 const STORM_PACING_US = 1000;
 /** Before anything is measured: many times the burst that the limiter lets pass. */
 const STORM_HEAD_START_MS = 500;
@@ -31,10 +29,6 @@ const PORT = 9009;
 const DEVICE = `flannel.${NETWORKS.segment.backend.VNI}`;
 
 const SUBNET = { overlay: '10.206.0', aside: '10.207.0' } as const;
-
-export const STORM_TEXT =
-  `broadcasts of ${SMALL_PACKET_BYTES} bytes, ${STORM_FRAMES_PER_SECOND} a second, from ${STORM_HEAD_START_MS / 1000} s ` +
-  'before the measurement to its end';
 
 /** What a storm on the segment came to. */
 export interface StormCount {
@@ -50,15 +44,27 @@ export class Segment {
   readonly #network: WeftNetwork;
   readonly #hosts: readonly [LabHost, LabHost];
   readonly #stormNetns: string;
+  readonly #stormSeconds: number;
 
-  private constructor(network: WeftNetwork, hosts: readonly [LabHost, LabHost], stormNetns: string) {
+  private constructor(
+    network: WeftNetwork,
+    hosts: readonly [LabHost, LabHost],
+    stormNetns: string,
+    stormSeconds: number,
+  ) {
     this.#network = network;
     this.#hosts = hosts;
     this.#stormNetns = stormNetns;
+    this.#stormSeconds = stormSeconds;
   }
 
-  /** Connects the pods: to the devices of daemons that run for the purpose. */
-  static async prepare(lab: Lab, network: WeftNetwork, hosts: readonly [LabHost, LabHost]): Promise<Segment> {
+  /** Connects the pods: to the devices of daemons that run for the purpose. After `stormSeconds` a storm ends by itself. */
+  static async prepare(
+    lab: Lab,
+    network: WeftNetwork,
+    hosts: readonly [LabHost, LabHost],
+    stormSeconds: number,
+  ): Promise<Segment> {
     const stormNetns = `${lab.id}-pod${lab.hosts.length + 1}`;
     await network.within('auto', async () => {
       for (const host of hosts)
@@ -83,7 +89,7 @@ export class Segment {
       `addr add ${SUBNET.aside}.3/24 dev eth1`,
       'link set eth1 up',
     ]);
-    return new Segment(network, hosts, stormNetns);
+    return new Segment(network, hosts, stormNetns, stormSeconds);
   }
 
   /** Runs `body` on the segment while it storms. `onStorm` gets the count of a storm on the overlay. */
@@ -118,7 +124,7 @@ export class Segment {
         trial: 0,
         rate: STORM_FRAMES_PER_SECOND,
         pacingUs: STORM_PACING_US,
-        seconds: STORM_SECONDS_AT_MOST,
+        seconds: this.#stormSeconds,
       });
       const headStart = (STORM_FRAMES_PER_SECOND * STORM_HEAD_START_MS) / 1000;
       const storms = await until(async () => (await this.#offered(storm)) - before >= headStart, 10_000);
