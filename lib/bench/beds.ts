@@ -3,28 +3,21 @@
  * of its own there, and one etcd serves all. What the kernel carries is simply there; daemons run only while their path is
  * measured, so that every path is measured on a machine on which nothing else runs.
  */
-import { ipBatch } from '../lab/command.ts';
 import { startEtcd } from '../lab/etcd.ts';
 import { startKernelPeer } from '../lab/kernel-peer.ts';
-import { addKernelVxlan, kernelVxlanPodAddress } from '../lab/kernel-vxlan.ts';
 import type { Lab, LabHost } from '../lab/lab.ts';
 import { execInNetns, type LabProcess } from '../lab/netns.ts';
-import type { ConnectedPod } from '../lab/pod.ts';
 import { withLab } from '../lab/with-lab.ts';
 import type { Bed } from './bed.ts';
 import { type Contender, NETWORKS, type NetworkName, type Path, pathOf } from './contenders.ts';
 import { unlessInterrupted } from './interrupt.ts';
 import { Observations } from './observations.ts';
-import { INNER_MTU, linkPod } from './pod-link.ts';
+import { linkPod } from './pod-link.ts';
+import { hostsOf, podBed, STANDING } from './standing-beds.ts';
 import { Segment } from './storm.ts';
 import { addressesOf, etcdPrefixOf, hostFor, WeftNetwork, waitForEcho } from './weft-network.ts';
 
 export const UNDERLAY_MTU = 1500;
-
-/** The direct path has addresses of its own, whose route carries the lowered MTU; the underlay's stay at 1500. */
-function directAddress(host: LabHost): string {
-  return `198.51.100.${host.number}`;
-}
 
 /** The kernel's lease in a network where weftd takes one at random. */
 const KERNEL_PEER_SUBNET = `10.${NETWORKS['from-kernel'].number}.250.0/24`;
@@ -64,14 +57,6 @@ export function withBeds<T>(options: BedOptions, body: (beds: BedSet, signal: Ab
     }),
   );
 }
-
-/** A path that needs no daemon. */
-type StandingBed = (lab: Lab) => Promise<Bed>;
-const STANDING: Readonly<Record<'direct' | 'kernel-vxlan' | 'plain-routing', StandingBed>> = {
-  direct: makeDirectBed,
-  'kernel-vxlan': makeKernelVxlanBed,
-  'plain-routing': makePlainRoutingBed,
-};
 
 class LabBeds implements BedSet {
   readonly lab: Lab;
@@ -125,15 +110,21 @@ class LabBeds implements BedSet {
     const fromKernel = kind === 'kernel-to-weft';
     const weftHosts = fromKernel ? [hosts[1]] : hosts;
     const network = await this.#startNetwork(name, weftHosts);
-    const peer = { subnet: KERNEL_PEER_SUBNET, etcdPrefix: etcdPrefixOf(name) };
-    const addresses = fromKernel
-      ? [(await startKernelPeer(this.lab, await hostFor(client, name), peer)).pod.address]
-      : [];
+    const addresses = fromKernel ? [await this.#connectKernelPeer(client, name)] : [];
     for (const [index, host] of weftHosts.entries()) {
       const link = { name, subnet: network.subnets[index]!, network: addressesOf(name) };
       addresses.push(await linkPod(host, link));
     }
     this.#networks.set(name, { network, addresses });
+  }
+
+  /** Returns the address of the pod behind the kernel's VXLAN. */
+  async #connectKernelPeer(host: LabHost, name: NetworkName): Promise<string> {
+    const options = { subnet: KERNEL_PEER_SUBNET, etcdPrefix: etcdPrefixOf(name) };
+    const { pod } = await startKernelPeer(this.lab, await hostFor(host, name), options);
+    // It has switched the offload off for good, but all paths share the underlay.
+    await setChecksumOffload(host, 'on');
+    return pod.address;
   }
 
   async #prepareSegment(): Promise<void> {
@@ -176,97 +167,20 @@ class LabBeds implements BedSet {
  * them, and cuts what it sends: its packets arrive one by one, as over a wire.
  */
 async function withoutChecksumOffload<T>(host: LabHost, body: () => Promise<T>): Promise<T> {
-  const set = (state: 'on' | 'off') => execInNetns(host.netns, ['ethtool', '-K', host.underlayInterface, 'tx', state]);
-  await set('off');
+  await setChecksumOffload(host, 'off');
   try {
     return await body();
   } finally {
-    await set('on');
+    await setChecksumOffload(host, 'on');
   }
+}
+
+async function setChecksumOffload({ netns, underlayInterface }: LabHost, state: 'on' | 'off'): Promise<void> {
+  await execInNetns(netns, ['ethtool', '-K', underlayInterface, 'tx', state]);
 }
 
 function withoutChange<T>(_host: LabHost, body: () => Promise<T>): Promise<T> {
   return body();
-}
-
-/** The lab has been made with two. */
-function hostsOf(lab: Lab): readonly [LabHost, LabHost] {
-  return [lab.hosts[0]!, lab.hosts[1]!];
-}
-
-function podBed(contender: Contender, lab: Lab, addresses: readonly string[], daemonPids: readonly number[]): Bed {
-  const [client, server] = hostsOf(lab);
-  return {
-    contender,
-    client: { netns: client.podNetns, address: addresses[0]! },
-    server: { netns: server.podNetns, address: addresses[1]! },
-    daemonPids,
-    namespaces: [client, server].flatMap(({ netns, podNetns }) => [netns, podNetns]),
-  };
-}
-
-/** Host to host over the underlay of a lab of two. */
-export async function makeDirectBed(lab: Lab): Promise<Bed> {
-  const [client, server] = hostsOf(lab);
-  for (const [host, other] of bothWays(lab)) {
-    const own = directAddress(host);
-    await ipBatch(host.netns, [
-      `addr add ${own}/32 dev ${host.underlayInterface}`,
-      `route add ${directAddress(other)}/32 dev ${host.underlayInterface} src ${own} mtu lock ${INNER_MTU}`,
-    ]);
-  }
-  return {
-    contender: 'direct',
-    client: { netns: client.netns, address: directAddress(client) },
-    server: { netns: server.netns, address: directAddress(server) },
-    daemonPids: [],
-    namespaces: [client.netns, server.netns],
-  };
-}
-
-/** Pod to pod by the kernel's VXLAN, whose MTU is INNER_MTU on an underlay of 1500. */
-export async function makeKernelVxlanBed(lab: Lab): Promise<Bed> {
-  await addKernelVxlan(lab);
-  return podBed('kernel-vxlan', lab, hostsOf(lab).map(kernelVxlanPodAddress), []);
-}
-
-/** Pod to pod by static routes, one at each host: what host-gw has to be as fast as. */
-async function makePlainRoutingBed(lab: Lab): Promise<Bed> {
-  const addresses: string[] = [];
-  const subnetOf = (host: LabHost) => `10.251.${host.number}`;
-  for (const [host, other] of bothWays(lab)) {
-    addresses.push(await linkPod(host, { name: 'plain', subnet: subnetOf(host), network: '10.251.0.0/16' }));
-    await ipBatch(host.netns, [`route add ${subnetOf(other)}.0/24 via ${other.underlayAddress}`]);
-  }
-  return podBed('plain-routing', lab, addresses, []);
-}
-
-function bothWays(lab: Lab): readonly (readonly [host: LabHost, other: LabHost])[] {
-  const [client, server] = hostsOf(lab);
-  return [
-    [client, server],
-    [server, client],
-  ];
-}
-
-/** For the demo: pod to pod through running daemons, with the MTU of pods and bridges lowered to INNER_MTU. */
-export async function makeWeftBed(
-  contender: Contender,
-  lab: Lab,
-  daemons: readonly LabProcess[],
-  pods: readonly ConnectedPod[],
-): Promise<Bed> {
-  for (const { netns, podNetns } of hostsOf(lab)) {
-    await ipBatch(netns, [`link set pod0 mtu ${INNER_MTU}`, `link set cni0 mtu ${INNER_MTU}`]);
-    await ipBatch(podNetns, [`link set eth0 mtu ${INNER_MTU}`]);
-  }
-  const addresses = pods.map(({ address }) => address);
-  return podBed(
-    contender,
-    lab,
-    addresses,
-    daemons.map(({ pid }) => pid),
-  );
 }
 
 /** The queueing discipline of the underlay device, as tc(8) names it: "noqueue". */

@@ -8,9 +8,9 @@
 import { existsSync } from 'node:fs';
 import { parseIpv4 } from '../addr/ipv4.ts';
 import type { Mac } from '../addr/mac.ts';
-import { makeDirectBed, makeKernelVxlanBed, makeWeftBed } from '../bench/beds.ts';
 import { unlessInterrupted } from '../bench/interrupt.ts';
 import { startReadyDaemon } from '../bench/ready-daemon.ts';
+import { makeDirectBed, makeKernelVxlanBed, makeWeftBed } from '../bench/standing-beds.ts';
 import { askDaemon } from '../control/client.ts';
 import { WeftError } from '../error.ts';
 import { DEFAULT_ETCD_PREFIX, putConfig, startEtcd } from '../lab/etcd.ts';
