@@ -28,8 +28,8 @@ const FRAME_ASK = 2;
 const FLOOD_STEP = 512;
 const VNET_GSO_TYPE = 1;
 const ETHERNET_SOURCE = 6;
-/** Where an answer is put together behind an all-zero virtio_net_hdr. */
-const ANSWER = ZERO_VNET;
+/** Where an answer is put together, behind the all-zero virtio_net_hdr. */
+const ANSWER = ZERO_VNET + 10;
 
 /** Handles a frame the packet kernels gave back. True: the turn must end, for copies of this frame are still to be sent. */
 export function handleForMany(queue: Queue, segment: number, frame: number, size: number, verdict: number): boolean {
@@ -94,8 +94,8 @@ function isJoined(words: Int32Array, vnet: number, frame: number): boolean {
 
 function writeAnswer({ base, words }: Queue, segment: number, answer: Uint8Array): void {
   const vnet = vnetHeaderOf(words, segment);
-  new Uint8Array(words.buffer).set(answer, ANSWER + vnet);
-  write(deviceOf(words, segment), base + ANSWER, vnet + answer.length);
+  new Uint8Array(words.buffer).set(answer, ANSWER);
+  write(deviceOf(words, segment), base + ANSWER - vnet, vnet + answer.length);
   new BigUint64Array(words.buffer, COUNTERS + segment * COUNTER_BLOCK)[COUNT_ANSWERED]! += 1n;
 }
 

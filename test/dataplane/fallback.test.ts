@@ -8,11 +8,7 @@ import { once } from 'node:events';
 import test from 'ava';
 import { parseIpv4 } from '../../lib/addr/ipv4.ts';
 import { inboundTurn } from '../../lib/dataplane/inbound.ts';
-import { NeighborTables } from '../../lib/dataplane/neighbor-tables.ts';
 import { outboundTurn } from '../../lib/dataplane/outbound.ts';
-import type { Queue } from '../../lib/dataplane/queue.ts';
-import type { OffloadName } from '../../lib/dataplane/stats.ts';
-import { StormLimiter } from '../../lib/dataplane/storm.ts';
 import {
   CONFIG_MAX_SEGMENTS,
   COUNT_IN_FORWARDED,
@@ -23,94 +19,16 @@ import {
   SEGMENT_TUN_GRO,
   SEGMENTS,
 } from '../../lib/fastpath/abi.ts';
-import { addressOf, bind, close, connect, getsockname, recv, send, setsockopt, socket } from '../../lib/sys/ffi.ts';
+import { close, getsockname, send } from '../../lib/sys/ffi.ts';
 import { openUdpSocket, socketAddress } from '../../lib/sys/udp-socket.ts';
-import { Harness, SEGMENT } from '../fastpath/harness.ts';
+import { SEGMENT } from '../fastpath/harness.ts';
 import { frame, payload, tcp4, udp4 } from '../fastpath/packets.ts';
+import { bed, devicePair, option, received } from './bed.ts';
 
 const LOOPBACK = parseIpv4('127.0.0.1')!;
 const SOL_SOCKET = 1;
 const SO_NO_CHECK = 11;
 const SO_SNDBUF = 7;
-const AF_UNIX = 1;
-const SOCK_DGRAM_NONBLOCK = 2 | 0o4000;
-const MSG_DONTWAIT = 0x40;
-
-/** Two unix datagram sockets that stand for the TUN: one message in is one read, one write is one message out. */
-function devicePair(): { device: number; kernel: number; close: () => void } {
-  const name = (suffix: string) => {
-    const text = `weft-test-${process.pid}-${performance.now()}-${suffix}`;
-    const bytes = new Uint8Array(2 + 1 + text.length);
-    new DataView(bytes.buffer).setUint16(0, AF_UNIX, true);
-    bytes.set(new TextEncoder().encode(text), 3);
-    return bytes;
-  };
-  const device = socket(AF_UNIX, SOCK_DGRAM_NONBLOCK, 0);
-  const kernel = socket(AF_UNIX, SOCK_DGRAM_NONBLOCK, 0);
-  const [deviceName, kernelName] = [name('device'), name('kernel')];
-  if (bind(device, deviceName, deviceName.length) < 0 || bind(kernel, kernelName, kernelName.length) < 0)
-    throw new Error('cannot bind');
-  if (connect(device, kernelName, kernelName.length) < 0 || connect(kernel, deviceName, deviceName.length) < 0)
-    throw new Error('cannot connect');
-  return {
-    device,
-    kernel,
-    close: () => {
-      close(device);
-      close(kernel);
-    },
-  };
-}
-
-function option(fd: number, level: number, name: number, value: number): void {
-  const bytes = new Uint8Array(4);
-  new DataView(bytes.buffer).setInt32(0, value, true);
-  if (setsockopt(fd, level, name, bytes, 4) < 0) throw new Error(`setsockopt ${name} failed`);
-}
-
-function received(fd: number): Uint8Array[] {
-  const messages: Uint8Array[] = [];
-  const buffer = new Uint8Array(70_000);
-  for (;;) {
-    const size = recv(fd, buffer, buffer.length, MSG_DONTWAIT);
-    if (size < 0) return messages;
-    messages.push(buffer.slice(0, size));
-  }
-}
-
-interface Bed {
-  readonly harness: Harness;
-  readonly queue: Queue;
-  readonly refused: OffloadName[];
-}
-
-function bed(tunFd: number, socketFd: number, publicIp: number, socketAddress: Uint8Array): Bed {
-  const harness = new Harness({
-    own4: '10.244.1.0/24',
-    peers: [{ publicIp, prefixes: ['10.244.2.0/24'], socketAddress }],
-  });
-  const base = addressOf(harness.bytes);
-  harness.kernels.setBase(BigInt(base));
-  const refused: OffloadName[] = [];
-  harness.record.setDevice({ fd: tunFd, vnetHeader: true, mtu: 1472, tunGro: true, tunUso: true });
-  const socket = { fd: socketFd, family: 4 } as const;
-  const queue: Queue = {
-    kernels: harness.kernels,
-    base,
-    words: harness.words,
-    receive: [socket],
-    send: [socket],
-    batch: 64,
-    receiveSlots: 8,
-    pending: undefined,
-    flood: undefined,
-    neighbors: new NeighborTables(harness.kernels, harness.memory),
-    storm: new StormLimiter(),
-    nowMs: 0,
-    onRefused: (offload) => refused.push(offload),
-  };
-  return { harness, queue, refused };
-}
 
 test('a socket that refuses UDP_SEGMENT: the same datagrams leave one by one, none lost, and it is said once', async (t) => {
   const peer = createSocket('udp4');
