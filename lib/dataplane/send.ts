@@ -108,9 +108,10 @@ function sendFailed(queue: Queue, socket: UnderlaySocket, train: number, error: 
   const { kernels } = queue;
   const isTrain = kernels.trainCount(train) > 1;
   if (isTrain && (error === Errno.EIO || error === Errno.EINVAL)) {
-    // Older kernels say EINVAL also when the path has become too narrow; then the datagrams alone fail with EMSGSIZE.
-    const narrow = sendOneByOne(queue, socket, train);
-    if (!narrow && queue.words[CONFIG_MAX_SEGMENTS / 4] !== 1) {
+    // Older kernels say EINVAL also when the path has become too narrow; then the datagrams alone fail with EMSGSIZE. And a
+    // peer's address may be none that anything can be sent to; then they fail alike.
+    const left = sendOneByOne(queue, socket, train);
+    if (left > 0 && queue.words[CONFIG_MAX_SEGMENTS / 4] !== 1) {
       queue.words[CONFIG_MAX_SEGMENTS / 4] = 1;
       queue.onRefused('udp-gso', `sendmsg with UDP_SEGMENT failed: ${errnoName(error)}; sending datagrams one by one`);
     }
@@ -124,15 +125,18 @@ function sendFailed(queue: Queue, socket: UnderlaySocket, train: number, error: 
 
 function tellUnreachable({ kernels }: Queue, train: number): void {
   kernels.outboundSplit(train);
+  // Another copy may reach the host: that one VTEP is down must not end its connections.
+  if (kernels.isFloodCopy(kernels.splitAddress(0), train) !== 0) return;
   const ip = kernels.datagramIp(kernels.splitAddress(0), kernels.splitLength(0));
   if (ip < 0) return;
   kernels.icmpError(kernels.splitAddress(0) + ip, kernels.splitLength(0) - ip, ICMP_HOST_UNREACHABLE, 0);
 }
 
-/** Sends a train's datagrams alone. True if the path was too narrow for one of them. */
-function sendOneByOne(queue: Queue, socket: UnderlaySocket, train: number): boolean {
+/** Sends a train's datagrams alone. Returns how many left, or -1 if the path was too narrow for one of them. */
+function sendOneByOne(queue: Queue, socket: UnderlaySocket, train: number): number {
   const { kernels, base } = queue;
   let narrow = false;
+  let left = 0;
   let patience = FULL_WAITS;
   const total = kernels.outboundSplit(train);
   for (let i = 0; i < total; i++) {
@@ -140,6 +144,7 @@ function sendOneByOne(queue: Queue, socket: UnderlaySocket, train: number): bool
     for (let tries = 0; ; tries++) {
       if (sendmmsg(socket.fd, message, 1, MSG_DONTWAIT) > 0) {
         kernels.splitSent(train, i);
+        left++;
         break;
       }
       const error = errno();
@@ -155,7 +160,7 @@ function sendOneByOne(queue: Queue, socket: UnderlaySocket, train: number): bool
       if (error === Errno.EAGAIN && patience-- > 0) waitWritable(queue, socket);
     }
   }
-  return narrow;
+  return narrow ? -1 : left;
 }
 
 /** A rare path (a train that was refused meets a full buffer), so waiting here is simpler than keeping its state. */

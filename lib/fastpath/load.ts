@@ -26,6 +26,8 @@ export interface PacketKernels {
   outboundFloodPeers(segment: number): number;
   /** Where the IP packet begins in a datagram of ours; -1: nowhere. */
   datagramIp(at: number, size: number): number;
+  /** 1: a copy of a frame for many, or for whom no peer is known. The segment in work must be the train's. */
+  isFloodCopy(at: number, train: number): number;
   /** The first train from `from` on that may still grow. */
   outboundComplete(from: number): number;
   outboundMessages(from: number, to: number): void;

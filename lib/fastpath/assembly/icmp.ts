@@ -23,7 +23,7 @@ import {
 import { get32, get64, put16, put32 } from './bytes';
 import { fold, pseudoSum, sumBytes, word } from './checksum';
 import { count, segment, segmentNumber } from './count';
-import { l2Length } from './ethernet';
+import { isGroup, l2Length } from './ethernet';
 import {
   ETHERNET_DESTINATION,
   ETHERNET_SOURCE,
@@ -83,6 +83,8 @@ export function icmpError(ip: usize, total: u32, what: u32, parameter: u32): voi
   const version = load<u8>(ip) >> 4;
   findTransport(ip, total);
   if (laterFragment) return;
+  // RFC 1122 §3.2.2, RFC 4443 §2.4 (e.4): nor about what was sent to a group on the link, whatever its IP address is.
+  if (isTap() && isGroup(ip - l2Length + ETHERNET_DESTINATION)) return;
   if (version == 4 ? !mayAnswer4(ip, total) : !mayAnswer6(ip, total)) return;
   const tokens = load<u32>(CONFIG_ICMP_TOKENS);
   if (tokens == 0 || queued == ICMP_SLOTS) {

@@ -19,7 +19,7 @@ export { lookup4, lookup6, lookupMany4, useTables } from './fib';
 export { icmpError, icmpQueued, icmpReset } from './icmp';
 export { inboundMessage, inboundPrepare } from './inbound';
 export { outboundFrame } from './outbound';
-export { datagramIp, outboundDrop, outboundFlood, outboundFloodPeers } from './outbound-ethernet';
+export { datagramIp, isFloodCopy, outboundDrop, outboundFlood, outboundFloodPeers } from './outbound-ethernet';
 export {
   messageGroupEnd,
   messageSocket,

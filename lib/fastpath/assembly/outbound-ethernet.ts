@@ -15,7 +15,7 @@ import {
   SEGMENT_VNI,
 } from '../abi';
 import { put32 } from './bytes';
-import { count, drop, enterSegment, segment } from './count';
+import { count, drop, enterSegment, peerAt, segment } from './count';
 import { isGroup, isHost, isIp, isNeighborMessage, l2Length, parseEthernet, versionFits } from './ethernet';
 import { fdbLookup, floodCount, macAt } from './fdb';
 import { flowOfFrame, flowOfPacket, outerTosOf, outerTosOfFrame } from './flow';
@@ -23,7 +23,7 @@ import { ETHERNET_DESTINATION, ETHERNET_HEADER, ETHERNET_SOURCE, VXLAN_FLAG_VNI,
 import { finishChecksum, needsChecksum, packetsOf, planned, readOffload, readOffloadHeader, wasJoined } from './offload';
 import { checkPacket } from './packet';
 import { longestSegment, stageSegments } from './segment';
-import { aim, aimAtMany, copies, MAX_DATAGRAM, setFlow, stage } from './trains';
+import { aim, aimAtMany, copies, MAX_DATAGRAM, setFlow, stage, trainPeer } from './trains';
 
 /** Verdicts on a frame: it is staged or dropped; it goes to all peers if the limiter agrees; the neighbour table may know the answer, else it goes to all. */
 export const FRAME_DONE: u32 = 0;
@@ -125,4 +125,13 @@ export function datagramIp(at: usize, size: u32): i32 {
   parseEthernet(at + VXLAN_HEADER, size - VXLAN_HEADER);
   const prefix: u32 = VXLAN_HEADER + l2Length;
   return isIp() && size > prefix && versionFits(at + prefix) && checkPacket(at + prefix, size - prefix) > 0 ? <i32>prefix : -1;
+}
+
+/**
+ * Is the datagram at `at`, of a train of the segment in work, one of the copies of a frame for many, or of one that nobody
+ * knows where to send? What befalls it says nothing about whom the frame is for.
+ */
+export function isFloodCopy(at: usize, train: u32): bool {
+  if (load<u32>(CONFIG_ENCAPSULATION) != ENCAPSULATION_VXLAN) return false;
+  return peerAt(fdbLookup(macAt(at + VXLAN_HEADER + ETHERNET_DESTINATION))) != trainPeer(train);
 }
