@@ -27,6 +27,7 @@ const FRAME_ASK = 2;
 /** Our choice: copies staged before they are sent; the tables have room for so many beside a full turn. */
 const FLOOD_STEP = 512;
 const VNET_GSO_TYPE = 1;
+const VNET_GSO_SIZE = 4;
 const ETHERNET_SOURCE = 6;
 /** Where an answer is put together, behind the all-zero virtio_net_hdr. */
 const ANSWER = ZERO_VNET + 10;
@@ -54,9 +55,10 @@ export function handleForMany(queue: Queue, segment: number, frame: number, size
     return false;
   }
   const sender = macAt(bytes, ETHERNET_SOURCE);
-  if (!queue.storm.allows(segment, sender, peers, queue.nowMs)) {
+  const packets = packetsOf(queue, vnet, frame, size);
+  if (!queue.storm.allows(segment, sender, peers, queue.nowMs, packets)) {
     kernels.outboundDrop(segment, DROP_STORM_LIMITED);
-    noteRefusal(queue, segment, sender);
+    noteRefusal(queue, segment, sender, packets);
     return false;
   }
   if (peers <= FLOOD_STEP && !isJoined(words, vnet, frame)) {
@@ -86,6 +88,13 @@ export function continueFlood(queue: Queue): void {
     queue.flood = to < peers ? { segment, size, next: to } : undefined;
     finish(queue, 0);
   }
+}
+
+/** Packets that a frame stands for, roughly: each is sent to each VTEP. */
+function packetsOf({ words }: Queue, vnet: number, frame: number, size: number): number {
+  if (!isJoined(words, vnet, frame)) return 1;
+  const segmentSize = new DataView(words.buffer).getUint16(frame + VNET_GSO_SIZE, true);
+  return Math.ceil(size / Math.max(1, segmentSize));
 }
 
 function isJoined(words: Int32Array, vnet: number, frame: number): boolean {

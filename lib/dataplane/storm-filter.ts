@@ -7,9 +7,9 @@ import { setTunFilter } from '../sys/tun.ts';
 import { deviceOf } from './devices.ts';
 import type { Queue } from './queue.ts';
 
-/** A frame for many was refused; who sends far too many of them is shut out. */
-export function noteRefusal(queue: Queue, segment: number, sender: Mac): void {
-  if (!queue.storm.refused(segment, sender, queue.nowMs)) return;
+/** A frame for many, which stands for `packets` packets, was refused; who sends far too many of them is shut out. */
+export function noteRefusal(queue: Queue, segment: number, sender: Mac, packets: number): void {
+  if (!queue.storm.refused(segment, sender, queue.nowMs, packets)) return;
   new BigUint64Array(queue.words.buffer, COUNTERS + segment * COUNTER_BLOCK)[COUNT_SHUT_OUT]! += 1n;
   applyFilter(queue, segment);
 }

@@ -46,24 +46,29 @@ export class StormLimiter {
   readonly #segments = new Map<number, Bucket>();
   #shutOut: ShutOut[] = [];
 
-  /** May this frame go out in `copies` copies? What a frame may cost is taken from both buckets, or from none. */
-  allows(segment: number, sender: Mac, copies: number, nowMs: number): boolean {
+  /**
+   * May this frame, which stands for `packets` packets, go to `vteps` VTEPs? What it costs is taken from both buckets, or
+   * from none.
+   */
+  allows(segment: number, sender: Mac, vteps: number, nowMs: number, packets = 1): boolean {
     const frames = this.#sender(segment, sender, nowMs);
     const whole = this.#segments.get(segment) ?? { tokens: COPY_BURST, atMs: nowMs };
     refill(frames, FRAME_BURST, FRAMES_PER_SECOND, nowMs);
     refill(whole, COPY_BURST, COPIES_PER_SECOND, nowMs);
     this.#segments.set(segment, whole);
-    // A frame for more VTEPs than the bucket holds may empty it: it is never too big by itself.
-    if (frames.tokens < 1 || whole.tokens < Math.min(copies, COPY_BURST)) return false;
-    frames.tokens -= 1;
-    whole.tokens -= Math.min(copies, COPY_BURST);
+    // What costs more than a bucket holds may empty it: nothing is too big by itself.
+    const own = Math.min(packets, FRAME_BURST);
+    const copies = Math.min(packets * vteps, COPY_BURST);
+    if (frames.tokens < own || whole.tokens < copies) return false;
+    frames.tokens -= own;
+    whole.tokens -= copies;
     return true;
   }
 
-  /** Takes note of a refusal. True: the sender is shut out from now on. One refused for the others' sake never is. */
-  refused(segment: number, sender: Mac, nowMs: number): boolean {
+  /** Takes note of a refusal. True: the sender is shut out from now on. One that has not used up its own bucket never is. */
+  refused(segment: number, sender: Mac, nowMs: number, packets = 1): boolean {
     const record = this.#sender(segment, sender, nowMs);
-    if (record.tokens >= 1) return false;
+    if (record.tokens >= Math.min(packets, FRAME_BURST)) return false;
     if (nowMs - record.refusedSinceMs > REFUSAL_WINDOW_MS) {
       record.refused = 0;
       record.refusedSinceMs = nowMs;

@@ -56,6 +56,29 @@ test('a frame for more VTEPs than the bucket holds passes while it is full', (t)
   t.true(limiter.allows(SEGMENT, QUIET, 16_000, 1001));
 });
 
+test('a super-packet costs what its packets would', (t) => {
+  const limiter = new StormLimiter();
+  // 45 of the sender's 400 each; for 40 VTEPs 1800 of the segment's 10,000.
+  for (let i = 0; i < 5; i++) t.true(limiter.allows(SEGMENT, LOUD, 40, 0, 45));
+  t.false(limiter.allows(SEGMENT, LOUD, 40, 0, 45), 'the copies of all');
+  t.true(limiter.allows(SEGMENT, LOUD, 1, 0, 45));
+  for (let i = 0; i < 2; i++) t.true(limiter.allows(SEGMENT, LOUD, 1, 0, 45));
+  t.false(limiter.allows(SEGMENT, LOUD, 1, 0, 45), 'its own');
+  t.true(limiter.allows(SEGMENT, LOUD, 1, 0, 40), 'a smaller one passes');
+  t.true(limiter.allows(SEGMENT, QUIET, 1, 0));
+});
+
+test('the largest super-packet passes while the buckets are full, and who sends nothing else is shut out', (t) => {
+  const limiter = new StormLimiter();
+  t.true(limiter.allows(SEGMENT, LOUD, 1, 0, 1400));
+  const shutOut = Array.from({ length: 500 }, (_, i) => {
+    // One packet's worth comes back meanwhile: too little for this one.
+    t.false(limiter.allows(SEGMENT, LOUD, 1, i / 50, 1400));
+    return limiter.refused(SEGMENT, LOUD, i / 50, 1400);
+  });
+  t.deepEqual([shutOut.filter(Boolean).length, shutOut.at(-1)], [1, true]);
+});
+
 test('who floods is shut out for a second, again and again, and nobody else', (t) => {
   const limiter = new StormLimiter();
   t.is(send(limiter, LOUD, 2000, 0, 1).shutOut, 1, 'what was on its way already comes all the same');
