@@ -121,7 +121,7 @@ export interface FdbEntry {
   readonly origin: 'lease' | 'learned';
   /** Since the last frame from it; null for leases. */
   readonly ageSeconds: number | null;
-  /** How often the address changed its VTEP, and how often that was refused (too often, or a leased VtepMAC). */
+  /** How often the address changed its VTEP, and how often that was refused: too soon after the last. Both stop at 65,535. */
   readonly moves: number;
   readonly refusedMoves: number;
 }

@@ -4,8 +4,8 @@
  *
  *   [ pod n ] eth2 ── veth ── pod2 ── br0 [ host n ] ── flannel.<VNI>
  *
- * The device becomes a port of the bridge: routes over it have no effect any more, so that such a host has no pods behind
- * cni0 that reach other hosts.
+ * The device becomes a port of the bridge: what comes through it arrives on the bridge, and with reverse path filtering on
+ * the host's pods behind cni0 do not reach other hosts any more.
  */
 import { ipBatch, run } from './command.ts';
 import type { PodSite } from './lab.ts';

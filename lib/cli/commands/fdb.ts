@@ -11,7 +11,7 @@ export function fdbCommand(): Command {
       'after',
       `
 Origin lease: a VtepMAC, which nobody can take over. learned: from traffic, with "Learning": true in the network's
-configuration. Moves: how often the address changed its VTEP; refused: too often in a row, or away from a lease.`,
+configuration. Moves: how often the address changed its VTEP; refused: less than a second after the last move.`,
     )
     .action(async (options: QueryOptions) => {
       await printReply('/v1/fdb', options, formatFdb);
