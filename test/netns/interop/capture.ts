@@ -88,27 +88,32 @@ export interface Decoded {
 /** Lets tshark look at every frame: nothing malformed or cut short, and every checksum there is right. */
 export async function decode(file: string, decodeAs: string | undefined): Promise<Decoded> {
   const fields = ['frame.number', 'frame.protocols', 'frame.len', 'frame.cap_len'];
+  const sums = ['tcp.checksum', 'tcp.checksum_calculated', 'ip.src'];
   const errors = ['_ws.malformed', '_ws.expert.severity', ...CHECKSUMS.map((name) => `${name}.checksum.status`)];
-  const rows = await readFields(file, decodeAs, [...fields, ...errors]);
+  const rows = await readFields(file, decodeAs, [...fields, ...sums, ...errors]);
   const layers = new Map<string, number>();
   const problems: string[] = [];
   for (const row of rows) {
     const [number, protocols = ''] = row;
     layers.set(protocols, (layers.get(protocols) ?? 0) + 1);
     const found = problemsOf(row);
-    if (found.length > 0) problems.push(`frame ${number} (${protocols}): ${found.join(', ')}`);
+    if (found.length > 0) problems.push(`frame ${number} from ${row[6]} (${protocols}): ${found.join(', ')}`);
   }
   return { frames: rows.length, layers, problems };
 }
 
-function problemsOf([, , length, captured, malformed, severities = '', ...statuses]: readonly string[]): string[] {
+function problemsOf(row: readonly string[]): string[] {
+  const [, , length, captured, tcpChecksum, tcpExpected, , malformed, severities = '', ...statuses] = row;
   const found: string[] = [];
   if (length !== captured) found.push('cut short by the capture');
   if (malformed !== '') found.push('malformed');
   if (severities.split(',').some((severity) => Number(severity) >= SEVERITY_ERROR)) found.push('an error of an expert');
   for (const [index, values] of statuses.entries())
-    for (const value of values === '' ? [] : values.split(','))
-      if (value !== '1') found.push(`${CHECKSUMS[index]} checksum ${STATUS[Number(value)] ?? value}`);
+    for (const value of values === '' ? [] : values.split(',')) {
+      // The other zero of ones' complement, which Linux writes for TCP as for UDP (skb_checksum_help, CSUM_MANGLED_0).
+      const isOtherZero = CHECKSUMS[index] === 'tcp' && tcpChecksum === '0xffff' && tcpExpected === '0x0000';
+      if (value !== '1' && !isOtherZero) found.push(`${CHECKSUMS[index]} checksum ${STATUS[Number(value)] ?? value}`);
+    }
   return found;
 }
 

@@ -4,7 +4,7 @@ import type { ConnectedPod } from '../../../lib/lab/pod.ts';
 import type { Bed, End } from './bed.ts';
 import { assertPing, assertTcp, assertUdp } from './traffic.ts';
 
-const TCP_BYTES = 4 << 20;
+const TCP_BYTES = 2 << 20;
 /** IP header and the eight bytes of UDP or of an echo request. */
 const HEADERS = { 4: 20 + 8, 6: 40 + 8 } as const;
 
