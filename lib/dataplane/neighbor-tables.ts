@@ -3,7 +3,7 @@ import { formatIpv4, type Ipv4 } from '../addr/ipv4.ts';
 import { formatIpv6, type Ipv6 } from '../addr/ipv6.ts';
 import { formatMac } from '../addr/mac.ts';
 import { ipv6Prefix } from '../addr/prefix.ts';
-import { PEER_MAC, PEER_SIZE, PEER_TUNNEL4, PEER_TUNNEL6, PEERS, WAIT_FD } from '../fastpath/abi.ts';
+import { MAX_LEARNED, PEER_MAC, PEER_SIZE, PEER_TUNNEL4, PEER_TUNNEL6, PEERS, WAIT_FD } from '../fastpath/abi.ts';
 import type { PacketKernels } from '../fastpath/load.ts';
 import { NeighborTable } from '../fib/neighbor-table.ts';
 import { addressBytes } from '../fib/trie.ts';
@@ -44,7 +44,19 @@ export class NeighborTables {
     this.#kernels.enterSegment(segment);
     const peer = this.#kernels.fdbLookup(BigInt(claim.mac));
     if (peer === 0 || this.#leased(claim.address) !== undefined) return;
-    this.#table(segment).learn(claim.address, { mac: claim.mac, peer, router: claim.router }, nowMs);
+    const neighbor = { mac: claim.mac, peer, router: claim.router };
+    if (this.#table(segment).learn(claim.address, neighbor, nowMs) === 'new') this.#makeRoom();
+  }
+
+  /** All segments together remember MAX_LEARNED neighbours; beyond, the one with the most forgets its oldest. */
+  #makeRoom(): void {
+    let total = 0;
+    let largest: NeighborTable | undefined;
+    for (const table of this.#tables.values()) {
+      total += table.learned;
+      if (largest === undefined || table.learned > largest.learned) largest = table;
+    }
+    if (total > MAX_LEARNED) largest?.forgetOldest();
   }
 
   forget(segment: number): void {
