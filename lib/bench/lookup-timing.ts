@@ -4,6 +4,8 @@ import type { SegmentPeer } from '../dataplane/segment.ts';
 import { TableWriter } from '../dataplane/tables.ts';
 import { OUT_FRAMES } from '../fastpath/abi.ts';
 import { createQueueMemory, loadPacketKernels, type PacketKernels } from '../fastpath/load.ts';
+import { addressOf } from '../sys/ffi.ts';
+import { adviseHugePages } from '../sys/memory.ts';
 import { socketAddress } from '../sys/udp-socket.ts';
 import { median } from './statistics.ts';
 
@@ -70,6 +72,8 @@ function time(lookUp: () => unknown): number {
 
 function buildTables(size: number, vteps: boolean): { memory: WebAssembly.Memory; kernels: PacketKernels } {
   const memory = createQueueMemory();
+  // As the data-plane thread has it.
+  adviseHugePages(addressOf(new Uint8Array(memory.buffer)), memory.buffer.byteLength);
   const kernels = loadPacketKernels(memory);
   const peers: SegmentPeer[] = Array.from({ length: size }, (_, index) => ({
     address: UNDERLAY + index + 1,
