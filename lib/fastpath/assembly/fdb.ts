@@ -15,6 +15,7 @@ import {
   LEARNED_SEEN,
   LEARNED_SLOTS,
   MAX_LEARNED,
+  MAX_SEGMENTS,
   PEER_EPOCH,
   PEER_SEGMENT,
   TABLES_FDB,
@@ -32,7 +33,14 @@ const MOVE_INTERVAL: u32 = 1;
 
 const MASK: u32 = LEARNED_SLOTS - 1;
 
+/** Our choice: room for so many addresses is kept for each segment, so that a flood of them in one leaves the others theirs. */
+const SHARE: u32 = 64;
+
 let learned: u32 = 0;
+/** Entries beyond their segments' shares. */
+let beyond: u32 = 0;
+/** u32 each: entries of a segment. */
+const owned: usize = memory.data((MAX_SEGMENTS + 1) * 4, 4);
 
 /** The MAC address at `at` as a number (lib/addr/mac.ts). Reads two bytes more. */
 // @ts-ignore: decorator
@@ -133,8 +141,7 @@ export function learn(mac: u64, peer: u32): void {
   const now = load<u32>(CONFIG_NOW);
   let slot = find(mac);
   if (slot < 0) {
-    if (learned >= <u32>MAX_LEARNED) return;
-    learned++;
+    if (!takeRoom()) return;
     slot = -1 - slot;
     store<u64>(infoOf(slot), 0, LEARNED_MOVES);
     settle(slot, mac, peer, now);
@@ -150,6 +157,27 @@ export function learn(mac: u64, peer: u32): void {
   countUp(info + LEARNED_MOVES);
   store<u32>(info, now, LEARNED_MOVED);
   settle(slot, mac, peer, now);
+}
+
+/** Counts one more entry of the segment in work, if there is room. */
+function takeRoom(): bool {
+  const own = owned + (segmentNumber << 2);
+  const entries = load<u32>(own);
+  if (entries >= SHARE) {
+    if (beyond >= <u32>MAX_LEARNED - <u32>MAX_SEGMENTS * SHARE) return false;
+    beyond++;
+  }
+  store<u32>(own, entries + 1);
+  learned++;
+  return true;
+}
+
+function giveRoom(s: u32): void {
+  const own = owned + (s << 2);
+  const entries = load<u32>(own) - 1;
+  if (entries >= SHARE) beyond--;
+  store<u32>(own, entries);
+  learned--;
 }
 
 // @ts-ignore: decorator
@@ -189,7 +217,7 @@ export function fdbForget(): void {
 
 /** Frees a slot and closes the gap: entries behind it that could not have their own slot move up. The next entry may be here afterwards. */
 function remove(slot: u32): void {
-  learned--;
+  giveRoom(segmentOf(slot));
   let gap = slot;
   for (let i = (slot + 1) & MASK; ; i = (i + 1) & MASK) {
     const entry = load<u64>(LEARNED + (i << 3));
