@@ -12,10 +12,9 @@ const VTEP = [2, 0, 0, 0, 0, 2];
 /** An ARP reply in which the VTEP's host claims address number `n` of 10.0.0.0/8. */
 function claim(n: number): Uint8Array {
   const address = [10, (n >> 16) & 255, (n >> 8) & 255, n & 255];
-  return Uint8Array.from([
-    ...[2, 0, 0, 0, 0, 1, ...VTEP, 8, 6],
-    ...[0, 1, 8, 0, 6, 4, 0, 2, ...VTEP, ...address, 2, 0, 0, 0, 0, 1, 10, 255, 0, 1],
-  ]);
+  const ethernet = [2, 0, 0, 0, 0, 1, ...VTEP, 8, 6];
+  const reply = [0, 1, 8, 0, 6, 4, 0, 2, ...VTEP, ...address, 2, 0, 0, 0, 0, 1, 10, 255, 0, 1];
+  return Uint8Array.from([...ethernet, ...reply]);
 }
 
 test('all networks together remember so many neighbours; the one with the most forgets first', (t) => {
