@@ -7,6 +7,7 @@ import { MAX_LEARNED, PEER_MAC, PEER_SIZE, PEER_TUNNEL4, PEER_TUNNEL6, PEERS, WA
 import type { PacketKernels } from '../fastpath/load.ts';
 import { NeighborTable } from '../fib/neighbor-table.ts';
 import { addressBytes } from '../fib/trie.ts';
+import { NeighborHistory } from './neighbor-history.ts';
 import { answer, type KnownNeighbor, snoop } from './neighbors.ts';
 import type { LearnedNeighbor } from './protocol.ts';
 
@@ -19,6 +20,7 @@ export class NeighborTables {
   readonly #longs: BigUint64Array;
   readonly #bytes: Uint8Array;
   readonly #tables = new Map<number, NeighborTable>();
+  readonly #histories = new Map<number, NeighborHistory>();
 
   constructor(kernels: PacketKernels, memory: WebAssembly.Memory) {
     this.#kernels = kernels;
@@ -31,10 +33,22 @@ export class NeighborTables {
   answer(segment: number, frame: Uint8Array, nowMs: number): Uint8Array | 'flood' | 'bad' {
     this.#kernels.enterSegment(segment);
     const table = this.#table(segment);
-    // Who speaks on this side is not behind a VTEP (any more).
+    const history = this.#history(segment);
     const claim = snoop(frame);
-    if (claim !== undefined) table.forget(claim.address);
-    return answer(frame, (address) => this.#known(table, address, nowMs));
+    if (claim === undefined) return answer(frame, (address) => this.#known(table, address, nowMs));
+    // Who speaks on this side is not behind a VTEP (any more).
+    table.forget(claim.address);
+    const news = history.isNews(claim.address, claim.mac, nowMs);
+    const reply = answer(frame, (address) => {
+      const leased = this.#leased(address);
+      if (leased !== undefined) return leased;
+      if (news || history.asksAgain(claim.mac, address, nowMs)) return undefined;
+      const known = this.#known(table, address, nowMs);
+      if (known !== undefined) history.answered(claim.mac, address, nowMs);
+      return known;
+    });
+    if (reply === 'flood') history.told(claim.address, claim.mac, nowMs);
+    return reply;
   }
 
   /** Learns from ARP or neighbour discovery that came from a VTEP of the segment. */
@@ -61,6 +75,7 @@ export class NeighborTables {
 
   forget(segment: number): void {
     this.#tables.delete(segment);
+    this.#histories.delete(segment);
   }
 
   /** What was learned in all segments. */
@@ -86,6 +101,14 @@ export class NeighborTables {
     const table = new NeighborTable();
     this.#tables.set(segment, table);
     return table;
+  }
+
+  #history(segment: number): NeighborHistory {
+    const known = this.#histories.get(segment);
+    if (known !== undefined) return known;
+    const history = new NeighborHistory();
+    this.#histories.set(segment, history);
+    return history;
   }
 
   /** Answered only while the FDB knows the way there: whoever is told a MAC address sends to it. */

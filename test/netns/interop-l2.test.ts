@@ -135,6 +135,23 @@ test('what Weft has learned from ARP and neighbour discovery it answers itself',
   });
 });
 
+test('a pod that comes back with its address and another MAC address is reached as soon as it has asked for anything', async (t) => {
+  await withSegment({ ends: ['weft', 'weft'] }, async (segment) => {
+    const [one, two] = segment.ends.map(({ host }) => host);
+    for (const address of ['10.99.0.2', 'fd00:99::2']) await assertPing(t, one!.podNetns, address);
+    const mac = '02:00:00:00:99:02';
+    await execInNetns(two!.podNetns, ['ip', 'link', 'set', 'eth2', 'address', mac]);
+    for (const address of ['10.99.0.1', 'fd00:99::1']) {
+      await execInNetns(two!.podNetns, ['ip', 'neigh', 'flush', 'dev', 'eth2']);
+      await assertPing(t, two!.podNetns, address);
+    }
+    for (const address of ['10.99.0.2', 'fd00:99::2']) {
+      await assertPing(t, one!.podNetns, address);
+      t.is(await macOf(one!, address), mac);
+    }
+  });
+});
+
 test('weft fdb and weft neigh show what was learned, and from which VTEP', async (t) => {
   await withSegment({ ends: ['weft', 'weft', 'kernel'] }, async (segment) => {
     const { host } = segment.ends[0]!;
