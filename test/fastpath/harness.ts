@@ -47,6 +47,8 @@ export const SEGMENT = 1;
 const HEADROOM = 16;
 const AF_INET = 2;
 const SOL_UDP = 17;
+/** Of struct virtio_net_hdr. */
+const VNET_GSO_TYPE = 1;
 
 export interface HarnessPeer {
   readonly publicIp: Ipv4 | Ipv6;
@@ -65,6 +67,8 @@ export interface HarnessOptions {
   readonly vnetHeader?: boolean;
   readonly sourceCheck?: boolean;
   readonly maxSegments?: number;
+  /** Of the device: what is longer may be a super-packet. 1472 by default. */
+  readonly mtu?: number;
   readonly tunGro?: boolean;
   readonly tunUso?: boolean;
   readonly icmpTokens?: number;
@@ -193,7 +197,7 @@ export class Harness {
     record.setDevice({
       fd: -1,
       vnetHeader: this.#vnet > 0,
-      mtu: 1472,
+      mtu: options.mtu ?? 1472,
       tunGro: options.tunGro ?? true,
       tunUso: options.tunUso ?? true,
     });
@@ -215,7 +219,7 @@ export class Harness {
       if (verdict !== 0) {
         // Copies need room for themselves.
         this.#flush(result);
-        this.#floodOrDrop(at, frame.length, options);
+        this.#floodOrDrop(at, frame, options.learning ?? true, result);
       }
       at = (at + frame.length + HEADROOM + 63) & ~63;
     }
@@ -231,11 +235,20 @@ export class Harness {
   }
 
   /** As lib/dataplane/flood.ts without limiter and neighbours. */
-  #floodOrDrop(at: number, size: number, { learning = true }: { readonly learning?: boolean }): void {
-    const peers = this.kernels.outboundFloodPeers(SEGMENT);
-    if (!learning) this.kernels.outboundDrop(SEGMENT, DROP_REASONS.indexOf('multicast'));
-    else if (peers === 0) this.kernels.outboundDrop(SEGMENT, DROP_REASONS.indexOf('no-fdb-entry'));
-    else this.kernels.outboundFlood(SEGMENT, at, size, 0, peers);
+  #floodOrDrop(at: number, frame: Uint8Array, learning: boolean, result: Outbound): void {
+    const { kernels } = this;
+    const peers = kernels.outboundFloodPeers(SEGMENT);
+    if (!learning || peers === 0) {
+      kernels.outboundDrop(SEGMENT, DROP_REASONS.indexOf(learning ? 'no-fdb-entry' : 'multicast'));
+      return;
+    }
+    // The segments of a super-packet fill the tables: one peer at a time, each with the frame as it came.
+    const step = this.#vnet > 0 && frame[VNET_GSO_TYPE] !== 0 ? 1 : peers;
+    for (let from = 0; from < peers; from += step) {
+      this.bytes.set(frame, at);
+      kernels.outboundFlood(SEGMENT, at, frame.length, from, from + step);
+      this.#flush(result);
+    }
   }
 
   #flush(result: Outbound): void {
