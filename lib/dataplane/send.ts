@@ -31,6 +31,8 @@ const IPV4_HEADER = 20;
 const IPV6_HEADER = 40;
 const UDP_HEADER = 8;
 const IPV4_DF = 0x40;
+/** RFC 791: every link carries so much. */
+const IPV4_MIN_MTU = 68;
 const IPV6_MIN_MTU = 1280;
 const ICMP_HOST_UNREACHABLE = 0x03010103;
 const ICMP_TOO_BIG = 0x03040200;
@@ -193,7 +195,7 @@ function tooBig(queue: Queue, socket: UnderlaySocket, train: number, index: numb
   const peer = new Uint8Array(words.buffer, kernels.trainPeer(train) + PEER_ADDRESS, SOCKET_ADDRESS_SIZE);
   const path = pathMtu(peer);
   const mtu = path === undefined ? ip.length : path - outerOverhead(words, socket.family) - prefix;
-  kernels.icmpError(at + prefix, ip.length, ICMP_TOO_BIG, isIpv4 ? mtu : Math.max(mtu, IPV6_MIN_MTU));
+  kernels.icmpError(at + prefix, ip.length, ICMP_TOO_BIG, Math.max(mtu, isIpv4 ? IPV4_MIN_MTU : IPV6_MIN_MTU));
   kernels.splitRefused(DROP_TOO_BIG);
 }
 

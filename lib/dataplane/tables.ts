@@ -17,7 +17,6 @@ import {
   FIB_OUTER4,
   FIB_OUTER6,
   MAX_CHUNKS,
-  MAX_FDB_BUCKETS,
   MAX_PEERS,
   PEER_ADDRESS,
   PEER_ADDRESS_LENGTH,
@@ -165,8 +164,7 @@ export class TableWriter {
     const records = peers.flatMap(({ number, peer: { vtep } }) =>
       vtep === undefined ? [] : [{ mac: vtep.mac, peer: number }],
     );
-    // There are as many buckets as peers, and a segment takes fewer than it has peers.
-    const buckets = Math.min(fdbBucketsFor(records.length), MAX_FDB_BUCKETS - taken);
+    const buckets = fdbBucketsFor(records.length);
     const first = taken * BUCKET_SLOTS * 8;
     buildFdb(new BigUint64Array(this.#buffer, tables + TABLES_FDB + first, buckets * BUCKET_SLOTS), records);
     const index = (tables + TABLES_FDB_INDEX) / 4 + segment * 2;

@@ -166,7 +166,7 @@ export const PEER_TUNNEL6 = 88;
 
 // --- TABLES: what is replaced as a whole (lib/dataplane/tables.ts builds it) ---
 export const TABLES = 0x220000;
-export const TABLES_SIZE = 0x90000;
+export const TABLES_SIZE = 0x92000;
 /** u16 each: chunk number of the root of FIB `kind` of segment s at (s * FIB_KINDS + kind) * 2. Chunk 0 has no routes. */
 export const TABLES_ROOTS = 0;
 export const FIB_KINDS = 4;
@@ -192,8 +192,8 @@ export const TABLES_FLOOD = 0x8000;
  */
 export const TABLES_FDB = 0x10000;
 export const FDB_BUCKET_SLOTS = 4;
-/** Of all segments together. */
-export const MAX_FDB_BUCKETS = 16384;
+/** Of all segments together: a segment takes fewer than it has peers, but one at least. */
+export const MAX_FDB_BUCKETS = 16448;
 
 /** FIB entries, 16 bits. 0: no route. Top bit clear: peer. Top bit set: chunk number (lib/fib/trie.ts). */
 export const FIB_CHUNK_FLAG = 0x8000;

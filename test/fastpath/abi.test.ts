@@ -1,5 +1,6 @@
 import test from 'ava';
 import * as abi from '../../lib/fastpath/abi.ts';
+import { fdbBucketsFor } from '../../lib/fib/fdb.ts';
 
 /** Tables of the memory in order: name, first byte, size at its fullest. */
 const TABLES: readonly [string, number, number][] = [
@@ -38,6 +39,17 @@ const TABLES: readonly [string, number, number][] = [
   ['slots', abi.IN_SLOTS, abi.MAX_IN_SLOTS * abi.IN_SLOT_SIZE],
   ['cut segments', abi.IN_CUTS, abi.IN_CUTS_SIZE],
 ];
+
+test('the leased FDBs of all peers have room, however they are spread over networks', (t) => {
+  // The most buckets a peer has: networks of one peer, and of 2^n + 1.
+  const small = abi.MAX_SEGMENTS - 1;
+  const rest = abi.MAX_PEERS - small;
+  t.true(small * fdbBucketsFor(1) + fdbBucketsFor(rest) <= abi.MAX_FDB_BUCKETS);
+  t.true(
+    fdbBucketsFor(8193) + fdbBucketsFor(4097) + fdbBucketsFor(2049) + fdbBucketsFor(1025) + 63 <= abi.MAX_FDB_BUCKETS,
+  );
+  for (let peers = 1; peers <= abi.MAX_PEERS; peers++) t.true(fdbBucketsFor(peers) <= peers);
+});
 
 test('one generation of tables has room for its parts', (t) => {
   t.true((abi.MAX_SEGMENTS + 1) * abi.FIB_KINDS * 2 <= abi.TABLES_FLOOD_INDEX);
