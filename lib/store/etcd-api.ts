@@ -31,10 +31,14 @@ export interface RangeResponse {
   readonly kvs: readonly KeyValue[];
 }
 
-/** What must hold of a key: `version` '0' means that it does not exist, `modRevision` that nobody wrote it since. */
+/**
+ * What must hold of a key: `version` '0' means that it does not exist, `modRevision` that nobody wrote it since. With a
+ * `rangeEnd` (etcd 3.3) it must hold of every key up to there: LESS than a `modRevision` means that none was written since.
+ */
 export type Compare =
   | { readonly key: Uint8Array; readonly target: 'VERSION'; readonly version: string }
-  | { readonly key: Uint8Array; readonly target: 'MOD'; readonly modRevision: string };
+  | { readonly key: Uint8Array; readonly target: 'MOD'; readonly modRevision: string }
+  | (Required<RangeRequest> & { readonly target: 'MOD'; readonly result: 'LESS'; readonly modRevision: string });
 
 export type RequestOp =
   | { readonly requestRange: RangeRequest }
@@ -133,7 +137,15 @@ const ETCDSERVERPB = {
   }),
   ResponseOp: message({ responseRange: 'RangeResponse 1' }),
   // Field 1, the operator, is left out: its zero is EQUAL.
-  Compare: message({ target: 'CompareTarget 2', key: 'bytes 3', version: 'int64 4', modRevision: 'int64 6' }),
+  Compare: message({
+    result: 'CompareResult 1',
+    target: 'CompareTarget 2',
+    key: 'bytes 3',
+    version: 'int64 4',
+    modRevision: 'int64 6',
+    rangeEnd: 'bytes 64',
+  }),
+  CompareResult: { values: { EQUAL: 0, GREATER: 1, LESS: 2, NOT_EQUAL: 3 } },
   CompareTarget: { values: { VERSION: 0, CREATE: 1, MOD: 2 } },
   TxnRequest: message({
     compare: 'repeated Compare 1',

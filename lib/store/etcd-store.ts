@@ -10,7 +10,7 @@ import { EtcdClient, type EtcdClientOptions } from './etcd-client.ts';
 import { EtcdWatch } from './etcd-watch.ts';
 import { LeaseRenewal } from './lease-renewal.ts';
 import { LeaseView, readStoredKey, SkippedKeys, type StoredKey } from './lease-view.ts';
-import { type Expected, LeaseWriter } from './lease-writer.ts';
+import { type Expected, type LeaseWrite, LeaseWriter } from './lease-writer.ts';
 import type {
   AcquireRequest,
   LeaseListener,
@@ -176,13 +176,15 @@ export class EtcdLeaseStore implements LeaseStore {
   /** One list, one choice, one write; undefined when the race was lost. */
   async #tryAcquire(request: AcquireRequest): Promise<OwnLease | undefined> {
     const { config, attrs, previous } = request;
-    const { kvs } = await this.#client.range(this.#range());
+    const { kvs, header } = await this.#client.range(this.#range());
     const held = kvs.map((kv) => readStoredKey(kv, this.#room.length, this.#skipped));
     const random = this.#options.random;
     const choice = chooseSubnets({ config, publicIp: attrs.publicIp, previous, held, random });
     if (choice.origin !== 'reused') {
       const remove = choice.replaces.slice(0, MAX_REPLACED);
-      return this.#take(request, choice.subnets, { origin: choice.origin, expected: 'absent', remove });
+      // A dual-stack key names two subnets: another node may take one of them under another key, and flanneld does not notice.
+      const unchangedSince = config.ipv6 && { range: this.#range(), revision: header.revision };
+      return this.#take(request, choice.subnets, { origin: choice.origin, expected: 'absent', remove, unchangedSince });
     }
     const { lease, modRevision, reserved } = choice.held;
     if (lease === undefined) return undefined;
@@ -193,7 +195,8 @@ export class EtcdLeaseStore implements LeaseStore {
     const { attrs } = request;
     const key = new Uint8Array([...this.#room, ...bytes(formatSubnetKey(subnets))]);
     const value = encodeLeaseAttrs(attrs);
-    const write = { key, value, expected: how.expected, remove: how.remove ?? [] };
+    const { expected, remove = [], unchangedSince } = how;
+    const write = { key, value, expected, remove, ...(unchangedSince && { unchangedSince }) };
     // A reservation has no grant and must stay without one.
     const result = how.reserved ? this.#writer.writeWithoutGrant(write) : this.#writer.writeOnNewGrant(write);
     const written = await result;
@@ -220,6 +223,7 @@ interface Taking {
   readonly expected: Expected;
   readonly remove?: readonly StoredKey[];
   readonly reserved?: boolean;
+  readonly unchangedSince?: LeaseWrite['unchangedSince'] | undefined;
 }
 
 function withoutPassword(options: EtcdLeaseStoreOptions): EtcdLeaseStoreOptions {

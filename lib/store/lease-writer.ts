@@ -1,6 +1,6 @@
 /** Writes lease keys: always compare-and-swap, on a new grant or, for reservations, on none. */
 import { messageOf, WeftError } from '../error.ts';
-import type { Compare, KeyValue, RequestOp } from './etcd-api.ts';
+import type { Compare, KeyValue, RangeRequest, RequestOp } from './etcd-api.ts';
 import type { EtcdClient, Grant } from './etcd-client.ts';
 import type { StoreLog } from './store.ts';
 
@@ -13,6 +13,8 @@ export interface LeaseWrite {
   readonly expected: Expected;
   /** Keys that go in the same transaction, provided that nobody touched them either. */
   readonly remove?: readonly { readonly fullKey: Uint8Array; readonly modRevision: string }[];
+  /** Nobody may have written any key of this range after this revision. */
+  readonly unchangedSince?: { readonly range: Required<RangeRequest>; readonly revision: string };
 }
 
 export interface Written {
@@ -70,6 +72,10 @@ export class LeaseWriter {
     const success: RequestOp[] = [{ requestPut: { key, value, lease: grantId } }];
     for (const { fullKey } of remove) success.push({ requestDeleteRange: { key: fullKey } });
     const compare = [unchanged(key, expected), ...remove.map((gone) => unchanged(gone.fullKey, gone))];
+    if (write.unchangedSince !== undefined) {
+      const { range, revision } = write.unchangedSince;
+      compare.push({ ...range, target: 'MOD', result: 'LESS', modRevision: String(BigInt(revision) + 1n) });
+    }
     const response = await this.#options.client.txn({ compare, success, failure: [{ requestRange: { key } }] });
     const expiresAtMs = undefined;
     if (response.succeeded) return { written: true, modRevision: response.header.revision, expiresAtMs };

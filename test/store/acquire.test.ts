@@ -163,6 +163,26 @@ test('gives up after ten lost races', async (t) => {
   t.is(races, 10);
 });
 
+test('in dual stack no two nodes share a subnet of one family, though their keys differ', async (t) => {
+  const { open, other, room } = setUp(t);
+  const config = parseNetworkConfig(
+    '{"Network":"10.5.0.0/16","EnableIPv6":true,"IPv6Network":"fd00:5::/48","Backend":{"Type":"udp"}}',
+  );
+  let draws = 0;
+  // Between list and write a rival takes the IPv4 subnet that is about to be chosen, with another IPv6 one.
+  const random = () => {
+    if (draws++ === 0) {
+      const key = `${room}10.5.1.0-24&fd00:5:0:ff::-64`;
+      const args = ['--endpoints', etcd.endpoint, 'put', key, udpValue('192.0.2.99')];
+      execFileSync('etcdctl', args, { env: { ...process.env, ETCDCTL_API: '3' } });
+    }
+    return 0;
+  };
+  const own = await open({ random }).store.acquire(request('192.0.2.1', { config }));
+  t.deepEqual(await other.keys(room), ['10.5.1.0-24&fd00:5:0:ff::-64', '10.5.2.0-24&fd00:5:0:1::-64']);
+  t.is(words(own), 'allocated 10.5.2.0-24&fd00:5:0:1::-64');
+});
+
 /** A store that renews its lease every 100 ms. */
 const RENEWING = { ttlSeconds: 60, renewMarginMs: 59_900 };
 
