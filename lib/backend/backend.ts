@@ -5,7 +5,8 @@ import type { FdbEntry, NeighborEntry, TosPolicy } from '../dataplane/segment.ts
 import type { DataplaneStats, OffloadStatus } from '../dataplane/stats.ts';
 import type { Lease, SubnetPair } from '../lease/lease.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
-import type { RefusedLease } from './peer-leases.ts';
+import type { Log } from '../log.ts';
+import type { OffloadSwitches } from './offload.ts';
 import type { SharedEngines } from './shared-engines.ts';
 
 /** The external interface: the NIC of the underlay that the daemon chose, and why. */
@@ -20,13 +21,6 @@ export interface ExternalInterface {
   readonly publicIpv6: Ipv6 | undefined;
   /** One sentence for log and status: "first default route", "--iface=eth1". */
   readonly reason: string;
-}
-
-/** How a backend tells its owner what happened; each call is one log line. */
-export interface BackendLog {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
 }
 
 export interface BackendOptions {
@@ -44,17 +38,7 @@ export interface BackendOptions {
   readonly vtepMac: (device: string) => Mac;
   /** Data planes that networks of one daemon share. */
   readonly engines: SharedEngines;
-  readonly log: BackendLog;
-}
-
-/** The user's switches; `auto: false` is `--offload=off` and overrules the others. */
-export interface OffloadSwitches {
-  readonly auto: boolean;
-  readonly tunTso: boolean;
-  readonly tunUso: boolean;
-  readonly tunGro: boolean;
-  readonly udpGso: boolean;
-  readonly udpGro: boolean;
+  readonly log: Log;
 }
 
 /** A running way to carry packets: it owns its device, socket and data-plane threads. */
@@ -80,6 +64,14 @@ export interface Backend {
   neighbors(): Promise<readonly NeighborEntry[]>;
   /** Stops the threads and removes the device and its routes. Resolves within 100 ms in normal operation. */
   stop(): Promise<void>;
+}
+
+/** A lease that was not made routes. */
+export interface RefusedLease {
+  /** "10.244.7.0/24"; the IPv6 subnet where only that part of a lease is not used. */
+  readonly subnet: string;
+  readonly publicIp: string;
+  readonly reason: string;
 }
 
 /** One line of `weft routes`. */

@@ -2,16 +2,17 @@
  * An edge device (TUN or TAP) and its segment on an engine. It is made anew when somebody deletes it, and put right when
  * somebody changes it.
  */
+
 import { statSync } from 'node:fs';
 import { formatPrefix } from '../addr/prefix.ts';
 import type { Segment, SegmentOptions, SegmentPeer } from '../dataplane/segment.ts';
 import { messageOf } from '../error.ts';
+import type { Log } from '../log.ts';
 import { closeFd } from '../sys/descriptor.ts';
 import { RouteNetlink } from '../sys/netlink/rtnetlink.ts';
 import { withinNetns } from '../sys/netns.ts';
 import { writeInterfaceSysctl } from '../sys/sysctl.ts';
 import { openTap, openTun } from '../sys/tun.ts';
-import type { BackendLog } from './backend.ts';
 import type { Engine } from './engine.ts';
 import { type LinkSettings, settleLink } from './link-settings.ts';
 import { retry } from './retry.ts';
@@ -25,7 +26,7 @@ const CHECK_INTERVAL_MS = 10_000;
 export interface EdgeDeviceOptions extends Omit<LinkSettings, 'txQueueLength'> {
   /** Network namespace (a path) of the device; undefined: the daemon's own. */
   readonly netns: string | undefined;
-  readonly log: BackendLog;
+  readonly log: Log;
   readonly segment: Omit<SegmentOptions, 'onDeviceLost'>;
   /** The device is there again, or was put right; what leads through it may be gone. Not called for the first time. */
   onRestored(): Promise<void>;

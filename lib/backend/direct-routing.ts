@@ -1,6 +1,9 @@
 /** Which peers need no encapsulation: those on the link of the external interface. flannel's DirectRouting, and all of host-gw. */
 import type { Ipv6 } from '../addr/ipv6.ts';
-import { type IpAddress, NetlinkError, type RouteNetlink, RouteType } from '../sys/netlink/rtnetlink.ts';
+import { messageOf } from '../error.ts';
+import type { Log } from '../log.ts';
+import { formatIp } from '../sys/netlink/ip.ts';
+import { type IpAddress, NetlinkError, RouteNetlink, RouteType } from '../sys/netlink/rtnetlink.ts';
 
 /** What the kernel answers where there is no way to an address. */
 const NO_ROUTE = new Set(['ENETUNREACH', 'EHOSTUNREACH', 'EACCES', 'EINVAL']);
@@ -24,4 +27,32 @@ export function isOnLink(netlink: RouteNetlink, address: IpAddress, externalInde
 /** fe80::/10, RFC 4291 §2.5.6. */
 export function isLinkLocal6(address: Ipv6): boolean {
   return address >> 118n === 0xfe80n >> 6n;
+}
+
+/** DirectRouting of vxlan and ipip: who is on the external interface's link and needs no encapsulation. */
+export class DirectLink {
+  readonly #netlink = RouteNetlink.open();
+  readonly #device: string;
+  readonly #log: Log;
+
+  constructor(device: string, log: Log) {
+    this.#device = device;
+    this.#log = log;
+  }
+
+  /** True if a plain route leads there. False also when the kernel cannot be asked: encapsulation works in any case. */
+  reaches(address: IpAddress): boolean {
+    try {
+      const link = this.#netlink.linkByName(this.#device);
+      return link?.up === true && isOnLink(this.#netlink, address, link.index);
+    } catch (error) {
+      const fields = { peer: formatIp(address), error: messageOf(error) };
+      this.#log.warn(fields, 'Cannot find out if a peer is on our link; it is reached by encapsulation');
+      return false;
+    }
+  }
+
+  close(): void {
+    this.#netlink.close();
+  }
 }

@@ -3,6 +3,7 @@
  *
  * Segments are those of lib/dataplane/segment.ts; each remembers what it was given, and tells it to the next thread.
  */
+
 import type { Prefix } from '../addr/prefix.ts';
 import { addStats, noStats } from '../dataplane/add-stats.ts';
 import { Dataplane } from '../dataplane/client.ts';
@@ -20,8 +21,8 @@ import type {
 } from '../dataplane/segment.ts';
 import type { DataplaneStats } from '../dataplane/stats.ts';
 import { messageOf } from '../error.ts';
+import type { Log } from '../log.ts';
 import { closeFd } from '../sys/descriptor.ts';
-import type { BackendLog } from './backend.ts';
 import type { Offloads } from './offload.ts';
 import { retry } from './retry.ts';
 
@@ -37,7 +38,7 @@ export interface EngineOptions {
   readonly offloads: Offloads;
   readonly sourceCheck: boolean;
   readonly tos: TosPolicy;
-  readonly log: BackendLog;
+  readonly log: Log;
 }
 
 /** Starts a thread; tests watch over it. */

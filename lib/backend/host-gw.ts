@@ -14,10 +14,10 @@ import type { Lease } from '../lease/lease.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
 import { formatIp } from '../sys/netlink/ip.ts';
 import { type IpAddress, RouteNetlink } from '../sys/netlink/rtnetlink.ts';
-import type { Backend, BackendOptions, BackendRoute, ExternalInterface } from './backend.ts';
+import type { Backend, BackendOptions, BackendRoute, ExternalInterface, RefusedLease } from './backend.ts';
 import { isLinkLocal6, isOnLink } from './direct-routing.ts';
 import { type DesiredRoute, KernelState } from './kernel-state.ts';
-import { type RefusedLease, sortLeases, whyNot6 } from './peer-leases.ts';
+import { sortLeases, whyNot6 } from './peer-leases.ts';
 
 const TYPE = 'host-gw';
 

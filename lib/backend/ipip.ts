@@ -4,12 +4,14 @@
  *   TUN flannel.ipip, <subnet base>/32 ── engine ── raw socket, IP protocol 4 ── peer's <PublicIP>
  *   per peer: route <peer subnet> via <PublicIP> dev flannel.ipip onlink
  */
+
 import { release } from 'node:os';
 import { formatIpv4 } from '../addr/ipv4.ts';
 import { formatPrefix } from '../addr/prefix.ts';
+import type { Log } from '../log.ts';
 import { openIpipSocket } from '../sys/ipip-socket.ts';
 import { RouteNetlink } from '../sys/netlink/rtnetlink.ts';
-import type { Backend, BackendLog, BackendOptions } from './backend.ts';
+import type { Backend, BackendOptions } from './backend.ts';
 import { Engine } from './engine.ts';
 import { requireIpv4Only } from './ipip-lease.ts';
 import { Offloads } from './offload.ts';
@@ -62,7 +64,7 @@ function startEngine({ external, offload, sourceCheck, tos, log }: BackendOption
 }
 
 /** A device of the kernel's ipip module gets a copy of each packet: it delivers it again, or answers "port unreachable". */
-function noteKernelDevices(log: BackendLog): void {
+function noteKernelDevices(log: Log): void {
   const netlink = RouteNetlink.open();
   try {
     const devices = netlink.links().filter(({ kind }) => kind === 'ipip');

@@ -1,8 +1,9 @@
 /** What a pass over the kernel's tables is worth telling: repairs, routes of others, leftovers; each once, never by the thousand. */
+
 import { formatMac } from '../addr/mac.ts';
 import { formatPrefix } from '../addr/prefix.ts';
+import type { Log } from '../log.ts';
 import { formatIp } from '../sys/netlink/ip.ts';
-import type { BackendLog } from './backend.ts';
 import {
   type ActualNeighbor,
   type ActualRoute,
@@ -66,12 +67,12 @@ export class Obstacles {
 }
 
 export class KernelReport {
-  readonly #log: BackendLog;
+  readonly #log: Log;
   readonly #deviceName: (index: number) => string;
   readonly #said = new Set<string>();
   #standing: ReadonlySet<string> = new Set();
 
-  constructor(log: BackendLog, deviceName: (index: number) => string) {
+  constructor(log: Log, deviceName: (index: number) => string) {
     this.#log = log;
     this.#deviceName = deviceName;
   }

@@ -8,14 +8,15 @@
  * Between two full passes the kernel is taken to be as it was left, so that one lease more costs one route, however many
  * there are.
  */
+
 import { setImmediate } from 'node:timers/promises';
 import type { Mac } from '../addr/mac.ts';
 import type { Prefix } from '../addr/prefix.ts';
 import { messageOf } from '../error.ts';
+import type { Log } from '../log.ts';
 import type { NetlinkEvent } from '../sys/netlink/monitor.ts';
 import { type IpAddress, type Link, NetlinkError, RouteNetlink } from '../sys/netlink/rtnetlink.ts';
 import { withinNetns } from '../sys/netns.ts';
-import type { BackendLog } from './backend.ts';
 import { makeChange } from './kernel-change.ts';
 import {
   type ActualState,
@@ -62,7 +63,7 @@ export interface KernelStateOptions {
   readonly netns: string | undefined;
   /** The network's prefixes: own routes outside of them belong to another network of this host. */
   readonly scope: readonly Prefix[];
-  readonly log: BackendLog;
+  readonly log: Log;
   /** Default {@link ROUTE_PROTOCOL}. */
   readonly protocol?: number;
   /** Called, at most once a second, after the device or its addresses changed: what is on its link may have changed too. */

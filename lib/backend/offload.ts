@@ -13,7 +13,16 @@ import {
 } from '../sys/tun.ts';
 import { probeSuperPacket } from '../sys/tun-probe.ts';
 import { enableUdpGro, hasUdpSegment } from '../sys/udp-socket.ts';
-import type { OffloadSwitches } from './backend.ts';
+
+/** The user's switches; `auto: false` is `--offload=off` and overrules the others. */
+export interface OffloadSwitches {
+  readonly auto: boolean;
+  readonly tunTso: boolean;
+  readonly tunUso: boolean;
+  readonly tunGro: boolean;
+  readonly udpGso: boolean;
+  readonly udpGro: boolean;
+}
 
 /** UDP_MAX_SEGMENTS is 64 before Linux 6.9, 128 from then on. Before 5.16 the header was counted as payload: one less is safe. */
 const SEGMENTS_OLD = 63;

@@ -2,17 +2,19 @@
  * A backend with a data plane, once its devices and engines run: leases become peers of the segments, and neighbours and
  * routes of the kernel, in flannel's order. What a lease means is the `plan` of each backend.
  */
+
 import { addStats } from '../dataplane/add-stats.ts';
 import type { FdbEntry, NeighborEntry, SegmentPeer } from '../dataplane/segment.ts';
 import type { DataplaneStats, OffloadStatus } from '../dataplane/stats.ts';
 import { messageOf } from '../error.ts';
 import type { Lease } from '../lease/lease.ts';
-import type { Backend, BackendLog, BackendRoute } from './backend.ts';
+import type { Log } from '../log.ts';
+import type { Backend, BackendRoute, RefusedLease } from './backend.ts';
 import type { EdgeDevice } from './device.ts';
 import type { Engine } from './engine.ts';
 import { prefixKey } from './kernel-diff.ts';
 import type { DesiredRoute, DesiredState, KernelState } from './kernel-state.ts';
-import { logRefusals, type RefusedLease } from './peer-leases.ts';
+import { logRefusals } from './peer-leases.ts';
 
 /** What the leases ask for. */
 export interface OverlayPlan {
@@ -31,7 +33,7 @@ export interface OverlayParts {
   readonly kernel: KernelState;
   readonly overlayMtu: number;
   readonly port: number | undefined;
-  readonly log: BackendLog;
+  readonly log: Log;
   plan(leases: readonly Lease[]): OverlayPlan;
   /** Gives back everything, devices first. */
   close(): Promise<void>;

@@ -1,4 +1,5 @@
 /** Which leases become routes, and why the others do not. Pure: flannel takes every lease as it is; we do not. */
+
 import { formatIpv4, type Ipv4 } from '../addr/ipv4.ts';
 import { formatIpv6, type Ipv6 } from '../addr/ipv6.ts';
 import {
@@ -14,7 +15,8 @@ import {
 } from '../addr/prefix.ts';
 import { quoteText } from '../lease/go-json.ts';
 import type { Lease, SubnetPair } from '../lease/lease.ts';
-import type { BackendLog, BackendOptions } from './backend.ts';
+import type { Log } from '../log.ts';
+import type { BackendOptions, RefusedLease } from './backend.ts';
 
 /** What this host is, as far as leases can contradict it. */
 export interface OwnPlace {
@@ -36,13 +38,6 @@ export function ownPlace({ config, external, own }: BackendOptions, backendType:
 export interface PeerPrefixes {
   readonly publicIp: Ipv4;
   readonly prefixes: readonly Prefix[];
-}
-
-export interface RefusedLease {
-  /** "10.244.7.0/24"; the IPv6 subnet where only that part of a lease is not used. */
-  readonly subnet: string;
-  readonly publicIp: string;
-  readonly reason: string;
 }
 
 export interface SortedLeases {
@@ -134,7 +129,7 @@ export function whyNot6({ attrs: { publicIpv6 } }: Lease, place: OwnPlace6): str
 }
 
 /** One line for each refusal that was not there before. */
-export function logRefusals(log: BackendLog, before: readonly RefusedLease[], now: readonly RefusedLease[]): void {
+export function logRefusals(log: Log, before: readonly RefusedLease[], now: readonly RefusedLease[]): void {
   const known = new Set(before.map(({ subnet, reason }) => `${subnet} ${reason}`));
   for (const lease of now) if (!known.has(`${lease.subnet} ${lease.reason}`)) log.warn(lease, 'A lease is not used');
 }

@@ -4,14 +4,15 @@ import type { SegmentOptions, SegmentPeer } from '../dataplane/segment.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
 import type { InterfaceAddress } from '../sys/netlink/rtnetlink.ts';
 import { socketAddress } from '../sys/udp-socket.ts';
+import { Undo } from '../undo.ts';
 import type { Backend, BackendOptions, BackendRoute } from './backend.ts';
 import { EdgeDevice } from './device.ts';
-import { type DirectLink, openDirectLink } from './direct-link.ts';
+import { DirectLink } from './direct-routing.ts';
 import type { Engine } from './engine.ts';
 import { type DesiredRoute, KernelState } from './kernel-state.ts';
+import { booleanOption, invalidOption } from './option.ts';
 import { OverlayBackend, type OverlayPlan } from './overlay.ts';
 import { groupByPublicIp, ownPlace, type PeerPrefixes, sortLeases } from './peer-leases.ts';
-import { Undo } from './undo.ts';
 
 export interface Tunnel {
   readonly type: string;
@@ -41,15 +42,15 @@ export interface TunnelRoutes {
 export async function startTunnel(options: BackendOptions, tunnel: Tunnel): Promise<Backend> {
   const undo = new Undo();
   try {
-    undo.add(options.engines.claim(tunnel.resource, options.network));
+    undo.add('claim', options.engines.claim(tunnel.resource, options.network));
     const link = tunnel.canRouteDirectly ? openDirectLink(options, undo) : undefined;
     const engine = await tunnel.startEngine();
-    undo.add(() => engine.stop());
+    undo.add('engine', () => engine.stop());
     const backend = openTunnel(options, tunnel, { engine, link, undo });
     await backend.prepare();
     return backend;
   } catch (error) {
-    await undo.run();
+    await undo.run(options.log);
     throw error;
   }
 }
@@ -75,11 +76,11 @@ function openTunnel(options: BackendOptions, tunnel: Tunnel, { engine, link, und
     segment: { own, tunnel4: own.ipv4.address, tunnel6: own.ipv6?.address, ethernet: undefined },
     onRestored: () => kernel.reconcile(),
   });
-  undo.add(() => device.close());
+  undo.add('device', () => device.close());
   const underlay = { device: external.name, onChange: () => backend.replan() };
   const kernel = new KernelState({ netns, scope: network, log, ...(link === undefined ? {} : { underlay }) });
   // Before the device goes, which it would take for somebody's doing.
-  undo.add(() => kernel.close());
+  undo.add('neighbours and routes', () => kernel.close());
   const place = ownPlace(options, tunnel.leaseType);
   const backend = new OverlayBackend({
     type,
@@ -96,9 +97,24 @@ function openTunnel(options: BackendOptions, tunnel: Tunnel, { engine, link, und
       const segmentPeers = peers.map((peer) => toSegmentPeer(peer, port ?? 0));
       return { peers: [segmentPeers], kernel: { neighbors: [], routes }, routes: shown, refused };
     },
-    close: () => undo.run(),
+    close: () => undo.run(log),
   });
   return backend;
+}
+
+/** Undefined when DirectRouting is off. Throws WeftError CONFIG_INVALID, or NetlinkError. */
+export function openDirectLink(options: BackendOptions, undo: Undo): DirectLink | undefined {
+  const { config, external, log, netns } = options;
+  if (!booleanOption(config.backend, 'DirectRouting')) return undefined;
+  if (netns !== undefined)
+    throw invalidOption(
+      'DirectRouting',
+      true,
+      `not possible in network namespace "${netns}", which is not on the underlay`,
+    );
+  const link = new DirectLink(external.name, log);
+  undo.add('direct link', () => link.close());
+  return link;
 }
 
 /** The prefixes of the whole network. */

@@ -4,8 +4,9 @@ import { formatIpv6, type Ipv6 } from '../addr/ipv6.ts';
 import { formatMac, type Mac, parseMac } from '../addr/mac.ts';
 import { formatPrefix, type Prefix } from '../addr/prefix.ts';
 import type { Lease } from '../lease/lease.ts';
+import type { RefusedLease } from './backend.ts';
 import { type BackendObject, findOption, quotePlain } from './option.ts';
-import { type OwnPlace6, type RefusedLease, whyNot6 } from './peer-leases.ts';
+import { type OwnPlace6, whyNot6 } from './peer-leases.ts';
 
 /** A peer's tunnel end in one address family, and what is behind it. */
 export interface Vtep {

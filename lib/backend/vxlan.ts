@@ -18,16 +18,16 @@ import { closeFd } from '../sys/descriptor.ts';
 import { formatIp } from '../sys/netlink/ip.ts';
 import { formatEndpoint } from '../sys/socket-address.ts';
 import { openSendPool, openUdpSocket, socketAddress } from '../sys/udp-socket.ts';
-import type { Backend, BackendOptions, BackendRoute } from './backend.ts';
+import { Undo } from '../undo.ts';
+import type { Backend, BackendOptions, BackendRoute, RefusedLease } from './backend.ts';
 import { EdgeDevice } from './device.ts';
-import { type DirectLink, openDirectLink } from './direct-link.ts';
+import type { DirectLink } from './direct-routing.ts';
 import { Engine } from './engine.ts';
 import { type DesiredNeighbor, type DesiredRoute, KernelState } from './kernel-state.ts';
 import { Offloads } from './offload.ts';
 import { OverlayBackend, type OverlayPlan } from './overlay.ts';
-import { ownPlace, type RefusedLease, sortLeases } from './peer-leases.ts';
-import { deviceAddresses, networkPrefixes } from './tunnel.ts';
-import { Undo } from './undo.ts';
+import { ownPlace, sortLeases } from './peer-leases.ts';
+import { deviceAddresses, networkPrefixes, openDirectLink } from './tunnel.ts';
 import { type OwnVtep, type SortedVteps, sortVteps4, sortVteps6, type Vtep } from './vtep-leases.ts';
 import { OVERHEAD4, OVERHEAD6, type VxlanOptions, vxlanDeviceName, vxlanOptions } from './vxlan-options.ts';
 
@@ -58,7 +58,7 @@ export async function startVxlanBackend(options: BackendOptions): Promise<Backen
       ...(link === undefined ? {} : { underlay }),
     });
     // Before the devices go, which it would take for somebody's doing.
-    undo.add(() => kernel.close());
+    undo.add('neighbours and routes', () => kernel.close());
     const place = ownPlace(options, 'vxlan');
     const backend = new OverlayBackend({
       type: 'vxlan',
@@ -74,11 +74,11 @@ export async function startVxlanBackend(options: BackendOptions): Promise<Backen
         const parts = ends.map((end) => planEnd(options, end, port, link, usable));
         return joinPlans(parts, refused);
       },
-      close: () => undo.run(),
+      close: () => undo.run(log),
     });
     return backend;
   } catch (error) {
-    await undo.run();
+    await undo.run(log);
     throw error;
   }
 }
@@ -100,9 +100,9 @@ async function openEnd(
   const { config, engines, log, netns, network, own } = options;
   const address = underlayAddress(options, family);
   const endpoint = formatEndpoint(address, port);
-  undo.add(engines.claim(`VNI ${vni} on ${endpoint}`, network));
+  undo.add('claim', engines.claim(`VNI ${vni} on ${endpoint}`, network));
   const engine = await engines.take(`vxlan ${endpoint}`, () => startEngine(options, address, port));
-  undo.add(() => engines.release(`vxlan ${endpoint}`));
+  undo.add('engine', () => engines.release(`vxlan ${endpoint}`));
   const name = vxlanDeviceName(vni, family);
   const mac = options.vtepMac(name);
   const subnets = family === 4 ? { ipv4: own.ipv4, ipv6: undefined } : { ipv4: undefined, ipv6: own.ipv6 };
@@ -122,7 +122,7 @@ async function openEnd(
     },
     onRestored,
   });
-  undo.add(() => device.close());
+  undo.add(name, () => device.close());
   return { family, vni, mac, device, engine };
 }
 

@@ -1,6 +1,4 @@
 /** Where a path is measured: its two ends, and the daemons that carry it. */
-import type { Contender } from './contenders.ts';
-
 export interface Endpoint {
   /** Name for `ip netns exec`. */
   readonly netns: string;
@@ -8,9 +6,8 @@ export interface Endpoint {
   readonly address: string;
 }
 
-/** The path of one contender, carrying packets now. */
+/** A path that carries packets now. */
 export interface Bed {
-  readonly contender: Contender;
   readonly client: Endpoint;
   readonly server: Endpoint;
   /** The daemons on the path; empty where the kernel does it. */

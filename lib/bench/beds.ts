@@ -3,12 +3,13 @@
  * of its own there, and one etcd serves all. What the kernel carries is simply there; daemons run only while their path is
  * measured, so that every path is measured on a machine on which nothing else runs.
  */
+
 import { startEtcd } from '../lab/etcd.ts';
 import { startKernelPeer } from '../lab/kernel-peer.ts';
 import type { Lab, LabHost } from '../lab/lab.ts';
 import { execInNetns, type LabProcess } from '../lab/netns.ts';
 import { withLab } from '../lab/with-lab.ts';
-import type { Bed } from './bed.ts';
+import type { ContenderBed } from './contenders.ts';
 import { type Contender, NETWORKS, type NetworkName, type Path, pathOf } from './contenders.ts';
 import { unlessInterrupted } from './interrupt.ts';
 import { Observations } from './observations.ts';
@@ -33,7 +34,7 @@ export interface BedSet {
   /** What was noticed by the way. */
   readonly observations: Observations;
   /** Runs `body` while the contender's path carries packets. */
-  within<T>(contender: Contender, body: (bed: Bed) => Promise<T>): Promise<T>;
+  within<T>(contender: Contender, body: (bed: ContenderBed) => Promise<T>): Promise<T>;
 }
 
 export interface BedOptions {
@@ -63,7 +64,7 @@ class LabBeds implements BedSet {
   readonly contenders: readonly Contender[];
   readonly observations = new Observations();
   readonly #options: BedOptions;
-  readonly #standing = new Map<Contender, Bed>();
+  readonly #standing = new Map<Contender, ContenderBed>();
   readonly #networks = new Map<NetworkName, { readonly network: WeftNetwork; readonly addresses: readonly string[] }>();
   #segment: Segment | undefined;
   #etcd: LabProcess | undefined;
@@ -134,13 +135,13 @@ class LabBeds implements BedSet {
     this.#segment = await Segment.prepare(this.lab, network, hosts, this.#options.stormSeconds);
   }
 
-  async within<T>(contender: Contender, body: (bed: Bed) => Promise<T>): Promise<T> {
-    const measure = (bed: Bed) => this.observations.countingFragments(bed, () => body(bed));
+  async within<T>(contender: Contender, body: (bed: ContenderBed) => Promise<T>): Promise<T> {
+    const measure = (bed: ContenderBed) => this.observations.countingFragments(bed, () => body(bed));
     const standing = this.#standing.get(contender);
     return standing === undefined ? this.#withDaemons(contender, pathOf(contender), measure) : measure(standing);
   }
 
-  #withDaemons<T>(contender: Contender, path: Path, measure: (bed: Bed) => Promise<T>): Promise<T> {
+  #withDaemons<T>(contender: Contender, path: Path, measure: (bed: ContenderBed) => Promise<T>): Promise<T> {
     if (path.kind === 'segment') {
       const onStorm = this.observations.addStorm.bind(this.observations);
       // `prepare` has made what the contenders need.

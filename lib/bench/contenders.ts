@@ -1,5 +1,6 @@
 /** Every path that is compared: what it is, what its pods need, and which of the measurements a run makes of it by itself. */
 
+import type { Bed } from './bed.ts';
 import type { TestName } from './report.ts';
 import type { Setting } from './setting.ts';
 
@@ -122,6 +123,11 @@ const TABLE = {
 } as const satisfies Record<string, ContenderSpec>;
 
 export type Contender = keyof typeof TABLE;
+
+/** The path of a contender, carrying packets now. */
+export interface ContenderBed extends Bed {
+  readonly contender: Contender;
+}
 
 // Object.keys forgets that the keys are those of the table.
 export const CONTENDERS = Object.keys(TABLE) as Contender[];

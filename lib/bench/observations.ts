@@ -1,8 +1,8 @@
 /** What a run notices beside its measurements: whether a path was what it seemed to be. */
+
 import type { OffloadStatus } from '../dataplane/stats.ts';
 import { execInNetns } from '../lab/netns.ts';
-import type { Bed } from './bed.ts';
-import type { Contender } from './contenders.ts';
+import type { Contender, ContenderBed } from './contenders.ts';
 import { ipCounter } from './cpu-time.ts';
 import type { StormCount } from './storm.ts';
 import type { DaemonRecord } from './weft-network.ts';
@@ -61,7 +61,7 @@ export class Observations {
     };
   }
 
-  async countingFragments<T>(bed: Bed, body: () => Promise<T>): Promise<T> {
+  async countingFragments<T>(bed: ContenderBed, body: () => Promise<T>): Promise<T> {
     const before = await fragments(bed);
     try {
       return await body();
@@ -72,7 +72,7 @@ export class Observations {
   }
 }
 
-async function fragments({ namespaces }: Bed): Promise<number> {
+async function fragments({ namespaces }: ContenderBed): Promise<number> {
   const texts = await Promise.all(namespaces.map((netns) => execInNetns(netns, ['cat', '/proc/net/snmp'])));
   return texts.reduce((sum, { stdout }) => sum + ipCounter(stdout, 'FragCreates'), 0);
 }

@@ -1,7 +1,8 @@
 /** One run of `weft bench`: every contender under every setting, interleaved, round after round. */
+
 import { messageOf, WeftError } from '../error.ts';
-import type { Bed } from './bed.ts';
 import { type BedSet, UNDERLAY_MTU, underlayQdisc, withBeds } from './beds.ts';
+import type { ContenderBed } from './contenders.ts';
 import { CONTENDERS, type Contender, isWanted, type Selection } from './contenders.ts';
 import { describeEnvironment } from './environment.ts';
 import { CONGESTION_CONTROL, OMITTED_SECONDS } from './iperf3.ts';
@@ -174,7 +175,7 @@ class Run {
     }
   }
 
-  async #measureOne(round: number, setting: Setting, test: TestName, bed: Bed): Promise<void> {
+  async #measureOne(round: number, setting: Setting, test: TestName, bed: ContenderBed): Promise<void> {
     const place = { round, setting, test, contender: bed.contender };
     try {
       const result = await this.#measure(test, bed, setting);
@@ -194,7 +195,7 @@ class Run {
     return `round ${round}/${this.#options.rounds}  ${setting}  ${test}  ${contender}`;
   }
 
-  async #measure(test: TestName, bed: Bed, setting: Setting): Promise<Result> {
+  async #measure(test: TestName, bed: ContenderBed, setting: Setting): Promise<Result> {
     if (test === 'udp64') return this.#measureUdp(bed, setting);
     if (test === 'rtt') {
       const { p50Ms, p99Ms, lost } = await measureRtt(bed, this.#options.pings, this.#options.pingIntervalSeconds);
@@ -224,7 +225,7 @@ class Run {
     };
   }
 
-  async #measureUdp({ contender, client, server }: Bed, setting: Setting): Promise<Result> {
+  async #measureUdp({ contender, client, server }: ContenderBed, setting: Setting): Promise<Result> {
     const pair = `${client.netns} ${server.netns}`;
     const udp = this.#udp.get(pair) ?? new UdpBench(client.netns, server.netns);
     this.#udp.set(pair, udp);

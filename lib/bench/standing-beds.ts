@@ -1,11 +1,11 @@
 /** Beds that need no daemon of the benchmark's, and what all beds between two pods have in common. */
+
 import { ipBatch } from '../lab/command.ts';
 import { addKernelVxlan, kernelVxlanPodAddress } from '../lab/kernel-vxlan.ts';
 import type { Lab, LabHost } from '../lab/lab.ts';
 import type { LabProcess } from '../lab/netns.ts';
 import type { ConnectedPod } from '../lab/pod.ts';
-import type { Bed } from './bed.ts';
-import type { Contender } from './contenders.ts';
+import type { Contender, ContenderBed } from './contenders.ts';
 import { INNER_MTU, linkPod } from './pod-link.ts';
 
 /** The direct path has addresses of its own, whose route carries the lowered MTU; the underlay's stay at 1500. */
@@ -23,7 +23,7 @@ export function podBed(
   lab: Lab,
   addresses: readonly string[],
   daemonPids: readonly number[],
-): Bed {
+): ContenderBed {
   const [client, server] = hostsOf(lab);
   return {
     contender,
@@ -35,7 +35,7 @@ export function podBed(
 }
 
 /** Host to host over the underlay of a lab of two. */
-export async function makeDirectBed(lab: Lab): Promise<Bed> {
+export async function makeDirectBed(lab: Lab): Promise<ContenderBed> {
   const [client, server] = hostsOf(lab);
   for (const [host, other] of bothWays(lab)) {
     const own = directAddress(host);
@@ -54,13 +54,13 @@ export async function makeDirectBed(lab: Lab): Promise<Bed> {
 }
 
 /** Pod to pod by the kernel's VXLAN, whose MTU is INNER_MTU on an underlay of 1500. */
-export async function makeKernelVxlanBed(lab: Lab): Promise<Bed> {
+export async function makeKernelVxlanBed(lab: Lab): Promise<ContenderBed> {
   await addKernelVxlan(lab);
   return podBed('kernel-vxlan', lab, hostsOf(lab).map(kernelVxlanPodAddress), []);
 }
 
 /** Pod to pod by static routes, one at each host: what host-gw has to be as fast as. */
-async function makePlainRoutingBed(lab: Lab): Promise<Bed> {
+async function makePlainRoutingBed(lab: Lab): Promise<ContenderBed> {
   const addresses: string[] = [];
   const subnetOf = (host: LabHost) => `10.251.${host.number}`;
   for (const [host, other] of bothWays(lab)) {
@@ -84,7 +84,7 @@ export async function makeWeftBed(
   lab: Lab,
   daemons: readonly LabProcess[],
   pods: readonly ConnectedPod[],
-): Promise<Bed> {
+): Promise<ContenderBed> {
   for (const { netns, podNetns } of hostsOf(lab)) {
     await ipBatch(netns, [`link set pod0 mtu ${INNER_MTU}`, `link set cni0 mtu ${INNER_MTU}`]);
     await ipBatch(podNetns, [`link set eth0 mtu ${INNER_MTU}`]);
@@ -99,7 +99,7 @@ export async function makeWeftBed(
 }
 
 /** A path that needs no daemon. */
-type StandingBed = (lab: Lab) => Promise<Bed>;
+type StandingBed = (lab: Lab) => Promise<ContenderBed>;
 export const STANDING: Readonly<Record<'direct' | 'kernel-vxlan' | 'plain-routing', StandingBed>> = {
   direct: makeDirectBed,
   'kernel-vxlan': makeKernelVxlanBed,

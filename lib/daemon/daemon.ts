@@ -6,16 +6,16 @@ import { SharedEngines } from '../backend/shared-engines.ts';
 import type { StatusReply } from '../control/protocol.ts';
 import { type ControlHandlers, type ControlQuery, serveControl } from '../control/server.ts';
 import { WeftError } from '../error.ts';
+import { type Log, withFields } from '../log.ts';
 import type { LeaseStore } from '../store/store.ts';
+import { Undo } from '../undo.ts';
 import { AddressSpaces } from './address-spaces.ts';
 import { chooseExternalInterface } from './external-interface.ts';
 import { serveHealth } from './health.ts';
 import { readHostNetwork } from './host-network.ts';
-import { type Log, withFields } from './log.ts';
 import { Network } from './network.ts';
 import type { DaemonOptions } from './options.ts';
 import { checkPrivileges } from './preflight.ts';
-import { UndoStack } from './undo-stack.ts';
 import { VtepMacs } from './vtep-macs.ts';
 
 /** What the daemon takes from its process; tests give their own. */
@@ -41,7 +41,7 @@ export class Daemon {
   readonly #host: DaemonHost;
   readonly #startedAtMs: number;
   readonly #networks: readonly Network[];
-  readonly #undo = new UndoStack();
+  readonly #undo = new Undo();
   /** What the service manager knows. */
   #notifiedReady = false;
   #notifiedStatus = '';
@@ -80,7 +80,7 @@ export class Daemon {
     } finally {
       notify({ stopping: true });
       await Promise.all(this.#networks.map((network) => network.stop()));
-      await this.#undo.undoAll(log);
+      await this.#undo.run(log);
     }
   }
 
@@ -97,11 +97,11 @@ export class Daemon {
   async #serve(): Promise<void> {
     const { options, log } = this.#host;
     const control = await serveControl(options.controlSocket, this.#handlers());
-    this.#undo.push('control socket', () => control.close());
+    this.#undo.add('control socket', () => control.close());
     if (options.healthz === undefined) return;
     const { ip, port } = options.healthz;
     const health = await serveHealth(ip, port, () => this.#networks.every(({ state }) => state === 'ready'));
-    this.#undo.push('health server', () => health.close());
+    this.#undo.add('health server', () => health.close());
     log.info({ ip, port }, 'Serving /healthz and /readyz');
   }
 

@@ -4,9 +4,9 @@ import { formatPrefix } from '../addr/prefix.ts';
 import type { Lease, SubnetPair } from '../lease/lease.ts';
 import { LeaseSet } from '../lease/lease-set.ts';
 import { formatSubnetKey } from '../lease/subnet-key.ts';
+import type { Log } from '../log.ts';
 import type { LeaseEvent, LeaseListener } from '../store/store.ts';
 import { isSharedNatAddress } from './external-interface.ts';
-import type { Log } from './log.ts';
 
 export interface LeaseFollowerOptions {
   readonly own: SubnetPair;

@@ -1,9 +1,7 @@
 /** The daemon's log: one event a line on standard error, JSON for machines or readable text on a terminal. */
 import { destination, pino, stdTimeFunctions } from 'pino';
+import type { Log } from '../log.ts';
 import type { LogFormat, LogLevel } from './options.ts';
-
-/** Each call is one line. */
-export type Log = Readonly<Record<LogLevel, (fields: object, message: string) => void>>;
 
 const STDERR = 2;
 
@@ -39,15 +37,6 @@ function commonOptions(level: LogLevel) {
     timestamp: stdTimeFunctions.isoTime,
     redact: { paths: SECRETS, censor: '(hidden)' },
   };
-}
-
-/** The same log with `fields` in every line. */
-export function withFields(log: Log, fields: object): Log {
-  const at =
-    (level: LogLevel): Log[LogLevel] =>
-    (more, message) =>
-      log[level]({ ...fields, ...more }, message);
-  return { trace: at('trace'), debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 }
 
 /** Text for a message: what could break the line or command the terminal becomes a question mark. */

@@ -1,9 +1,9 @@
 /** weftd's process: command line, log, signals, exit code. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, WeftError } from '../error.ts';
+import type { Log } from '../log.ts';
 import type { ServiceState } from '../sys/notify.ts';
 import { readVersion } from '../version.ts';
-import type { Log } from './log.ts';
 import { type OptionsResult, readOptions } from './options.ts';
 
 type RunOptions = Extract<OptionsResult, { readonly action: 'run' }>;

@@ -16,6 +16,7 @@ import { encodeLeaseAttrs } from '../lease/lease-attrs.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
 import type { LeaseStore, OwnLease } from '../store/store.ts';
 import { withinNetns } from '../sys/netns.ts';
+import { Undo } from '../undo.ts';
 import type { AddressSpaces } from './address-spaces.ts';
 import { type BackendKind, backendOf } from './backends.ts';
 import { chooseExternalInterface, isSharedNatAddress, requireIpv6Underlay } from './external-interface.ts';
@@ -28,7 +29,6 @@ import { type Obstacle, unlessAborted } from './persist.ts';
 import { checkTunDevice } from './preflight.ts';
 import { toBackendStatus, toExternalStatus, toLeaseStatus, toPeers } from './replies.ts';
 import { readPreviousSubnet, writeSubnetEnv } from './subnet-env.ts';
-import { UndoStack } from './undo-stack.ts';
 import type { VtepMacs } from './vtep-macs.ts';
 import { type WaitHost, waitFor } from './wait.ts';
 
@@ -66,7 +66,7 @@ const APPLY_INTERVAL_MS = 50;
 export class Network {
   readonly #host: NetworkHost;
   /** What `stop` and a failed attempt undo. */
-  readonly #undo = new UndoStack();
+  readonly #undo = new Undo();
   /** The attempt to start that is under way, or was the last. */
   #attempt: Promise<void> = Promise.resolve();
   #isReady = false;
@@ -120,7 +120,7 @@ export class Network {
   /** Undoes everything but the lease and the subnet file, and closes the store. Never rejects. */
   async stop(): Promise<void> {
     await this.#attempt.catch(() => undefined);
-    await this.#undo.undoAll(this.#host.log);
+    await this.#undo.run(this.#host.log);
     await this.#host.store.close();
   }
 
@@ -160,7 +160,7 @@ export class Network {
       log.info({ subnet: formatPrefix(own.lease.subnets.ipv4), peers: this.report().peers }, 'Ready');
       onChange();
     } catch (error) {
-      await this.#undo.undoAll(this.#host.log);
+      await this.#undo.run(this.#host.log);
       if (signal.aborted || error instanceof WeftError || !this.#host.oneOfSeveral) throw error;
       const reason = messageOf(error);
       log.error({ reason, stack: error instanceof Error ? error.stack : undefined }, 'Internal error');
@@ -180,7 +180,7 @@ export class Network {
     if (kind.edgeDevice) checkTunDevice();
     // Entered once, to find out whether that is possible before a lease is taken.
     withinNetns(network.netns, () => undefined);
-    this.#undo.push('address space', addressSpaces.claim(network, config));
+    this.#undo.add('address space', addressSpaces.claim(network, config));
     const host = readHostNetwork();
     const external = chooseExternalInterface(options.interface, host);
     this.#external = external;
@@ -247,7 +247,7 @@ export class Network {
       log,
     });
     this.#backend = backend;
-    this.#undo.push('backend', () => this.#stopBackend(backend));
+    this.#undo.add('backend', () => this.#stopBackend(backend));
     log.info(toBackendStatus(backend, sourceCheck), 'Backend started');
     for (const { name, active, reason } of backend.offloads()) log.debug({ offload: name, active, reason }, 'Offload');
     return backend;
@@ -272,7 +272,7 @@ export class Network {
     });
     this.#follower = follower;
     const watch = store.watch(follower);
-    this.#undo.push('watch', async () => {
+    this.#undo.add('watch', async () => {
       follower.close();
       this.#follower = undefined;
       await watch.close();

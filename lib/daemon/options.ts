@@ -1,7 +1,7 @@
 /** From flags and environment to the checked options of one daemon. */
 import { type Ipv4, parseIpv4 } from '../addr/ipv4.ts';
 import { type Ipv6, parseIpv6 } from '../addr/ipv6.ts';
-import type { OffloadSwitches } from '../backend/backend.ts';
+import type { OffloadSwitches } from '../backend/offload.ts';
 import type { TosPolicy } from '../dataplane/segment.ts';
 import { WeftError } from '../error.ts';
 import { addressValue, etcdPrefixValue, fileValue, integerValue, oneOf, quote, usage } from './flag-value.ts';

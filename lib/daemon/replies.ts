@@ -2,8 +2,7 @@
 import { formatIpv4 } from '../addr/ipv4.ts';
 import { formatIpv6, type Ipv6 } from '../addr/ipv6.ts';
 import { formatPrefix, type Prefix } from '../addr/prefix.ts';
-import type { Backend, ExternalInterface } from '../backend/backend.ts';
-import type { RefusedLease } from '../backend/peer-leases.ts';
+import type { Backend, ExternalInterface, RefusedLease } from '../backend/backend.ts';
 import type {
   BackendStatus,
   EtcdStatus,

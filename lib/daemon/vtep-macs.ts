@@ -15,9 +15,9 @@ import { findOption } from '../backend/option.ts';
 import { vxlanDeviceName } from '../backend/vxlan-options.ts';
 import { messageOf } from '../error.ts';
 import type { Lease, LeaseAttrs } from '../lease/lease.ts';
+import type { Log } from '../log.ts';
 import { replaceFile } from './atomic-file.ts';
 import { isSharedNatAddress } from './external-interface.ts';
-import type { Log } from './log.ts';
 
 const FILE = 'vtep-macs.json';
 const VERSION = 1;

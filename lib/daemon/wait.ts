@@ -1,5 +1,6 @@
 /** Trying again, with each obstacle in the log and for the status. */
-import { type Log, printable } from './log.ts';
+import type { Log } from '../log.ts';
+import { printable } from './log.ts';
 import { type Obstacle, type PersistOptions, persist } from './persist.ts';
 
 export interface WaitHost extends Pick<PersistOptions, 'signal' | 'now' | 'random' | 'sleep'> {

@@ -1,6 +1,5 @@
 /** What the overlay costs, at a glance: the careful comparison is `weft bench`. */
-import type { Bed } from '../bench/bed.ts';
-import type { Contender } from '../bench/contenders.ts';
+import type { Contender, ContenderBed } from '../bench/contenders.ts';
 import { measureRtt } from '../bench/measure-rtt.ts';
 import { measureTcp } from '../bench/measure-tcp.ts';
 
@@ -16,7 +15,7 @@ export interface Overhead {
   readonly machineCpuSecondsPerGB: number;
 }
 
-export async function measureOverhead(bed: Bed): Promise<Overhead> {
+export async function measureOverhead(bed: ContenderBed): Promise<Overhead> {
   const rtt = await measureRtt(bed, PINGS, PING_INTERVAL_SECONDS);
   const tcp = await measureTcp(bed, 1, TCP_SECONDS);
   return {

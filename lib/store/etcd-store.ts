@@ -1,25 +1,19 @@
 /** Leases in etcd, under flannel's keys: `<prefix>/config` and `<prefix>/subnets/<subnets>`. */
+
 import { messageOf, WeftError } from '../error.ts';
 import { chooseSubnets } from '../lease/allocate.ts';
 import type { Lease, SubnetPair } from '../lease/lease.ts';
 import { encodeLeaseAttrs } from '../lease/lease-attrs.ts';
 import { type NetworkConfig, parseNetworkConfig } from '../lease/network-config.ts';
 import { formatSubnetKey } from '../lease/subnet-key.ts';
+import type { Log } from '../log.ts';
 import type { RangeRequest } from './etcd-api.ts';
 import { EtcdClient, type EtcdClientOptions } from './etcd-client.ts';
 import { EtcdWatch } from './etcd-watch.ts';
 import { LeaseRenewal } from './lease-renewal.ts';
 import { LeaseView, readStoredKey, SkippedKeys, type StoredKey } from './lease-view.ts';
 import { type Expected, type LeaseWrite, LeaseWriter } from './lease-writer.ts';
-import type {
-  AcquireRequest,
-  LeaseListener,
-  LeaseStore,
-  LeaseWatch,
-  OwnLease,
-  StoreHealth,
-  StoreLog,
-} from './store.ts';
+import type { AcquireRequest, LeaseListener, LeaseStore, LeaseWatch, OwnLease, StoreHealth } from './store.ts';
 
 export interface EtcdLeaseStoreOptions extends EtcdClientOptions {
   /** Default flannel's, /coreos.com/network. */
@@ -34,7 +28,7 @@ export interface EtcdLeaseStoreOptions extends EtcdClientOptions {
   readonly relistIntervalMs?: number | undefined;
   /** How often a silent etcd is asked for a sign of life; it is given up after three times that. Default 2.5 s. */
   readonly heartbeatMs?: number | undefined;
-  readonly log: StoreLog;
+  readonly log: Log;
   /** Uniform in [0, 1). */
   readonly random: () => number;
   /** Unix time in ms. */

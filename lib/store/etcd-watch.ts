@@ -6,19 +6,20 @@
  * disconnect those would be lost. Whatever a watch may still miss (etcd 3.4 is known to lose events: its robustness
  * tests' table), a complete list at a regular interval brings in.
  */
+
 import { messageOf, WeftError } from '../error.ts';
+import type { Log } from '../log.ts';
 import { Backoff } from './backoff.ts';
 import type { KeyValue, RangeRequest, ResponseHeader, WatchEvent } from './etcd-api.ts';
 import type { EtcdClient } from './etcd-client.ts';
 import { WatchStreamLife } from './etcd-watch-stream.ts';
-import type { StoreLog } from './store.ts';
 
 export interface EtcdWatchOptions {
   readonly client: EtcdClient;
   readonly range: Required<RangeRequest>;
   readonly relistIntervalMs: number;
   readonly heartbeatMs: number;
-  readonly log: StoreLog;
+  readonly log: Log;
   /** Uniform in [0, 1). */
   readonly random: () => number;
   /** A complete list: whatever is not in it is gone. */
@@ -220,10 +221,10 @@ class Relisting {
 
 /** Says that etcd is away: at once, then after 10, 100, ... attempts; and that it is back. */
 class OutageLog {
-  readonly #log: StoreLog;
+  readonly #log: Log;
   #attempts = 0;
 
-  constructor(log: StoreLog) {
+  constructor(log: Log) {
     this.#log = log;
   }
 

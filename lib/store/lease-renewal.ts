@@ -2,12 +2,13 @@
  * Keeps the own lease: a new grant and a compare-and-swap of the key, `marginMs` before it ends, and from then on at
  * every `retryMs` until it worked. flannel renews the same way (not with KeepAlive, which would bind the lease to one connection).
  */
+
 import { messageOf } from '../error.ts';
 import { quoteText } from '../lease/go-json.ts';
 import { decodeLeaseAttrs } from '../lease/lease-attrs.ts';
+import type { Log } from '../log.ts';
 import type { KeyValue } from './etcd-api.ts';
 import { type Expected, type LeaseWriter, NO_GRANT, type Written } from './lease-writer.ts';
-import type { StoreLog } from './store.ts';
 
 export interface RenewalOptions {
   readonly writer: LeaseWriter;
@@ -17,7 +18,7 @@ export interface RenewalOptions {
   readonly marginMs: number;
   /** How long after a failed renewal the next one is tried. */
   readonly retryMs: number;
-  readonly log: StoreLog;
+  readonly log: Log;
   /** Unix time in ms. */
   readonly now: () => number;
 }

@@ -1,4 +1,5 @@
 /** What the keys below `<prefix>/subnets/` mean, kept up from lists and events. */
+
 import { messageOf } from '../error.ts';
 import type { HeldKey } from '../lease/allocate.ts';
 import { quoteText } from '../lease/go-json.ts';
@@ -6,9 +7,9 @@ import type { Lease } from '../lease/lease.ts';
 import { decodeLeaseAttrs } from '../lease/lease-attrs.ts';
 import { type LeaseEvent, LeaseSet } from '../lease/lease-set.ts';
 import { parseSubnetKey, subnetsClaimedByKey } from '../lease/subnet-key.ts';
+import type { Log } from '../log.ts';
 import type { KeyValue, WatchEvent } from './etcd-api.ts';
 import { NO_GRANT } from './lease-writer.ts';
-import type { StoreLog } from './store.ts';
 
 /** A key as it is in the store. */
 export interface StoredKey extends HeldKey {
@@ -20,11 +21,11 @@ export interface StoredKey extends HeldKey {
 /** Keys and values that cannot be read: counted and logged once per version of a key. */
 export class SkippedKeys {
   #count = 0;
-  readonly #log: StoreLog;
+  readonly #log: Log;
   /** The last version of each unreadable key that was logged. */
   #known = new Map<string, string>();
 
-  constructor(log: StoreLog) {
+  constructor(log: Log) {
     this.#log = log;
   }
 

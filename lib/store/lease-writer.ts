@@ -1,8 +1,9 @@
 /** Writes lease keys: always compare-and-swap, on a new grant or, for reservations, on none. */
+
 import { messageOf, WeftError } from '../error.ts';
+import type { Log } from '../log.ts';
 import type { Compare, KeyValue, RangeRequest, RequestOp } from './etcd-api.ts';
 import type { EtcdClient, Grant } from './etcd-client.ts';
-import type { StoreLog } from './store.ts';
 
 /** What must not have changed: the key's mod_revision, or that there is no such key. */
 export type Expected = { readonly modRevision: string } | 'absent';
@@ -31,7 +32,7 @@ export type LeaseWriteResult =
 export interface LeaseWriterOptions {
   readonly client: EtcdClient;
   readonly ttlSeconds: number;
-  readonly log: StoreLog;
+  readonly log: Log;
   /** Unix time in ms. */
   readonly now: () => number;
 }

@@ -81,10 +81,3 @@ export interface StoreHealth {
   /** Unix time in ms when the own lease ends unless it is renewed; undefined before `acquire` and for a reservation. */
   readonly leaseExpiresAtMs: number | undefined;
 }
-
-/** How a store tells its owner what happened; each call is one log line. pino's loggers fit. */
-export interface StoreLog {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-}

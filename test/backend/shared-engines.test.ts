@@ -8,6 +8,7 @@ import { Offloads } from '../../lib/backend/offload.ts';
 import { SharedEngines } from '../../lib/backend/shared-engines.ts';
 import type { WeftError } from '../../lib/error.ts';
 import { openUdpSocket } from '../../lib/sys/udp-socket.ts';
+import { logTo } from '../log.ts';
 
 const LOOPBACK = parseIpv4('127.0.0.1')!;
 const SWITCHES = { auto: false, tunTso: true, tunUso: true, tunGro: true, udpGso: true, udpGro: true };
@@ -33,7 +34,7 @@ function startOn(port: number): () => Promise<Engine> {
       offloads: new Offloads(SWITCHES, release()),
       sourceCheck: true,
       tos: { mode: 'fixed', dscp: 0 },
-      log: { info: () => {}, warn: () => {}, error: () => {} },
+      log: logTo(() => undefined),
     });
   };
 }

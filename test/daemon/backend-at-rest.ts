@@ -1,5 +1,4 @@
-import type { Backend } from '../../lib/backend/backend.ts';
-import type { RefusedLease } from '../../lib/backend/peer-leases.ts';
+import type { Backend, RefusedLease } from '../../lib/backend/backend.ts';
 import { noStats } from '../../lib/dataplane/add-stats.ts';
 import type { PeerStats } from '../../lib/dataplane/stats.ts';
 

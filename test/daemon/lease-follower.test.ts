@@ -3,8 +3,8 @@ import test from 'ava';
 import { parseIpv4 } from '../../lib/addr/ipv4.ts';
 import { formatPrefix, type Ipv4Prefix, parsePrefix } from '../../lib/addr/prefix.ts';
 import { LeaseFollower, NAT_HINT } from '../../lib/daemon/lease-follower.ts';
-import type { Log } from '../../lib/daemon/log.ts';
 import type { Lease, SubnetPair } from '../../lib/lease/lease.ts';
+import { logTo } from '../log.ts';
 
 const subnets = (text: string): SubnetPair => ({ ipv4: parsePrefix(text) as Ipv4Prefix, ipv6: undefined });
 
@@ -23,16 +23,7 @@ const PEER = lease('10.244.2.0/24', '192.0.2.2');
 function follow(intervalMs: number, publicIp = '192.0.2.1') {
   const applied: string[][] = [];
   const lines: [level: string, message: string, fields: Record<string, unknown>][] = [];
-  const line = (level: string) => (fields: object, message: string) => {
-    lines.push([level, message, fields as Record<string, unknown>]);
-  };
-  const log: Log = {
-    trace: line('trace'),
-    debug: line('debug'),
-    info: line('info'),
-    warn: line('warn'),
-    error: line('error'),
-  };
+  const log = logTo((fields, message, level) => lines.push([level, message, fields as Record<string, unknown>]));
   const follower = new LeaseFollower({
     own: OWN.subnets,
     publicIp: parseIpv4(publicIp)!,

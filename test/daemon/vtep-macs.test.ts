@@ -6,10 +6,10 @@ import test, { type ExecutionContext } from 'ava';
 import { parseIpv4 } from '../../lib/addr/ipv4.ts';
 import { formatMac } from '../../lib/addr/mac.ts';
 import { type Ipv4Prefix, parsePrefix } from '../../lib/addr/prefix.ts';
-import type { Log } from '../../lib/daemon/log.ts';
 import { randomMac, VtepMacs } from '../../lib/daemon/vtep-macs.ts';
 import type { Lease } from '../../lib/lease/lease.ts';
 import { decodeLeaseAttrs } from '../../lib/lease/lease-attrs.ts';
+import { logTo } from '../log.ts';
 
 async function scratch(t: ExecutionContext): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'weft-state-'));
@@ -20,10 +20,7 @@ async function scratch(t: ExecutionContext): Promise<string> {
 /** The store of one daemon start, and what it logged. */
 async function start(directory: string, random = Math.random) {
   const lines: { level: string; fields: Record<string, unknown>; message: string }[] = [];
-  const at = (level: string) => (fields: object, message: string) => {
-    lines.push({ level, fields: { ...fields }, message });
-  };
-  const log: Log = { trace: at('trace'), debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+  const log = logTo((fields, message, level) => lines.push({ level, fields: { ...fields }, message }));
   const macs = await VtepMacs.load({ directory, log, random });
   return { macs, lines, warnings: () => lines.filter(({ level }) => level === 'warn') };
 }

@@ -3,6 +3,7 @@
  *
  *   kernel 10.244.1.0 ── weft0 ── segment ── engine ── UDP 192.0.2.1:7000 ── lo ── UDP 192.0.2.2:7000, this test
  */
+
 import { execFileSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
@@ -18,6 +19,7 @@ import type { DataplaneOptions } from '../../lib/dataplane/segment.ts';
 import { RouteNetlink } from '../../lib/sys/netlink/rtnetlink.ts';
 import { openUdpSocket, socketAddress } from '../../lib/sys/udp-socket.ts';
 import { prefix } from '../fastpath/harness.ts';
+import { logTo } from '../log.ts';
 import { testInFreshNamespace } from './enter.ts';
 import { until } from './two-hosts.ts';
 
@@ -64,7 +66,7 @@ async function withDevice(body: (bed: Bed) => Promise<void>, checkIntervalMs = 1
       offloads,
       sourceCheck: true,
       tos: { mode: 'fixed', dscp: 0 },
-      log: { info: note, warn: note, error: note },
+      log: logTo(note),
     },
     async (options) => {
       const dataplane = await Dataplane.start(options);
@@ -80,7 +82,7 @@ async function withDevice(body: (bed: Bed) => Promise<void>, checkIntervalMs = 1
     addresses: [{ address: BASE, length: 32 }],
     network: [NETWORK],
     netns: undefined,
-    log: { info: note, warn: note, error: note },
+    log: logTo(note),
     segment: {
       own: { ipv4: prefix('10.244.1.0/24') as Ipv4Prefix, ipv6: undefined },
       tunnel4: BASE,

@@ -2,6 +2,7 @@
  * A host for two-hosts.ts: a process in a network namespace of its own, with nothing but a loopback device, that runs
  * programs and a backend as it is told. Everything is gone when it ends, and it ends with its parent.
  */
+
 import { type ChildProcess, execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -16,6 +17,7 @@ import type { Lease } from '../../lib/lease/lease.ts';
 import { check } from '../../lib/sys/errno.ts';
 import { unshare } from '../../lib/sys/ffi.ts';
 import { RouteNetlink } from '../../lib/sys/netlink/rtnetlink.ts';
+import { logTo } from '../log.ts';
 
 /** What of BackendOptions can be sent to another process. */
 export type HostBackendOptions = Omit<BackendOptions, 'log' | 'engines' | 'vtepMac'> & {
@@ -108,7 +110,7 @@ async function start(type: BackendType, { macs, ...options }: HostBackendOptions
     ...options,
     vtepMac: (device) => macs[device]!,
     engines,
-    log: { info: note, warn: note, error: note },
+    log: logTo(note),
   });
   backends.set(options.network, backend);
 }

@@ -4,6 +4,7 @@
  *   u0 192.0.2.1/24, 2001:db8::1/64 (the external interface; its other end swallows everything)
  *   v0 203.0.113.1/24               198.51.100.0/24 lies behind the router 192.0.2.254
  */
+
 import { execFileSync } from 'node:child_process';
 import type { ExecutionContext } from 'ava';
 import { parseIpv4 } from '../../lib/addr/ipv4.ts';
@@ -21,6 +22,7 @@ import type { Lease } from '../../lib/lease/lease.ts';
 import { parseNetworkConfig } from '../../lib/lease/network-config.ts';
 import { RouteNetlink } from '../../lib/sys/netlink/rtnetlink.ts';
 import { prefix } from '../fastpath/harness.ts';
+import { logTo } from '../log.ts';
 import { testInFreshNamespace } from './enter.ts';
 
 const test = testInFreshNamespace();
@@ -83,7 +85,7 @@ function options(log: string[], external: Partial<BackendOptions['external']> = 
     tos: { mode: 'fixed', dscp: 0 },
     vtepMac: () => 0x0200_0000_0001,
     engines: new SharedEngines(),
-    log: { info: note, warn: note, error: note },
+    log: logTo(note),
   };
 }
 

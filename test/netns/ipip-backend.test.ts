@@ -6,6 +6,7 @@
  *
  * And between two hosts (two-hosts.ts).
  */
+
 import { execFileSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import type { ExecutionContext } from 'ava';
@@ -20,6 +21,7 @@ import { openIpipSocket } from '../../lib/sys/ipip-socket.ts';
 import { withinNetns } from '../../lib/sys/netns.ts';
 import { socketAddress } from '../../lib/sys/udp-socket.ts';
 import { internetChecksum, payload, tcp4, udp4 } from '../fastpath/packets.ts';
+import { logTo } from '../log.ts';
 import { testInFreshNamespace } from './enter.ts';
 import { receive } from './receive.ts';
 import { Host, hostOptions, lease, until, withTwoHosts } from './two-hosts.ts';
@@ -107,7 +109,7 @@ async function withBackend(t: ExecutionContext, body: (bed: Bed) => Promise<void
     offload: { ...options.offload, auto: offload },
     vtepMac: () => t.fail('no VTEP here') as never,
     engines: new SharedEngines(),
-    log: { info: note, warn: note, error: note },
+    log: logTo(note),
   });
   const peer = new RawPeer(PEER, netns);
   const stranger = new RawPeer(STRANGER, netns);

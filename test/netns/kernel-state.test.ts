@@ -3,6 +3,7 @@
  *
  *   eth0 192.0.2.1/24, 2001:db8::1/64 (the underlay)      flannel.1 10.244.1.0/32 (a VTEP; here a veth)
  */
+
 import { execFileSync } from 'node:child_process';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -16,6 +17,7 @@ import { until } from '../../lib/lab/until.ts';
 import { NetlinkMonitor } from '../../lib/sys/netlink/monitor.ts';
 import type { IpAddress } from '../../lib/sys/netlink/rtnetlink.ts';
 import { prefix } from '../fastpath/harness.ts';
+import { logTo } from '../log.ts';
 import { testInFreshNamespace } from './enter.ts';
 
 const test = testInFreshNamespace();
@@ -82,7 +84,7 @@ async function withKernel(t: ExecutionContext, body: (bed: Bed) => Promise<void>
   makeHost();
   const log: string[] = [];
   const note = (fields: object, message: string) => log.push(`${message} ${JSON.stringify(fields)}`);
-  const kernel = new KernelState({ netns: undefined, scope: SCOPE, log: { info: note, warn: note, error: note } });
+  const kernel = new KernelState({ netns: undefined, scope: SCOPE, log: logTo(note) });
   const settled = async (destination: string, ...expected: string[]): Promise<number> => {
     const since = performance.now();
     await until(() => String(show(destination)) === String(expected), DEADLINE_MS);
@@ -442,7 +444,7 @@ test('two networks of one host do not touch each other, and close leaves what is
     const other = new KernelState({
       netns: undefined,
       scope: [prefix('10.5.0.0/16')],
-      log: { info: note, warn: note, error: note },
+      log: logTo(note),
     });
     await kernel.apply({ neighbors: [], routes: [plain('10.244.2.0/24', '192.0.2.2')] });
     await other.apply({ neighbors: [], routes: [plain('10.5.2.0/24', '192.0.2.2')] });
@@ -470,7 +472,7 @@ test('neighbours and routes of a tenant are kept in its own namespace', async (t
     kernel = new KernelState({
       netns: `/run/netns/${name}`,
       scope: SCOPE,
-      log: { info: note, warn: note, error: note },
+      log: logTo(note),
     });
     await kernel.apply({
       neighbors: [neighbor('10.244.2.0', '02:00:00:00:00:02')],

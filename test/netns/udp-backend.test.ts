@@ -4,6 +4,7 @@
  *   kernel 10.244.1.0 ── flannel0 ── backend ── UDP 192.0.2.1:8285 ── lo ── UDP 192.0.2.2:8285 ── this test, as the peer
  *                                                                          UDP 192.0.2.9:8285 ── this test, as a stranger
  */
+
 import { execFileSync } from 'node:child_process';
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
@@ -11,7 +12,8 @@ import { writeFileSync } from 'node:fs';
 import type { ExecutionContext } from 'ava';
 import { parseIpv4 } from '../../lib/addr/ipv4.ts';
 import type { Ipv4Prefix, Ipv6Prefix } from '../../lib/addr/prefix.ts';
-import type { Backend, BackendOptions, OffloadSwitches } from '../../lib/backend/backend.ts';
+import type { Backend, BackendOptions } from '../../lib/backend/backend.ts';
+import type { OffloadSwitches } from '../../lib/backend/offload.ts';
 import { SharedEngines } from '../../lib/backend/shared-engines.ts';
 import { startUdpBackend } from '../../lib/backend/udp.ts';
 import type { DropReason } from '../../lib/dataplane/drop.ts';
@@ -19,6 +21,7 @@ import { WeftError } from '../../lib/error.ts';
 import type { Lease } from '../../lib/lease/lease.ts';
 import { prefix } from '../fastpath/harness.ts';
 import { internetChecksum, payload, tcp4, udp4 } from '../fastpath/packets.ts';
+import { logTo } from '../log.ts';
 import { testInFreshNamespace } from './enter.ts';
 
 const test = testInFreshNamespace();
@@ -71,7 +74,7 @@ function options(log: string[], change: Partial<BackendOptions> = {}): BackendOp
     tos: { mode: 'fixed', dscp: 0 },
     vtepMac: () => 0x0200_0000_0001,
     engines: new SharedEngines(),
-    log: { info: note, warn: note, error: note },
+    log: logTo(note),
     ...change,
   };
 }

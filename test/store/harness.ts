@@ -51,6 +51,10 @@ export class LogRecorder {
   readonly lines: { level: string; fields: Record<string, unknown>; message: string }[] = [];
   readonly #waiting = new Waiting();
 
+  debug(fields: object, message: string): void {
+    this.#add('debug', fields, message);
+  }
+
   info(fields: object, message: string): void {
     this.#add('info', fields, message);
   }
