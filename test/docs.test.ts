@@ -2,9 +2,9 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
-import { OFFLOAD_NAMES } from '../lib/backend/offload.ts';
-import { FLAGS } from '../lib/daemon/flags.ts';
+import { FLAGS } from '../lib/daemon/cmdline/flags.ts';
 import { DROP_REASONS } from '../lib/dataplane/drop.ts';
+import { OFFLOAD_NAMES } from '../lib/engine/offloads.ts';
 
 const operations = readFileSync('docs/operations.md', 'utf8');
 

@@ -15,7 +15,6 @@ interface Room {
 const ROOMS: Readonly<Record<string, Room>> = {
   // Pure: no I/O.
   addr: { rooms: [], packages: 'none' },
-  metrics: { rooms: [], packages: 'none' },
   wire: { rooms: ['addr'], packages: 'none' },
   fib: { rooms: ['addr'], packages: 'none' },
   lease: { rooms: ['addr'], packages: 'none' },
@@ -24,29 +23,26 @@ const ROOMS: Readonly<Record<string, Room>> = {
   capture: { rooms: ['addr', 'wire'], packages: ['cap'] },
   store: { rooms: ['addr', 'lease'], packages: ['@grpc/grpc-js', '@grpc/proto-loader'] },
   // Engine.
+  router: { rooms: ['addr', 'sys'], packages: [] },
   fastpath: { rooms: ['fib', 'wire'], packages: [] },
-  dataplane: { rooms: ['addr', 'capture', 'fastpath', 'fib', 'lease', 'metrics', 'sys', 'wire'], packages: [] },
-  backend: { rooms: ['addr', 'dataplane', 'lease', 'sys'], packages: [] },
+  dataplane: { rooms: ['addr', 'fastpath', 'fib', 'sys', 'wire'], packages: [] },
+  engine: { rooms: ['addr', 'dataplane', 'sys'], packages: [] },
+  backend: { rooms: ['addr', 'dataplane', 'engine', 'lease', 'router', 'sys'], packages: [] },
   // Product.
-  control: { rooms: ['addr', 'dataplane', 'lease', 'metrics'], packages: [] },
+  control: { rooms: ['dataplane'], packages: [] },
   daemon: {
-    rooms: ['addr', 'backend', 'capture', 'control', 'dataplane', 'lease', 'metrics', 'store', 'sys'],
+    rooms: ['addr', 'backend', 'control', 'dataplane', 'engine', 'lease', 'store', 'sys'],
     packages: ['pino', 'pino-pretty'],
   },
-  lab: { rooms: ['addr', 'control', 'lease', 'sys'], packages: [] },
-  bench: {
-    rooms: ['addr', 'control', 'dataplane', 'fastpath', 'fib', 'lab', 'sys', 'wire'],
-    packages: ['raw-socket'],
-  },
-  demo: { rooms: ['addr', 'bench', 'capture', 'control', 'lab', 'wire'], packages: [] },
-  cli: {
-    rooms: ['addr', 'bench', 'capture', 'control', 'demo', 'lab', 'lease', 'wire'],
-    packages: ['commander'],
-  },
+  lab: { rooms: ['addr', 'control'], packages: [] },
+  measure: { rooms: ['addr', 'lab', 'sys', 'wire'], packages: ['raw-socket'] },
+  bench: { rooms: ['addr', 'control', 'dataplane', 'fastpath', 'lab', 'measure', 'sys'], packages: [] },
+  demo: { rooms: ['addr', 'bench', 'capture', 'control', 'lab', 'measure'], packages: [] },
+  cli: { rooms: ['addr', 'bench', 'capture', 'control', 'demo', 'lab', 'measure'], packages: ['commander'] },
 };
 
 /** The only file that starts a worker thread. */
-const STARTS_WORKERS = 'dataplane/client.ts';
+const STARTS_WORKERS = 'dataplane/main/client.ts';
 
 /** A clock, chance, the environment or the terminal: these are passed in from daemon, cli and bin. */
 const AMBIENT = /\bprocess\.(?:exit|env|argv)\b|\bconsole\.|\bDate\.now\b|\bMath\.random\b/;
@@ -170,7 +166,7 @@ const GOOD: readonly (readonly [path: string, text: string])[] = [
   ],
   ['wire/x.ts', "// import { a } from '../fib/trie.ts';\n/* import 'node:fs'; new Worker(); Date.now() */"],
   ['sys/x.ts', "import koffi from 'koffi';\nimport { arch } from 'node:os';"],
-  ['dataplane/client.ts', "new Worker(new URL('./worker.js', import.meta.url));"],
+  ['dataplane/main/client.ts', "new Worker(new URL('./worker.js', import.meta.url));"],
   ['addr/x.ts', "const text = 'see http://example.org'; // from 'node:fs'"],
   ['fastpath/assembly/x.ts', "import { A } from '../abi';\nimport { IPV4_TTL } from '../../wire/ipv4-layout';"],
   ['index.ts', "export { parseIpv4 } from './addr/ipv4.ts';"],

@@ -1,7 +1,7 @@
 /** flannel's `alloc` backend: a subnet for this host, and nothing else. Whoever uses it carries the packets himself. */
-import { noStats } from '../dataplane/add-stats.ts';
+import { noStats } from '../dataplane/main/add-stats.ts';
+import { removeLeftovers } from '../router/router.ts';
 import type { Backend, BackendOptions } from './backend.ts';
-import { removeLeftovers } from './kernel-state.ts';
 
 /** Removes the routes that an earlier run with another backend left; makes nothing. */
 export async function startAllocBackend({ config, external, log, netns }: BackendOptions): Promise<Backend> {

@@ -3,11 +3,11 @@ import type { Ipv6 } from '../addr/ipv6.ts';
 import type { Mac } from '../addr/mac.ts';
 import type { FdbEntry, NeighborEntry, TosPolicy } from '../dataplane/segment.ts';
 import type { DataplaneStats, OffloadStatus } from '../dataplane/stats.ts';
+import type { OffloadSwitches } from '../engine/offloads.ts';
+import type { SharedEngines } from '../engine/shared-engines.ts';
 import type { Lease, SubnetPair } from '../lease/lease.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
 import type { Log } from '../log.ts';
-import type { OffloadSwitches } from './offload.ts';
-import type { SharedEngines } from './shared-engines.ts';
 
 /** The external interface: the NIC of the underlay that the daemon chose, and why. */
 export interface ExternalInterface {

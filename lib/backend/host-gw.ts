@@ -6,17 +6,17 @@
  */
 import { formatIpv4 } from '../addr/ipv4.ts';
 import { formatPrefix, type Prefix } from '../addr/prefix.ts';
-import { noStats } from '../dataplane/add-stats.ts';
+import { noStats } from '../dataplane/main/add-stats.ts';
 import type { FdbEntry, NeighborEntry } from '../dataplane/segment.ts';
 import type { DataplaneStats, OffloadStatus } from '../dataplane/stats.ts';
 import { WeftError } from '../error.ts';
 import type { Lease } from '../lease/lease.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
+import { isLinkLocal6, isOnLink } from '../router/on-link.ts';
+import { type DesiredRoute, KernelState } from '../router/router.ts';
 import { formatIp } from '../sys/netlink/ip.ts';
 import { type IpAddress, RouteNetlink } from '../sys/netlink/rtnetlink.ts';
 import type { Backend, BackendOptions, BackendRoute, ExternalInterface, RefusedLease } from './backend.ts';
-import { isLinkLocal6, isOnLink } from './direct-routing.ts';
-import { type DesiredRoute, KernelState } from './kernel-state.ts';
 import { sortLeases, whyNot6 } from './peer-leases.ts';
 
 const TYPE = 'host-gw';

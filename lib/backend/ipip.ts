@@ -4,17 +4,16 @@
  *   TUN flannel.ipip, <subnet base>/32 ── engine ── raw socket, IP protocol 4 ── peer's <PublicIP>
  *   per peer: route <peer subnet> via <PublicIP> dev flannel.ipip onlink
  */
-
 import { release } from 'node:os';
 import { formatIpv4 } from '../addr/ipv4.ts';
 import { formatPrefix } from '../addr/prefix.ts';
+import { Engine } from '../engine/engine.ts';
+import { Offloads } from '../engine/offloads.ts';
 import type { Log } from '../log.ts';
 import { openIpipSocket } from '../sys/ipip-socket.ts';
 import { RouteNetlink } from '../sys/netlink/rtnetlink.ts';
 import type { Backend, BackendOptions } from './backend.ts';
-import { Engine } from './engine.ts';
 import { requireIpv4Only } from './ipip-lease.ts';
-import { Offloads } from './offload.ts';
 import { startTunnel } from './tunnel.ts';
 
 const TYPE = 'ipip';

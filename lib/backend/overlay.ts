@@ -2,18 +2,17 @@
  * A backend with a data plane, once its devices and engines run: leases become peers of the segments, and neighbours and
  * routes of the kernel, in flannel's order. What a lease means is the `plan` of each backend.
  */
-
-import { addStats } from '../dataplane/add-stats.ts';
+import { addStats } from '../dataplane/main/add-stats.ts';
 import type { FdbEntry, NeighborEntry, SegmentPeer } from '../dataplane/segment.ts';
 import type { DataplaneStats, OffloadStatus } from '../dataplane/stats.ts';
+import type { EdgeDevice } from '../engine/edge-device.ts';
+import type { Engine } from '../engine/engine.ts';
 import { messageOf } from '../error.ts';
 import type { Lease } from '../lease/lease.ts';
 import type { Log } from '../log.ts';
+import { prefixKey } from '../router/diff.ts';
+import type { DesiredRoute, DesiredState, KernelState } from '../router/router.ts';
 import type { Backend, BackendRoute, RefusedLease } from './backend.ts';
-import type { EdgeDevice } from './device.ts';
-import type { Engine } from './engine.ts';
-import { prefixKey } from './kernel-diff.ts';
-import type { DesiredRoute, DesiredState, KernelState } from './kernel-state.ts';
 import { logRefusals } from './peer-leases.ts';
 
 /** What the leases ask for. */

@@ -1,5 +1,4 @@
 /** Which leases become routes, and why the others do not. Pure: flannel takes every lease as it is; we do not. */
-
 import { formatIpv4, type Ipv4 } from '../addr/ipv4.ts';
 import { formatIpv6, type Ipv6 } from '../addr/ipv6.ts';
 import {

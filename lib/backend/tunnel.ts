@@ -1,15 +1,15 @@
 /** Starts a backend of one TUN on an engine of its own: udp and ipip. */
 import type { Prefix } from '../addr/prefix.ts';
 import type { SegmentOptions, SegmentPeer } from '../dataplane/segment.ts';
+import { EdgeDevice } from '../engine/edge-device.ts';
+import type { Engine } from '../engine/engine.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
+import { DirectLink } from '../router/on-link.ts';
+import { type DesiredRoute, KernelState } from '../router/router.ts';
 import type { InterfaceAddress } from '../sys/netlink/rtnetlink.ts';
 import { socketAddress } from '../sys/udp-socket.ts';
 import { Undo } from '../undo.ts';
 import type { Backend, BackendOptions, BackendRoute } from './backend.ts';
-import { EdgeDevice } from './device.ts';
-import { DirectLink } from './direct-routing.ts';
-import type { Engine } from './engine.ts';
-import { type DesiredRoute, KernelState } from './kernel-state.ts';
 import { booleanOption, invalidOption } from './option.ts';
 import { OverlayBackend, type OverlayPlan } from './overlay.ts';
 import { groupByPublicIp, ownPlace, type PeerPrefixes, sortLeases } from './peer-leases.ts';

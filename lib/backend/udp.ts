@@ -6,10 +6,10 @@
 import { release } from 'node:os';
 import { formatIpv4 } from '../addr/ipv4.ts';
 import { formatPrefix } from '../addr/prefix.ts';
+import { Engine } from '../engine/engine.ts';
+import { Offloads } from '../engine/offloads.ts';
 import { openUdpSocket } from '../sys/udp-socket.ts';
 import type { Backend, BackendOptions } from './backend.ts';
-import { Engine } from './engine.ts';
-import { Offloads } from './offload.ts';
 import { integerOption } from './option.ts';
 import { networkPrefixes, startTunnel } from './tunnel.ts';
 

@@ -3,15 +3,14 @@
  * of its own there, and one etcd serves all. What the kernel carries is simply there; daemons run only while their path is
  * measured, so that every path is measured on a machine on which nothing else runs.
  */
-
 import { startEtcd } from '../lab/etcd.ts';
+import { unlessInterrupted } from '../lab/interrupt.ts';
 import { startKernelPeer } from '../lab/kernel-peer.ts';
 import type { Lab, LabHost } from '../lab/lab.ts';
 import { execInNetns, type LabProcess } from '../lab/netns.ts';
 import { withLab } from '../lab/with-lab.ts';
 import type { ContenderBed } from './contenders.ts';
 import { type Contender, NETWORKS, type NetworkName, type Path, pathOf } from './contenders.ts';
-import { unlessInterrupted } from './interrupt.ts';
 import { Observations } from './observations.ts';
 import { linkPod } from './pod-link.ts';
 import { hostsOf, podBed, STANDING } from './standing-beds.ts';

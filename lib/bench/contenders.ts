@@ -1,6 +1,5 @@
 /** Every path that is compared: what it is, what its pods need, and which of the measurements a run makes of it by itself. */
-
-import type { Bed } from './bed.ts';
+import type { Bed } from '../measure/path.ts';
 import type { TestName } from './report.ts';
 import type { Setting } from './setting.ts';
 

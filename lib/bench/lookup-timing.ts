@@ -1,13 +1,13 @@
 /** How long a lookup of the packet kernels takes, by the size of the table: of a route, of a MAC address. */
 import { ipv4Prefix } from '../addr/prefix.ts';
+import { TableWriter } from '../dataplane/main/tables.ts';
 import type { SegmentPeer } from '../dataplane/segment.ts';
-import { TableWriter } from '../dataplane/tables.ts';
 import { OUT_FRAMES } from '../fastpath/abi.ts';
 import { createQueueMemory, loadPacketKernels, type PacketKernels } from '../fastpath/load.ts';
+import { median } from '../measure/statistics.ts';
 import { addressOf } from '../sys/ffi.ts';
 import { adviseHugePages } from '../sys/memory.ts';
 import { socketAddress } from '../sys/udp-socket.ts';
-import { median } from './statistics.ts';
 
 export interface LookupTiming {
   /** Routes, or MAC addresses. */

@@ -1,9 +1,8 @@
 /** What a run notices beside its measurements: whether a path was what it seemed to be. */
-
 import type { OffloadStatus } from '../dataplane/stats.ts';
 import { execInNetns } from '../lab/netns.ts';
+import { ipCounter } from '../measure/cpu-time.ts';
 import type { Contender, ContenderBed } from './contenders.ts';
-import { ipCounter } from './cpu-time.ts';
 import type { StormCount } from './storm.ts';
 import type { DaemonRecord } from './weft-network.ts';
 

@@ -1,9 +1,9 @@
 /** The result of `weft bench`: types of its JSON, and how samples become rows. Keys are stable within a schema. */
 import type { OffloadStatus } from '../dataplane/stats.ts';
+import { summarize } from '../measure/statistics.ts';
 import type { Contender } from './contenders.ts';
 import type { LookupTiming } from './lookup-timing.ts';
 import type { Setting } from './setting.ts';
-import { summarize } from './statistics.ts';
 import type { StormCount } from './storm.ts';
 import type { Threshold } from './thresholds.ts';
 

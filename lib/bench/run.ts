@@ -1,16 +1,16 @@
 /** One run of `weft bench`: every contender under every setting, interleaved, round after round. */
-
 import { messageOf, WeftError } from '../error.ts';
+import { CONGESTION_CONTROL, OMITTED_SECONDS } from '../measure/iperf3.ts';
+import { PING_RESOLUTION_MS } from '../measure/ping-output.ts';
+import { measureRtt } from '../measure/rtt.ts';
+import { longestTcpSeconds, measureTcp } from '../measure/tcp.ts';
+import { GENERATOR_TEXT } from '../measure/traffic-protocol.ts';
+import { MAX_LOSS, SMALL_PACKET_BYTES, UdpBench } from '../measure/udp.ts';
 import { type BedSet, UNDERLAY_MTU, underlayQdisc, withBeds } from './beds.ts';
 import type { ContenderBed } from './contenders.ts';
 import { CONTENDERS, type Contender, isWanted, type Selection } from './contenders.ts';
 import { describeEnvironment } from './environment.ts';
-import { CONGESTION_CONTROL, OMITTED_SECONDS } from './iperf3.ts';
 import { timeFdbLookups, timeFibLookups } from './lookup-timing.ts';
-import { measureRtt } from './measure-rtt.ts';
-import { longestTcpSeconds, measureTcp } from './measure-tcp.ts';
-import { MAX_LOSS, SMALL_PACKET_BYTES, UdpBench } from './measure-udp.ts';
-import { PING_RESOLUTION_MS } from './ping-output.ts';
 import { INNER_MTU } from './pod-link.ts';
 import {
   type BenchReport,
@@ -26,7 +26,6 @@ import {
 import { SETTINGS, type Setting, SettingSwitch } from './setting.ts';
 import { STORM_FRAMES_PER_SECOND } from './storm.ts';
 import { judge } from './thresholds.ts';
-import { GENERATOR_TEXT } from './traffic-protocol.ts';
 
 export interface BenchOptions {
   readonly rounds: number;

@@ -1,5 +1,4 @@
 /** Beds that need no daemon of the benchmark's, and what all beds between two pods have in common. */
-
 import { ipBatch } from '../lab/command.ts';
 import { addKernelVxlan, kernelVxlanPodAddress } from '../lab/kernel-vxlan.ts';
 import type { Lab, LabHost } from '../lab/lab.ts';

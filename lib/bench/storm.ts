@@ -14,13 +14,13 @@ import { connectL2Pod } from '../lab/l2-pod.ts';
 import type { Lab, LabHost } from '../lab/lab.ts';
 import { execInNetns } from '../lab/netns.ts';
 import { until } from '../lab/until.ts';
-import type { Bed } from './bed.ts';
+import type { Bed } from '../measure/path.ts';
+import { TrafficProcess } from '../measure/traffic-process.ts';
+import { SMALL_PAYLOAD_BYTES } from '../measure/udp.ts';
 import { NETWORKS, type Storm } from './contenders.ts';
-import { SMALL_PAYLOAD_BYTES } from './measure-udp.ts';
-import { TrafficProcess } from './traffic-process.ts';
 import { type WeftNetwork, waitForEcho } from './weft-network.ts';
 
-/** Our choice: fifty times what the limiter lets one sender flood (lib/dataplane/storm.ts), and little beside what two CPUs can do. */
+/** Our choice: fifty times what the limiter lets one sender flood (lib/dataplane/worker/storm.ts), and little beside what two CPUs can do. */
 export const STORM_FRAMES_PER_SECOND = 10_000;
 const STORM_PACING_US = 1000;
 /** Before anything is measured: many times the burst that the limiter lets pass. */

@@ -11,10 +11,10 @@ import { WeftError } from '../error.ts';
 import { putConfig } from '../lab/etcd.ts';
 import type { Lab, LabHost } from '../lab/lab.ts';
 import { execInNetns, type LabProcess } from '../lab/netns.ts';
+import { startReadyDaemon } from '../lab/ready-daemon.ts';
 import { until } from '../lab/until.ts';
+import { residentBytes } from '../measure/cpu-time.ts';
 import { NETWORKS, type NetworkName, type Offload } from './contenders.ts';
-import { residentBytes } from './cpu-time.ts';
-import { startReadyDaemon } from './ready-daemon.ts';
 
 const PEERS_WITHIN_MS = 5000;
 const FIRST_PACKET_WITHIN_MS = 5000;

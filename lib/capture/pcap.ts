@@ -2,7 +2,6 @@
  * Reads classic capture files: a 24-byte file header, then records of 16 bytes and the packet.
  * draft-ietf-opsawg-pcap §4, §5. Microsecond and nanosecond files, either byte order.
  */
-
 import { WeftError } from '../error.ts';
 
 export interface CapturedPacket {

@@ -2,21 +2,21 @@
  * The process part of weftd: control socket, health, saved state, and one or several networks (network.ts), which share
  * data planes and nothing else. What is wrong with one of several networks stops no other; the only one ends the daemon.
  */
-import { SharedEngines } from '../backend/shared-engines.ts';
 import type { StatusReply } from '../control/protocol.ts';
 import { type ControlHandlers, type ControlQuery, serveControl } from '../control/server.ts';
+import { SharedEngines } from '../engine/shared-engines.ts';
 import { WeftError } from '../error.ts';
 import { type Log, withFields } from '../log.ts';
 import type { LeaseStore } from '../store/store.ts';
 import { Undo } from '../undo.ts';
-import { AddressSpaces } from './address-spaces.ts';
-import { chooseExternalInterface } from './external-interface.ts';
+import type { DaemonOptions } from './cmdline/options.ts';
+import { VtepMacs } from './files/vtep-macs.ts';
 import { serveHealth } from './health.ts';
-import { readHostNetwork } from './host-network.ts';
+import { AddressSpaces } from './host/address-spaces.ts';
+import { chooseExternalInterface } from './host/external-interface.ts';
+import { readHostNetwork } from './host/host-network.ts';
+import { checkPrivileges } from './host/preflight.ts';
 import { Network } from './network.ts';
-import type { DaemonOptions } from './options.ts';
-import { checkPrivileges } from './preflight.ts';
-import { VtepMacs } from './vtep-macs.ts';
 
 /** What the daemon takes from its process; tests give their own. */
 export interface DaemonHost {

@@ -6,7 +6,7 @@ import { LeaseSet } from '../lease/lease-set.ts';
 import { formatSubnetKey } from '../lease/subnet-key.ts';
 import type { Log } from '../log.ts';
 import type { LeaseEvent, LeaseListener } from '../store/store.ts';
-import { isSharedNatAddress } from './external-interface.ts';
+import { isSharedNatAddress } from './host/external-interface.ts';
 
 export interface LeaseFollowerOptions {
   readonly own: SubnetPair;

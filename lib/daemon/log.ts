@@ -1,7 +1,7 @@
 /** The daemon's log: one event a line on standard error, JSON for machines or readable text on a terminal. */
 import { destination, pino, stdTimeFunctions } from 'pino';
 import type { Log } from '../log.ts';
-import type { LogFormat, LogLevel } from './options.ts';
+import type { LogFormat, LogLevel } from './cmdline/options.ts';
 
 const STDERR = 2;
 

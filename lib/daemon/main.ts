@@ -4,7 +4,7 @@ import { messageOf, WeftError } from '../error.ts';
 import type { Log } from '../log.ts';
 import type { ServiceState } from '../sys/notify.ts';
 import { readVersion } from '../version.ts';
-import { type OptionsResult, readOptions } from './options.ts';
+import { type OptionsResult, readOptions } from './cmdline/options.ts';
 
 type RunOptions = Extract<OptionsResult, { readonly action: 'run' }>;
 
@@ -19,7 +19,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   try {
     const result = readOptions(argv, process.env);
     if (result.action === 'help') {
-      const { usageText } = await import('./flags.ts');
+      const { usageText } = await import('./cmdline/flags.ts');
       process.stdout.write(usageText());
     } else if (result.action === 'version') process.stdout.write(`weftd ${readVersion()}\n`);
     else {

@@ -5,7 +5,7 @@ import type { DaemonState, NetworkReport } from '../control/protocol.ts';
 import type { Lease } from '../lease/lease.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
 import type { OwnLease, StoreHealth } from '../store/store.ts';
-import type { NetworkOptions } from './network-flag.ts';
+import type { NetworkOptions } from './cmdline/network-flag.ts';
 import type { Obstacle } from './persist.ts';
 import {
   countUsed,

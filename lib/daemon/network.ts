@@ -7,8 +7,9 @@
  */
 import { formatPrefix } from '../addr/prefix.ts';
 import type { Backend, ExternalInterface } from '../backend/backend.ts';
-import type { SharedEngines } from '../backend/shared-engines.ts';
+import { type BackendKind, backendOf } from '../backend/kinds.ts';
 import type { DaemonState, NetworkReport, Peer } from '../control/protocol.ts';
+import type { SharedEngines } from '../engine/shared-engines.ts';
 import { messageOf, WeftError } from '../error.ts';
 import { fitsConfig } from '../lease/allocate.ts';
 import type { SubnetPair } from '../lease/lease.ts';
@@ -17,19 +18,18 @@ import type { NetworkConfig } from '../lease/network-config.ts';
 import type { LeaseStore, OwnLease } from '../store/store.ts';
 import { withinNetns } from '../sys/netns.ts';
 import { Undo } from '../undo.ts';
-import type { AddressSpaces } from './address-spaces.ts';
-import { type BackendKind, backendOf } from './backends.ts';
-import { chooseExternalInterface, isSharedNatAddress, requireIpv6Underlay } from './external-interface.ts';
-import { readHostNetwork } from './host-network.ts';
+import type { NetworkOptions } from './cmdline/network-flag.ts';
+import type { DaemonOptions } from './cmdline/options.ts';
+import { readPreviousSubnet, writeSubnetEnv } from './files/subnet-env.ts';
+import type { VtepMacs } from './files/vtep-macs.ts';
+import type { AddressSpaces } from './host/address-spaces.ts';
+import { chooseExternalInterface, isSharedNatAddress, requireIpv6Underlay } from './host/external-interface.ts';
+import { readHostNetwork } from './host/host-network.ts';
+import { checkTunDevice } from './host/preflight.ts';
 import { LeaseFollower, NAT_HINT } from './lease-follower.ts';
-import type { NetworkOptions } from './network-flag.ts';
 import { type NetworkParts, summarize, toNetworkReport } from './network-report.ts';
-import type { DaemonOptions } from './options.ts';
 import { type Obstacle, unlessAborted } from './persist.ts';
-import { checkTunDevice } from './preflight.ts';
 import { toBackendStatus, toExternalStatus, toLeaseStatus, toPeers } from './replies.ts';
-import { readPreviousSubnet, writeSubnetEnv } from './subnet-env.ts';
-import type { VtepMacs } from './vtep-macs.ts';
 import { type WaitHost, waitFor } from './wait.ts';
 
 /** What a network takes from its daemon. `onChange` is also told of its readiness and of its peers. */

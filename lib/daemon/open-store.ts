@@ -1,8 +1,8 @@
 import type { Log } from '../log.ts';
-import { EtcdLeaseStore } from '../store/etcd-store.ts';
-import { readTlsFiles } from '../store/etcd-tls.ts';
+import { EtcdLeaseStore } from '../store/etcd/store.ts';
+import { readTlsFiles } from '../store/etcd/tls.ts';
 import type { LeaseStore } from '../store/store.ts';
-import type { EtcdOptions } from './options.ts';
+import type { EtcdOptions } from './cmdline/options.ts';
 
 /** The store of one network: its prefix in etcd, on a connection of its own. Connects when it is asked first. Throws WeftError STORE_OPTIONS_INVALID. */
 export function openStore(etcd: EtcdOptions, prefix: string, log: Log): LeaseStore {

@@ -1,6 +1,6 @@
 /** The backends that the demo can show: what each is told, and what it has to put on the underlay. */
 import type { Contender } from '../bench/contenders.ts';
-import type { Wire } from './checks.ts';
+import type { Wire } from '../capture/checks.ts';
 
 export const DEMO_BACKENDS = ['udp', 'vxlan', 'host-gw', 'ipip'] as const;
 export type DemoBackend = (typeof DEMO_BACKENDS)[number];

@@ -1,7 +1,7 @@
 /** The demo's capture process: opens a device in the namespace it runs in and writes what it sees to standard output. */
+import { encodeRecord } from '../capture/frame-stream.ts';
 import { openLiveCapture } from '../capture/live.ts';
 import { messageOf, WeftError } from '../error.ts';
-import { encodeRecord } from './frame-stream.ts';
 import type { CaptureRequest, ChildReply } from './protocol.ts';
 
 /** Our choice: some 16,000 packets of an MTU of 1500, while we are not scheduled. */

@@ -1,14 +1,14 @@
 /** Captures on the underlay of one host while something runs, and claims what was seen. */
 import { release } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
+import { CHECKS, type CheckName, captureFilter, checkTitle, type Wire } from '../capture/checks.ts';
+import { FrameReader } from '../capture/frame-stream.ts';
+import type { Expectation } from '../capture/inspect.ts';
+import { CaptureRecord, type CaptureTally } from '../capture/record.ts';
 import type { LabHost } from '../lab/lab.ts';
 import { execInNetns } from '../lab/netns.ts';
-import { CaptureRecord, type CaptureTally } from './capture-record.ts';
-import { CHECKS, type CheckName, captureFilter, checkTitle, type Wire } from './checks.ts';
 import { DemoChild } from './child.ts';
 import type { Claims } from './claims.ts';
-import { FrameReader } from './frame-stream.ts';
-import type { Expectation } from './inspect.ts';
 
 /**
  * Off while the capture runs, so that each packet crosses the veth by itself, as on a wire. Otherwise libpcap sees

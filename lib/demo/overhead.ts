@@ -1,7 +1,7 @@
 /** What the overlay costs, at a glance: the careful comparison is `weft bench`. */
 import type { Contender, ContenderBed } from '../bench/contenders.ts';
-import { measureRtt } from '../bench/measure-rtt.ts';
-import { measureTcp } from '../bench/measure-tcp.ts';
+import { measureRtt } from '../measure/rtt.ts';
+import { measureTcp } from '../measure/tcp.ts';
 
 const PINGS = 200;
 const PING_INTERVAL_SECONDS = 0.002;

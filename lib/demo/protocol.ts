@@ -1,6 +1,6 @@
 /** What the demo and its child processes tell each other, as messages over Node's IPC channel. */
 
-/** To the capture process. It writes records (lib/demo/frame-stream.ts) to its standard output. */
+/** To the capture process. It writes records (lib/capture/frame-stream.ts) to its standard output. */
 export interface CaptureRequest {
   readonly type: 'capture';
   readonly device: string;

@@ -1,7 +1,7 @@
 /** What the demo sends from pod to pod, and what it claims about it. */
-import { pingArguments, readPingOutput } from '../bench/ping-output.ts';
-import { percentile } from '../bench/statistics.ts';
 import { execInNetns } from '../lab/netns.ts';
+import { pingArguments, readPingOutput } from '../measure/ping-output.ts';
+import { percentile } from '../measure/statistics.ts';
 import { DemoChild } from './child.ts';
 import type { Claims } from './claims.ts';
 import type { DoneReply, TransferRequest } from './protocol.ts';

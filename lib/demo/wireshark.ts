@@ -1,9 +1,9 @@
 /** What Wireshark's own decoder says about the capture file. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { tsharkDecoding, type Wire } from '../capture/checks.ts';
+import type { CaptureTally } from '../capture/record.ts';
 import { messageOf } from '../error.ts';
-import type { CaptureTally } from './capture-record.ts';
-import { tsharkDecoding, type Wire } from './checks.ts';
 import type { Claims } from './claims.ts';
 import { TRANSFER_PORT } from './traffic.ts';
 

@@ -164,7 +164,7 @@ export const PEER_IN_BYTES = 72;
 export const PEER_MAC = 80;
 export const PEER_TUNNEL6 = 88;
 
-// --- TABLES: what is replaced as a whole (lib/dataplane/tables.ts builds it) ---
+// --- TABLES: what is replaced as a whole (lib/dataplane/main/tables.ts builds it) ---
 export const TABLES = 0x220000;
 export const TABLES_SIZE = 0x92000;
 /** u16 each: chunk number of the root of FIB `kind` of segment s at (s * FIB_KINDS + kind) * 2. Chunk 0 has no routes. */
@@ -231,7 +231,7 @@ export const OUT_SEGMENTS_SIZE = 0x200000;
 /** Trains: equal-sized datagrams for one peer that leave in one message. */
 export const OUT_TRAINS = 0x1300000;
 export const TRAIN_SIZE = 32;
-/** Room for FLUSH_TRAINS (lib/dataplane/outbound.ts) and one super-packet of MAX_SUPER_SEGMENTS, each in a train of its own. */
+/** Room for FLUSH_TRAINS (lib/dataplane/worker/outbound.ts) and one super-packet of MAX_SUPER_SEGMENTS, each in a train of its own. */
 export const MAX_TRAINS = 2048;
 export const TRAIN_PEER = 0;
 export const TRAIN_SEGMENT_SIZE = 4;

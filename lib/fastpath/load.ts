@@ -19,7 +19,7 @@ export interface PacketKernels {
   fdbSweep(): void;
   fdbForget(): void;
 
-  /** Returns FRAME_DONE, FRAME_FLOOD or FRAME_ASK (lib/dataplane/flood.ts). */
+  /** Returns FRAME_DONE, FRAME_FLOOD or FRAME_ASK (lib/dataplane/worker/flood.ts). */
   outboundFrame(segment: number, frame: number, size: number): number;
   outboundDrop(segment: number, reason: number): void;
   outboundFlood(segment: number, frame: number, size: number, from: number, to: number): void;

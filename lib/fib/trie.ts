@@ -8,7 +8,7 @@
  * 20 KB of chunks, so they stay in the first cache level (docs/adr/0005).
  *
  * A FIB is built here, by the main thread, in memory nobody reads yet, and then replaced as a whole
- * (lib/dataplane/tables.ts). The packet kernels read the same memory (lib/fastpath/assembly/fib.ts).
+ * (lib/dataplane/main/tables.ts). The packet kernels read the same memory (lib/fastpath/assembly/tables/fib.ts).
  */
 import type { Prefix } from '../addr/prefix.ts';
 

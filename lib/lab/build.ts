@@ -1,5 +1,4 @@
 /** The lines of ip(8) that make a lab. Pure: what is to be done, not the doing. */
-
 import type { Lab, LabHost } from './lab.ts';
 import { namespacesOf, underlayNetns } from './layout.ts';
 

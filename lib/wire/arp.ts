@@ -11,9 +11,9 @@
  * |                    target MAC address                         |
  * |                    target IPv4 address                        |
  */
-
 import { formatIpv4, type Ipv4 } from '../addr/ipv4.ts';
 import { formatMac, type Mac } from '../addr/mac.ts';
+import { readMac, writeMac } from './ethernet.ts';
 import {
   ARP_HARDWARE_ETHERNET,
   ARP_HARDWARE_LENGTH,
@@ -28,9 +28,8 @@ import {
   ARP_SENDER_MAC,
   ARP_TARGET_ADDRESS,
   ARP_TARGET_MAC,
-} from './arp-layout.ts';
-import { readMac, writeMac } from './ethernet.ts';
-import { ETHERTYPE_IPV4 } from './ethernet-layout.ts';
+} from './layout/arp.ts';
+import { ETHERTYPE_IPV4 } from './layout/ethernet.ts';
 import type { WireProblem } from './problem.ts';
 
 export interface ArpPacket {

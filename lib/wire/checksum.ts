@@ -4,7 +4,6 @@
  *
  * A *sum* is the ones' complement sum of 16-bit big-endian words folded into 16 bits; a *checksum* is its complement.
  */
-
 import type { Ipv4 } from '../addr/ipv4.ts';
 import type { Ipv6 } from '../addr/ipv6.ts';
 

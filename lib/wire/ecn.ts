@@ -5,8 +5,7 @@
  * Congestion is marked on whatever header a router sees. Inside the underlay that is the outer one: so the outer one must say
  * whether the ends understand the mark, and what is marked there must come through to the inner one.
  */
-
-import { DSCP_SHIFT, ECN_CE, ECN_ECT_0, ECN_ECT_1, ECN_MASK, ECN_NOT_ECT } from './ecn-layout.ts';
+import { DSCP_SHIFT, ECN_CE, ECN_ECT_0, ECN_ECT_1, ECN_MASK, ECN_NOT_ECT } from './layout/ecn.ts';
 
 /** The two low bits of the TOS octet: ECN_NOT_ECT, ECN_ECT_1, ECN_ECT_0 or ECN_CE. */
 export type Ecn = typeof ECN_NOT_ECT | typeof ECN_ECT_1 | typeof ECN_ECT_0 | typeof ECN_CE;

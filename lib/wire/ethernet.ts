@@ -1,7 +1,6 @@
 /**
  * Ethernet II header: destination (6), source (6), type (2). Only what decoding captures and VXLAN needs; no VLAN tags.
  */
-
 import { formatMac, type Mac } from '../addr/mac.ts';
 import {
   ETHERNET_DESTINATION,
@@ -11,7 +10,7 @@ import {
   ETHERTYPE_ARP,
   ETHERTYPE_IPV4,
   ETHERTYPE_IPV6,
-} from './ethernet-layout.ts';
+} from './layout/ethernet.ts';
 import type { WireProblem } from './problem.ts';
 
 export interface EthernetHeader {

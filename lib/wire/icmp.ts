@@ -8,7 +8,6 @@
  *
  * What follows is the echo's data, or the beginning of the packet that an error is about.
  */
-
 import { complementSum, internetSum } from './checksum.ts';
 import {
   ICMP_CHECKSUM,
@@ -32,7 +31,7 @@ import {
   ICMPV6_REDIRECT,
   ICMPV6_TIME_EXCEEDED,
   ICMPV6_UNREACHABLE,
-} from './icmp-layout.ts';
+} from './layout/icmp.ts';
 import type { WireProblem } from './problem.ts';
 
 /** What the first eight bytes say; the checksum follows from the rest of the message. */

@@ -10,7 +10,6 @@
  * |                          destination                          |
  * |                    options, 0 to 40 bytes                     |
  */
-
 import { formatIpv4, type Ipv4 } from '../addr/ipv4.ts';
 import { complementSum, internetSum } from './checksum.ts';
 import {
@@ -31,7 +30,7 @@ import {
   IPV4_TOTAL_LENGTH,
   IPV4_TTL,
   IPV4_VERSION_IHL,
-} from './ipv4-layout.ts';
+} from './layout/ipv4.ts';
 import type { WireProblem } from './problem.ts';
 
 /** What an IPv4 header says. Version, header length and checksum follow from the rest. */

@@ -8,9 +8,8 @@
  * |                       source, 16 bytes                        |
  * |                     destination, 16 bytes                     |
  */
-
 import { formatIpv6, type Ipv6 } from '../addr/ipv6.ts';
-import { IPPROTO_DESTINATION_OPTIONS, IPPROTO_FRAGMENT, IPPROTO_HOP_BY_HOP, IPPROTO_ROUTING } from './ip-layout.ts';
+import { IPPROTO_DESTINATION_OPTIONS, IPPROTO_FRAGMENT, IPPROTO_HOP_BY_HOP, IPPROTO_ROUTING } from './layout/ip.ts';
 import {
   IPV6_DESTINATION,
   IPV6_EXT_LENGTH,
@@ -27,7 +26,7 @@ import {
   IPV6_PAYLOAD_LENGTH,
   IPV6_SOURCE,
   IPV6_VERSION_CLASS_FLOW,
-} from './ipv6-layout.ts';
+} from './layout/ipv6.ts';
 import type { WireProblem } from './problem.ts';
 
 /** What the fixed IPv6 header says. */

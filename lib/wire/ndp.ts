@@ -12,14 +12,11 @@
  * R, S and O (router, solicited, override) are an advertisement's. A solicitation may hold the source's MAC address as option 1,
  * an advertisement the target's as option 2.
  */
-
 import { formatIpv6, type Ipv6 } from '../addr/ipv6.ts';
 import { formatMac, type Mac } from '../addr/mac.ts';
 import { pseudoHeaderSum6 } from './checksum.ts';
 import { readMac, writeMac } from './ethernet.ts';
 import { icmpChecksumIsValid, icmpCode, icmpType } from './icmp.ts';
-import { ICMP_CHECKSUM, ICMP_CODE, ICMP_TYPE } from './icmp-layout.ts';
-import { IPPROTO_ICMPV6 } from './ip-layout.ts';
 import {
   checkIpv6,
   ipv6Destination,
@@ -30,7 +27,9 @@ import {
   readIpv6,
   writeIpv6,
 } from './ipv6.ts';
-import { IPV6_HEADER } from './ipv6-layout.ts';
+import { ICMP_CHECKSUM, ICMP_CODE, ICMP_TYPE } from './layout/icmp.ts';
+import { IPPROTO_ICMPV6 } from './layout/ip.ts';
+import { IPV6_HEADER } from './layout/ipv6.ts';
 import {
   NDP_ADVERTISEMENT,
   NDP_FLAGS,
@@ -48,7 +47,7 @@ import {
   NDP_SOLICITATION,
   NDP_SOLICITED,
   NDP_TARGET,
-} from './ndp-layout.ts';
+} from './layout/ndp.ts';
 import type { WireProblem } from './problem.ts';
 
 /** Options other than the MAC address of the kind the message may have (a nonce, RFC 3971 §5.3.2) are not kept. */

@@ -7,12 +7,9 @@
  * Any bytes may be given: what cannot be read is named ("TCP truncated (12 bytes)"), nothing throws. A wrong checksum is shown
  * behind the header it belongs to.
  */
-
 import { checkArp, formatArp, parseArp } from './arp.ts';
-import { ARP_PACKET } from './arp-layout.ts';
 import { pseudoHeaderSum4, pseudoHeaderSum6 } from './checksum.ts';
 import { checkEthernet, ethernetType, formatEthernetHeader, parseEthernetHeader } from './ethernet.ts';
-import { ETHERNET_HEADER, ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from './ethernet-layout.ts';
 import {
   checkIcmp,
   formatIcmpHeader,
@@ -22,19 +19,21 @@ import {
   isIcmpv6Error,
   parseIcmpHeader,
 } from './icmp.ts';
-import { ICMP_HEADER, ICMPV6_REDIRECT } from './icmp-layout.ts';
-import { IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_IPIP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP } from './ip-layout.ts';
 import { checkIpv4, formatIpv4Header, ipv4ChecksumIsValid, ipv4HeaderLength, parseIpv4Header } from './ipv4.ts';
-import { IPV4_HEADER_MIN } from './ipv4-layout.ts';
 import { checkIpv6, formatIpv6Header, parseIpv6Header, walkIpv6 } from './ipv6.ts';
-import { IPV6_HEADER } from './ipv6-layout.ts';
+import { ARP_PACKET } from './layout/arp.ts';
+import { ETHERNET_HEADER, ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from './layout/ethernet.ts';
+import { ICMP_HEADER, ICMPV6_REDIRECT } from './layout/icmp.ts';
+import { IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_IPIP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP } from './layout/ip.ts';
+import { IPV4_HEADER_MIN } from './layout/ipv4.ts';
+import { IPV6_HEADER } from './layout/ipv6.ts';
+import { UDP_HEADER } from './layout/udp.ts';
+import { VXLAN_HEADER } from './layout/vxlan.ts';
 import { checkNdp, formatNdp, parseNdp } from './ndp.ts';
 import type { WireProblem } from './problem.ts';
 import { checkTcp, formatTcpHeader, parseTcpHeader, tcpChecksumIsValid, tcpHeaderLength } from './tcp.ts';
 import { checkUdp, formatUdpHeader, parseUdpHeader, type UdpHeader, udpChecksum, udpChecksumIsValid } from './udp.ts';
-import { UDP_HEADER } from './udp-layout.ts';
 import { checkVxlan, formatVxlanHeader, parseVxlanHeader } from './vxlan.ts';
-import { VXLAN_HEADER } from './vxlan-layout.ts';
 
 /** What a UDP port carries: `ip` is a bare inner packet (flannel's udp backend), `vxlan` a VXLAN header and a frame. */
 export type Tunnels = ReadonlyMap<number, 'ip' | 'vxlan'>;

@@ -10,9 +10,7 @@
  * |           checksum            |        urgent pointer         |
  * |                    options, 0 to 40 bytes                     |
  */
-
 import { complementSum, internetSum } from './checksum.ts';
-import type { WireProblem } from './problem.ts';
 import {
   TCP_ACK,
   TCP_ACKNOWLEDGMENT,
@@ -34,7 +32,8 @@ import {
   TCP_URG,
   TCP_URGENT_POINTER,
   TCP_WINDOW,
-} from './tcp-layout.ts';
+} from './layout/tcp.ts';
+import type { WireProblem } from './problem.ts';
 
 /** What a TCP header says; data offset and checksum follow from the rest. */
 export interface TcpHeader {

@@ -6,10 +6,9 @@
  * |          source port          |       destination port        |
  * |            length             |           checksum            |
  */
-
 import { complementSum, internetSum } from './checksum.ts';
+import { UDP_CHECKSUM, UDP_DESTINATION_PORT, UDP_HEADER, UDP_LENGTH, UDP_SOURCE_PORT } from './layout/udp.ts';
 import type { WireProblem } from './problem.ts';
-import { UDP_CHECKSUM, UDP_DESTINATION_PORT, UDP_HEADER, UDP_LENGTH, UDP_SOURCE_PORT } from './udp-layout.ts';
 
 /** What a UDP header says; the checksum follows from the rest. */
 export interface UdpHeader {

@@ -6,9 +6,8 @@
  * |R|R|R|R|I|R|R|R|            reserved                           |
  * |                      VNI                      |   reserved    |
  */
-
+import { VXLAN_FLAG_VNI, VXLAN_FLAGS, VXLAN_HEADER, VXLAN_VNI } from './layout/vxlan.ts';
 import type { WireProblem } from './problem.ts';
-import { VXLAN_FLAG_VNI, VXLAN_FLAGS, VXLAN_HEADER, VXLAN_VNI } from './vxlan-layout.ts';
 
 export interface VxlanHeader {
   /** VXLAN Network Identifier, 24 bits. */

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { readPcap } from '../../lib/capture/pcap.ts';
-import { ETHERNET_HEADER } from '../../lib/wire/ethernet-layout.ts';
+import { ETHERNET_HEADER } from '../../lib/wire/layout/ethernet.ts';
 import { hex } from '../wire/bytes.ts';
 
 const directory = new URL('../../../test/vectors/kernel-segmentation/', import.meta.url);

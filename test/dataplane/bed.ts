@@ -1,8 +1,8 @@
 /** What the data-plane thread works with, on descriptors a test chooses: the same turns as in the worker. No root needed. */
-import { NeighborTables } from '../../lib/dataplane/neighbor-tables.ts';
-import type { Queue } from '../../lib/dataplane/queue.ts';
 import type { OffloadName } from '../../lib/dataplane/stats.ts';
-import { StormLimiter } from '../../lib/dataplane/storm.ts';
+import { NeighborTables } from '../../lib/dataplane/worker/neighbor/tables.ts';
+import type { Queue } from '../../lib/dataplane/worker/queue.ts';
+import { StormLimiter } from '../../lib/dataplane/worker/storm.ts';
 import { addressOf, bind, close, connect, recv, setsockopt, socket } from '../../lib/sys/ffi.ts';
 import { Harness, type HarnessOptions } from '../fastpath/harness.ts';
 

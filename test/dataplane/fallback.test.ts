@@ -2,13 +2,12 @@
  * What the data plane does when the kernel refuses an offload in operation: the same turns as in the worker, on real
  * descriptors that refuse. No root needed.
  */
-
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import test from 'ava';
 import { parseIpv4 } from '../../lib/addr/ipv4.ts';
-import { inboundTurn } from '../../lib/dataplane/inbound.ts';
-import { outboundTurn } from '../../lib/dataplane/outbound.ts';
+import { inboundTurn } from '../../lib/dataplane/worker/inbound.ts';
+import { outboundTurn } from '../../lib/dataplane/worker/outbound.ts';
 import {
   CONFIG_MAX_SEGMENTS,
   COUNT_IN_FORWARDED,

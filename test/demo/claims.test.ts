@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { parseIpv4 } from '../../lib/addr/ipv4.ts';
+import type { Wire } from '../../lib/capture/checks.ts';
+import type { Expectation } from '../../lib/capture/inspect.ts';
 import { LINKTYPE_ETHERNET } from '../../lib/capture/link-type.ts';
 import { readPcap } from '../../lib/capture/pcap.ts';
+import { CaptureRecord } from '../../lib/capture/record.ts';
 import { claimHeaders, offloadsToSwitchOff } from '../../lib/demo/capture-phase.ts';
-import { CaptureRecord } from '../../lib/demo/capture-record.ts';
-import type { Wire } from '../../lib/demo/checks.ts';
 import { Claims } from '../../lib/demo/claims.ts';
-import type { Expectation } from '../../lib/demo/inspect.ts';
 import { judgeLine } from '../../lib/demo/wireshark.ts';
 
 const address = (text: string) => parseIpv4(text)!;

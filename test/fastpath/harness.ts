@@ -4,9 +4,9 @@ import type { Ipv6 } from '../../lib/addr/ipv6.ts';
 import type { Ipv4Prefix, Ipv6Prefix, Prefix } from '../../lib/addr/prefix.ts';
 import { parsePrefix } from '../../lib/addr/prefix.ts';
 import { DROP_REASONS, type DropReason } from '../../lib/dataplane/drop.ts';
+import { SegmentRecord } from '../../lib/dataplane/main/segment-record.ts';
+import { TableWriter } from '../../lib/dataplane/main/tables.ts';
 import type { EthernetSegment, SegmentPeer } from '../../lib/dataplane/segment.ts';
-import { SegmentRecord } from '../../lib/dataplane/segment-record.ts';
-import { TableWriter } from '../../lib/dataplane/tables.ts';
 import {
   CONFIG_AGEING,
   CONFIG_ENCAPSULATION,
@@ -228,13 +228,13 @@ export class Harness {
     return result;
   }
 
-  /** As lib/dataplane/outbound.ts ends a turn. */
+  /** As lib/dataplane/worker/outbound.ts ends a turn. */
   #isFull(): boolean {
     const { kernels } = this;
     return kernels.segmentSpaceUsed() > 400_000 || kernels.trainsStaged() >= 512 || kernels.piecesFree() < 2048;
   }
 
-  /** As lib/dataplane/flood.ts without limiter and neighbours. */
+  /** As lib/dataplane/worker/flood.ts without limiter and neighbours. */
   #floodOrDrop(at: number, frame: Uint8Array, learning: boolean, result: Outbound): void {
     const { kernels } = this;
     const peers = kernels.outboundFloodPeers(SEGMENT);

@@ -1,7 +1,7 @@
 /** Room for learned addresses: a flood of them in one network leaves the others theirs. */
 import test from 'ava';
 import { parseIpv4 } from '../../lib/addr/ipv4.ts';
-import { SegmentRecord } from '../../lib/dataplane/segment-record.ts';
+import { SegmentRecord } from '../../lib/dataplane/main/segment-record.ts';
 import { CONFIG_NOW, CONFIG_TABLES_WANTED, ENCAPSULATION_VXLAN, MAX_LEARNED } from '../../lib/fastpath/abi.ts';
 import { socketAddress } from '../../lib/sys/socket-address.ts';
 import { Harness, type ReceivedMessage } from './harness.ts';

@@ -6,11 +6,11 @@ import { printFrame } from '../../lib/wire/print.ts';
 import { readVector } from '../capture/vectors.ts';
 import { Dice } from '../golden/dice.ts';
 import { readFrame } from '../golden/ethernet.ts';
+import { resegment, withoutAtomicId } from '../golden/gso.ts';
 import { withFinishedChecksum } from '../golden/partial.ts';
 import { randomVxlanDatagrams } from '../golden/random-vxlan-datagrams.ts';
 import { randomTapFrames } from '../golden/random-vxlan-frames.ts';
 import { randomVxlanNetwork } from '../golden/random-vxlan-network.ts';
-import { resegment, withoutAtomicId } from '../golden/segment.ts';
 import { PLAIN, readVnetHeader, VNET_HEADER, withVnetHeader } from '../golden/vnet-header.ts';
 import {
   type TwinSegment,

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { TableWriter } from '../../lib/dataplane/tables.ts';
+import { TableWriter } from '../../lib/dataplane/main/tables.ts';
 import { FDB_BUCKET_SLOTS, MAX_PEERS } from '../../lib/fastpath/abi.ts';
 import { createQueueMemory, loadPacketKernels } from '../../lib/fastpath/load.ts';
 import { BUCKET_SLOTS, buildFdb, fdbBucketsFor, fdbHash } from '../../lib/fib/fdb.ts';

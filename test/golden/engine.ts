@@ -5,11 +5,11 @@ import type { DropReason } from '../../lib/dataplane/drop.ts';
 import { type OuterDscp, outerTos } from '../../lib/wire/ecn.ts';
 import { finishIpv4Header } from './checksum.ts';
 import { afterTunnel, tosOf } from './ecn.ts';
+import { segment } from './gso.ts';
 import { type IcmpErrorKind, type IcmpSources, icmpError } from './icmp-error.ts';
 import { type SlowRoute, slowLookup } from './lpm.ts';
 import { checkPacket, destinationOf, family, isMulticast, sourceOf, ttlOf } from './packet.ts';
 import { withFinishedChecksum } from './partial.ts';
-import { segment } from './segment.ts';
 import { readVnetHeader, VNET_HEADER } from './vnet-header.ts';
 
 /** A node as the engine sees it. */

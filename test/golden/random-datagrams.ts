@@ -1,5 +1,5 @@
 // What arrives on the UDP socket, seeded: streams cut to segments as peers send them, and everything that goes wrong on the way.
-import { TCP_ACK, TCP_CWR, TCP_ECE, TCP_FIN, TCP_PSH, TCP_SYN, TCP_URG } from '../../lib/wire/tcp-layout.ts';
+import { TCP_ACK, TCP_CWR, TCP_ECE, TCP_FIN, TCP_PSH, TCP_SYN, TCP_URG } from '../../lib/wire/layout/tcp.ts';
 import { finishIpv4Header } from './checksum.ts';
 import type { Dice } from './dice.ts';
 import type { Datagram, TwinConfig } from './engine.ts';

@@ -1,8 +1,10 @@
 // Ethernet frames for tests, seeded. The headers are written by lib/wire, whose codecs are held against captures of other programs.
 import { emitArp } from '../../lib/wire/arp.ts';
-import { ARP_PACKET } from '../../lib/wire/arp-layout.ts';
 import { pseudoHeaderSum6 } from '../../lib/wire/checksum.ts';
 import { emitEthernetHeader } from '../../lib/wire/ethernet.ts';
+import { fillIcmpChecksum } from '../../lib/wire/icmp.ts';
+import { emitIpv6Header } from '../../lib/wire/ipv6.ts';
+import { ARP_PACKET } from '../../lib/wire/layout/arp.ts';
 import {
   ETHERNET_HEADER,
   ETHERTYPE_ARP,
@@ -10,13 +12,11 @@ import {
   ETHERTYPE_IPV6,
   ETHERTYPE_PROVIDER_VLAN,
   ETHERTYPE_VLAN,
-} from '../../lib/wire/ethernet-layout.ts';
-import { fillIcmpChecksum } from '../../lib/wire/icmp.ts';
-import { IPPROTO_ICMPV6 } from '../../lib/wire/ip-layout.ts';
-import { emitIpv6Header } from '../../lib/wire/ipv6.ts';
-import { IPV6_HEADER } from '../../lib/wire/ipv6-layout.ts';
+} from '../../lib/wire/layout/ethernet.ts';
+import { IPPROTO_ICMPV6 } from '../../lib/wire/layout/ip.ts';
+import { IPV6_HEADER } from '../../lib/wire/layout/ipv6.ts';
+import { NDP_ADVERTISEMENT, NDP_MESSAGE_MIN, NDP_OPTION_UNIT, NDP_SOLICITATION } from '../../lib/wire/layout/ndp.ts';
 import { emitNdp, type NdpMessage } from '../../lib/wire/ndp.ts';
-import { NDP_ADVERTISEMENT, NDP_MESSAGE_MIN, NDP_OPTION_UNIT, NDP_SOLICITATION } from '../../lib/wire/ndp-layout.ts';
 import type { Dice } from './dice.ts';
 import { put16 } from './octets.ts';
 

@@ -1,5 +1,5 @@
 // What a hostile or ordinary kernel might hand us on the TUN device, seeded.
-import { TCP_ACK, TCP_CWR, TCP_ECE, TCP_FIN, TCP_PSH, TCP_URG } from '../../lib/wire/tcp-layout.ts';
+import { TCP_ACK, TCP_CWR, TCP_ECE, TCP_FIN, TCP_PSH, TCP_URG } from '../../lib/wire/layout/tcp.ts';
 import { finishIpv4Header } from './checksum.ts';
 import type { Dice } from './dice.ts';
 import type { TwinConfig } from './engine.ts';

@@ -1,16 +1,16 @@
 // Inner packets for tests, seeded. The headers are written by lib/wire, whose codecs are held against captures of other programs.
 import { pseudoHeaderSum4, pseudoHeaderSum6 } from '../../lib/wire/checksum.ts';
 import { emitIcmpHeader, fillIcmpChecksum } from '../../lib/wire/icmp.ts';
-import { ICMP_HEADER } from '../../lib/wire/icmp-layout.ts';
-import { IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP } from '../../lib/wire/ip-layout.ts';
 import { emitIpv4Header } from '../../lib/wire/ipv4.ts';
-import { IPV4_HEADER_MIN } from '../../lib/wire/ipv4-layout.ts';
 import { emitIpv6Header } from '../../lib/wire/ipv6.ts';
-import { IPV6_HEADER } from '../../lib/wire/ipv6-layout.ts';
+import { ICMP_HEADER } from '../../lib/wire/layout/icmp.ts';
+import { IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP } from '../../lib/wire/layout/ip.ts';
+import { IPV4_HEADER_MIN } from '../../lib/wire/layout/ipv4.ts';
+import { IPV6_HEADER } from '../../lib/wire/layout/ipv6.ts';
+import { TCP_ACK, TCP_CHECKSUM, TCP_HEADER_MIN } from '../../lib/wire/layout/tcp.ts';
+import { UDP_CHECKSUM, UDP_HEADER } from '../../lib/wire/layout/udp.ts';
 import { emitTcpHeader, fillTcpChecksum } from '../../lib/wire/tcp.ts';
-import { TCP_ACK, TCP_CHECKSUM, TCP_HEADER_MIN } from '../../lib/wire/tcp-layout.ts';
 import { emitUdpHeader, fillUdpChecksum } from '../../lib/wire/udp.ts';
-import { UDP_CHECKSUM, UDP_HEADER } from '../../lib/wire/udp-layout.ts';
 import type { Dice } from './dice.ts';
 
 /** Everything below the transport header that packets of one flow have in common, or not. */

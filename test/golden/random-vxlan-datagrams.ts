@@ -1,5 +1,5 @@
 // What arrives on the VXLAN port, seeded: the streams of randomDatagrams behind VXLAN and Ethernet headers, and everything that goes wrong there.
-import { ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from '../../lib/wire/ethernet-layout.ts';
+import { ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from '../../lib/wire/layout/ethernet.ts';
 import type { Dice } from './dice.ts';
 import { put32 } from './octets.ts';
 import { randomDatagrams, randomOuterTos } from './random-datagrams.ts';

@@ -1,5 +1,5 @@
 // What a hostile or ordinary bridge might hand us on a TAP, seeded.
-import { ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from '../../lib/wire/ethernet-layout.ts';
+import { ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from '../../lib/wire/layout/ethernet.ts';
 import type { Dice } from './dice.ts';
 import { get16 } from './octets.ts';
 import { BROADCAST, buildFrame, type Link, randomNeighborMessage, randomTags, typeOf } from './random-ethernet.ts';

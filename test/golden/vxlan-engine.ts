@@ -18,15 +18,15 @@ import type { Ipv6 } from '../../lib/addr/ipv6.ts';
 import type { Mac } from '../../lib/addr/mac.ts';
 import { type Prefix, prefixContains } from '../../lib/addr/prefix.ts';
 import type { DropReason } from '../../lib/dataplane/drop.ts';
-import { answer, type NeighborLookup } from '../../lib/dataplane/neighbors.ts';
+import { answer, type NeighborLookup } from '../../lib/dataplane/worker/neighbor/answer.ts';
 import { type OuterDscp, outerTos } from '../../lib/wire/ecn.ts';
 import { afterTunnel, tosOf } from './ecn.ts';
 import { type Frame, isGroupMac, isHostMac, packetIn, readFrame } from './ethernet.ts';
+import { segment as cut } from './gso.ts';
 import { slowLookup } from './lpm.ts';
 import { get32, put32 } from './octets.ts';
 import { destinationOf, family, sourceOf } from './packet.ts';
 import { withFinishedChecksum } from './partial.ts';
-import { segment as cut } from './segment.ts';
 import { GSO_NONE, NEEDS_CSUM, readVnetHeader, VNET_HEADER } from './vnet-header.ts';
 import type { SlowFdb } from './vxlan-fdb.ts';
 

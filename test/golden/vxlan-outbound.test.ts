@@ -1,7 +1,7 @@
 // The VXLAN twin rule by rule, from the TAP to datagrams.
 import test from 'ava';
 import type { DropReason } from '../../lib/dataplane/drop.ts';
-import type { KnownNeighbor } from '../../lib/dataplane/neighbors.ts';
+import type { KnownNeighbor } from '../../lib/dataplane/worker/neighbor/answer.ts';
 import { printFrame } from '../../lib/wire/print.ts';
 import { concat, hex, toHex } from '../wire/bytes.ts';
 import { BROADCAST, buildArp, buildFrame } from './random-ethernet.ts';

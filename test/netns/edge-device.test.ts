@@ -3,19 +3,18 @@
  *
  *   kernel 10.244.1.0 ── weft0 ── segment ── engine ── UDP 192.0.2.1:7000 ── lo ── UDP 192.0.2.2:7000, this test
  */
-
 import { execFileSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { release } from 'node:os';
 import { parseIpv4 } from '../../lib/addr/ipv4.ts';
 import type { Ipv4Prefix } from '../../lib/addr/prefix.ts';
-import { EdgeDevice } from '../../lib/backend/device.ts';
-import { Engine } from '../../lib/backend/engine.ts';
-import { settleLink } from '../../lib/backend/link-settings.ts';
-import { Offloads } from '../../lib/backend/offload.ts';
-import { Dataplane } from '../../lib/dataplane/client.ts';
+import { Dataplane } from '../../lib/dataplane/main/client.ts';
 import type { DataplaneOptions } from '../../lib/dataplane/segment.ts';
+import { EdgeDevice } from '../../lib/engine/edge-device.ts';
+import { Engine } from '../../lib/engine/engine.ts';
+import { settleLink } from '../../lib/engine/link-settings.ts';
+import { Offloads } from '../../lib/engine/offloads.ts';
 import { RouteNetlink } from '../../lib/sys/netlink/rtnetlink.ts';
 import { openUdpSocket, socketAddress } from '../../lib/sys/udp-socket.ts';
 import { prefix } from '../fastpath/harness.ts';

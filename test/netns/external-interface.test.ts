@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { formatIpv4, type Ipv4, parseIpv4 } from '../../lib/addr/ipv4.ts';
 import { parseIpv6 } from '../../lib/addr/ipv6.ts';
-import { chooseExternalInterface } from '../../lib/daemon/external-interface.ts';
-import { readHostNetwork } from '../../lib/daemon/host-network.ts';
-import type { InterfaceOptions } from '../../lib/daemon/options.ts';
+import type { InterfaceOptions } from '../../lib/daemon/cmdline/options.ts';
+import { chooseExternalInterface } from '../../lib/daemon/host/external-interface.ts';
+import { readHostNetwork } from '../../lib/daemon/host/host-network.ts';
 import { WeftError } from '../../lib/error.ts';
 import { testInFreshNamespace } from './enter.ts';
 

@@ -2,16 +2,15 @@
  * A host for two-hosts.ts: a process in a network namespace of its own, with nothing but a loopback device, that runs
  * programs and a backend as it is told. Everything is gone when it ends, and it ends with its parent.
  */
-
 import { type ChildProcess, execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import type { Backend, BackendOptions } from '../../lib/backend/backend.ts';
 import { startIpipBackend } from '../../lib/backend/ipip.ts';
-import { SharedEngines } from '../../lib/backend/shared-engines.ts';
 import { startUdpBackend } from '../../lib/backend/udp.ts';
-import { startVxlanBackend } from '../../lib/backend/vxlan.ts';
+import { startVxlanBackend } from '../../lib/backend/vxlan/vxlan.ts';
+import { SharedEngines } from '../../lib/engine/shared-engines.ts';
 import { WeftError } from '../../lib/error.ts';
 import type { Lease } from '../../lib/lease/lease.ts';
 import { check } from '../../lib/sys/errno.ts';

@@ -4,7 +4,6 @@
  *   u0 192.0.2.1/24, 2001:db8::1/64 (the external interface; its other end swallows everything)
  *   v0 203.0.113.1/24               198.51.100.0/24 lies behind the router 192.0.2.254
  */
-
 import { execFileSync } from 'node:child_process';
 import type { ExecutionContext } from 'ava';
 import { parseIpv4 } from '../../lib/addr/ipv4.ts';
@@ -12,14 +11,14 @@ import { parseIpv6 } from '../../lib/addr/ipv6.ts';
 import type { Ipv4Prefix, Ipv6Prefix } from '../../lib/addr/prefix.ts';
 import { startAllocBackend } from '../../lib/backend/alloc.ts';
 import type { Backend, BackendOptions } from '../../lib/backend/backend.ts';
-import { isOnLink } from '../../lib/backend/direct-routing.ts';
 import { startHostGwBackend } from '../../lib/backend/host-gw.ts';
-import { SharedEngines } from '../../lib/backend/shared-engines.ts';
-import { noStats } from '../../lib/dataplane/add-stats.ts';
+import { noStats } from '../../lib/dataplane/main/add-stats.ts';
+import { SharedEngines } from '../../lib/engine/shared-engines.ts';
 import type { WeftError } from '../../lib/error.ts';
 import { until } from '../../lib/lab/until.ts';
 import type { Lease } from '../../lib/lease/lease.ts';
 import { parseNetworkConfig } from '../../lib/lease/network-config.ts';
+import { isOnLink } from '../../lib/router/on-link.ts';
 import { RouteNetlink } from '../../lib/sys/netlink/rtnetlink.ts';
 import { prefix } from '../fastpath/harness.ts';
 import { logTo } from '../log.ts';

@@ -6,15 +6,14 @@
  *
  * And between two hosts (two-hosts.ts).
  */
-
 import { execFileSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import type { ExecutionContext } from 'ava';
 import { parseIpv4 } from '../../lib/addr/ipv4.ts';
 import type { Backend } from '../../lib/backend/backend.ts';
 import { startIpipBackend } from '../../lib/backend/ipip.ts';
-import { SharedEngines } from '../../lib/backend/shared-engines.ts';
 import type { DropReason } from '../../lib/dataplane/drop.ts';
+import { SharedEngines } from '../../lib/engine/shared-engines.ts';
 import type { WeftError } from '../../lib/error.ts';
 import { close, sendto } from '../../lib/sys/ffi.ts';
 import { openIpipSocket } from '../../lib/sys/ipip-socket.ts';

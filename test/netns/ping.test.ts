@@ -1,12 +1,12 @@
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import anyTest, { type ExecutionContext } from 'ava';
-import { openRawIcmp } from '../../lib/bench/raw-icmp.ts';
 import type { PeerPing } from '../../lib/cli/commands/ping.ts';
 import type { Lab } from '../../lib/lab/lab.ts';
 import { type ExecResult, execInNetns } from '../../lib/lab/netns.ts';
 import { type Overlay, startOverlay } from '../../lib/lab/overlay.ts';
 import { withLab } from '../../lib/lab/with-lab.ts';
+import { openRawIcmp } from '../../lib/measure/raw-icmp.ts';
 import { whySkipped } from './enter.ts';
 
 //   [ h1 ] u0 192.0.2.1 ── bridge ── 192.0.2.2 u0 [ h2 ]        weft ping runs in h1

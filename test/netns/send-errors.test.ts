@@ -1,7 +1,7 @@
 /** What senders and the operator are told when the underlay takes a packet from nobody, or from one peer not. */
 import type { ExecutionContext } from 'ava';
 import { parseIpv4 } from '../../lib/addr/ipv4.ts';
-import { outboundTurn } from '../../lib/dataplane/outbound.ts';
+import { outboundTurn } from '../../lib/dataplane/worker/outbound.ts';
 import {
   CONFIG_MAX_SEGMENTS,
   COUNT_DROPS,

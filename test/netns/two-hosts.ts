@@ -10,7 +10,7 @@ import type { ExecutionContext } from 'ava';
 import { formatMac, type Mac } from '../../lib/addr/mac.ts';
 import type { Ipv4Prefix, Ipv6Prefix } from '../../lib/addr/prefix.ts';
 import type { ExternalInterface } from '../../lib/backend/backend.ts';
-import type { OffloadSwitches } from '../../lib/backend/offload.ts';
+import type { OffloadSwitches } from '../../lib/engine/offloads.ts';
 import { WeftError } from '../../lib/error.ts';
 import type { Lease } from '../../lib/lease/lease.ts';
 import { parseNetworkConfig } from '../../lib/lease/network-config.ts';

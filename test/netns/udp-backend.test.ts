@@ -4,7 +4,6 @@
  *   kernel 10.244.1.0 ── flannel0 ── backend ── UDP 192.0.2.1:8285 ── lo ── UDP 192.0.2.2:8285 ── this test, as the peer
  *                                                                          UDP 192.0.2.9:8285 ── this test, as a stranger
  */
-
 import { execFileSync } from 'node:child_process';
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
@@ -13,10 +12,10 @@ import type { ExecutionContext } from 'ava';
 import { parseIpv4 } from '../../lib/addr/ipv4.ts';
 import type { Ipv4Prefix, Ipv6Prefix } from '../../lib/addr/prefix.ts';
 import type { Backend, BackendOptions } from '../../lib/backend/backend.ts';
-import type { OffloadSwitches } from '../../lib/backend/offload.ts';
-import { SharedEngines } from '../../lib/backend/shared-engines.ts';
 import { startUdpBackend } from '../../lib/backend/udp.ts';
 import type { DropReason } from '../../lib/dataplane/drop.ts';
+import type { OffloadSwitches } from '../../lib/engine/offloads.ts';
+import { SharedEngines } from '../../lib/engine/shared-engines.ts';
 import { WeftError } from '../../lib/error.ts';
 import type { Lease } from '../../lib/lease/lease.ts';
 import { prefix } from '../fastpath/harness.ts';

@@ -3,8 +3,6 @@
 import test from 'ava';
 import { internetSum, pseudoHeaderSum4 } from '../../lib/wire/checksum.ts';
 import { emitEthernetHeader, parseEthernetHeader } from '../../lib/wire/ethernet.ts';
-import { ETHERNET_HEADER } from '../../lib/wire/ethernet-layout.ts';
-import { IPPROTO_UDP } from '../../lib/wire/ip-layout.ts';
 import {
   checkIpv4,
   emitIpv4Header,
@@ -16,10 +14,12 @@ import {
   ipv4Ttl,
   parseIpv4Header,
 } from '../../lib/wire/ipv4.ts';
-import { IPV4_HEADER_MIN, IPV4_TTL } from '../../lib/wire/ipv4-layout.ts';
+import { ETHERNET_HEADER } from '../../lib/wire/layout/ethernet.ts';
+import { IPPROTO_UDP } from '../../lib/wire/layout/ip.ts';
+import { IPV4_HEADER_MIN, IPV4_TTL } from '../../lib/wire/layout/ipv4.ts';
+import { UDP_CHECKSUM, UDP_HEADER } from '../../lib/wire/layout/udp.ts';
 import { printFrame, printPacket } from '../../lib/wire/print.ts';
 import { checkUdp, emitUdpHeader, parseUdpHeader, udpChecksum, udpLength } from '../../lib/wire/udp.ts';
-import { UDP_CHECKSUM, UDP_HEADER } from '../../lib/wire/udp-layout.ts';
 import { readVector } from '../capture/vectors.ts';
 import { toHex, viewOf } from './bytes.ts';
 

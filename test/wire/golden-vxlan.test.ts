@@ -2,8 +2,6 @@
 import test from 'ava';
 import { pseudoHeaderSum4 } from '../../lib/wire/checksum.ts';
 import { checkEthernet, ethernetSource, ethernetType } from '../../lib/wire/ethernet.ts';
-import { ETHERNET_HEADER } from '../../lib/wire/ethernet-layout.ts';
-import { IPPROTO_TCP, IPPROTO_UDP } from '../../lib/wire/ip-layout.ts';
 import {
   checkIpv4,
   ipv4Destination,
@@ -12,13 +10,15 @@ import {
   ipv4Source,
   ipv4TotalLength,
 } from '../../lib/wire/ipv4.ts';
-import { IPV4_HEADER_MIN } from '../../lib/wire/ipv4-layout.ts';
+import { ETHERNET_HEADER } from '../../lib/wire/layout/ethernet.ts';
+import { IPPROTO_TCP, IPPROTO_UDP } from '../../lib/wire/layout/ip.ts';
+import { IPV4_HEADER_MIN } from '../../lib/wire/layout/ipv4.ts';
+import { UDP_HEADER } from '../../lib/wire/layout/udp.ts';
+import { VXLAN_HEADER } from '../../lib/wire/layout/vxlan.ts';
 import { printFrame } from '../../lib/wire/print.ts';
 import { tcpChecksum } from '../../lib/wire/tcp.ts';
 import { checkUdp, udpChecksum, udpDestinationPort } from '../../lib/wire/udp.ts';
-import { UDP_HEADER } from '../../lib/wire/udp-layout.ts';
 import { checkVxlan, emitVxlanHeader, parseVxlanHeader } from '../../lib/wire/vxlan.ts';
-import { VXLAN_HEADER } from '../../lib/wire/vxlan-layout.ts';
 import { readVector } from '../capture/vectors.ts';
 import { toHex, viewOf } from './bytes.ts';
 

@@ -1,9 +1,9 @@
 import test from 'ava';
-import { ETHERNET_HEADER } from '../../lib/wire/ethernet-layout.ts';
 import { fillIcmpChecksum } from '../../lib/wire/icmp.ts';
-import { IPV6_HEADER } from '../../lib/wire/ipv6-layout.ts';
+import { ETHERNET_HEADER } from '../../lib/wire/layout/ethernet.ts';
+import { IPV6_HEADER } from '../../lib/wire/layout/ipv6.ts';
+import { NDP_ADVERTISEMENT, NDP_SOLICITATION } from '../../lib/wire/layout/ndp.ts';
 import { checkNdp, checkNdpPacket, emitNdp, formatNdp, type NdpMessage, parseNdp } from '../../lib/wire/ndp.ts';
-import { NDP_ADVERTISEMENT, NDP_SOLICITATION } from '../../lib/wire/ndp-layout.ts';
 import { printFrame } from '../../lib/wire/print.ts';
 import type { WireProblem } from '../../lib/wire/problem.ts';
 import { readVector } from '../capture/vectors.ts';

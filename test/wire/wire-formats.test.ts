@@ -1,7 +1,7 @@
 // docs/wire-formats.md says what the code does and what captures show.
 import { readFileSync } from 'node:fs';
 import test from 'ava';
-import { OVERHEAD4, OVERHEAD6 } from '../../lib/backend/vxlan-options.ts';
+import { OVERHEAD4, OVERHEAD6 } from '../../lib/backend/vxlan/options.ts';
 import { DROP_REASONS } from '../../lib/dataplane/drop.ts';
 import { decapEcn, type Ecn } from '../../lib/wire/ecn.ts';
 import { readVector } from '../capture/vectors.ts';

@@ -1,6 +1,5 @@
 /** The report of `weft bench` for people. */
 import { type Contender, contenderText } from '../../bench/contenders.ts';
-import { SMALL_PACKET_BYTES } from '../../bench/measure-udp.ts';
 import {
   type BenchReport,
   type DaemonFigures,
@@ -12,8 +11,9 @@ import {
   type TestName,
 } from '../../bench/report.ts';
 import { SETTING_TEXT, SETTINGS } from '../../bench/setting.ts';
-import { summarize } from '../../bench/statistics.ts';
 import type { Threshold } from '../../bench/thresholds.ts';
+import { summarize } from '../../measure/statistics.ts';
+import { SMALL_PACKET_BYTES } from '../../measure/udp.ts';
 import { type Column, formatFields, formatTable } from '../table.ts';
 import { formatBytes, formatCount } from '../units.ts';
 

@@ -1,14 +1,14 @@
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
-import { CONGESTION_CONTROL } from '../../bench/iperf3.ts';
 import { INNER_MTU } from '../../bench/pod-link.ts';
+import { tsharkDecoding } from '../../capture/checks.ts';
 import { DEMO_BACKENDS, type DemoBackend, SHOWCASES } from '../../demo/backends.ts';
-import { tsharkDecoding } from '../../demo/checks.ts';
 import type { Claim } from '../../demo/claims.ts';
 import type { Overhead } from '../../demo/overhead.ts';
 import { type DemoReport, runDemo } from '../../demo/run.ts';
 import { requireRoot } from '../../lab/command.ts';
+import { CONGESTION_CONTROL } from '../../measure/iperf3.ts';
 import { type Column, formatTable } from '../table.ts';
 
 interface DemoCommandOptions {

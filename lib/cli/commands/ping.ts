@@ -1,11 +1,11 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { type Ipv4, parseIpv4 } from '../../addr/ipv4.ts';
 import { formatPrefix, ipv4Prefix, type Prefix, parsePrefix, prefixContains } from '../../addr/prefix.ts';
-import { type EchoOutcome, probeEchoes } from '../../bench/echo-probe.ts';
-import { percentile } from '../../bench/statistics.ts';
 import { askDaemon } from '../../control/client.ts';
 import { isIgnored, type Peer } from '../../control/protocol.ts';
 import { WeftError } from '../../error.ts';
+import { type EchoOutcome, probeEchoes } from '../../measure/echo-probe.ts';
+import { percentile } from '../../measure/statistics.ts';
 import { addQueryOptions, type QueryOptions } from '../query.ts';
 import { formatTable } from '../table.ts';
 

@@ -20,10 +20,10 @@ import {
   SEGMENT_VNET_HEADER,
   SEGMENT_VNI,
 } from '../abi';
-import { get32, get64, put16, put32 } from './bytes';
-import { fold, pseudoSum, sumBytes, word } from './checksum';
-import { count, segment, segmentNumber } from './count';
-import { isGroup, l2Length } from './ethernet';
+import { get32, get64, put16, put32 } from './packet/bytes';
+import { fold, pseudoSum, sumBytes, word } from './packet/checksum';
+import { count, segment, segmentNumber } from './context';
+import { isGroup, l2Length } from './packet/ethernet';
 import {
   ETHERNET_DESTINATION,
   ETHERNET_SOURCE,
@@ -45,8 +45,8 @@ import {
   IPV6_NEXT_HEADER,
   IPV6_PAYLOAD_LENGTH,
   IPV6_SOURCE,
-} from './layout';
-import { findTransport, isMulticast4, laterFragment, protocol, transport } from './packet';
+} from './packet/layout';
+import { findTransport, isMulticast4, laterFragment, protocol, transport } from './packet/packet';
 
 // What went wrong; the high half is the ICMPv4 type and code, the low half the ICMPv6 one.
 export const ICMP_NET_UNREACHABLE: u32 = 0x03000100;

@@ -1,6 +1,6 @@
 // The packet kernels: everything the data-plane worker does to bytes. ABI: ../abi.ts. Loader: ../load.ts.
 
-export { inboundItems, inboundReset, inboundSnooped } from './items';
+export { inboundItems, inboundReset, inboundSnooped } from './inbound/gro-items';
 export {
   inboundWrite,
   itemCount,
@@ -12,14 +12,14 @@ export {
   itemWritten,
   partRefused,
   partWritten,
-} from './item-write';
-export { enterSegment } from './count';
-export { fdbForget, fdbLookup, fdbLookupMany, fdbSweep } from './fdb';
-export { lookup4, lookup6, lookupMany4, useTables } from './fib';
+} from './inbound/tun-write';
+export { enterSegment } from './context';
+export { fdbForget, fdbLookup, fdbLookupMany, fdbSweep } from './tables/fdb';
+export { lookup4, lookup6, lookupMany4, useTables } from './tables/fib';
 export { icmpError, icmpQueued, icmpReset } from './icmp';
-export { inboundMessage, inboundPrepare } from './inbound';
-export { outboundFrame } from './outbound';
-export { datagramIp, isFloodCopy, outboundDrop, outboundFlood, outboundFloodPeers } from './outbound-ethernet';
+export { inboundMessage, inboundPrepare } from './inbound/message';
+export { outboundFrame } from './outbound/frame';
+export { datagramIp, isFloodCopy, outboundDrop, outboundFlood, outboundFloodPeers } from './outbound/vxlan';
 export {
   messageGroupEnd,
   messageSocket,
@@ -40,4 +40,4 @@ export {
   trainCount,
   trainPeer,
   trainsStaged,
-} from './trains';
+} from './outbound/trains';

@@ -23,7 +23,6 @@
  * Every length is checked before it is used; a message or attribute that does not fit its bytes is an EBADMSG error.
  * What comes out of parsing are views into the caller's bytes: they are valid as long as those are.
  */
-
 import { WeftError } from '../../error.ts';
 import { NLA_TYPE_MASK, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLMSG_DONE, NLMSG_ERROR, NLMSGERR_ATTR_MSG } from './abi.ts';
 

@@ -1,0 +1,210 @@
+/**
+ * The MAC addresses of this node's VTEPs, kept across restarts: peers hold them in neighbours and FDB entries, and flannel,
+ * which does not keep them, loses its peers until each has seen the new lease (issues 1788, 1155).
+ *
+ *   <state-dir>/vtep-macs.json, 0600: {"version":1,"macs":{"<network>/<device>":"02:42:ac:11:00:02"}}
+ *
+ * Nothing about this file ends the daemon: without it a node has new addresses, as with flannel at every start.
+ */
+import { constants } from 'node:fs';
+import { open, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { formatIpv4, type Ipv4 } from '../../addr/ipv4.ts';
+import { formatMac, type Mac, parseMac } from '../../addr/mac.ts';
+import { findOption } from '../../backend/option.ts';
+import { vxlanDeviceName } from '../../backend/vxlan/options.ts';
+import { messageOf } from '../../error.ts';
+import type { Lease, LeaseAttrs } from '../../lease/lease.ts';
+import type { Log } from '../../log.ts';
+import { isSharedNatAddress } from '../host/external-interface.ts';
+import { replaceFile } from './atomic-file.ts';
+
+const FILE = 'vtep-macs.json';
+const VERSION = 1;
+const MODES = { file: 0o600, directory: 0o700 };
+/** Some 15,000 devices; more is not ours. */
+const MAX_BYTES = 1 << 20;
+
+export interface VtepMacsOptions {
+  /** --state-dir. */
+  readonly directory: string;
+  readonly log: Log;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+}
+
+export class VtepMacs {
+  readonly #path: string;
+  readonly #options: VtepMacsOptions;
+  /** "<network>/<device>" -> address. */
+  readonly #macs: Map<string, Mac>;
+  #unsaved = false;
+  #warned = false;
+  #saving: Promise<void> = Promise.resolve();
+
+  private constructor(options: VtepMacsOptions, path: string, macs: Map<string, Mac>) {
+    this.#options = options;
+    this.#path = path;
+    this.#macs = macs;
+  }
+
+  /** Reads the file. One that cannot be used is set aside as vtep-macs.json.bad, with a warning. */
+  static async load(options: VtepMacsOptions): Promise<VtepMacs> {
+    const path = join(options.directory, FILE);
+    let macs = new Map<string, Mac>();
+    try {
+      macs = parseVtepMacs(await readRegularFile(path));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') await setAside(path, messageOf(error), options.log);
+    }
+    return new VtepMacs(options, path, macs);
+  }
+
+  /** The address of a device, made at the first call; `save` keeps it. */
+  macOf(network: string, device: string): Mac {
+    const key = `${network}/${device}`;
+    let mac = this.#macs.get(key);
+    if (mac === undefined) {
+      mac = randomMac(this.#options.random);
+      this.#set(key, mac);
+    }
+    return mac;
+  }
+
+  /**
+   * Compares a network's addresses with the leases, before the own lease is written. An address that some other node
+   * publishes is given up: two VTEPs with one address cut each other off, and a copied disk makes them. One that is not
+   * saved is taken from our own lease: peers know it, be it of flanneld or from before the state directory was lost.
+   */
+  settle(network: string, publicIp: Ipv4, leases: readonly Lease[]): void {
+    const { log } = this.#options;
+    const elsewhere = new Map<Mac, Ipv4>();
+    for (const { attrs } of leases)
+      if (attrs.publicIp !== publicIp) for (const [, mac] of macsOfLease(attrs)) elsewhere.set(mac, attrs.publicIp);
+    for (const [key, mac] of this.#macs) {
+      const other = elsewhere.get(mac);
+      if (other === undefined || !key.startsWith(`${network}/`)) continue;
+      const fields = { device: key, mac: formatMac(mac), publicIp: formatIpv4(other) };
+      log.warn(fields, 'Another lease has our VtepMAC (a copied disk, or our own old address); a new one is made');
+      this.#macs.delete(key);
+      this.#unsaved = true;
+    }
+    // Behind that address may be any node.
+    if (isSharedNatAddress(publicIp)) return;
+    for (const { attrs } of leases) {
+      if (attrs.publicIp !== publicIp) continue;
+      for (const [device, mac] of macsOfLease(attrs)) {
+        const key = `${network}/${device}`;
+        if (this.#macs.has(key) || elsewhere.has(mac)) continue;
+        this.#set(key, mac);
+        log.info({ device: key, mac: formatMac(mac) }, 'VtepMAC taken over from our lease');
+      }
+    }
+  }
+
+  /** Writes what is new. A directory that takes nothing is reported once; the addresses then live as long as the daemon. */
+  save(): Promise<void> {
+    this.#saving = this.#saving.then(() => this.#saveNow());
+    return this.#saving;
+  }
+
+  async #saveNow(): Promise<void> {
+    if (!this.#unsaved) return;
+    this.#unsaved = false;
+    try {
+      await replaceFile(this.#path, formatVtepMacs(this.#macs), MODES);
+      this.#warned = false;
+    } catch (error) {
+      this.#unsaved = true;
+      if (this.#warned) return;
+      this.#warned = true;
+      const hint = 'give a directory that is writable and outlives a restart with -state-dir';
+      const fields = { file: this.#path, reason: messageOf(error), hint };
+      this.#options.log.warn(fields, 'VtepMACs cannot be saved; they will be others after a restart');
+    }
+  }
+
+  #set(key: string, mac: Mac): void {
+    this.#macs.set(key, mac);
+    this.#unsaved = true;
+  }
+}
+
+/** Locally administered and unicast, as flannel makes them (pkg/mac). */
+export function randomMac(random: () => number): Mac {
+  const first = (Math.floor(random() * 0x100) & 0xfe) | 0x02;
+  return first * 2 ** 40 + Math.floor(random() * 2 ** 40);
+}
+
+function formatVtepMacs(macs: ReadonlyMap<string, Mac>): string {
+  const keys = [...macs.keys()].toSorted();
+  const sorted = Object.fromEntries(keys.map((key) => [key, formatMac(macs.get(key)!)]));
+  return `${JSON.stringify({ version: VERSION, macs: sorted }, undefined, 2)}\n`;
+}
+
+/** Throws an Error with the reason in few words when the text is not what `formatVtepMacs` writes. */
+function parseVtepMacs(text: string): Map<string, Mac> {
+  const file: unknown = JSON.parse(text);
+  if (!isObject(file)) throw new Error('it holds no JSON object');
+  if (file.version !== VERSION) throw new Error(`its version is ${JSON.stringify(file.version)}, not ${VERSION}`);
+  if (!isObject(file.macs)) throw new Error('it has no object "macs"');
+  const macs = new Map<string, Mac>();
+  for (const [key, value] of Object.entries(file.macs)) {
+    const mac = stationMac(value);
+    if (!key.includes('/') || mac === undefined)
+      throw new Error(`${JSON.stringify({ [key]: value })} is no entry of it`);
+    macs.set(key, mac);
+  }
+  return macs;
+}
+
+/** The address of one station: neither a group's nor all zeros (IEEE 802-2014 §8.2). */
+function stationMac(value: unknown): Mac | undefined {
+  const mac = typeof value === 'string' ? parseMac(value) : undefined;
+  return mac === undefined || mac === 0 || Math.floor(mac / 2 ** 40) % 2 === 1 ? undefined : mac;
+}
+
+/** The VTEP devices that a lease tells of. Leases of another backend have none. */
+function macsOfLease({ backendType, backendData, backendV6Data }: LeaseAttrs): [device: string, mac: Mac][] {
+  if (backendType !== 'vxlan') return [];
+  const found: [string, Mac][] = [];
+  for (const [family, data] of [
+    [4, backendData],
+    [6, backendV6Data],
+  ] as const) {
+    if (!isObject(data)) continue;
+    const mac = stationMac(findOption(data, 'VtepMAC'));
+    const vni = findOption(data, 'VNI');
+    if (mac !== undefined && typeof vni === 'number') found.push([vxlanDeviceName(vni, family), mac]);
+  }
+  return found;
+}
+
+async function readRegularFile(path: string): Promise<string> {
+  // Neither somebody else's link nor a FIFO that would be waited for.
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    const stats = await file.stat();
+    if (!stats.isFile()) throw new Error('it is not a regular file');
+    if (stats.size > MAX_BYTES) throw new Error(`it has ${stats.size} bytes`);
+    return await file.readFile('utf8');
+  } finally {
+    await file.close();
+  }
+}
+
+async function setAside(path: string, why: string, log: Log): Promise<void> {
+  const aside = `${path}.bad`;
+  const consequence = 'VTEPs whose address is not in their lease get a new one';
+  try {
+    await rename(path, aside);
+    log.warn({ file: path, reason: why, keptAs: aside }, `The saved VtepMACs cannot be used; ${consequence}`);
+  } catch (error) {
+    const fields = { file: path, reason: why, notMoved: messageOf(error) };
+    log.warn(fields, `The saved VtepMACs cannot be used; ${consequence}`);
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,232 @@
+/** The main thread's side of one segment in a queue's memory: its record, its counters, and its part of the FDB. */
+import { formatMac } from '../../addr/mac.ts';
+import { ipv4Mask, ipv6Mask, ipv6Prefix } from '../../addr/prefix.ts';
+import {
+  CONFIG_AGEING,
+  CONFIG_NOW,
+  COUNT_ANSWERED,
+  COUNT_DROPS,
+  COUNT_FLOODED,
+  COUNT_ICMP_LIMITED,
+  COUNT_ICMP_SENT,
+  COUNT_IN_BYTES,
+  COUNT_IN_FORWARDED,
+  COUNT_IN_READS,
+  COUNT_IN_RECEIVED,
+  COUNT_IN_WRITES,
+  COUNT_OUT_BYTES,
+  COUNT_OUT_FORWARDED,
+  COUNT_OUT_READS,
+  COUNT_OUT_RECEIVED,
+  COUNT_OUT_WRITES,
+  COUNT_REFUSED_MOVES,
+  COUNT_SHUT_OUT,
+  COUNT_SOCKET_OVERFLOW,
+  COUNTER_BLOCK,
+  COUNTERS,
+  LEARNED,
+  LEARNED_EPOCH,
+  LEARNED_INFO,
+  LEARNED_INFO_SIZE,
+  LEARNED_MOVES,
+  LEARNED_REFUSED,
+  LEARNED_SEEN,
+  LEARNED_SLOTS,
+  PEER_EPOCH,
+  PEER_SIZE,
+  PEERS,
+  SEGMENT_FAMILY,
+  SEGMENT_FD,
+  SEGMENT_HAS_TUNNEL6,
+  SEGMENT_LEARNING,
+  SEGMENT_MAC,
+  SEGMENT_MTU,
+  SEGMENT_OWN4,
+  SEGMENT_OWN4_MASK,
+  SEGMENT_OWN6,
+  SEGMENT_SIZE,
+  SEGMENT_TUN_GRO,
+  SEGMENT_TUN_USO,
+  SEGMENT_TUNNEL4,
+  SEGMENT_TUNNEL6,
+  SEGMENT_USED,
+  SEGMENT_VNET_HEADER,
+  SEGMENT_VNI,
+  SEGMENTS,
+} from '../../fastpath/abi.ts';
+import { addressBytes } from '../../fib/trie.ts';
+import { DROP_REASONS, type DropReason } from '../drop.ts';
+import type { LearnedNeighbor } from '../protocol.ts';
+import type { FdbEntry, NeighborEntry, SegmentDevice, SegmentOptions } from '../segment.ts';
+import type { DataplaneStats, PeerStats } from '../stats.ts';
+import { formatUnderlay, type TableWriter } from './tables.ts';
+
+const VNET_HEADER_SIZE = 10;
+const EPOCH_BITS = 26;
+
+export class SegmentRecord {
+  /** 1 to MAX_SEGMENTS. */
+  readonly number: number;
+  readonly options: SegmentOptions;
+  readonly #at: number;
+  readonly #buffer: SharedArrayBuffer;
+  readonly #words: Int32Array;
+  readonly #longs: BigUint64Array;
+  #used = true;
+
+  constructor(memory: WebAssembly.Memory, number: number, options: SegmentOptions) {
+    this.number = number;
+    this.options = options;
+    this.#at = SEGMENTS + number * SEGMENT_SIZE;
+    this.#buffer = memory.buffer;
+    this.#words = new Int32Array(memory.buffer);
+    this.#longs = new BigUint64Array(memory.buffer);
+    this.#write();
+  }
+
+  #set(field: number, value: number): void {
+    this.#words[(this.#at + field) / 4] = value;
+  }
+
+  #write(): void {
+    const { own, tunnel4, tunnel6, ethernet } = this.options;
+    const at = this.#at;
+    new Uint8Array(this.#buffer, at, SEGMENT_SIZE).fill(0);
+    new Uint8Array(this.#buffer, COUNTERS + this.number * COUNTER_BLOCK, COUNTER_BLOCK).fill(0);
+    this.#set(SEGMENT_FD, -1);
+    if (own.ipv4 !== undefined) {
+      this.#set(SEGMENT_OWN4, own.ipv4.address);
+      this.#set(SEGMENT_OWN4_MASK, ipv4Mask(own.ipv4.length));
+    }
+    if (own.ipv6 !== undefined) {
+      const mask = ipv6Mask(own.ipv6.length);
+      const low = (1n << 64n) - 1n;
+      const { address } = own.ipv6;
+      this.#longs.set([address >> 64n, address & low, mask >> 64n, mask & low], (at + SEGMENT_OWN6) / 8);
+    }
+    this.#set(SEGMENT_TUNNEL4, tunnel4 ?? 0);
+    if (tunnel6 !== undefined) {
+      this.#set(SEGMENT_HAS_TUNNEL6, 1);
+      new Uint8Array(this.#buffer, at + SEGMENT_TUNNEL6, 16).set(addressBytes(ipv6Prefix(tunnel6, 128)));
+    }
+    if (ethernet !== undefined) {
+      this.#set(SEGMENT_VNI, ethernet.vni);
+      this.#set(SEGMENT_FAMILY, ethernet.family);
+      this.#set(SEGMENT_LEARNING, Number(ethernet.learning));
+      this.#longs[(at + SEGMENT_MAC) / 8] = BigInt(ethernet.mac);
+    }
+    // Last: from here on the packet kernels may find it.
+    Atomics.store(this.#words, (at + SEGMENT_USED) / 4, 1);
+  }
+
+  setDevice(device: SegmentDevice): void {
+    this.#set(SEGMENT_VNET_HEADER, device.vnetHeader ? VNET_HEADER_SIZE : 0);
+    this.#set(SEGMENT_TUN_GRO, Number(device.tunGro));
+    this.#set(SEGMENT_TUN_USO, Number(device.tunUso));
+    this.#set(SEGMENT_MTU, device.mtu);
+    Atomics.store(this.#words, (this.#at + SEGMENT_FD) / 4, device.fd);
+  }
+
+  /** Until `release`: from then on its number may be given to another network. */
+  get used(): boolean {
+    return this.#used;
+  }
+
+  /** The packet kernels find it no more. */
+  release(): void {
+    this.#used = false;
+    Atomics.store(this.#words, (this.#at + SEGMENT_USED) / 4, 0);
+    Atomics.store(this.#words, (this.#at + SEGMENT_FD) / 4, -1);
+  }
+
+  /** Block 0 has what belongs to no segment: each shows it, for it may have been meant for any. */
+  stats(peers: readonly PeerStats[]): DataplaneStats {
+    const count = (index: number): number =>
+      Number(this.#longs[(COUNTERS + this.number * COUNTER_BLOCK) / 8 + index]! + this.#longs[COUNTERS / 8 + index]!);
+    const drops = Object.fromEntries(
+      DROP_REASONS.map((reason, index) => [reason, count(COUNT_DROPS + index)]),
+    ) as Record<DropReason, number>;
+    return {
+      outbound: {
+        received: count(COUNT_OUT_RECEIVED),
+        forwarded: count(COUNT_OUT_FORWARDED),
+        forwardedBytes: count(COUNT_OUT_BYTES),
+        reads: count(COUNT_OUT_READS),
+        writes: count(COUNT_OUT_WRITES),
+      },
+      inbound: {
+        received: count(COUNT_IN_RECEIVED),
+        forwarded: count(COUNT_IN_FORWARDED),
+        forwardedBytes: count(COUNT_IN_BYTES),
+        reads: count(COUNT_IN_READS),
+        writes: count(COUNT_IN_WRITES),
+      },
+      drops,
+      bridge: {
+        flooded: count(COUNT_FLOODED),
+        answered: count(COUNT_ANSWERED),
+        refusedMoves: count(COUNT_REFUSED_MOVES),
+        shutOut: count(COUNT_SHUT_OUT),
+      },
+      icmp: { sent: count(COUNT_ICMP_SENT), rateLimited: count(COUNT_ICMP_LIMITED) },
+      peers,
+      socketOverflow: count(COUNT_SOCKET_OVERFLOW),
+    };
+  }
+
+  fdb(tables: TableWriter): FdbEntry[] {
+    if (this.options.ethernet === undefined) return [];
+    const peers = tables.peersOf(this.number);
+    const leased = peers.flatMap(({ peer }): FdbEntry[] => {
+      if (peer.vtep === undefined) return [];
+      const entry = { mac: formatMac(peer.vtep.mac), vtep: formatUnderlay(peer.address) };
+      return [{ ...entry, origin: 'lease', ageSeconds: null, moves: 0, refusedMoves: 0 }];
+    });
+    return [
+      ...leased,
+      ...this.#learned(new Map(peers.map(({ number, peer }) => [number, formatUnderlay(peer.address)]))),
+    ];
+  }
+
+  /** The worker writes the table meanwhile: an entry may be missed or told twice, never half. */
+  #learned(vteps: ReadonlyMap<number, string>): FdbEntry[] {
+    const keys = new BigUint64Array(this.#buffer, LEARNED, LEARNED_SLOTS);
+    const halves = new Uint16Array(this.#buffer);
+    const now = this.#words[CONFIG_NOW / 4]!;
+    const entries: FdbEntry[] = [];
+    for (const [slot, key] of keys.entries()) {
+      if (key === 0n) continue;
+      const info = LEARNED_INFO + slot * LEARNED_INFO_SIZE;
+      const peer = Number(key & 0xffffn);
+      const vtep = vteps.get(peer);
+      const epoch = this.#words[(PEERS + peer * PEER_SIZE + PEER_EPOCH) / 4]! & ((1 << EPOCH_BITS) - 1);
+      const stamp = ((this.number << EPOCH_BITS) | epoch) >>> 0;
+      const ageSeconds = now - this.#words[(info + LEARNED_SEEN) / 4]!;
+      if (vtep === undefined || this.#words[(info + LEARNED_EPOCH) / 4]! >>> 0 !== stamp) continue;
+      if (ageSeconds > this.#words[CONFIG_AGEING / 4]!) continue;
+      const moves = halves[(info + LEARNED_MOVES) / 2]!;
+      const refusedMoves = halves[(info + LEARNED_REFUSED) / 2]!;
+      entries.push({ mac: formatMac(Number(key >> 16n)), vtep, origin: 'learned', ageSeconds, moves, refusedMoves });
+    }
+    return entries;
+  }
+
+  neighbors(tables: TableWriter, learned: readonly LearnedNeighbor[]): NeighborEntry[] {
+    const peers = tables.peersOf(this.number);
+    const leased = peers.flatMap(({ peer }): NeighborEntry[] => {
+      if (peer.vtep === undefined) return [];
+      const { mac, tunnel4, tunnel6 } = peer.vtep;
+      const addresses = [tunnel4, tunnel6].filter((address) => address !== undefined);
+      const entry = { mac: formatMac(mac), vtep: formatUnderlay(peer.address), ageSeconds: null };
+      return addresses.map((address) => ({ address: formatUnderlay(address), ...entry, origin: 'lease' }));
+    });
+    const others = learned
+      .filter(({ segment }) => segment === this.number)
+      .flatMap(({ address, mac, peer, ageSeconds }): NeighborEntry[] => {
+        const known = peers.find(({ number }) => number === peer);
+        if (known === undefined) return [];
+        return [{ address, mac, vtep: formatUnderlay(known.peer.address), origin: 'learned', ageSeconds }];
+      });
+    return [...leased, ...others];
+  }
+}

@@ -1,0 +1,111 @@
+/** Underlay to overlay: socket -> packet kernels -> devices. No throw, no allocation and no log per packet. */
+import {
+  DROP_DEVICE_REFUSED,
+  IN_ITEMS,
+  IN_MESSAGES,
+  IN_SNOOPED,
+  ITEM_LENGTH,
+  ITEM_PACKET,
+  ITEM_SIZE,
+  MMSGHDR_SIZE,
+  SEGMENT_SIZE,
+  SEGMENT_TUN_GRO,
+  SEGMENT_TUN_USO,
+  SEGMENTS,
+  WRITE_IOVECS,
+} from '../../fastpath/abi.ts';
+import { Errno, errnoName } from '../../sys/errno.ts';
+import { errno, recvmmsg, writev } from '../../sys/ffi.ts';
+import { deviceOf } from './devices.ts';
+import { writeIcmpErrors } from './icmp.ts';
+import type { Queue } from './queue.ts';
+
+const MSG_DONTWAIT = 0x40;
+const MESSAGE_DONE = -1;
+const IPPROTO_TCP = 6;
+/**
+ * Our choice of messages in one recvmmsg. Trains (UDP_GRO) are large: a few of them fill the second-level cache. Datagrams
+ * that come one by one, as from a kernel VXLAN device, are joined across the batch, so the batch must be large.
+ */
+export const SLOTS_FOR_TRAINS = 8;
+export const SLOTS_FOR_SINGLES = 64;
+/** Bytes a message; below, they are no trains. */
+const TRAIN_BYTES = 10_000;
+/** Errors that say nothing about a joined packet: the device is down, or memory is short for a moment. */
+const PASSING: ReadonlySet<number> = new Set([Errno.EIO, Errno.ENOMEM, Errno.ENOBUFS, Errno.EAGAIN, Errno.EINTR]);
+
+/** Takes what waits at the socket, up to the receive slots, and writes what it becomes. Returns the number of messages. */
+export function inboundTurn(queue: Queue, socketFd: number): number {
+  const { kernels, base, receiveSlots } = queue;
+  kernels.inboundPrepare(receiveSlots);
+  // An error here is EAGAIN or EINTR, or an ICMP error the kernel reports once; the next turn reads again.
+  const messages = Math.max(0, recvmmsg(socketFd, base + IN_MESSAGES, receiveSlots, MSG_DONTWAIT, 0));
+  for (let i = 0; i < messages; i++) {
+    let offset = 0;
+    do {
+      offset = kernels.inboundMessage(i, offset);
+      if (offset !== MESSAGE_DONE) writeItems(queue);
+    } while (offset !== MESSAGE_DONE);
+  }
+  writeItems(queue);
+  if (queue.batch > 1 && messages > 0) queue.receiveSlots = slotsAfter(queue.words, messages);
+  return messages;
+}
+
+/** The next call's slots, by what the messages of this one were. */
+function slotsAfter(words: Int32Array, messages: number): number {
+  let bytes = 0;
+  for (let i = 0; i < messages; i++) bytes += words[(IN_MESSAGES + i * MMSGHDR_SIZE + 56) / 4]!;
+  return bytes < messages * TRAIN_BYTES ? SLOTS_FOR_SINGLES : SLOTS_FOR_TRAINS;
+}
+
+function writeItems(queue: Queue): void {
+  const { kernels, base, words } = queue;
+  if (kernels.inboundSnooped() > 0) snoopItems(queue);
+  const items = kernels.inboundItems();
+  for (let i = 0; i < items; i++) {
+    const fd = deviceOf(words, kernels.itemSegment(i));
+    if (writev(fd, base + WRITE_IOVECS, kernels.inboundWrite(i)) >= 0) kernels.itemWritten(i);
+    else writeFailed(queue, i, fd, errno());
+  }
+  kernels.inboundReset();
+  writeIcmpErrors(queue);
+}
+
+/** ARP and neighbour discovery from a VTEP: rare, so looked at here. */
+function snoopItems({ kernels, words, neighbors, nowMs }: Queue): void {
+  const count = kernels.inboundSnooped();
+  for (let i = 0; i < count; i++) {
+    const index = words[IN_SNOOPED / 4 + i]!;
+    const item = IN_ITEMS + index * ITEM_SIZE;
+    const at = words[(item + ITEM_PACKET) / 4]!;
+    const l2 = kernels.itemL2(index);
+    const frame = new Uint8Array(words.buffer, at - l2, words[(item + ITEM_LENGTH) / 4]! + l2);
+    neighbors.learn(kernels.itemSegment(index), frame, nowMs);
+  }
+}
+
+/** A joined packet that the device refuses is written again packet by packet, and joining of its kind ends there. */
+function writeFailed(queue: Queue, item: number, fd: number, error: number): void {
+  const { kernels, base, words } = queue;
+  const count = kernels.itemCount(item);
+  // EBADFD: the device was deleted; poll tells the worker. EBADF: the segment has none at the moment.
+  if (count === 1 || error === Errno.EBADFD || error === Errno.EBADF) {
+    kernels.itemRefused(item, DROP_DEVICE_REFUSED);
+    return;
+  }
+  const isTcp = kernels.itemProtocol(item) === IPPROTO_TCP;
+  const field = isTcp ? SEGMENT_TUN_GRO : SEGMENT_TUN_USO;
+  const flag = (SEGMENTS + kernels.itemSegment(item) * SEGMENT_SIZE + field) / 4;
+  if (!PASSING.has(error) && words[flag] !== 0) {
+    words[flag] = 0;
+    queue.onRefused(
+      isTcp ? 'tun-gro' : 'tun-uso',
+      `the device refused a joined packet: ${errnoName(error)}; writing one by one`,
+    );
+  }
+  for (let part = 0; part < count; part++) {
+    if (writev(fd, base + WRITE_IOVECS, kernels.itemPart(item, part)) >= 0) kernels.partWritten();
+    else kernels.partRefused(DROP_DEVICE_REFUSED);
+  }
+}

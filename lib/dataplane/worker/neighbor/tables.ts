@@ -1,0 +1,144 @@
+/** The neighbours behind VTEPs, for each segment: from leases (the VTEPs' own devices) and from passing ARP and ND. */
+import { formatIpv4, type Ipv4 } from '../../../addr/ipv4.ts';
+import { formatIpv6, type Ipv6 } from '../../../addr/ipv6.ts';
+import { formatMac } from '../../../addr/mac.ts';
+import { ipv6Prefix } from '../../../addr/prefix.ts';
+import { MAX_LEARNED, PEER_MAC, PEER_SIZE, PEER_TUNNEL4, PEER_TUNNEL6, PEERS, WAIT_FD } from '../../../fastpath/abi.ts';
+import type { PacketKernels } from '../../../fastpath/load.ts';
+import { addressBytes } from '../../../fib/trie.ts';
+import type { LearnedNeighbor } from '../../protocol.ts';
+import { answer, type KnownNeighbor, snoop } from './answer.ts';
+import { NeighborHistory } from './history.ts';
+import { NeighborTable } from './table.ts';
+
+/** 16 bytes for an address that is looked up. */
+const SCRATCH = WAIT_FD + 64;
+
+export class NeighborTables {
+  readonly #kernels: PacketKernels;
+  readonly #words: Int32Array;
+  readonly #longs: BigUint64Array;
+  readonly #bytes: Uint8Array;
+  readonly #tables = new Map<number, NeighborTable>();
+  readonly #histories = new Map<number, NeighborHistory>();
+
+  constructor(kernels: PacketKernels, memory: WebAssembly.Memory) {
+    this.#kernels = kernels;
+    this.#words = new Int32Array(memory.buffer);
+    this.#longs = new BigUint64Array(memory.buffer);
+    this.#bytes = new Uint8Array(memory.buffer);
+  }
+
+  /** What to do with ARP or neighbour discovery from the segment's device: see `answer`. */
+  answer(segment: number, frame: Uint8Array, nowMs: number): Uint8Array | 'flood' | 'bad' {
+    this.#kernels.enterSegment(segment);
+    const table = this.#table(segment);
+    const history = this.#history(segment);
+    const claim = snoop(frame);
+    if (claim === undefined) return answer(frame, (address) => this.#known(table, address, nowMs));
+    // Who speaks on this side is not behind a VTEP (any more).
+    table.forget(claim.address);
+    const news = history.isNews(claim.address, claim.mac, nowMs);
+    const reply = answer(frame, (address) => {
+      const leased = this.#leased(address);
+      if (leased !== undefined) return leased;
+      if (news || history.asksAgain(claim.mac, address, nowMs)) return undefined;
+      const known = this.#known(table, address, nowMs);
+      if (known !== undefined) history.answered(claim.mac, address, nowMs);
+      return known;
+    });
+    if (reply === 'flood') history.told(claim.address, claim.mac, nowMs);
+    return reply;
+  }
+
+  /** Learns from ARP or neighbour discovery that came from a VTEP of the segment. */
+  learn(segment: number, frame: Uint8Array, nowMs: number): void {
+    const claim = snoop(frame);
+    if (claim === undefined) return;
+    this.#kernels.enterSegment(segment);
+    const peer = this.#kernels.fdbLookup(BigInt(claim.mac));
+    if (peer === 0 || this.#leased(claim.address) !== undefined) return;
+    const neighbor = { mac: claim.mac, peer, router: claim.router };
+    if (this.#table(segment).learn(claim.address, neighbor, nowMs) === 'new') this.#makeRoom();
+  }
+
+  /** All segments together remember MAX_LEARNED neighbours; beyond, the one with the most forgets its oldest. */
+  #makeRoom(): void {
+    let total = 0;
+    let largest: NeighborTable | undefined;
+    for (const table of this.#tables.values()) {
+      total += table.learned;
+      if (largest === undefined || table.learned > largest.learned) largest = table;
+    }
+    if (total > MAX_LEARNED) largest?.forgetOldest();
+  }
+
+  forget(segment: number): void {
+    this.#tables.delete(segment);
+    this.#histories.delete(segment);
+  }
+
+  /** What was learned in all segments. */
+  list(nowMs: number): LearnedNeighbor[] {
+    return [...this.#tables].flatMap(([segment, table]) => {
+      this.#kernels.enterSegment(segment);
+      return table
+        .entries(nowMs)
+        .filter(({ mac, peer }) => this.#kernels.fdbLookup(BigInt(mac)) === peer)
+        .map(({ address, mac, peer, learnedAt }) => ({
+          segment,
+          peer,
+          address: typeof address === 'bigint' ? formatIpv6(address) : formatIpv4(address),
+          mac: formatMac(mac),
+          ageSeconds: Math.floor((nowMs - (learnedAt ?? nowMs)) / 1000),
+        }));
+    });
+  }
+
+  #table(segment: number): NeighborTable {
+    const known = this.#tables.get(segment);
+    if (known !== undefined) return known;
+    const table = new NeighborTable();
+    this.#tables.set(segment, table);
+    return table;
+  }
+
+  #history(segment: number): NeighborHistory {
+    const known = this.#histories.get(segment);
+    if (known !== undefined) return known;
+    const history = new NeighborHistory();
+    this.#histories.set(segment, history);
+    return history;
+  }
+
+  /** Answered only while the FDB knows the way there: whoever is told a MAC address sends to it. */
+  #known(table: NeighborTable, address: Ipv4 | Ipv6, nowMs: number): KnownNeighbor | undefined {
+    const leased = this.#leased(address);
+    if (leased !== undefined) return leased;
+    const learned = table.get(address, nowMs);
+    if (learned === undefined || this.#kernels.fdbLookup(BigInt(learned.mac)) !== learned.peer) return undefined;
+    return learned;
+  }
+
+  /** The device of a VTEP: a lease has its address. Hosts route, so for IPv6 it is a router. */
+  #leased(address: Ipv4 | Ipv6): KnownNeighbor | undefined {
+    const peer = this.#lookup(address);
+    if (peer === 0) return undefined;
+    const at = PEERS + peer * PEER_SIZE;
+    const mac = Number(this.#longs[(at + PEER_MAC) / 8]);
+    if (mac === 0 || !this.#isTunnelOf(at, address)) return undefined;
+    return { mac, router: true };
+  }
+
+  #lookup(address: Ipv4 | Ipv6): number {
+    if (typeof address === 'number') return this.#kernels.lookup4(address);
+    this.#bytes.set(addressBytes(ipv6Prefix(address, 128)), SCRATCH);
+    return this.#kernels.lookup6(SCRATCH);
+  }
+
+  #isTunnelOf(at: number, address: Ipv4 | Ipv6): boolean {
+    if (typeof address === 'number') return this.#words[(at + PEER_TUNNEL4) / 4]! >>> 0 === address;
+    const own = this.#bytes.subarray(at + PEER_TUNNEL6, at + PEER_TUNNEL6 + 16);
+    return own.every((octet, i) => octet === this.#bytes[SCRATCH + i]);
+  }
+}

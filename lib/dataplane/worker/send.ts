@@ -1,0 +1,206 @@
+/** Sends staged trains: sendmmsg, and what to do about each of its errors. No throw, no allocation and no log per packet. */
+import {
+  CONFIG_ENCAPSULATION,
+  CONFIG_MAX_SEGMENTS,
+  DROP_TOO_BIG,
+  DROP_UNDERLAY_REFUSED,
+  ENCAPSULATION_IPIP,
+  MMSGHDR_SIZE,
+  OUT_MESSAGES,
+  PEER_ADDRESS,
+  SPLIT_MESSAGES,
+  WAIT_FD,
+} from '../../fastpath/abi.ts';
+import { Errno, errnoName } from '../../sys/errno.ts';
+import { errno, poll, sendmmsg } from '../../sys/ffi.ts';
+import { setFragmentation } from '../../sys/socket-option.ts';
+import { pathMtu } from '../../sys/udp-socket.ts';
+import type { UnderlaySocket } from '../segment.ts';
+import { writeIcmpErrors } from './icmp.ts';
+import type { Queue } from './queue.ts';
+
+const MSG_DONTWAIT = 0x40;
+const SEND_RETRIES = 3;
+const POLLOUT = 0x4;
+const WAIT_MS = 20;
+/** Our choice: waits for room while one train is sent datagram by datagram; stop must not take longer than 100 ms for it. */
+const FULL_WAITS = 3;
+/** sockaddr_in6, the longest. */
+const SOCKET_ADDRESS_SIZE = 28;
+const IPV4_HEADER = 20;
+const IPV6_HEADER = 40;
+const UDP_HEADER = 8;
+const IPV4_DF = 0x40;
+/** RFC 791: every link carries so much. */
+const IPV4_MIN_MTU = 68;
+const IPV6_MIN_MTU = 1280;
+const ICMP_HOST_UNREACHABLE = 0x03010103;
+const ICMP_TOO_BIG = 0x03040200;
+
+/** Sends the trains `from` to `to` - 1, which are complete. False: a socket's buffer is full, the rest is pending. */
+export function sendTrains(queue: Queue, from: number, to: number): boolean {
+  queue.kernels.outboundMessages(from, to);
+  return sendMessages(queue, from, to);
+}
+
+/** Sends all trains from `from` on and forgets them; if a socket's buffer is full, leaves the rest pending. */
+export function finish(queue: Queue, from: number): void {
+  if (sendTrains(queue, from, queue.kernels.trainsStaged())) reset(queue);
+}
+
+/** Goes on with a send that found a socket's buffer full. */
+export function resumeSend(queue: Queue): void {
+  const { pending } = queue;
+  if (pending === undefined) return;
+  queue.pending = undefined;
+  if (!sendMessages(queue, pending.next, pending.total)) return;
+  // Trains behind the interrupted ones may have been staged in the same turn.
+  finish(queue, pending.total);
+}
+
+function reset(queue: Queue): void {
+  queue.kernels.outboundReset();
+  writeIcmpErrors(queue);
+}
+
+/** The messages of one socket leave by one call. */
+function sendMessages(queue: Queue, next: number, total: number): boolean {
+  const { kernels } = queue;
+  let at = next;
+  while (at < total) {
+    const socket = kernels.messageSocket(at);
+    const end = kernels.messageGroupEnd(at, total);
+    at = sendGroup(queue, queue.send[socket]!, at, end);
+    if (at < end) {
+      queue.pending = { next: at, total, socket };
+      return false;
+    }
+  }
+  return true;
+}
+
+/** Sends the messages `next` to `end` - 1. Returns the first that did not leave because the socket's buffer is full, or `end`. */
+function sendGroup(queue: Queue, socket: UnderlaySocket, next: number, end: number): number {
+  const { kernels, base } = queue;
+  let retries = 0;
+  while (next < end) {
+    const sent = sendmmsg(socket.fd, base + OUT_MESSAGES + next * MMSGHDR_SIZE, end - next, MSG_DONTWAIT);
+    if (sent > 0) {
+      kernels.outboundSent(next, sent);
+      next += sent;
+      retries = 0;
+      continue;
+    }
+    const error = errno();
+    if (error === Errno.EINTR) continue;
+    if (error === Errno.EAGAIN) return next;
+    if ((error === Errno.ENOBUFS || error === Errno.ECONNREFUSED) && retries < SEND_RETRIES) {
+      retries++;
+      continue;
+    }
+    sendFailed(queue, socket, kernels.messageTrain(next), error);
+    next++;
+    retries = 0;
+  }
+  return next;
+}
+
+/** The message of `train` failed as the first of its call: the others are not touched by what happens to it here. */
+function sendFailed(queue: Queue, socket: UnderlaySocket, train: number, error: number): void {
+  const { kernels } = queue;
+  const isTrain = kernels.trainCount(train) > 1;
+  if (isTrain && (error === Errno.EIO || error === Errno.EINVAL)) {
+    // Older kernels say EINVAL also when the path has become too narrow; then the datagrams alone fail with EMSGSIZE. And a
+    // peer's address may be none that anything can be sent to; then they fail alike.
+    const left = sendOneByOne(queue, socket, train);
+    if (left > 0 && queue.words[CONFIG_MAX_SEGMENTS / 4] !== 1) {
+      queue.words[CONFIG_MAX_SEGMENTS / 4] = 1;
+      queue.onRefused('udp-gso', `sendmsg with UDP_SEGMENT failed: ${errnoName(error)}; sending datagrams one by one`);
+    }
+  } else if (error === Errno.EMSGSIZE) {
+    sendOneByOne(queue, socket, train);
+  } else {
+    if (error === Errno.EHOSTUNREACH || error === Errno.ENETUNREACH) tellUnreachable(queue, train);
+    kernels.outboundRefused(train, DROP_UNDERLAY_REFUSED);
+  }
+}
+
+function tellUnreachable({ kernels }: Queue, train: number): void {
+  kernels.outboundSplit(train);
+  // Another copy may reach the host: that one VTEP is down must not end its connections.
+  if (kernels.isFloodCopy(kernels.splitAddress(0), train) !== 0) return;
+  const ip = kernels.datagramIp(kernels.splitAddress(0), kernels.splitLength(0));
+  if (ip < 0) return;
+  kernels.icmpError(kernels.splitAddress(0) + ip, kernels.splitLength(0) - ip, ICMP_HOST_UNREACHABLE, 0);
+}
+
+/** Sends a train's datagrams alone. Returns how many left, or -1 if the path was too narrow for one of them. */
+function sendOneByOne(queue: Queue, socket: UnderlaySocket, train: number): number {
+  const { kernels, base } = queue;
+  let narrow = false;
+  let left = 0;
+  let patience = FULL_WAITS;
+  const total = kernels.outboundSplit(train);
+  for (let i = 0; i < total; i++) {
+    const message = base + SPLIT_MESSAGES + i * MMSGHDR_SIZE;
+    for (let tries = 0; ; tries++) {
+      if (sendmmsg(socket.fd, message, 1, MSG_DONTWAIT) > 0) {
+        kernels.splitSent(train, i);
+        left++;
+        break;
+      }
+      const error = errno();
+      if (error === Errno.EMSGSIZE) {
+        tooBig(queue, socket, train, i);
+        narrow = true;
+        break;
+      }
+      if (tries === SEND_RETRIES || (error !== Errno.EAGAIN && error !== Errno.EINTR && error !== Errno.ENOBUFS)) {
+        kernels.splitRefused(DROP_UNDERLAY_REFUSED);
+        break;
+      }
+      if (error === Errno.EAGAIN && patience-- > 0) waitWritable(queue, socket);
+    }
+  }
+  return narrow ? -1 : left;
+}
+
+/** A rare path (a train that was refused meets a full buffer), so waiting here is simpler than keeping its state. */
+function waitWritable(queue: Queue, socket: UnderlaySocket): void {
+  queue.words[WAIT_FD / 4] = socket.fd;
+  queue.words[WAIT_FD / 4 + 1] = POLLOUT;
+  poll(queue.base + WAIT_FD, 1, WAIT_MS);
+}
+
+/**
+ * The path to the peer is narrower than this datagram. A sender that forbids fragments is told the MTU that fits; other
+ * packets go out with an outer header that may be fragmented: on the way over IPv4, by our own kernel over IPv6.
+ */
+function tooBig(queue: Queue, socket: UnderlaySocket, train: number, index: number): void {
+  const { kernels, base, words } = queue;
+  const at = kernels.splitAddress(index);
+  const size = kernels.splitLength(index);
+  const prefix = kernels.datagramIp(at, size);
+  const ip = new Uint8Array(words.buffer, at + Math.max(prefix, 0), size - Math.max(prefix, 0));
+  const isIpv4 = prefix >= 0 && ip[0]! >> 4 === 4;
+  const mayFragment = prefix < 0 || (isIpv4 ? (ip[6]! & IPV4_DF) === 0 : ip.length <= IPV6_MIN_MTU);
+  if (mayFragment) {
+    setFragmentation(socket.fd, true, socket.family);
+    const sent = sendmmsg(socket.fd, base + SPLIT_MESSAGES + index * MMSGHDR_SIZE, 1, MSG_DONTWAIT);
+    setFragmentation(socket.fd, false, socket.family);
+    if (sent > 0) kernels.splitSent(train, index);
+    else kernels.splitRefused(DROP_UNDERLAY_REFUSED);
+    return;
+  }
+  const peer = new Uint8Array(words.buffer, kernels.trainPeer(train) + PEER_ADDRESS, SOCKET_ADDRESS_SIZE);
+  const path = pathMtu(peer);
+  const mtu = path === undefined ? ip.length : path - outerOverhead(words, socket.family) - prefix;
+  kernels.icmpError(at + prefix, ip.length, ICMP_TOO_BIG, Math.max(mtu, isIpv4 ? IPV4_MIN_MTU : IPV6_MIN_MTU));
+  kernels.splitRefused(DROP_TOO_BIG);
+}
+
+/** Bytes of outer headers that the kernel puts before our datagram. */
+function outerOverhead(words: Int32Array, family: 4 | 6): number {
+  const ip = family === 4 ? IPV4_HEADER : IPV6_HEADER;
+  return words[CONFIG_ENCAPSULATION / 4] === ENCAPSULATION_IPIP ? ip : ip + UDP_HEADER;
+}

@@ -1,0 +1,300 @@
+/**
+ * The data-plane thread: one blocking loop over devices, sockets and an eventfd.
+ *
+ *   poll ── socket readable ── inboundTurn   (underlay to overlay)
+ *        ├─ device readable ── outboundTurn  (overlay to underlay)
+ *        └─ eventfd ────────── stop, new tables, devices given or taken
+ *
+ * It never yields to the event loop. It ends within one poll timeout even if nobody wakes it, because Node can end a worker
+ * only between two calls.
+ */
+import { setPriority } from 'node:os';
+import { parentPort, workerData } from 'node:worker_threads';
+import { messageOf } from '../../error.ts';
+import {
+  CHUNKS,
+  CONFIG,
+  CONFIG_ENCAPSULATION,
+  CONFIG_NEIGHBORS_WANTED,
+  CONFIG_NOW,
+  CONFIG_STOP,
+  CONFIG_TABLES_IN_USE,
+  CONFIG_TABLES_WANTED,
+  COUNT_OUT_RECEIVED,
+  COUNTER_BLOCK,
+  COUNTERS,
+  ENCAPSULATION_IPIP,
+  EVENT_VALUE,
+  IN_ITEMS,
+  IN_SLOTS,
+  OUT_FRAMES,
+  POLL_FDS,
+} from '../../fastpath/abi.ts';
+import { loadPacketKernels } from '../../fastpath/load.ts';
+import { addressOf, poll, read } from '../../sys/ffi.ts';
+import { adviseHugePages, touchMemory } from '../../sys/memory.ts';
+import { BlockingSleep } from '../../sys/sleep.ts';
+import type { WorkerMessage, WorkerStart } from '../protocol.ts';
+import { Devices, deviceOf, forgetDevice } from './devices.ts';
+import { continueFlood } from './flood.ts';
+import { IcmpBudget } from './icmp.ts';
+import { inboundTurn, SLOTS_FOR_TRAINS } from './inbound.ts';
+import { Moderation } from './moderation.ts';
+import { NeighborTables } from './neighbor/tables.ts';
+import { outboundTurn } from './outbound.ts';
+import { DEVICE_LOST, type Queue } from './queue.ts';
+import { resumeSend } from './send.ts';
+import { StormLimiter } from './storm.ts';
+import { letIn } from './storm-filter.ts';
+
+const POLLIN = 0x1;
+const POLLOUT = 0x4;
+const POLLERR = 0x8;
+const POLLHUP = 0x10;
+const POLLNVAL = 0x20;
+const POLL_TIMEOUT_MS = 50;
+/** Our choice: how long packets gather at high rates of small ones; 1000 of them fit the device's queue. */
+const MODERATION_US = 60;
+/** Receive-buffer or ICMP errors on a socket are cleared by reading it. */
+const SOCKET_EVENTS = POLLIN | POLLERR;
+/** What is learned is searched for aged entries so often; it is not used after its time in any case. */
+const SWEEP_MS = 5000;
+
+function post(message: WorkerMessage): void {
+  parentPort?.postMessage(message);
+}
+
+/**
+ * Our choice of nice value: the thread forwards like a softirq would, ahead of the programs it forwards for
+ * (docs/adr/0010, with measurements).
+ */
+const NICE = -19;
+
+/** Raises the priority of this thread alone: Linux's setpriority(2) means the calling thread by 0. */
+function raisePriority(): void {
+  try {
+    setPriority(NICE);
+  } catch (error) {
+    post({ type: 'priority-refused', reason: messageOf(error) });
+  }
+}
+
+function openQueue(start: WorkerStart): Queue {
+  const bytes = new Uint8Array(start.memory.buffer);
+  const words = new Int32Array(start.memory.buffer);
+  const kernels = loadPacketKernels(start.memory);
+  const base = addressOf(bytes);
+  kernels.setBase(BigInt(base));
+  // Measured, one CPU, one TCP stream: 4.1 Gb/s with small pages, 6.0 with huge ones (docs/adr/0003).
+  adviseHugePages(base, bytes.length);
+  // All that every packet needs; chunks of FIBs and learned addresses come as they are used.
+  touchMemory(words, CONFIG, CHUNKS);
+  touchMemory(words, OUT_FRAMES, IN_ITEMS);
+  touchMemory(words, IN_ITEMS, IN_SLOTS);
+  return {
+    kernels,
+    base,
+    words,
+    receive: start.receive,
+    send: start.send,
+    batch: start.batch,
+    receiveSlots: start.batch > 1 ? SLOTS_FOR_TRAINS : 1,
+    pending: undefined,
+    flood: undefined,
+    neighbors: new NeighborTables(kernels, start.memory),
+    storm: new StormLimiter(),
+    nowMs: 0,
+    onRefused: (offload, reason) => post({ type: 'offload-refused', offload, reason }),
+  };
+}
+
+/** Takes up to `turns` turns of one direction while there is something to do. Returns what they took, or DEVICE_LOST. */
+function repeat(queue: Queue, turn: (queue: Queue, which: number) => number, which: number, turns: number): number {
+  let total = 0;
+  for (let i = 0; i < turns; i++) {
+    const taken = turn(queue, which);
+    if (taken === DEVICE_LOST) return DEVICE_LOST;
+    if (taken === 0) break;
+    total += taken;
+  }
+  return total;
+}
+
+class Loop {
+  readonly #start: WorkerStart;
+  readonly #queue: Queue;
+  readonly #devices: Devices;
+  readonly #budget: IcmpBudget;
+  /** Of frames from devices, and of packets from a raw socket. */
+  readonly #outbound: Moderation;
+  readonly #inbound: Moderation;
+  /**
+   * A peer sends to a raw socket packet by packet, and each may wake us at its expense. Measured, TCP over ipip: 2.2 Gb/s
+   * without a moment's wait, 2.6 with it. A kernel VXLAN peer, whom we keep waiting rather, loses by it (3.3 to 2.4).
+   */
+  readonly #moderatesInbound: boolean;
+  /** Packets have gathered in this turn already. */
+  #gathered = false;
+  readonly #sleep = new BlockingSleep();
+  /** Segments whose devices are in POLL_FDS. */
+  #polled: readonly number[] = [];
+  #neighborsSent = 0;
+  #sweptMs: number;
+
+  constructor(start: WorkerStart) {
+    const nowMs = performance.now();
+    this.#start = start;
+    this.#queue = openQueue(start);
+    this.#devices = new Devices(this.#queue.words);
+    this.#budget = new IcmpBudget(this.#queue.words, nowMs);
+    this.#outbound = new Moderation(nowMs);
+    this.#inbound = new Moderation(nowMs);
+    const isIpip = this.#queue.words[CONFIG_ENCAPSULATION / 4] === ENCAPSULATION_IPIP;
+    this.#moderatesInbound = isIpip && start.batch > 1;
+    this.#sweptMs = nowMs;
+    this.#tick(nowMs);
+    this.#takeNews();
+  }
+
+  run(): void {
+    const { words } = this.#queue;
+    while (Atomics.load(words, CONFIG_STOP / 4) === 0) {
+      const ready = this.#poll();
+      this.#tick(performance.now());
+      this.#takeNews();
+      if (ready > 0) this.#work();
+    }
+  }
+
+  /** Entries of POLL_FDS: eventfd, receiving sockets, devices; while a send waits for room, its socket in place of the devices. */
+  #poll(): number {
+    const { words, base, receive, send, pending } = this.#queue;
+    const fds = POLL_FDS / 4;
+    words[fds] = this.#start.eventFd;
+    words[fds + 1] = POLLIN;
+    let n = 1;
+    for (const { fd } of receive) {
+      words[fds + n * 2] = fd;
+      words[fds + n * 2 + 1] = POLLIN;
+      n++;
+    }
+    if (pending !== undefined) {
+      // The devices are left alone: their queues are the right place for packets to wait.
+      words[fds + n * 2] = send[pending.socket]!.fd;
+      words[fds + n * 2 + 1] = POLLOUT;
+      n++;
+    } else {
+      this.#polled = this.#devices.segments;
+      for (const segment of this.#polled) {
+        words[fds + n * 2] = deviceOf(words, segment);
+        words[fds + n * 2 + 1] = POLLIN;
+        n++;
+      }
+    }
+    return poll(base + POLL_FDS, n, POLL_TIMEOUT_MS);
+  }
+
+  /**
+   * What the main thread changed, before any packet: whoever changes a route and then sends finds the route in place. Not
+   * while trains wait: they name peers whose numbers may be given to others once we read newer tables.
+   */
+  #takeNews(): void {
+    const { words, kernels, pending, flood, neighbors, storm } = this.#queue;
+    if (pending !== undefined || flood !== undefined) return;
+    const wanted = Atomics.load(words, CONFIG_TABLES_WANTED / 4);
+    if (wanted !== words[CONFIG_TABLES_IN_USE / 4]) kernels.useTables(wanted);
+    for (const segment of this.#devices.refresh() ?? []) {
+      kernels.enterSegment(segment);
+      kernels.fdbForget();
+      neighbors.forget(segment);
+      storm.forget(segment);
+    }
+    const request = Atomics.load(words, CONFIG_NEIGHBORS_WANTED / 4);
+    if (request === this.#neighborsSent) return;
+    this.#neighborsSent = request;
+    post({ type: 'neighbors', request, neighbors: neighbors.list(performance.now()) });
+  }
+
+  #work(): void {
+    const { base, receive, pending, words } = this.#queue;
+    if (this.#events(0) !== 0) read(this.#start.eventFd, base + EVENT_VALUE, 8);
+    const first = 1 + receive.length;
+    if (pending !== undefined && this.#events(first) !== 0) resumeSend(this.#queue);
+    this.#gathered = false;
+    for (let i = 0; i < receive.length; i++) if (this.#events(1 + i) & SOCKET_EVENTS) this.#readSocket(receive[i]!.fd);
+    if (this.#queue.flood !== undefined) continueFlood(this.#queue);
+    if (pending !== undefined) return;
+    // The list is the one that was polled: of a device that came or went since, poll has said nothing.
+    const segments = this.#polled;
+    for (let i = 0; i < segments.length; i++) {
+      const segment = segments[i]!;
+      if (this.#descriptor(first + i) === deviceOf(words, segment)) this.#readDevice(segment, this.#events(first + i));
+    }
+  }
+
+  #readSocket(fd: number): void {
+    this.#gather(this.#inbound);
+    const messages = repeat(this.#queue, inboundTurn, fd, this.#start.turns);
+    if (this.#moderatesInbound) this.#inbound.note(messages, messages, performance.now());
+  }
+
+  /** Once a turn, and only where packets are moderated: a moment's wait. */
+  #gather(moderation: Moderation): void {
+    if (!moderation.active || this.#gathered) return;
+    this.#gathered = true;
+    this.#sleep.microseconds(MODERATION_US);
+  }
+
+  #descriptor(entry: number): number {
+    return this.#queue.words[POLL_FDS / 4 + entry * 2]!;
+  }
+
+  /** What poll said of an entry of POLL_FDS. */
+  #events(entry: number): number {
+    return this.#queue.words[POLL_FDS / 4 + entry * 2 + 1]! >>> 16;
+  }
+
+  #readDevice(segment: number, events: number): void {
+    if (events === 0) return;
+    if (events & (POLLERR | POLLHUP | POLLNVAL)) {
+      this.#lost(segment, `poll reports events 0x${events.toString(16)}`);
+      return;
+    }
+    this.#gather(this.#outbound);
+    const before = this.#received(segment);
+    const frames = repeat(this.#queue, outboundTurn, segment, this.#start.turns);
+    if (this.#queue.flood !== undefined) continueFlood(this.#queue);
+    if (frames === DEVICE_LOST) this.#lost(segment, 'read: EBADFD');
+    else if (this.#start.batch > 1) {
+      this.#outbound.note(frames, this.#received(segment) - before, performance.now());
+    }
+  }
+
+  /** The low word of a u64 is enough for a difference. */
+  #received(segment: number): number {
+    return this.#queue.words[(COUNTERS + segment * COUNTER_BLOCK) / 4 + COUNT_OUT_RECEIVED * 2]! >>> 0;
+  }
+
+  #lost(segment: number, reason: string): void {
+    forgetDevice(this.#queue.words, segment);
+    this.#devices.collect();
+    post({ type: 'device-lost', segment, reason });
+  }
+
+  #tick(nowMs: number): void {
+    const { words, kernels } = this.#queue;
+    this.#queue.nowMs = nowMs;
+    words[CONFIG_NOW / 4] = Math.floor(nowMs / 1000);
+    this.#budget.refill(nowMs);
+    letIn(this.#queue);
+    if (nowMs - this.#sweptMs < SWEEP_MS) return;
+    this.#sweptMs = nowMs;
+    kernels.fdbSweep();
+  }
+}
+
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- client.ts is the only one who starts this file
+const loop = new Loop(workerData as WorkerStart);
+raisePriority();
+post({ type: 'ready' });
+loop.run();

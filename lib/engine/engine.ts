@@ -1,0 +1,211 @@
+/**
+ * A data plane that outlives its thread: when the thread dies, another takes over its sockets and devices.
+ *
+ * Segments are those of lib/dataplane/segment.ts; each remembers what it was given, and tells it to the next thread.
+ */
+import type { Prefix } from '../addr/prefix.ts';
+import { addStats, noStats } from '../dataplane/main/add-stats.ts';
+import { Dataplane } from '../dataplane/main/client.ts';
+import type {
+  DataplaneOptions,
+  Encapsulation,
+  FdbEntry,
+  NeighborEntry,
+  Segment,
+  SegmentDevice,
+  SegmentOptions,
+  SegmentPeer,
+  TosPolicy,
+  UnderlaySocket,
+} from '../dataplane/segment.ts';
+import type { DataplaneStats } from '../dataplane/stats.ts';
+import { messageOf } from '../error.ts';
+import type { Log } from '../log.ts';
+import { closeFd } from '../sys/descriptor.ts';
+import type { Offloads } from './offloads.ts';
+import { retry } from './retry.ts';
+
+/** Our choice: a thread that ran this long did not die of its start. */
+const HEALTHY_MS = 60_000;
+
+export interface EngineOptions {
+  readonly encapsulation: Encapsulation;
+  /** The engine's from now on: it closes them. A socket may be in both lists. */
+  readonly receive: readonly UnderlaySocket[];
+  readonly send: readonly UnderlaySocket[];
+  /** What the sockets can do is known already. */
+  readonly offloads: Offloads;
+  readonly sourceCheck: boolean;
+  readonly tos: TosPolicy;
+  readonly log: Log;
+}
+
+/** Starts a thread; tests watch over it. */
+export type StartDataplane = (options: DataplaneOptions) => Promise<Dataplane>;
+
+export class Engine {
+  readonly #options: EngineOptions;
+  readonly #startDataplane: StartDataplane;
+  readonly #segments = new Set<EngineSegment>();
+  readonly #stop = new AbortController();
+  #dataplane: Dataplane | undefined;
+  #restarting: Promise<void> = Promise.resolve();
+  #startedAtMs = 0;
+  #deaths = 0;
+
+  private constructor(options: EngineOptions, startDataplane: StartDataplane) {
+    this.#options = options;
+    this.#startDataplane = startDataplane;
+  }
+
+  /** Takes the sockets over; they are closed when this rejects, too. */
+  static async start(
+    options: EngineOptions,
+    startDataplane: StartDataplane = (dataplane) => Dataplane.start(dataplane),
+  ): Promise<Engine> {
+    const engine = new Engine(options, startDataplane);
+    try {
+      await engine.#open();
+    } catch (error) {
+      engine.#closeSockets();
+      throw error;
+    }
+    return engine;
+  }
+
+  get offloads(): Offloads {
+    return this.#options.offloads;
+  }
+
+  /** Throws WeftError TOO_MANY_SEGMENTS. */
+  addSegment(options: SegmentOptions): Segment {
+    const segment = new EngineSegment(options, {
+      running: () => this.#restarting,
+      remove: (gone) => this.#segments.delete(gone),
+    });
+    if (this.#dataplane !== undefined) segment.join(this.#dataplane);
+    this.#segments.add(segment);
+    return segment;
+  }
+
+  async stop(): Promise<void> {
+    if (this.#stop.signal.aborted) return;
+    this.#stop.abort();
+    await this.#restarting;
+    await this.#dataplane?.stop();
+    this.#closeSockets();
+  }
+
+  async #open(): Promise<void> {
+    const { encapsulation, receive, send, offloads, sourceCheck, tos, log } = this.#options;
+    const dataplane = await this.#startDataplane({
+      encapsulation,
+      receive,
+      send,
+      maxSegments: offloads.maxSegments,
+      batching: offloads.batching,
+      sourceCheck,
+      tos,
+      onOffloadRefused: (name, reason) => {
+        offloads.refuse(name, reason);
+        log.warn({ offload: name, reason }, 'An offload was refused in operation; no packet was lost for it');
+      },
+      onPriorityRefused: (reason) =>
+        log.info({ reason }, 'The data-plane thread keeps the normal priority; CAP_SYS_NICE would let it go first'),
+      onEnded: (reason) => this.#ended(reason),
+    });
+    this.#dataplane = dataplane;
+    this.#startedAtMs = performance.now();
+    for (const segment of this.#segments) segment.join(dataplane);
+  }
+
+  #ended(reason: string): void {
+    const { log } = this.#options;
+    if (this.#stop.signal.aborted || this.#dataplane === undefined) return;
+    log.error({ reason }, 'The data-plane thread ended; starting another');
+    this.#dataplane = undefined;
+    for (const segment of this.#segments) segment.leave();
+    if (performance.now() - this.#startedAtMs > HEALTHY_MS) this.#deaths = 0;
+    this.#restarting = retry(() => this.#open(), {
+      signal: this.#stop.signal,
+      before: this.#deaths++,
+      onFailure: (error) => log.error({ error: messageOf(error) }, 'Cannot start a data-plane thread; trying again'),
+    }).then(() => {
+      if (this.#dataplane !== undefined) log.info({}, 'A new data-plane thread forwards');
+    });
+  }
+
+  #closeSockets(): void {
+    const fds = new Set([...this.#options.receive, ...this.#options.send].map(({ fd }) => fd));
+    for (const fd of fds) closeFd(fd, 'underlay socket');
+  }
+}
+
+interface SegmentOwner {
+  /** Resolves when there is a thread, or the engine has stopped. */
+  running(): Promise<void>;
+  remove(segment: EngineSegment): void;
+}
+
+class EngineSegment implements Segment {
+  readonly #options: SegmentOptions;
+  readonly #owner: SegmentOwner;
+  /** Of the thread that runs now. */
+  #segment: Segment | undefined;
+  #device: SegmentDevice | undefined;
+  #peers: readonly SegmentPeer[] = [];
+  /** Counters of threads that died, so that totals never go back. */
+  #before: DataplaneStats | undefined;
+
+  constructor(options: SegmentOptions, owner: SegmentOwner) {
+    this.#owner = owner;
+    this.#options = {
+      ...options,
+      onDeviceLost: (reason) => {
+        this.#device = undefined;
+        options.onDeviceLost(reason);
+      },
+    };
+  }
+
+  join(dataplane: Dataplane): void {
+    this.#segment = dataplane.addSegment(this.#options);
+    if (this.#device !== undefined) this.#segment.setDevice(this.#device);
+    if (this.#peers.length > 0) void this.#segment.setPeers(this.#peers);
+  }
+
+  leave(): void {
+    this.#before = this.stats();
+    this.#segment = undefined;
+  }
+
+  setDevice(device: SegmentDevice): void {
+    this.#device = device;
+    this.#segment?.setDevice(device);
+  }
+
+  async setPeers(peers: readonly SegmentPeer[]): Promise<readonly Prefix[]> {
+    this.#peers = peers;
+    await this.#owner.running();
+    return (await this.#segment?.setPeers(this.#peers)) ?? [];
+  }
+
+  stats(): DataplaneStats {
+    const now = this.#segment?.stats();
+    if (this.#before === undefined || now === undefined) return now ?? this.#before ?? noStats();
+    return addStats(this.#before, now);
+  }
+
+  fdb(): readonly FdbEntry[] {
+    return this.#segment?.fdb() ?? [];
+  }
+
+  async neighbors(): Promise<readonly NeighborEntry[]> {
+    return (await this.#segment?.neighbors()) ?? [];
+  }
+
+  async detach(): Promise<void> {
+    this.#owner.remove(this);
+    await this.#segment?.detach();
+  }
+}

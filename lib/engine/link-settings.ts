@@ -1,0 +1,72 @@
+/** What an edge device should be like, and the changes that make it so. */
+import { formatMac, type Mac } from '../addr/mac.ts';
+import { type Prefix, prefixContains } from '../addr/prefix.ts';
+import { WeftError } from '../error.ts';
+import { formatIp } from '../sys/netlink/ip.ts';
+import type { Address, InterfaceAddress, Link, RouteNetlink } from '../sys/netlink/rtnetlink.ts';
+
+export interface LinkSettings {
+  readonly name: string;
+  /** Bytes. */
+  readonly mtu: number;
+  /** Packets. */
+  readonly txQueueLength: number;
+  /** Undefined: a TUN, which has none. */
+  readonly mac: Mac | undefined;
+  readonly addresses: readonly InterfaceAddress[];
+  /** Any other address inside these is removed, as flannel does: traffic from it would not find its way back. */
+  readonly network: readonly Prefix[];
+}
+
+/**
+ * Makes the device what it should be, in a namespace of its own choice: that of `netlink`. Returns its index and what was
+ * changed, in words. Throws WeftError DEVICE_LOST, or NetlinkError.
+ */
+export function settleLink(netlink: RouteNetlink, settings: LinkSettings): { index: number; changes: string[] } {
+  const { name, mtu, txQueueLength, mac } = settings;
+  const link = netlink.linkByName(name);
+  if (link === undefined) throw new WeftError('DEVICE_LOST', `Device "${name}" vanished while it was set up`);
+  const { index } = link;
+  const changes: string[] = [];
+  if (link.txQueueLength !== txQueueLength) {
+    netlink.setTxQueueLength(index, txQueueLength);
+    changes.push(`transmit queue of ${txQueueLength}`);
+  }
+  if (mac !== undefined && link.mac !== mac) {
+    netlink.setLinkAddress(index, mac);
+    changes.push(`address ${formatMac(mac)}`);
+  }
+  if (link.mtu !== mtu) {
+    netlink.setLinkMtu(index, mtu);
+    changes.push(`MTU ${mtu}`);
+  }
+  changes.push(...settleAddresses(netlink, link, settings));
+  if (!link.up) {
+    netlink.setLinkUp(index);
+    changes.push('up');
+  }
+  return { index, changes };
+}
+
+function settleAddresses(netlink: RouteNetlink, link: Link, { addresses, network }: LinkSettings): string[] {
+  const present = netlink.addresses().filter(({ interfaceIndex }) => interfaceIndex === link.index);
+  const isWanted = (address: Address): boolean =>
+    addresses.some((wanted) => wanted.address === address.address && wanted.length === address.prefixLength);
+  const foreign = present.filter((address) => !isWanted(address) && network.some((prefix) => holds(prefix, address)));
+  for (const { address, prefixLength } of foreign) netlink.removeAddress(link.index, { address, length: prefixLength });
+  const missing = addresses.filter(
+    ({ address }) => !present.some((there) => isWanted(there) && there.address === address),
+  );
+  for (const address of missing) netlink.addAddress(link.index, address);
+  return [
+    ...foreign.map(({ address }) => `without ${formatIp(address)}`),
+    ...missing.map(({ address, length }) => `${formatIp(address)}/${length}`),
+  ];
+}
+
+function holds(prefix: Prefix, { address }: Address): boolean {
+  return prefixContains(
+    prefix,
+    typeof address === 'number' ? { family: 4, address, length: 32 } : { family: 6, address, length: 128 },
+  );
+}

@@ -1,0 +1,136 @@
+// Items: what one write to the TUN carries, a packet or several that were joined. This file keeps the tables; gro.ts
+// decides what joins, tun-write.ts makes the writes.
+import {
+  FLOW_BUCKETS,
+  IN_FLOWS,
+  IN_ITEMS,
+  IN_CUTS,
+  IN_CUTS_SIZE,
+  IN_PIECES,
+  IN_SNOOPED,
+  ITEM_COUNT,
+  ITEM_FIRST_PIECE,
+  ITEM_JOINABLE,
+  ITEM_LAST_PIECE,
+  ITEM_LENGTH,
+  ITEM_SEGMENT_SIZE,
+  ITEM_SIZE,
+  MAX_CUT,
+  MAX_IN_PIECES,
+  MAX_ITEMS,
+  MAX_SNOOPED,
+  MAX_SUPER_SEGMENTS,
+  PIECE_ADDRESS,
+  PIECE_LENGTH,
+  PIECE_NEXT,
+  PIECE_SIZE,
+} from '../../abi';
+
+let items: u32 = 0;
+let pieces: u32 = 1;
+let snooped: u32 = 0;
+let cuts: usize = IN_CUTS;
+/** An item of an earlier epoch may not be joined: something came after it whose flow we cannot tell. */
+let epoch: u32 = 1;
+
+// @ts-ignore: decorator
+@inline
+export function itemAt(item: u32): usize {
+  return IN_ITEMS + item * ITEM_SIZE;
+}
+
+// @ts-ignore: decorator
+@inline
+export function inPieceAt(piece: u32): usize {
+  return IN_PIECES + piece * PIECE_SIZE;
+}
+
+/** False: the items must be written before the next packet, which may be a super-packet that must be cut. */
+// @ts-ignore: decorator
+@inline
+export function itemSpace(): bool {
+  return (
+    items < <u32>(MAX_ITEMS - MAX_SUPER_SEGMENTS) &&
+    pieces < <u32>(MAX_IN_PIECES - MAX_SUPER_SEGMENTS) &&
+    cuts < <usize>(IN_CUTS + IN_CUTS_SIZE - MAX_CUT)
+  );
+}
+
+export function inboundItems(): u32 {
+  return items;
+}
+
+/** The space of the next item; it becomes one with keepItem. */
+// @ts-ignore: decorator
+@inline
+export function nextItem(): usize {
+  return itemAt(items);
+}
+
+// @ts-ignore: decorator
+@inline
+export function keepItem(): void {
+  items++;
+}
+
+// @ts-ignore: decorator
+@inline
+export function currentEpoch(): u32 {
+  return epoch;
+}
+
+/** Closes all items there are. */
+// @ts-ignore: decorator
+@inline
+export function sealItems(): void {
+  epoch++;
+}
+
+/** Forgets all items: they have been written. */
+export function inboundReset(): void {
+  items = 0;
+  pieces = 1;
+  snooped = 0;
+  cuts = IN_CUTS;
+  epoch++;
+  memory.fill(IN_FLOWS, 0, FLOW_BUCKETS << 2);
+}
+
+/** Free space for a segment that is cut, kept until the items are written. */
+export function cutSpace(): usize {
+  return cuts;
+}
+
+export function takeCutSpace(bytes: u32): void {
+  // copyOver and macAt may touch a few bytes behind.
+  cuts += (bytes + 31) & ~15;
+}
+
+/** Marks the item that comes next: it carries ARP or neighbour discovery from a VTEP. */
+export function snoop(): void {
+  if (snooped == <u32>MAX_SNOOPED) return;
+  store<u32>(IN_SNOOPED + (snooped << 2), items);
+  snooped++;
+}
+
+/** Number of items at IN_SNOOPED. */
+export function inboundSnooped(): u32 {
+  return snooped;
+}
+
+/** Appends payload; one shorter than the rest is the last. */
+export function join(item: usize, at: usize, payload: u32): void {
+  const last = load<u32>(item, ITEM_LAST_PIECE);
+  if (last) store<u32>(inPieceAt(last), pieces, PIECE_NEXT);
+  else store<u32>(item, pieces, ITEM_FIRST_PIECE);
+  const piece = inPieceAt(pieces);
+  store<u32>(piece, <u32>at, PIECE_ADDRESS);
+  store<u32>(piece, payload, PIECE_LENGTH);
+  store<u32>(piece, 0, PIECE_NEXT);
+  store<u32>(item, pieces, ITEM_LAST_PIECE);
+  pieces++;
+  store<u32>(item, load<u32>(item, ITEM_COUNT) + 1, ITEM_COUNT);
+  store<u32>(item, load<u32>(item, ITEM_LENGTH) + payload, ITEM_LENGTH);
+  if (payload < load<u32>(item, ITEM_SEGMENT_SIZE)) store<u32>(item, 0, ITEM_JOINABLE);
+}
+

@@ -1,0 +1,415 @@
+// Trains: datagrams for one peer, all of one size but a shorter last one, that leave in one sendmsg with UDP_SEGMENT by one
+// socket. A packet joins only the newest train of its peer and socket, and a flow keeps its socket, so the order of packets
+// in a flow never changes.
+import {
+  CONFIG_ENCAPSULATION,
+  CONFIG_MAX_SEGMENTS,
+  COUNT_OUT_BYTES,
+  COUNT_OUT_FORWARDED,
+  COUNT_OUT_WRITES,
+  ENCAPSULATION_VXLAN,
+  IOVEC_SIZE,
+  MAX_PIECES,
+  MMSGHDR_SIZE,
+  OPEN_TRAINS,
+  OPEN_TRAIN_SIZE,
+  OPEN_TRAIN_SLOTS,
+  OUT_CONTROL,
+  OUT_CONTROL_SIZE,
+  OUT_IOVECS,
+  OUT_MESSAGES,
+  OUT_ORDER,
+  OUT_PIECES,
+  OUT_SEGMENTS,
+  OUT_TRAINS,
+  PEER_ADDRESS,
+  PEER_ADDRESS_LENGTH,
+  PEER_OUT_BYTES,
+  PEER_OUT_PACKETS,
+  PEER_SEGMENT,
+  PEER_SOCKETS,
+  PEER_SOCKET_MASK,
+  PIECE_ADDRESS,
+  PIECE_LENGTH,
+  PIECE_NEXT,
+  PIECE_SIZE,
+  SPLIT_CONTROL,
+  SPLIT_IOVECS,
+  SPLIT_MESSAGES,
+  TRAIN_BYTES,
+  TRAIN_COUNT,
+  TRAIN_FIRST_PIECE,
+  TRAIN_LAST_PIECE,
+  TRAIN_OPEN,
+  TRAIN_PEER,
+  TRAIN_SEGMENT_SIZE,
+  TRAIN_SIZE,
+  TRAIN_SOCKET,
+  TRAIN_TOS,
+} from '../../abi';
+import { addAt, count, drop, enterSegment, peerAt } from '../context';
+import { floodPeer } from '../tables/fdb';
+import { VXLAN_HEADER } from '../packet/layout';
+
+/** Largest UDP payload over IPv4: 65,535 - 20 - 8. */
+export const MAX_DATAGRAM: u32 = 65507;
+const AF_INET: u32 = 2;
+const IPPROTO_IP: u32 = 0;
+const IP_TOS: u32 = 1;
+const IPPROTO_IPV6: u32 = 41;
+const IPV6_TCLASS: u32 = 67;
+const SOL_UDP: u32 = 17;
+const UDP_SEGMENT: u32 = 103;
+/** Most sockets there can be (lib/dataplane/segment.ts): 16 of each family. */
+const MAX_SOCKETS: u32 = 32;
+
+let base: u64 = 0;
+let trains: u32 = 0;
+let pieces: u32 = 1;
+let stamp: u32 = 1;
+let segmentsEnd: usize = OUT_SEGMENTS;
+/** Where packets go until the next aim: one peer, or entries `floodFrom` to `floodTo` - 1 of the segment's flood list. */
+let target: u32 = 0;
+let floodFrom: u32 = 0;
+let floodTo: u32 = 0;
+let flowHash: u32 = 0;
+let outerTos: u32 = 0;
+
+/** Where byte 0 of this memory lies in the process: system calls want absolute addresses. */
+export function setBase(address: u64): void {
+  base = address;
+}
+
+// @ts-ignore: decorator
+@inline
+export function absolute(at: usize): u64 {
+  return base + <u64>at;
+}
+
+// @ts-ignore: decorator
+@inline
+function trainAt(train: u32): usize {
+  return OUT_TRAINS + train * TRAIN_SIZE;
+}
+
+// @ts-ignore: decorator
+@inline
+function pieceAt(piece: u32): usize {
+  return OUT_PIECES + piece * PIECE_SIZE;
+}
+
+/** Forgets all trains: everything staged has been sent or dropped. */
+export function outboundReset(): void {
+  trains = 0;
+  pieces = 1;
+  segmentsEnd = OUT_SEGMENTS;
+  stamp++;
+}
+
+/** Free space for the next segment's bytes. */
+export function segmentSpace(): usize {
+  return segmentsEnd;
+}
+
+export function segmentSpaceUsed(): u32 {
+  return <u32>(segmentsEnd - OUT_SEGMENTS);
+}
+
+export function takeSegmentSpace(bytes: u32): void {
+  segmentsEnd += bytes;
+}
+
+export function trainsStaged(): u32 {
+  return trains;
+}
+
+export function piecesFree(): u32 {
+  return MAX_PIECES - pieces;
+}
+
+/** What is staged from now on is for `peer`. */
+export function aim(peer: u32): void {
+  target = peer;
+  floodTo = 0;
+}
+
+/** What is staged from now on is for the peers `from` to `to` - 1 of the flood list. */
+export function aimAtMany(from: u32, to: u32): void {
+  floodFrom = from;
+  floodTo = to;
+}
+
+/** Copies that a staged datagram becomes. */
+// @ts-ignore: decorator
+@inline
+export function copies(): u32 {
+  return floodTo ? floodTo - floodFrom : 1;
+}
+
+/** What is staged from now on leaves by the socket the flow's hash picks, with this outer TOS octet. */
+// @ts-ignore: decorator
+@inline
+export function setFlow(hash: u32, tos: u32): void {
+  flowHash = hash;
+  outerTos = tos;
+}
+
+/** Takes one datagram's bytes for everybody aimed at. The bytes must stay until the flush. */
+export function stage(at: usize, length: u32): void {
+  if (floodTo == 0) return stageFor(target, at, length);
+  for (let i = floodFrom; i < floodTo; i++) stageFor(floodPeer(i), at, length);
+}
+
+/** Adds the datagram to the newest train of the peer and socket, or opens a new one. */
+function stageFor(peer: u32, at: usize, length: u32): void {
+  const record = peerAt(peer);
+  const socket = <u32>load<u16>(record, PEER_SOCKETS) + (flowHash & <u32>load<u16>(record, PEER_SOCKET_MASK));
+  const key = (peer << 8) | socket;
+  const open = OPEN_TRAINS + ((peer * 31 + socket) & (OPEN_TRAIN_SLOTS - 1)) * OPEN_TRAIN_SIZE;
+  if (load<u32>(open, 4) == stamp) {
+    const train = trainAt(load<u32>(open, 8));
+    const size = load<u32>(train, TRAIN_SEGMENT_SIZE);
+    if (
+      load<u32>(open) == key &&
+      load<u32>(train, TRAIN_OPEN) &&
+      length <= size &&
+      load<u16>(train, TRAIN_TOS) == outerTos &&
+      load<u32>(train, TRAIN_COUNT) < load<u32>(CONFIG_MAX_SEGMENTS) &&
+      load<u32>(train, TRAIN_BYTES) + length <= MAX_DATAGRAM
+    ) {
+      append(train, at, length);
+      if (length < size) store<u32>(train, 0, TRAIN_OPEN);
+      return;
+    }
+    // Packets of this peer and socket go into a new train, or nobody finds this one again: it is complete.
+    store<u32>(train, 0, TRAIN_OPEN);
+  }
+  const train = trainAt(trains);
+  store<u32>(open, key);
+  store<u32>(open, stamp, 4);
+  store<u32>(open, trains, 8);
+  trains++;
+  store<u32>(train, peer, TRAIN_PEER);
+  store<u32>(train, length, TRAIN_SEGMENT_SIZE);
+  store<u32>(train, 0, TRAIN_BYTES);
+  store<u32>(train, 0, TRAIN_COUNT);
+  store<u32>(train, 0, TRAIN_FIRST_PIECE);
+  store<u32>(train, 0, TRAIN_LAST_PIECE);
+  store<u32>(train, 1, TRAIN_OPEN);
+  store<u16>(train, <u16>socket, TRAIN_SOCKET);
+  store<u16>(train, <u16>outerTos, TRAIN_TOS);
+  append(train, at, length);
+}
+
+// @ts-ignore: decorator
+@inline
+function append(train: usize, at: usize, length: u32): void {
+  store<u32>(train, load<u32>(train, TRAIN_BYTES) + length, TRAIN_BYTES);
+  store<u32>(train, load<u32>(train, TRAIN_COUNT) + 1, TRAIN_COUNT);
+  const last = load<u32>(train, TRAIN_LAST_PIECE);
+  if (last) {
+    const piece = pieceAt(last);
+    const pieceLength = load<u32>(piece, PIECE_LENGTH);
+    if (load<u32>(piece, PIECE_ADDRESS) + pieceLength == <u32>at) {
+      store<u32>(piece, pieceLength + length, PIECE_LENGTH);
+      return;
+    }
+    store<u32>(piece, pieces, PIECE_NEXT);
+  } else {
+    store<u32>(train, pieces, TRAIN_FIRST_PIECE);
+  }
+  const piece = pieceAt(pieces);
+  store<u32>(piece, <u32>at, PIECE_ADDRESS);
+  store<u32>(piece, length, PIECE_LENGTH);
+  store<u32>(piece, 0, PIECE_NEXT);
+  store<u32>(train, pieces, TRAIN_LAST_PIECE);
+  pieces++;
+}
+
+/** Trains from `from` on that are complete, without a gap: returns the number of the first that may still grow. */
+export function outboundComplete(from: u32): u32 {
+  while (from < trains && !load<u32>(trainAt(from), TRAIN_OPEN)) from++;
+  return from;
+}
+
+/** Writes one mmsghdr for each of the trains `from` to `to` - 1, those of one socket behind each other: messages `from` to `to` - 1. */
+export function outboundMessages(from: u32, to: u32): void {
+  arrange(from, to);
+  let iovec: usize = OUT_IOVECS;
+  for (let i = from; i < to; i++) {
+    const train = trainAt(trainOf(i));
+    const first = iovec;
+    let n: u32 = 0;
+    for (let piece = load<u32>(train, TRAIN_FIRST_PIECE); piece; piece = load<u32>(pieceAt(piece), PIECE_NEXT)) {
+      store<u64>(iovec, absolute(load<u32>(pieceAt(piece), PIECE_ADDRESS)));
+      store<u64>(iovec, load<u32>(pieceAt(piece), PIECE_LENGTH), 8);
+      iovec += IOVEC_SIZE;
+      n++;
+    }
+    const message = OUT_MESSAGES + i * MMSGHDR_SIZE;
+    fillMessage(message, load<u32>(train, TRAIN_PEER), first, n);
+    const control = OUT_CONTROL + i * OUT_CONTROL_SIZE;
+    let length = tosControl(control, train);
+    // A control message on a single datagram makes some NICs fail it with EIO.
+    if (load<u32>(train, TRAIN_COUNT) > 1) length += controlMessage(control + length, SOL_UDP, UDP_SEGMENT, load<u32>(train, TRAIN_SEGMENT_SIZE), 2);
+    attachControl(message, control, length);
+  }
+}
+
+/** Sorts the trains by socket, those of one socket in their order, into OUT_ORDER. */
+function arrange(from: u32, to: u32): void {
+  let place = from;
+  for (let socket: u32 = 0; socket < MAX_SOCKETS && place < to; socket++) {
+    for (let i = from; i < to; i++) {
+      if (<u32>load<u16>(trainAt(i), TRAIN_SOCKET) != socket) continue;
+      store<u32>(OUT_ORDER + (place << 2), i);
+      place++;
+    }
+  }
+}
+
+/** The train of message `i`. */
+// @ts-ignore: decorator
+@inline
+function trainOf(i: u32): u32 {
+  return load<u32>(OUT_ORDER + (i << 2));
+}
+
+export function messageTrain(i: u32): u32 {
+  return trainOf(i);
+}
+
+/** Number of the socket message `i` leaves by. */
+export function messageSocket(i: u32): u32 {
+  return load<u16>(trainAt(trainOf(i)), TRAIN_SOCKET);
+}
+
+/** The first message from `i` on, up to `to`, that leaves by another socket. */
+export function messageGroupEnd(i: u32, to: u32): u32 {
+  const socket = messageSocket(i);
+  while (i < to && messageSocket(i) == socket) i++;
+  return i;
+}
+
+/** Writes the train's TOS octet as a control message if it is not 0, the sockets' default. Returns the bytes. */
+function tosControl(control: usize, train: usize): u32 {
+  const tos = <u32>load<u16>(train, TRAIN_TOS);
+  if (tos == 0) return 0;
+  const v4 = <u32>load<u16>(peerAt(load<u32>(train, TRAIN_PEER)), PEER_ADDRESS) == AF_INET;
+  return controlMessage(control, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TOS : IPV6_TCLASS, tos, 4);
+}
+
+/** struct cmsghdr: length 0, level 8, type 12, data 16. Returns the bytes with padding. */
+// @ts-ignore: decorator
+@inline
+function controlMessage(at: usize, level: u32, type: u32, value: u32, size: u32): u32 {
+  store<u64>(at, 16 + size);
+  store<u32>(at, level, 8);
+  store<u32>(at, type, 12);
+  store<u64>(at, value, 16);
+  return 24;
+}
+
+// @ts-ignore: decorator
+@inline
+function attachControl(message: usize, control: usize, length: u32): void {
+  if (!length) return;
+  store<u64>(message, absolute(control), 32);
+  store<u64>(message, length, 40);
+}
+
+/** struct mmsghdr, include/linux/socket.h, 64-bit: name 0, namelen 8, iov 16, iovlen 24, control 32, controllen 40, flags 48, len 56. */
+function fillMessage(message: usize, peer: u32, iovec: usize, n: u32): void {
+  const record = peerAt(peer);
+  store<u64>(message, absolute(record + PEER_ADDRESS));
+  store<u64>(message, load<u32>(record, PEER_ADDRESS_LENGTH), 8);
+  store<u64>(message, absolute(iovec), 16);
+  store<u64>(message, n, 24);
+  store<u64>(message, 0, 32);
+  store<u64>(message, 0, 40);
+  store<u64>(message, 0, 48);
+  store<u64>(message, 0, 56);
+}
+
+/** Counts messages `first` to `first + n - 1` as forwarded. */
+export function outboundSent(first: u32, n: u32): void {
+  for (let i = first; i < first + n; i++) {
+    const train = trainAt(trainOf(i));
+    sent(load<u32>(train, TRAIN_PEER), load<u32>(train, TRAIN_COUNT), load<u32>(train, TRAIN_BYTES));
+  }
+}
+
+/** Bytes are the inner ones: on a TAP whole frames, without the VXLAN header. */
+// @ts-ignore: decorator
+@inline
+function sent(peer: u32, packets: u32, bytes: u32): void {
+  const record = peerAt(peer);
+  enterSegment(load<u32>(record, PEER_SEGMENT));
+  if (load<u32>(CONFIG_ENCAPSULATION) == ENCAPSULATION_VXLAN) bytes -= packets * VXLAN_HEADER;
+  count(COUNT_OUT_FORWARDED, packets);
+  count(COUNT_OUT_BYTES, bytes);
+  count(COUNT_OUT_WRITES, 1);
+  addAt(record + PEER_OUT_PACKETS, packets);
+  addAt(record + PEER_OUT_BYTES, bytes);
+}
+
+/** From here on packets are of the segment of this train's peer. */
+function enterTrain(train: usize): void {
+  enterSegment(load<u32>(peerAt(load<u32>(train, TRAIN_PEER)), PEER_SEGMENT));
+}
+
+/** Counts a whole train as dropped. */
+export function outboundRefused(train: u32, reason: u32): void {
+  enterTrain(trainAt(train));
+  drop(reason, load<u32>(trainAt(train), TRAIN_COUNT));
+}
+
+/** Where the record of a train's peer lies. */
+export function trainPeer(train: u32): u32 {
+  return <u32>peerAt(load<u32>(trainAt(train), TRAIN_PEER));
+}
+
+export function trainCount(train: u32): u32 {
+  return load<u32>(trainAt(train), TRAIN_COUNT);
+}
+
+/** Writes one plain mmsghdr for every datagram of a train at SPLIT_MESSAGES and returns their number (at most 128). Its segment is the one in work from then on. */
+export function outboundSplit(train: u32): u32 {
+  const at = trainAt(train);
+  enterTrain(at);
+  const size = load<u32>(at, TRAIN_SEGMENT_SIZE);
+  const control = tosControl(SPLIT_CONTROL, at);
+  let n: u32 = 0;
+  for (let piece = load<u32>(at, TRAIN_FIRST_PIECE); piece; piece = load<u32>(pieceAt(piece), PIECE_NEXT)) {
+    const address = load<u32>(pieceAt(piece), PIECE_ADDRESS);
+    const length = load<u32>(pieceAt(piece), PIECE_LENGTH);
+    for (let offset: u32 = 0; offset < length; offset += size) {
+      const iovec = SPLIT_IOVECS + n * IOVEC_SIZE;
+      store<u64>(iovec, absolute(address + offset));
+      store<u64>(iovec, min(size, length - offset), 8);
+      const message = SPLIT_MESSAGES + n * MMSGHDR_SIZE;
+      fillMessage(message, load<u32>(at, TRAIN_PEER), iovec, 1);
+      attachControl(message, SPLIT_CONTROL, control);
+      n++;
+    }
+  }
+  return n;
+}
+
+/** Where datagram `n` of the train that was split last lies in memory, and how long it is. */
+export function splitAddress(n: u32): u32 {
+  return <u32>(load<u64>(SPLIT_IOVECS + n * IOVEC_SIZE) - base);
+}
+
+export function splitLength(n: u32): u32 {
+  return <u32>load<u64>(SPLIT_IOVECS + n * IOVEC_SIZE, 8);
+}
+
+/** Counts datagram `n` of the split `train` as forwarded. */
+export function splitSent(train: u32, n: u32): void {
+  sent(load<u32>(trainAt(train), TRAIN_PEER), 1, splitLength(n));
+}
+
+export function splitRefused(reason: u32): void {
+  drop(reason, 1);
+}

@@ -1,0 +1,141 @@
+// What the kernels know about an inner packet: is it well formed, where is its transport header.
+import { DROP_BAD_HEADER, DROP_BAD_HEADER_CHECKSUM, DROP_NOT_IP, DROP_TRUNCATED } from '../../abi';
+import { get16, put16 } from './bytes';
+import { fold, sumBytes } from './checksum';
+import {
+  IPPROTO_DESTINATION_OPTIONS,
+  IPPROTO_FRAGMENT,
+  IPPROTO_HOP_BY_HOP,
+  IPPROTO_ROUTING,
+  IPV4_CHECKSUM,
+  IPV4_FLAGS_FRAGMENT,
+  IPV4_HEADER_MIN,
+  IPV4_PROTOCOL,
+  IPV4_TOTAL_LENGTH,
+  IPV4_TTL,
+  IPV6_EXT_MAX,
+  IPV6_HEADER,
+  IPV6_HOP_LIMIT,
+  IPV6_NEXT_HEADER,
+  IPV6_PAYLOAD_LENGTH,
+} from './layout';
+
+/** Length of the packet at `ip` inside `size` bytes, or -1 - reason. Bytes behind the packet are legal and ignored. */
+export function checkPacket(ip: usize, size: u32): i32 {
+  if (size == 0) return -1 - DROP_TRUNCATED;
+  const version = load<u8>(ip) >> 4;
+  if (version == 4) return checkIpv4(ip, size);
+  if (version == 6) return checkIpv6(ip, size);
+  return -1 - DROP_NOT_IP;
+}
+
+// @ts-ignore: decorator
+@inline
+function checkIpv4(ip: usize, size: u32): i32 {
+  if (size < <u32>IPV4_HEADER_MIN) return -1 - DROP_TRUNCATED;
+  const header = (<u32>load<u8>(ip) & 15) << 2;
+  const total = get16(ip + IPV4_TOTAL_LENGTH);
+  if (header < <u32>IPV4_HEADER_MIN || total < header) return -1 - DROP_BAD_HEADER;
+  if (total > size) return -1 - DROP_TRUNCATED;
+  if (fold(sumBytes(ip, header, 0)) != 0xffff) return -1 - DROP_BAD_HEADER_CHECKSUM;
+  return <i32>total;
+}
+
+// @ts-ignore: decorator
+@inline
+function checkIpv6(ip: usize, size: u32): i32 {
+  if (size < <u32>IPV6_HEADER) return -1 - DROP_TRUNCATED;
+  const payload = get16(ip + IPV6_PAYLOAD_LENGTH);
+  // A jumbogram (RFC 2675) says 0 and brings its length in a hop-by-hop option; none fits a datagram.
+  if (payload == 0 && load<u8>(ip, IPV6_NEXT_HEADER) == IPPROTO_HOP_BY_HOP) return -1 - DROP_BAD_HEADER;
+  const total: u32 = IPV6_HEADER + payload;
+  if (total > size) return -1 - DROP_TRUNCATED;
+  return <i32>total;
+}
+
+/** Lowers TTL or hop limit by one; IPv4's checksum follows (RFC 1624). The value must be above 0. */
+// @ts-ignore: decorator
+@inline
+export function decrementTtl(ip: usize): void {
+  if (load<u8>(ip) >> 4 == 4) {
+    store<u8>(ip, load<u8>(ip, IPV4_TTL) - 1, IPV4_TTL);
+    putChecksum(ip, get16(ip + IPV4_CHECKSUM) + 0x100);
+  } else {
+    store<u8>(ip, load<u8>(ip, IPV6_HOP_LIMIT) - 1, IPV6_HOP_LIMIT);
+  }
+}
+
+/** Stores IPv4's checksum from a sum of up to 17 bits. Of ones' complement's two zeros it writes 0, as whoever sums the whole header does. */
+// @ts-ignore: decorator
+@inline
+export function putChecksum(ip: usize, sum: u32): void {
+  let folded = (sum & 0xffff) + (sum >> 16);
+  folded = (folded & 0xffff) + (folded >> 16);
+  put16(ip + IPV4_CHECKSUM, folded == 0xffff ? 0 : folded);
+}
+
+// @ts-ignore: decorator
+@inline
+export function ttlOf(ip: usize): u32 {
+  return load<u8>(ip) >> 4 == 4 ? <u32>load<u8>(ip, IPV4_TTL) : <u32>load<u8>(ip, IPV6_HOP_LIMIT);
+}
+
+/** 224.0.0.0/4 or 255.255.255.255; 240.0.0.0/4 is unicast, as Linux has it. */
+// @ts-ignore: decorator
+@inline
+export function isMulticast4(address: u32): bool {
+  return address >> 28 == 14 || address == 0xffffffff;
+}
+
+/** Found by findTransport: protocol number, offset of its header, whether the packet is a fragment, and a late one. */
+export let protocol: u32 = 0;
+export let transport: u32 = 0;
+export let fragment: bool = false;
+export let laterFragment: bool = false;
+
+/** Finds the transport header of a checked packet. `protocol` is 255 if an IPv6 chain runs over the packet's end. */
+export function findTransport(ip: usize, total: u32): void {
+  fragment = false;
+  laterFragment = false;
+  if (load<u8>(ip) >> 4 == 4) {
+    protocol = load<u8>(ip, IPV4_PROTOCOL);
+    transport = (<u32>load<u8>(ip) & 15) << 2;
+    const bits = get16(ip + IPV4_FLAGS_FRAGMENT) & 0x3fff;
+    fragment = bits != 0;
+    laterFragment = (bits & 0x1fff) != 0;
+    return;
+  }
+  let next = <u32>load<u8>(ip, IPV6_NEXT_HEADER);
+  let at: u32 = IPV6_HEADER;
+  for (let i: u32 = 0; i <= <u32>IPV6_EXT_MAX; i++) {
+    if (
+      next != IPPROTO_HOP_BY_HOP &&
+      next != IPPROTO_ROUTING &&
+      next != IPPROTO_FRAGMENT &&
+      next != IPPROTO_DESTINATION_OPTIONS
+    ) {
+      protocol = next;
+      transport = at;
+      return;
+    }
+    if (i == IPV6_EXT_MAX || at + 8 > total) break;
+    if (next == IPPROTO_FRAGMENT) {
+      const bits = get16(ip + at + 2);
+      fragment = true;
+      laterFragment = (bits & 0xfff8) != 0;
+      next = load<u8>(ip + at);
+      at += 8;
+      if (laterFragment) {
+        protocol = next;
+        transport = at;
+        return;
+      }
+    } else {
+      next = load<u8>(ip + at);
+      at += (<u32>load<u8>(ip + at, 1) + 1) << 3;
+    }
+    if (at > total) break;
+  }
+  protocol = 255;
+  transport = total;
+}

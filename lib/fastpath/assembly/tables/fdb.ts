@@ -1,0 +1,251 @@
+// The FDB: which peer is behind a MAC address. Leased addresses come from the main thread (lib/fib/fdb.ts builds the table
+// and is the twin of its hash); learned ones are written here, and an address that is leased is never learned.
+import {
+  CONFIG_AGEING,
+  CONFIG_NOW,
+  COUNT_REFUSED_MOVES,
+  FDB_BUCKET_SLOTS,
+  LEARNED,
+  LEARNED_EPOCH,
+  LEARNED_INFO,
+  LEARNED_INFO_SIZE,
+  LEARNED_MOVED,
+  LEARNED_MOVES,
+  LEARNED_REFUSED,
+  LEARNED_SEEN,
+  LEARNED_SLOTS,
+  MAX_LEARNED,
+  MAX_SEGMENTS,
+  PEER_EPOCH,
+  PEER_SEGMENT,
+  TABLES_FDB,
+  TABLES_FDB_INDEX,
+  TABLES_FLOOD,
+  TABLES_FLOOD_INDEX,
+  TABLES_PEERS,
+} from '../../abi';
+import { count, peerAt, segmentNumber } from '../context';
+import { tables } from './fib';
+
+const PEER_BITS: u64 = 0xffff;
+/** Our choice: an address may change its VTEP so many seconds after it did; a pod that moved is found at once, a fight over an address costs nothing. */
+const MOVE_INTERVAL: u32 = 1;
+
+const MASK: u32 = LEARNED_SLOTS - 1;
+
+/** Our choice: room for so many addresses is kept for each segment, so that a flood of them in one leaves the others theirs. */
+const SHARE: u32 = 64;
+
+let learned: u32 = 0;
+/** Entries beyond their segments' shares. */
+let beyond: u32 = 0;
+/** u32 each: entries of a segment. */
+const owned: usize = memory.data((MAX_SEGMENTS + 1) * 4, 4);
+
+/** The MAC address at `at` as a number (lib/addr/mac.ts). Reads two bytes more. */
+// @ts-ignore: decorator
+@inline
+export function macAt(at: usize): u64 {
+  return bswap<u64>(load<u64>(at)) >> 16;
+}
+
+// @ts-ignore: decorator
+@inline
+function hashOf(mac: u64, segment: u32): u32 {
+  const high = <u32>(mac >> 32) | (segment << 16);
+  const hash = (<u32>mac ^ (high * 0x85ebca6b)) * 0x9e3779b1;
+  return hash ^ (hash >> 15);
+}
+
+/** The peer whose lease has this VtepMAC in the segment; 0: none. */
+export function leasedPeer(mac: u64): u32 {
+  const index = tables + TABLES_FDB_INDEX + (segmentNumber << 3);
+  const table = tables + TABLES_FDB + load<u32>(index);
+  const mask = load<u32>(index, 4);
+  const key = i64x2.splat(mac);
+  for (let bucket = hashOf(mac, 0) & mask; ; bucket = (bucket + 1) & mask) {
+    const at = table + bucket * FDB_BUCKET_SLOTS * 8;
+    const a = v128.load(at);
+    const b = v128.load(at, 16);
+    const hit = v128.or(
+      v128.and(i64x2.eq(i64x2.shr_u(a, 16), key), a),
+      v128.and(i64x2.eq(i64x2.shr_u(b, 16), key), b),
+    );
+    const slot = i64x2.extract_lane(hit, 0) | i64x2.extract_lane(hit, 1);
+    if (slot) return <u32>(slot & PEER_BITS);
+    // A bucket is filled from the front: one that is not full ends the search.
+    if (i64x2.extract_lane(b, 1) == 0 || mask == 0) return 0;
+  }
+  return 0;
+}
+
+/** Slot of a learned address in this segment, or -1 - the free slot where it would go. */
+function find(mac: u64): i32 {
+  for (let i = hashOf(mac, segmentNumber) & MASK; ; i = (i + 1) & MASK) {
+    const slot = load<u64>(LEARNED + (i << 3));
+    if (slot == 0) return -1 - <i32>i;
+    if (slot >> 16 == mac && segmentOf(i) == segmentNumber) return <i32>i;
+  }
+  return -1;
+}
+
+// @ts-ignore: decorator
+@inline
+function infoOf(slot: u32): usize {
+  return LEARNED_INFO + slot * LEARNED_INFO_SIZE;
+}
+
+/** LEARNED_EPOCH holds the segment in its upper 6 bits: the peer of a dead entry may belong to another by now. */
+// @ts-ignore: decorator
+@inline
+function segmentOf(slot: u32): u32 {
+  return load<u32>(infoOf(slot), LEARNED_EPOCH) >> 26;
+}
+
+// @ts-ignore: decorator
+@inline
+function stampOf(peer: u32, segment: u32): u32 {
+  return (segment << 26) | (load<u32>(peerAt(peer), PEER_EPOCH) & 0x3ffffff);
+}
+
+/** Do the tables in use name the peer? */
+// @ts-ignore: decorator
+@inline
+function isNamed(peer: u32): bool {
+  return ((<u32>load<u8>(tables + TABLES_PEERS + (peer >> 3)) >> (peer & 7)) & 1) != 0;
+}
+
+// @ts-ignore: decorator
+@inline
+function isAlive(slot: u32, peer: u32): bool {
+  const info = infoOf(slot);
+  return (
+    isNamed(peer) &&
+    load<u32>(info, LEARNED_EPOCH) == stampOf(peer, segmentOf(slot)) &&
+    load<u32>(CONFIG_NOW) - load<u32>(info, LEARNED_SEEN) <= load<u32>(CONFIG_AGEING)
+  );
+}
+
+/** The peer behind a MAC address: by its lease, else as learned; 0: not known. */
+export function fdbLookup(mac: u64): u32 {
+  const leased = leasedPeer(mac);
+  if (leased || !learned) return leased;
+  const slot = find(mac);
+  if (slot < 0) return 0;
+  const peer = <u32>(load<u64>(LEARNED + (slot << 3)) & PEER_BITS);
+  return isAlive(slot, peer) && load<u32>(peerAt(peer), PEER_SEGMENT) == segmentNumber ? peer : 0;
+}
+
+/** Notes that `mac`, which no lease has, was seen behind `peer`. A claim of another VTEP too soon after the last is refused. */
+export function learn(mac: u64, peer: u32): void {
+  const now = load<u32>(CONFIG_NOW);
+  let slot = find(mac);
+  if (slot < 0) {
+    if (!takeRoom()) return;
+    slot = -1 - slot;
+    store<u64>(infoOf(slot), 0, LEARNED_MOVES);
+    settle(slot, mac, peer, now);
+    return;
+  }
+  const info = infoOf(slot);
+  const before = <u32>(load<u64>(LEARNED + (slot << 3)) & PEER_BITS);
+  if (before == peer || !isAlive(slot, before)) return settle(slot, mac, peer, now);
+  if (now - load<u32>(info, LEARNED_MOVED) < MOVE_INTERVAL && load<u16>(info, LEARNED_MOVES)) {
+    countUp(info + LEARNED_REFUSED);
+    return count(COUNT_REFUSED_MOVES, 1);
+  }
+  countUp(info + LEARNED_MOVES);
+  store<u32>(info, now, LEARNED_MOVED);
+  settle(slot, mac, peer, now);
+}
+
+/** Counts one more entry of the segment in work, if there is room. */
+function takeRoom(): bool {
+  const own = owned + (segmentNumber << 2);
+  const entries = load<u32>(own);
+  if (entries >= SHARE) {
+    if (beyond >= <u32>MAX_LEARNED - <u32>MAX_SEGMENTS * SHARE) return false;
+    beyond++;
+  }
+  store<u32>(own, entries + 1);
+  learned++;
+  return true;
+}
+
+function giveRoom(s: u32): void {
+  const own = owned + (s << 2);
+  const entries = load<u32>(own) - 1;
+  if (entries >= SHARE) beyond--;
+  store<u32>(own, entries);
+  learned--;
+}
+
+// @ts-ignore: decorator
+@inline
+function settle(slot: u32, mac: u64, peer: u32, now: u32): void {
+  const info = infoOf(slot);
+  store<u32>(info, now, LEARNED_SEEN);
+  store<u32>(info, stampOf(peer, segmentNumber), LEARNED_EPOCH);
+  store<u64>(LEARNED + (slot << 3), (mac << 16) | <u64>peer);
+}
+
+// @ts-ignore: decorator
+@inline
+function countUp(at: usize): void {
+  const value = load<u16>(at);
+  if (value != 0xffff) store<u16>(at, value + 1);
+}
+
+/** Removes what has aged or whose peer has gone. Call about once a second. */
+export function fdbSweep(): void {
+  if (!learned) return;
+  for (let i: u32 = 0; i < <u32>LEARNED_SLOTS; ) {
+    const slot = load<u64>(LEARNED + (i << 3));
+    const peer = <u32>(slot & PEER_BITS);
+    if (slot == 0 || isAlive(i, peer)) i++;
+    else remove(i);
+  }
+}
+
+/** Forgets everything learned in the segment. */
+export function fdbForget(): void {
+  for (let i: u32 = 0; i < <u32>LEARNED_SLOTS; ) {
+    if (load<u64>(LEARNED + (i << 3)) && segmentOf(i) == segmentNumber) remove(i);
+    else i++;
+  }
+}
+
+/** Frees a slot and closes the gap: entries behind it that could not have their own slot move up. The next entry may be here afterwards. */
+function remove(slot: u32): void {
+  giveRoom(segmentOf(slot));
+  let gap = slot;
+  for (let i = (slot + 1) & MASK; ; i = (i + 1) & MASK) {
+    const entry = load<u64>(LEARNED + (i << 3));
+    if (entry == 0) break;
+    const home = hashOf(entry >> 16, segmentOf(i));
+    // It may move up unless its home lies behind the gap.
+    if (((i - home) & MASK) < ((i - gap) & MASK)) continue;
+    store<u64>(LEARNED + (gap << 3), entry);
+    memory.copy(infoOf(gap), infoOf(i), LEARNED_INFO_SIZE);
+    gap = i;
+  }
+  store<u64>(LEARNED + (gap << 3), 0);
+}
+
+/** Peers to flood to in the segment in work, and entry `i` of their list. */
+export function floodCount(): u32 {
+  return load<u32>(tables + TABLES_FLOOD_INDEX + (segmentNumber << 3), 4);
+}
+
+// @ts-ignore: decorator
+@inline
+export function floodPeer(i: u32): u32 {
+  return <u32>load<u16>(tables + TABLES_FLOOD + ((load<u32>(tables + TABLES_FLOOD_INDEX + (segmentNumber << 3)) + i) << 1));
+}
+
+/** For the benchmark: looks up `n` addresses (u64 each) at `at` and returns the sum of the answers. */
+export function fdbLookupMany(at: usize, n: u32): u32 {
+  let sum: u32 = 0;
+  for (let i: u32 = 0; i < n; i++) sum += fdbLookup(load<u64>(at + (i << 3)));
+  return sum;
+}

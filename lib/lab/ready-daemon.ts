@@ -1,0 +1,37 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { askDaemon } from '../control/client.ts';
+import type { StatusReply } from '../control/protocol.ts';
+import { WeftError } from '../error.ts';
+import { startDaemon } from './daemon.ts';
+import type { Lab, LabHost } from './lab.ts';
+import type { LabProcess } from './netns.ts';
+
+const READY_WITHIN_MS = 10_000;
+const POLL_MS = 10;
+
+export interface ReadyDaemon {
+  readonly process: LabProcess;
+  /** From the start of the process until its status says ready; looked at every 10 ms. */
+  readonly seconds: number;
+  readonly status: StatusReply;
+}
+
+/** Starts weftd on a host of the lab and waits until it says that packets flow. Codes: DAEMON_FAILED, TIMEOUT. */
+export async function startReadyDaemon(lab: Lab, host: LabHost, args: readonly string[] = []): Promise<ReadyDaemon> {
+  const start = performance.now();
+  const process = await startDaemon(lab, host, args);
+  try {
+    for (;;) {
+      const status = await askDaemon(host.controlSocket, '/v1/status');
+      const elapsedMs = performance.now() - start;
+      if (status.state === 'ready') return { process, seconds: elapsedMs / 1000, status };
+      if (elapsedMs > READY_WITHIN_MS) {
+        throw new WeftError('TIMEOUT', `weftd on ${host.netns} is still ${status.state} after ${READY_WITHIN_MS} ms`);
+      }
+      await delay(POLL_MS);
+    }
+  } catch (error) {
+    await process.stop();
+    throw error;
+  }
+}

@@ -1,0 +1,39 @@
+/** Round-trip times over an idle bed. */
+import { WeftError } from '../error.ts';
+import { toolMissing } from '../lab/command.ts';
+import { cannotExec, execInNetns } from '../lab/netns.ts';
+import type { Bed } from './path.ts';
+import { pingArguments, readPingOutput } from './ping-output.ts';
+import { percentile } from './statistics.ts';
+
+export interface RttSample {
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly maxMs: number;
+  readonly sent: number;
+  readonly lost: number;
+}
+
+/** Echoes sent before those that count: neighbours are found, code is warm. */
+const WARM_UP = 10;
+
+/** Code: PING_FAILED if nothing comes back. */
+export async function measureRtt(bed: Bed, count: number, intervalSeconds: number): Promise<RttSample> {
+  const argv = ['ping', ...pingArguments(bed.server.address, count + WARM_UP, intervalSeconds)];
+  const timeoutMs = (count + WARM_UP) * intervalSeconds * 1000 + 10_000;
+  const { stdout, stderr } = await execInNetns(bed.client.netns, argv, { timeoutMs, allowFailure: true });
+  if (cannotExec(stderr)) throw toolMissing('ping');
+  if (stdout === '') throw new WeftError('PING_FAILED', `ping failed: ${stderr.trim()}`);
+  const result = readPingOutput(stdout);
+  if (result.received <= WARM_UP) {
+    throw new WeftError('PING_FAILED', `${bed.server.address} answered ${result.received} of ${result.sent} echoes`);
+  }
+  const rtts = result.rttMs.slice(WARM_UP);
+  return {
+    p50Ms: percentile(rtts, 0.5),
+    p99Ms: percentile(rtts, 0.99),
+    maxMs: percentile(rtts, 1),
+    sent: result.sent,
+    lost: result.sent - result.received,
+  };
+}

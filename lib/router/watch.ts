@@ -1,0 +1,117 @@
+/** When the kernel's tables are to be looked at again: by the clock, and when a netlink event contradicts what they should hold. */
+import { messageOf } from '../error.ts';
+import { type NetlinkEvent, NetlinkMonitor } from '../sys/netlink/monitor.ts';
+import { withinNetns } from '../sys/netns.ts';
+import { contradicts, type Expectation } from './events.ts';
+
+export interface KernelWatchOptions {
+  readonly netns: string | undefined;
+  readonly expected: () => Expectation;
+  /** The tables are to be read and repaired. */
+  readonly onDue: () => void;
+  /** True for an event after which `onUnderlay` is to be called. */
+  readonly isUnderlay: (event: NetlinkEvent) => boolean;
+  readonly onUnderlay: () => void;
+  /** Says it once in a while. */
+  readonly warn: (fields: object, message: string) => void;
+  /** What was said may be said again. */
+  readonly onForget: () => void;
+}
+
+/** Our choice: events are looked for this often; an idle look is one system call. Node has no way to wait for netlink. */
+const TICK_MS = 100;
+/** 10 s: flannel's interval, pkg/backend/route_network.go. */
+const DUE_TICKS = 100;
+/** Our choice, 1 s: somebody who fights for a route does not keep us busy. */
+const EVENT_TICKS = 10;
+/** Our choice, 10 min: what goes on being wrong is said again. */
+const FORGET_TICKS = 6_000;
+
+export class KernelWatch {
+  readonly #options: KernelWatchOptions;
+  readonly #monitors: NetlinkMonitor[] = [];
+  readonly #timer: NodeJS.Timeout;
+  #ticks = 0;
+  #nextEvent = 0;
+  #nextUnderlay = 0;
+  #contradicted = false;
+  #underlayChanged = false;
+  #watchesNeighbors = false;
+  /** How often the kernel had to drop events. */
+  overruns = 0;
+
+  /** Throws SyscallError, or what `withinNetns` throws. */
+  constructor(options: KernelWatchOptions) {
+    this.#options = options;
+    this.#open(['link', 'address', 'route']);
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+    this.#timer.unref();
+  }
+
+  /** Neighbours come and go all the time on any host: only for those who want some. */
+  watchNeighbors(): void {
+    if (this.#watchesNeighbors) return;
+    this.#open(['neighbor']);
+    this.#watchesNeighbors = true;
+  }
+
+  #open(kinds: NetlinkEvent['kind'][]): void {
+    this.#monitors.push(withinNetns(this.#options.netns, () => NetlinkMonitor.open({ kinds })));
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    for (const monitor of this.#monitors.splice(0)) monitor.close();
+  }
+
+  /** The tables are about to be read: what was heard before is in them. */
+  clear(): void {
+    this.drain();
+    this.#contradicted = false;
+  }
+
+  /** Takes the events that have come. Those of our own changes contradict nothing, so this may be called at any time. */
+  drain(): void {
+    const { expected, isUnderlay, warn } = this.#options;
+    for (const monitor of this.#monitors) {
+      const events = this.#eventsOf(monitor);
+      if (events === 'overrun') {
+        this.overruns++;
+        warn({}, 'The kernel had to drop netlink events; reading its tables anew');
+        this.#contradicted = true;
+        this.#underlayChanged = true;
+        continue;
+      }
+      const now = expected();
+      this.#contradicted ||= events.some((event) => contradicts(event, now));
+      this.#underlayChanged ||= events.some(isUnderlay);
+    }
+  }
+
+  #eventsOf(monitor: NetlinkMonitor): NetlinkEvent[] | 'overrun' {
+    try {
+      return monitor.drain();
+    } catch (error) {
+      this.#options.warn({ error: messageOf(error) }, 'Cannot read netlink events; the tables are read every 10 s');
+      return [];
+    }
+  }
+
+  #tick(): void {
+    const { onDue, onForget, onUnderlay } = this.#options;
+    this.#ticks++;
+    if (this.#ticks % FORGET_TICKS === 0) onForget();
+    this.drain();
+    if (this.#underlayChanged && this.#ticks >= this.#nextUnderlay) {
+      this.#underlayChanged = false;
+      this.#nextUnderlay = this.#ticks + EVENT_TICKS;
+      onUnderlay();
+    }
+    const heard = this.#contradicted && this.#ticks >= this.#nextEvent;
+    if (heard) {
+      this.#contradicted = false;
+      this.#nextEvent = this.#ticks + EVENT_TICKS;
+    }
+    if (heard || this.#ticks % DUE_TICKS === 0) onDue();
+  }
+}

@@ -1,0 +1,136 @@
+/** What the keys below `<prefix>/subnets/` mean, kept up from lists and events. */
+import { messageOf } from '../../error.ts';
+import type { HeldKey } from '../../lease/allocate.ts';
+import { quoteText } from '../../lease/go-json.ts';
+import type { Lease } from '../../lease/lease.ts';
+import { decodeLeaseAttrs } from '../../lease/lease-attrs.ts';
+import { type LeaseEvent, LeaseSet } from '../../lease/lease-set.ts';
+import { parseSubnetKey, subnetsClaimedByKey } from '../../lease/subnet-key.ts';
+import type { Log } from '../../log.ts';
+import type { KeyValue, WatchEvent } from './api.ts';
+import { NO_GRANT } from './lease-writer.ts';
+
+/** A key as it is in the store. */
+export interface StoredKey extends HeldKey {
+  /** The whole key. */
+  readonly fullKey: Uint8Array;
+  readonly modRevision: string;
+}
+
+/** Keys and values that cannot be read: counted and logged once per version of a key. */
+export class SkippedKeys {
+  #count = 0;
+  readonly #log: Log;
+  /** The last version of each unreadable key that was logged. */
+  #known = new Map<string, string>();
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  add(kv: KeyValue, reason: string): void {
+    const identity = text(kv.key, 'latin1');
+    if (this.#known.get(identity) === kv.modRevision) return;
+    this.#known.set(identity, kv.modRevision);
+    this.#count++;
+    const fields = { key: quoteText(text(kv.key), 200), modRevision: kv.modRevision, reason };
+    this.#log.warn(fields, 'skipped a lease that does not parse');
+  }
+
+  /** Forgets keys that are not in a complete list, so that memory stays bounded by what is in the store. */
+  keepOnly(kvs: readonly KeyValue[]): void {
+    if (this.#known.size === 0) return;
+    const present = new Set(kvs.map(({ key }) => text(key, 'latin1')));
+    this.#known = new Map([...this.#known].filter(([identity]) => present.has(identity)));
+  }
+}
+
+/** Reads one key; what does not parse is reported to `skipped`. `roomLength`: bytes of `<prefix>/subnets/`. */
+export function readStoredKey(kv: KeyValue, roomLength: number, skipped: SkippedKeys): StoredKey {
+  const key = text(kv.key.subarray(roomLength), 'latin1');
+  const stored = {
+    key,
+    fullKey: kv.key,
+    modRevision: kv.modRevision,
+    claims: subnetsClaimedByKey(key),
+    reserved: kv.lease === NO_GRANT,
+  };
+  const subnets = parseSubnetKey(key);
+  if (subnets === undefined) {
+    skipped.add(kv, 'the key does not name a subnet as flannel writes it');
+    return { ...stored, lease: undefined };
+  }
+  try {
+    return { ...stored, lease: { subnets, attrs: decodeLeaseAttrs(text(kv.value)) } };
+  } catch (error) {
+    skipped.add(kv, messageOf(error));
+    return { ...stored, lease: undefined };
+  }
+}
+
+/**
+ * Turns lists and watch events into leases.
+ *
+ * A value that stops being readable does not end a lease: its key is still there, so its node still holds the subnet, and
+ * the last readable value stays until a readable one or the end of the key. (A daemon that starts in the meantime has
+ * no such value and does without that peer.)
+ */
+export class LeaseView {
+  readonly #roomLength: number;
+  readonly #skipped: SkippedKeys;
+  readonly #leases = new LeaseSet();
+
+  constructor(roomLength: number, skipped: SkippedKeys) {
+    this.#roomLength = roomLength;
+    this.#skipped = skipped;
+  }
+
+  /** Takes a complete list. */
+  list(kvs: readonly KeyValue[]): readonly Lease[] {
+    this.#skipped.keepOnly(kvs);
+    const leases: Lease[] = [];
+    for (const kv of kvs) {
+      const lease = this.#leaseOf(kv);
+      if (lease !== undefined) leases.push(lease);
+    }
+    this.#leases.replace(leases);
+    return leases;
+  }
+
+  events(events: readonly WatchEvent[]): readonly LeaseEvent[] {
+    const changes: LeaseEvent[] = [];
+    for (const event of events) {
+      const change = event.type === 'PUT' ? this.#put(event.kv) : this.#delete(event.kv);
+      if (change === undefined) continue;
+      this.#leases.apply(change);
+      changes.push(change);
+    }
+    return changes;
+  }
+
+  #put(kv: KeyValue): LeaseEvent | undefined {
+    const { lease } = readStoredKey(kv, this.#roomLength, this.#skipped);
+    return lease && { type: 'put', lease: { ...lease, expiresAtMs: undefined } };
+  }
+
+  /** The event of a key that never was a lease, or whose value never could be read, changes nothing. */
+  #delete(kv: KeyValue): LeaseEvent | undefined {
+    const subnets = parseSubnetKey(text(kv.key.subarray(this.#roomLength), 'latin1'));
+    return subnets && this.#leases.get(subnets) && { type: 'delete', subnets };
+  }
+
+  #leaseOf(kv: KeyValue): Lease | undefined {
+    const { key, lease } = readStoredKey(kv, this.#roomLength, this.#skipped);
+    if (lease !== undefined) return { ...lease, expiresAtMs: undefined };
+    const subnets = parseSubnetKey(key);
+    return subnets && this.#leases.get(subnets);
+  }
+}
+
+function text(bytes: Uint8Array, encoding: 'utf8' | 'latin1' = 'utf8'): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString(encoding);
+}

@@ -1,0 +1,228 @@
+/** Leases in etcd, under flannel's keys: `<prefix>/config` and `<prefix>/subnets/<subnets>`. */
+import { messageOf, WeftError } from '../../error.ts';
+import { chooseSubnets } from '../../lease/allocate.ts';
+import type { Lease, SubnetPair } from '../../lease/lease.ts';
+import { encodeLeaseAttrs } from '../../lease/lease-attrs.ts';
+import { type NetworkConfig, parseNetworkConfig } from '../../lease/network-config.ts';
+import { formatSubnetKey } from '../../lease/subnet-key.ts';
+import type { Log } from '../../log.ts';
+import type { AcquireRequest, LeaseListener, LeaseStore, LeaseWatch, OwnLease, StoreHealth } from '../store.ts';
+import type { RangeRequest } from './api.ts';
+import { EtcdClient, type EtcdClientOptions } from './client.ts';
+import { LeaseRenewal } from './lease-renewal.ts';
+import { LeaseView, readStoredKey, SkippedKeys, type StoredKey } from './lease-view.ts';
+import { type Expected, type LeaseWrite, LeaseWriter } from './lease-writer.ts';
+import { EtcdWatch } from './watch.ts';
+
+export interface EtcdLeaseStoreOptions extends EtcdClientOptions {
+  /** Default flannel's, /coreos.com/network. */
+  readonly prefix?: string | undefined;
+  /** Life of a lease. Default 24 h. */
+  readonly ttlSeconds?: number | undefined;
+  /** How long before its end a lease is renewed. Default 60 min; less than the life. */
+  readonly renewMarginMs?: number | undefined;
+  /** How long after a failed renewal the next one is tried. Default 1 min, as flannel. */
+  readonly renewRetryMs?: number | undefined;
+  /** How often all leases are read anew beside the watch. Default 60 s. */
+  readonly relistIntervalMs?: number | undefined;
+  /** How often a silent etcd is asked for a sign of life; it is given up after three times that. Default 2.5 s. */
+  readonly heartbeatMs?: number | undefined;
+  readonly log: Log;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  /** Unix time in ms. */
+  readonly now: () => number;
+}
+
+const DEFAULT_PREFIX = '/coreos.com/network';
+const DEFAULT_TTL_SECONDS = 24 * 3600;
+const DEFAULT_RENEW_MARGIN_MS = 60 * 60 * 1000;
+const DEFAULT_RENEW_RETRY_MS = 60_000;
+const DEFAULT_RELIST_INTERVAL_MS = 60_000;
+const DEFAULT_HEARTBEAT_MS = 2500;
+/** How often a lost race is tried again. flannel means to as well (raceRetries), but never does. */
+const ACQUIRE_ATTEMPTS = 10;
+/** Keys of ours that are removed with one write; etcd allows 128 operations in a transaction. */
+const MAX_REPLACED = 16;
+
+export class EtcdLeaseStore implements LeaseStore {
+  readonly #client: EtcdClient;
+  readonly #options: EtcdLeaseStoreOptions;
+  readonly #prefix: string;
+  /** `<prefix>/subnets/`: with the slash, or `subnetsOfSomebodyElse` would be ours too. */
+  readonly #room: Uint8Array;
+  readonly #writer: LeaseWriter;
+  readonly #renewMarginMs: number;
+  readonly #skipped: SkippedKeys;
+  readonly #watches = new Set<EtcdWatch>();
+  #endedRestarts = 0;
+  #renewal: LeaseRenewal | undefined;
+  #closed = false;
+
+  /** Throws WeftError STORE_OPTIONS_INVALID. */
+  constructor(options: EtcdLeaseStoreOptions) {
+    this.#options = withoutPassword(options);
+    this.#client = new EtcdClient(options);
+    this.#prefix = (options.prefix ?? DEFAULT_PREFIX).replace(/\/+/g, '/').replace(/\/$/, '');
+    this.#room = bytes(`${this.#prefix}/subnets/`);
+    const ttlSeconds = options.ttlSeconds ?? DEFAULT_TTL_SECONDS;
+    const { log, now } = options;
+    this.#writer = new LeaseWriter({ client: this.#client, ttlSeconds, log, now });
+    this.#renewMarginMs = options.renewMarginMs ?? DEFAULT_RENEW_MARGIN_MS;
+    this.#skipped = new SkippedKeys(log);
+    if (this.#renewMarginMs >= ttlSeconds * 1000)
+      throw new WeftError('STORE_OPTIONS_INVALID', 'The renewal margin is not shorter than the life of a lease');
+  }
+
+  async networkConfig(): Promise<NetworkConfig> {
+    const key = `${this.#prefix}/config`;
+    const { kvs } = await this.#client.range({ key: bytes(key) });
+    const value = kvs[0]?.value;
+    const example = `ETCDCTL_API=3 etcdctl put ${key} '{"Network":"10.244.0.0/16","Backend":{"Type":"udp"}}'`;
+    if (value === undefined)
+      throw new WeftError('CONFIG_MISSING', `No network configuration at ${key} in etcd at ${this.#client.endpoint}`, {
+        hint: `write one: ${example}`,
+      });
+    try {
+      return parseNetworkConfig(Buffer.from(value).toString('utf8'));
+    } catch (error) {
+      throw new WeftError('CONFIG_INVALID', `Network configuration at ${key} is invalid: ${messageOf(error)}`, {
+        cause: error,
+        hint: `for example: ${example}`,
+      });
+    }
+  }
+
+  async leases(): Promise<readonly Lease[]> {
+    const { kvs } = await this.#client.range(this.#range());
+    return new LeaseView(this.#room.length, this.#skipped).list(kvs);
+  }
+
+  async acquire(request: AcquireRequest): Promise<OwnLease> {
+    for (let attempt = 1; attempt <= ACQUIRE_ATTEMPTS; attempt++) {
+      const own = await this.#tryAcquire(request);
+      if (own !== undefined) return own;
+    }
+    throw new WeftError('LEASE_CONTENDED', `Lost the race for a subnet ${ACQUIRE_ATTEMPTS} times to other nodes`, {
+      hint: 'start again; with a larger Network the nodes would meet less often',
+    });
+  }
+
+  watch(listener: LeaseListener): LeaseWatch {
+    const view = new LeaseView(this.#room.length, this.#skipped);
+    const watch = new EtcdWatch({
+      client: this.#client,
+      range: this.#range(),
+      relistIntervalMs: this.#options.relistIntervalMs ?? DEFAULT_RELIST_INTERVAL_MS,
+      heartbeatMs: this.#options.heartbeatMs ?? DEFAULT_HEARTBEAT_MS,
+      log: this.#options.log,
+      random: this.#options.random,
+      onList: (kvs) => {
+        const leases = view.list(kvs);
+        this.#tell(() => listener.onSnapshot(leases));
+      },
+      onEvents: (events) => {
+        const changes = view.events(events);
+        if (changes.length > 0) this.#tell(() => listener.onEvents(changes));
+      },
+    });
+    this.#watches.add(watch);
+    return { ready: watch.ready, close: () => this.#closeWatch(watch) };
+  }
+
+  health(): StoreHealth {
+    const watches = [...this.#watches];
+    const connected = this.#client.connected && watches.every((watch) => watch.live);
+    return {
+      endpoint: this.#client.endpoint,
+      connected,
+      lastError: connected ? undefined : this.#client.lastError?.message,
+      revision: watches[0]?.revision?.toString(),
+      skipped: this.#skipped.count,
+      watchRestarts: watches.reduce((sum, watch) => sum + watch.restarts, this.#endedRestarts),
+      leaseExpiresAtMs: this.#renewal?.expiresAtMs,
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#renewal?.stop();
+    const closing = [...this.#watches].map((watch) => this.#closeWatch(watch));
+    this.#client.close();
+    await Promise.all(closing);
+  }
+
+  async #closeWatch(watch: EtcdWatch): Promise<void> {
+    if (this.#watches.delete(watch)) this.#endedRestarts += watch.restarts;
+    await watch.close();
+  }
+
+  /** A listener's mistake must not end the watch; the next complete list gives it another chance. */
+  #tell(call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      this.#options.log.error({ err: error }, 'a listener failed on a change of leases');
+    }
+  }
+
+  /** One list, one choice, one write; undefined when the race was lost. */
+  async #tryAcquire(request: AcquireRequest): Promise<OwnLease | undefined> {
+    const { config, attrs, previous } = request;
+    const { kvs, header } = await this.#client.range(this.#range());
+    const held = kvs.map((kv) => readStoredKey(kv, this.#room.length, this.#skipped));
+    const random = this.#options.random;
+    const choice = chooseSubnets({ config, publicIp: attrs.publicIp, previous, held, random });
+    if (choice.origin !== 'reused') {
+      const remove = choice.replaces.slice(0, MAX_REPLACED);
+      // A dual-stack key names two subnets: another node may take one of them under another key, and flanneld does not notice.
+      const unchangedSince = config.ipv6 && { range: this.#range(), revision: header.revision };
+      return this.#take(request, choice.subnets, { origin: choice.origin, expected: 'absent', remove, unchangedSince });
+    }
+    const { lease, modRevision, reserved } = choice.held;
+    if (lease === undefined) return undefined;
+    return this.#take(request, lease.subnets, { origin: 'reused', expected: { modRevision }, reserved });
+  }
+
+  async #take(request: AcquireRequest, subnets: SubnetPair, how: Taking): Promise<OwnLease | undefined> {
+    const { attrs } = request;
+    const key = new Uint8Array([...this.#room, ...bytes(formatSubnetKey(subnets))]);
+    const value = encodeLeaseAttrs(attrs);
+    const { expected, remove = [], unchangedSince } = how;
+    const write = { key, value, expected, remove, ...(unchangedSince && { unchangedSince }) };
+    // A reservation has no grant and must stay without one.
+    const result = how.reserved ? this.#writer.writeWithoutGrant(write) : this.#writer.writeOnNewGrant(write);
+    const written = await result;
+    if (!written.written) return undefined;
+    this.#renewal?.stop();
+    const { log, now, renewRetryMs: retryMs = DEFAULT_RENEW_RETRY_MS } = this.#options;
+    const marginMs = this.#renewMarginMs;
+    const renewal = { writer: this.#writer, key, value, publicIp: attrs.publicIp, marginMs, retryMs, log, now };
+    this.#renewal = new LeaseRenewal(renewal, written);
+    if (this.#closed) this.#renewal.stop();
+    return { lease: { subnets, attrs, expiresAtMs: written.expiresAtMs }, origin: how.origin };
+  }
+
+  #range(): Required<RangeRequest> {
+    // The first key after all that begin with the room: its last byte, "/", plus one.
+    const rangeEnd = this.#room.slice();
+    rangeEnd[rangeEnd.length - 1] = 0x30;
+    return { key: this.#room, rangeEnd };
+  }
+}
+
+interface Taking {
+  readonly origin: OwnLease['origin'];
+  readonly expected: Expected;
+  readonly remove?: readonly StoredKey[];
+  readonly reserved?: boolean;
+  readonly unchangedSince?: LeaseWrite['unchangedSince'] | undefined;
+}
+
+function withoutPassword(options: EtcdLeaseStoreOptions): EtcdLeaseStoreOptions {
+  return { ...options, password: undefined, tls: undefined };
+}
+
+function bytes(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}

@@ -1,0 +1,161 @@
+import test from 'ava';
+import { usageText } from '../../../lib/daemon/cmdline/flags.ts';
+import { type DaemonOptions, readOptions } from '../../../lib/daemon/cmdline/options.ts';
+import { WeftError } from '../../../lib/error.ts';
+
+function run(argv: readonly string[], environment: Record<string, string> = {}): DaemonOptions {
+  const result = readOptions(argv, environment);
+  if (result.action !== 'run') throw new Error(`action is ${result.action}`);
+  return result.options;
+}
+
+test("the defaults are flanneld's", (t) => {
+  t.deepEqual(run([]), {
+    etcd: {
+      endpoints: 'http://127.0.0.1:4001,http://127.0.0.1:2379',
+      keyFile: '',
+      certFile: '',
+      caFile: '',
+      username: '',
+      password: '',
+      renewMarginMs: 3_600_000,
+    },
+    interface: { iface: [], ifaceRegex: [], ifaceCanReach: undefined, publicIp: undefined, publicIpv6: undefined },
+    networks: [
+      { name: '', etcdPrefix: '/coreos.com/network', subnetFile: '/run/flannel/subnet.env', netns: undefined },
+    ],
+    controlSocket: '/run/weft/weft.sock',
+    stateDir: '/var/lib/weft',
+    healthz: undefined,
+    offload: { auto: true, tunTso: true, tunUso: true, tunGro: true, udpGso: true, udpGro: true },
+    sourceCheck: true,
+    tos: { mode: 'fixed', dscp: 0 },
+    forwardRules: true,
+    logFormat: 'auto',
+    logLevel: 'info',
+  });
+});
+
+test('a flanneld command line is understood as it is', (t) => {
+  const argv =
+    '-etcd-endpoints=http://192.0.2.1:2379/,http://192.0.2.2:2379 --etcd-prefix /kube/net/ -iface eth1 --iface=eth2 -ip-masq=false --healthz-port=8081 -v=10';
+  const options = run(argv.split(' '));
+  t.is(options.etcd.endpoints, 'http://192.0.2.1:2379/,http://192.0.2.2:2379');
+  t.is(options.networks[0]?.etcdPrefix, '/kube/net');
+  t.deepEqual(options.interface.iface, ['eth1', 'eth2']);
+  t.deepEqual(options.healthz, { ip: '0.0.0.0', port: 8081 });
+  t.is(options.logLevel, 'trace');
+});
+
+test('WEFTD_ wins over FLANNELD_, and a flag over both', (t) => {
+  const environment = {
+    FLANNELD_ETCD_PREFIX: '/f',
+    WEFTD_ETCD_PREFIX: '/w',
+    FLANNELD_SUBNET_FILE: '/f',
+    FLANNELD_OFFLOAD: 'off',
+  };
+  t.is(run([], environment).networks[0]?.etcdPrefix, '/w');
+  t.is(run(['-etcd-prefix=/x'], environment).networks[0]?.etcdPrefix, '/x');
+  t.is(run([], environment).networks[0]?.subnetFile, '/f');
+  t.false(run([], environment).offload.auto);
+});
+
+test('-log-level wins over -v', (t) => {
+  t.is(run(['-v=1']).logLevel, 'debug');
+  t.is(run(['-v=5', '-log-level=warn']).logLevel, 'warn');
+});
+
+test('the outer DSCP is fixed or inherited', (t) => {
+  t.deepEqual(run(['-tos=fixed', '-dscp=46']).tos, { mode: 'fixed', dscp: 46 });
+  t.deepEqual(run(['-dscp=63']).tos, { mode: 'fixed', dscp: 63 });
+  t.deepEqual(run(['-tos=inherit']).tos, { mode: 'inherit' });
+});
+
+const unsupported: readonly string[] = [
+  '-ip-masq=true',
+  '-ip-masq-fully-random-disable=true',
+  '-iptables-resync=10',
+  '-ip-blackhole-route=true',
+  '-kube-subnet-mgr=true',
+  '-kube-api-url=https://k',
+  '-kube-annotation-prefix=x',
+  '-kubeconfig-file=/x',
+  '-net-config-path=/x',
+  '-set-node-network-unavailable=false',
+  '-vmodule=x=1',
+  '-log_backtrace_at=x:1',
+];
+for (const argument of unsupported)
+  test(`refuses ${argument}, whose feature is not there`, (t) => {
+    const error = t.throws(() => run([argument]), { instanceOf: WeftError, code: 'UNSUPPORTED_OPTION' });
+    t.true(error?.message.startsWith(`${argument} is not supported yet`), error?.message);
+  });
+
+test('flags whose feature is not there are accepted at their default', (t) => {
+  const argv = ['-ip-masq=false', '-iptables-resync=5', '-kube-annotation-prefix=flannel.alpha.coreos.com'];
+  t.notThrows(() => run([...argv, '-iptables-forward-rules=false']));
+});
+
+test('an unsupported feature asked for in the environment is refused too', (t) => {
+  t.throws(() => run([], { FLANNELD_IP_MASQ: 'true' }), { message: /^FLANNELD_IP_MASQ=true is not supported yet/ });
+  t.throws(() => run([], { WIREGUARD_KEY_FILE: '/k' }), { code: 'UNSUPPORTED_OPTION' });
+});
+
+const invalid: readonly (readonly [argument: string, message: RegExp])[] = [
+  ['-subnet-lease-renew-margin=0', /must be 1 to 1439/],
+  ['-subnet-lease-renew-margin=1440', /must be 1 to 1439/],
+  ['-etcd-prefix=/', /empty/],
+  ['-public-ip=1.2.3', /^invalid value "1.2.3" for -public-ip/],
+  ['-public-ip=010.0.0.1', /^invalid value/],
+  ['-public-ipv6=192.0.2.1', /^invalid value/],
+  ['-iface-can-reach=host', /^invalid value/],
+  ['-healthz-port=65536', /must be 0 to 65535/],
+  ['-offload=on', /must be auto, off/],
+  ['-log-format=xml', /must be auto, json, text/],
+  ['-log-level=loud', /must be trace/],
+  ['-subnet-file=', /not a file name/],
+  ['-state-dir=', /not a file name/],
+  ['-dscp=64', /must be 0 to 63/],
+  ['-dscp=-1', /must be 0 to 63/],
+  ['-tos=copy', /must be fixed, inherit/],
+];
+for (const [argument, message] of invalid)
+  test(`refuses ${argument}`, (t) => {
+    t.throws(() => run([argument]), { instanceOf: WeftError, code: 'USAGE', message });
+  });
+
+test('a DSCP beside -tos=inherit is refused, wherever it came from', (t) => {
+  t.throws(() => run(['-tos=inherit', '-dscp=10']), { code: 'USAGE', message: /^-dscp has no meaning/ });
+  t.throws(() => run(['-tos=inherit'], { WEFTD_DSCP: '10' }), { code: 'USAGE', message: /^WEFTD_DSCP has no/ });
+});
+
+test('the password does not appear in what is logged', (t) => {
+  const result = readOptions(['-etcd-password=hunter2'], { FLANNELD_ETCD_USERNAME: 'root' });
+  t.is(result.action, 'run');
+  if (result.action !== 'run') return;
+  t.deepEqual(result.given, { '-etcd-password': '(hidden)', FLANNELD_ETCD_USERNAME: 'root' });
+  t.is(result.options.etcd.password, 'hunter2');
+  const url = readOptions(['-etcd-endpoints=http://a:1,https://root:hun@ter2@h:1/'], {});
+  t.deepEqual(url.action === 'run' ? url.given : {}, { '-etcd-endpoints': 'http://a:1,https://(hidden)@h:1/' });
+});
+
+test('several networks are logged as one variable would hold them', (t) => {
+  const values = ['a', 'b'].map((name) => `name=${name},etcd-prefix=/${name},subnet-file=/${name}.env`);
+  const result = readOptions(
+    values.map((value) => `-network=${value}`),
+    {},
+  );
+  t.deepEqual(result.action === 'run' ? result.given : {}, { '-network': values.join(';') });
+});
+
+test('variables that name no flag are reported', (t) => {
+  const result = readOptions([], { WEFTD_ETCD_ENDPOINT: 'x', FLANNELD_IFACE: 'eth1', HOME: '/root' });
+  t.deepEqual(result.action === 'run' ? result.unknownVariables : [], ['WEFTD_ETCD_ENDPOINT']);
+});
+
+test('help names every group, and help and version win over bad options', (t) => {
+  t.is(readOptions(['-help'], {}).action, 'help');
+  t.is(readOptions(['--version', '-ip-masq'], {}).action, 'version');
+  for (const word of ['-etcd-endpoints string', '-iface value', 'WEFTD_', '-source-check', 'Examples:'])
+    t.true(usageText().includes(word), word);
+});

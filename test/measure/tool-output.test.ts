@@ -1,0 +1,64 @@
+import { readFileSync } from 'node:fs';
+import test from 'ava';
+import { WeftError } from '../../lib/error.ts';
+import { clientArguments, readIperf3Report, serverArguments } from '../../lib/measure/iperf3.ts';
+import { readPingOutput } from '../../lib/measure/ping-output.ts';
+
+const vector = (name: string) => readFileSync(`test/vectors/bench/${name}`, 'utf8');
+
+test('a report of iperf3 gives rate, bytes of the whole run, retransmits and congestion control', (t) => {
+  const result = readIperf3Report(vector('iperf3-4-streams.json'));
+  t.is(Math.round(result.bitsPerSecond / 1e6), 20196);
+  t.is(result.retransmits, 0);
+  t.is(result.congestionControl, 'cubic');
+  t.is(result.mss, 1448);
+  // The omitted second counts for what the CPU did: the sums of both intervals.
+  t.is(result.totalBytes, sumOfIntervals(vector('iperf3-4-streams.json')));
+  t.true(result.totalBytes > 2469396480);
+});
+
+function sumOfIntervals(report: string): number {
+  const { intervals } = JSON.parse(report) as { intervals: { streams: { bytes: number }[] }[] };
+  return intervals.flatMap(({ streams }) => streams).reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+test("a run that iperf3 gave up ends with iperf3's own words", (t) => {
+  const error = t.throws(() => readIperf3Report(vector('iperf3-refused.json')), { instanceOf: WeftError });
+  t.is(error.code, 'IPERF3_FAILED');
+  t.regex(error.message, /unable to connect to server: Connection refused/);
+});
+
+test('what is not a report is refused and quoted', (t) => {
+  const error = t.throws(() => readIperf3Report('iperf3: command not found'), { instanceOf: WeftError });
+  t.is(error.code, 'IPERF3_REPORT');
+  t.regex(error.message, /command not found/);
+  t.throws(() => readIperf3Report('{}'), { code: 'IPERF3_REPORT' });
+});
+
+test('iperf3 is told the congestion control, the omitted second and the number of streams', (t) => {
+  t.is(
+    clientArguments({ server: '10.0.0.2', port: 5201, streams: 4, seconds: 3 }).join(' '),
+    '--client 10.0.0.2 --port 5201 --congestion cubic --parallel 4 --time 3 --omit 1 --connect-timeout 3000 --json',
+  );
+  t.is(serverArguments(5201).join(' '), '--server --one-off --forceflush --port 5201');
+});
+
+test('every reply in the output of ping is read', (t) => {
+  t.deepEqual(readPingOutput(vector('ping-five.txt')), {
+    sent: 5,
+    received: 5,
+    rttMs: [0.016, 0.01, 0.007, 0.007, 0.01],
+  });
+});
+
+test('lost echoes are missing among the round-trip times', (t) => {
+  t.deepEqual(readPingOutput(vector('ping-lossy.txt')), { sent: 5, received: 3, rttMs: [0.024, 0.035, 0.027] });
+});
+
+test('ICMP errors in the output of ping are no replies', (t) => {
+  t.deepEqual(readPingOutput(vector('ping-unreachable.txt')), { sent: 6, received: 0, rttMs: [] });
+});
+
+test('output of ping without a summary is refused', (t) => {
+  t.throws(() => readPingOutput('ping: unknown host'), { code: 'PING_OUTPUT' });
+});

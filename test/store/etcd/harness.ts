@@ -1,0 +1,200 @@
+/** What the store's tests share: a store on a real etcd, a listener that can be waited on, a second client. */
+import type { ExecutionContext } from 'ava';
+import type { Lease, LeaseAttrs, SubnetPair } from '../../../lib/lease/lease.ts';
+import { decodeLeaseAttrs } from '../../../lib/lease/lease-attrs.ts';
+import { formatSubnetKey, parseSubnetKey } from '../../../lib/lease/subnet-key.ts';
+import { EtcdClient } from '../../../lib/store/etcd/client.ts';
+import { EtcdLeaseStore, type EtcdLeaseStoreOptions } from '../../../lib/store/etcd/store.ts';
+import type { LeaseEvent, LeaseListener } from '../../../lib/store/store.ts';
+
+const WAIT_MS = 15_000;
+
+/** Resolves when `condition` holds, asking again on every call of the returned `changed`. */
+class Waiting {
+  #waiters = new Set<() => void>();
+
+  changed(): void {
+    for (const waiter of this.#waiters) waiter();
+  }
+
+  until(what: string, condition: () => boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#waiters.delete(check);
+        reject(new Error(`waited ${WAIT_MS} ms in vain: ${what}`));
+      }, WAIT_MS);
+      const check = () => {
+        if (!condition()) return;
+        clearTimeout(timer);
+        this.#waiters.delete(check);
+        resolve();
+      };
+      this.#waiters.add(check);
+      check();
+    });
+  }
+}
+
+/** Waits for something that nobody announces. */
+export async function eventually(what: string, condition: () => boolean): Promise<void> {
+  const waiting = new Waiting();
+  const timer = setInterval(() => waiting.changed(), 10);
+  try {
+    await waiting.until(what, condition);
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+/** A log that is kept. */
+export class LogRecorder {
+  readonly lines: { level: string; fields: Record<string, unknown>; message: string }[] = [];
+  readonly #waiting = new Waiting();
+
+  debug(fields: object, message: string): void {
+    this.#add('debug', fields, message);
+  }
+
+  info(fields: object, message: string): void {
+    this.#add('info', fields, message);
+  }
+
+  warn(fields: object, message: string): void {
+    this.#add('warn', fields, message);
+  }
+
+  error(fields: object, message: string): void {
+    this.#add('error', fields, message);
+  }
+
+  count(message: string): number {
+    return this.lines.filter((line) => line.message.includes(message)).length;
+  }
+
+  until(message: string, count = 1): Promise<void> {
+    return this.#waiting.until(`log line "${message}"`, () => this.count(message) >= count);
+  }
+
+  #add(level: string, fields: object, message: string): void {
+    this.lines.push({ level, fields: { ...fields }, message });
+    this.#waiting.changed();
+  }
+}
+
+/** A listener that keeps the state the store tells of, and how it was told. */
+export class Following implements LeaseListener {
+  /** "10.5.1.0-24" -> PublicIP as a number. */
+  readonly state = new Map<string, number>();
+  /** Every call: "list a,b" or "put a" / "delete a". */
+  readonly history: string[] = [];
+  snapshots = 0;
+  readonly #waiting = new Waiting();
+
+  onSnapshot(leases: readonly Lease[]): void {
+    this.snapshots++;
+    this.state.clear();
+    for (const { subnets, attrs } of leases) this.state.set(formatSubnetKey(subnets), attrs.publicIp);
+    this.history.push(`list ${[...this.state.keys()].join()}`);
+    this.#waiting.changed();
+  }
+
+  onEvents(events: readonly LeaseEvent[]): void {
+    for (const event of events) this.#apply(event);
+    this.#waiting.changed();
+  }
+
+  /** The subnets known, in order. */
+  get keys(): string {
+    return [...this.state.keys()].sort().join();
+  }
+
+  until(what: string, condition: (following: this) => boolean): Promise<void> {
+    return this.#waiting.until(`${what}; known: ${this.keys}`, () => condition(this));
+  }
+
+  untilKeys(keys: string): Promise<void> {
+    return this.until(`the leases ${keys}`, () => this.keys === keys);
+  }
+
+  #apply(event: LeaseEvent): void {
+    const key = formatSubnetKey(event.type === 'put' ? event.lease.subnets : event.subnets);
+    this.history.push(`${event.type} ${key}`);
+    if (event.type === 'put') this.state.set(key, event.lease.attrs.publicIp);
+    else this.state.delete(key);
+  }
+}
+
+export type StoreOverrides = Partial<EtcdLeaseStoreOptions>;
+
+export interface OpenStore {
+  readonly store: EtcdLeaseStore;
+  readonly log: LogRecorder;
+}
+
+/** A store that is closed when the test ends. */
+export function openStore(t: ExecutionContext, endpoint: string, overrides: StoreOverrides = {}): OpenStore {
+  const log = new LogRecorder();
+  const store = new EtcdLeaseStore({ endpoints: endpoint, log, random: Math.random, now: Date.now, ...overrides });
+  t.teardown(() => store.close());
+  return { store, log };
+}
+
+/** Follows all leases of a store from its first list on. */
+export async function follow(t: ExecutionContext, store: EtcdLeaseStore): Promise<Following> {
+  const following = new Following();
+  const watch = store.watch(following);
+  t.teardown(() => watch.close());
+  await watch.ready;
+  return following;
+}
+
+/** Another client of the same etcd, which writes what it likes. */
+export class Other {
+  readonly client: EtcdClient;
+
+  constructor(t: ExecutionContext, endpoint: string, options: { username?: string; password?: string } = {}) {
+    this.client = new EtcdClient({ endpoints: endpoint, ...options });
+    t.teardown(() => this.client.close());
+  }
+
+  /** Writes a key and returns the revision. */
+  async put(key: string, value: string, lease = '0'): Promise<string> {
+    const success = [{ requestPut: { key: bytes(key), value: bytes(value), lease } }];
+    return (await this.client.txn({ compare: [], success, failure: [] })).header.revision;
+  }
+
+  async delete(key: string): Promise<string> {
+    const success = [{ requestDeleteRange: { key: bytes(key) } }];
+    return (await this.client.txn({ compare: [], success, failure: [] })).header.revision;
+  }
+
+  async get(key: string): Promise<{ value: string; lease: string; modRevision: string } | undefined> {
+    const [kv] = (await this.client.range({ key: bytes(key) })).kvs;
+    return kv && { value: Buffer.from(kv.value).toString(), lease: kv.lease, modRevision: kv.modRevision };
+  }
+
+  /** The keys below a prefix, without it. */
+  async keys(prefix: string): Promise<string[]> {
+    const rangeEnd = bytes(prefix);
+    rangeEnd[rangeEnd.length - 1]!++;
+    const { kvs } = await this.client.range({ key: bytes(prefix), rangeEnd });
+    return kvs.map(({ key }) => Buffer.from(key).toString().slice(prefix.length));
+  }
+}
+
+export function bytes(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+export function attrs(publicIp: string, more: Partial<LeaseAttrs> = {}): LeaseAttrs {
+  return { ...decodeLeaseAttrs(`{"PublicIP":"${publicIp}"}`), ...more };
+}
+
+export function pair(key: string): SubnetPair {
+  return parseSubnetKey(key)!;
+}
+
+/** The value flanneld writes for the udp backend. */
+export function udpValue(publicIp: string): string {
+  return `{"PublicIP":"${publicIp}","PublicIPv6":null}`;
+}
