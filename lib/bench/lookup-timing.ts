@@ -1,9 +1,9 @@
-/** How long a lookup of the packet kernels takes, by the size of the table: of a route, of a MAC address. */
+/** How long a lookup of the fast path takes, by the size of the table: of a route, of a MAC address. */
 import { ipv4Prefix } from '../addr/prefix.ts';
 import { TableWriter } from '../dataplane/main/tables.ts';
 import type { SegmentPeer } from '../dataplane/segment.ts';
 import { OUT_FRAMES } from '../fastpath/abi.ts';
-import { createQueueMemory, loadPacketKernels, type PacketKernels } from '../fastpath/load.ts';
+import { createQueueMemory, type Fastpath, loadFastpath } from '../fastpath/load.ts';
 import { median } from '../measure/statistics.ts';
 import { addressOf } from '../sys/ffi.ts';
 import { adviseHugePages } from '../sys/memory.ts';
@@ -35,23 +35,23 @@ const MAC_BASE = 0x02_00_00_00_00_00;
  */
 export function timeFibLookups(sizes: readonly number[], random: () => number): LookupTiming[] {
   return timeInTurn(sizes, (routes) => {
-    const { memory, kernels } = buildTables(routes, false);
+    const { memory, fastpath } = buildTables(routes, false);
     const addresses = new Uint32Array(memory.buffer, OUT_FRAMES, KEYS);
     for (let i = 0; i < KEYS; i++) addresses[i] = OVERLAY + Math.floor(random() * routes * 256);
     for (const address of addresses)
-      if (kernels.lookup4(address) === 0) throw new RangeError(`no route for address ${address}`);
-    return () => kernels.lookupMany4(OUT_FRAMES, KEYS);
+      if (fastpath.lookup4(address) === 0) throw new RangeError(`no route for address ${address}`);
+    return () => fastpath.lookupMany4(OUT_FRAMES, KEYS);
   });
 }
 
 /** The same for VtepMACs of leases in the FDB of a VXLAN segment, one peer each. */
 export function timeFdbLookups(sizes: readonly number[], random: () => number): LookupTiming[] {
   return timeInTurn(sizes, (leases) => {
-    const { memory, kernels } = buildTables(leases, true);
+    const { memory, fastpath } = buildTables(leases, true);
     const macs = new BigUint64Array(memory.buffer, OUT_FRAMES, KEYS);
     for (let i = 0; i < KEYS; i++) macs[i] = BigInt(macOf(Math.floor(random() * leases)));
-    for (const mac of macs) if (kernels.fdbLookup(mac) === 0) throw new RangeError(`no entry for MAC address ${mac}`);
-    return () => kernels.fdbLookupMany(OUT_FRAMES, KEYS);
+    for (const mac of macs) if (fastpath.fdbLookup(mac) === 0) throw new RangeError(`no entry for MAC address ${mac}`);
+    return () => fastpath.fdbLookupMany(OUT_FRAMES, KEYS);
   });
 }
 
@@ -70,11 +70,11 @@ function time(lookUp: () => unknown): number {
   return Number(process.hrtime.bigint() - start) / (KEYS * PASSES);
 }
 
-function buildTables(size: number, vteps: boolean): { memory: WebAssembly.Memory; kernels: PacketKernels } {
+function buildTables(size: number, vteps: boolean): { memory: WebAssembly.Memory; fastpath: Fastpath } {
   const memory = createQueueMemory();
   // As the data-plane thread has it.
   adviseHugePages(addressOf(new Uint8Array(memory.buffer)), memory.buffer.byteLength);
-  const kernels = loadPacketKernels(memory);
+  const fastpath = loadFastpath(memory);
   const peers: SegmentPeer[] = Array.from({ length: size }, (_, index) => ({
     address: UNDERLAY + index + 1,
     socketAddress: socketAddress(UNDERLAY + index + 1, UDP_PORT),
@@ -85,9 +85,9 @@ function buildTables(size: number, vteps: boolean): { memory: WebAssembly.Memory
   const writer = new TableWriter(memory, { 4: noSockets, 6: noSockets });
   const rejected = writer.replace([{ segment: SEGMENT, peers }]);
   if (rejected.length > 0) throw new RangeError(`${rejected.length} of ${size} entries found no room`);
-  kernels.useTables(1);
-  kernels.enterSegment(SEGMENT);
-  return { memory, kernels };
+  fastpath.useTables(1);
+  fastpath.enterSegment(SEGMENT);
+  return { memory, fastpath };
 }
 
 function macOf(index: number): number {

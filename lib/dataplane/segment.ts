@@ -33,7 +33,7 @@ export interface DataplaneOptions {
   /** To send from: of each family in use 1, 2, 4, 8 or 16. The hash of the inner flow picks one. May be the receiving ones. */
   readonly send: readonly UnderlaySocket[];
   /** Datagrams per UDP_SEGMENT send; 1 switches it off. */
-  readonly maxSegments: number;
+  readonly maxTrain: number;
   /** False: one packet per system call, `--offload=off`. */
   readonly batching: boolean;
   readonly sourceCheck: boolean;

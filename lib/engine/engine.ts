@@ -102,7 +102,7 @@ export class Engine {
       encapsulation,
       receive,
       send,
-      maxSegments: offloads.maxSegments,
+      maxTrain: offloads.maxTrain,
       batching: offloads.batching,
       sourceCheck,
       tos,

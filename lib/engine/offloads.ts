@@ -25,8 +25,8 @@ export interface OffloadSwitches {
 }
 
 /** UDP_MAX_SEGMENTS is 64 before Linux 6.9, 128 from then on. Before 5.16 the header was counted as payload: one less is safe. */
-const SEGMENTS_OLD = 63;
-const SEGMENTS_NEW = 128;
+const MAX_TRAIN_OLD = 63;
+const MAX_TRAIN_NEW = 128;
 
 const FLAGS: Readonly<Record<OffloadName, keyof OffloadSwitches>> = {
   'tun-tso': 'tunTso',
@@ -120,7 +120,7 @@ export class Offloads {
       if (!send.every(hasUdpSegment)) this.#set('udp-gso', false, 'the kernel has no UDP_SEGMENT (Linux 4.18)');
       else if (manglesEqualSegments(this.#release))
         this.#set('udp-gso', false, 'Linux 7.0.0 to 7.1.4 garbles trains of equal datagrams');
-      else this.#set('udp-gso', true, `in use: up to ${this.segmentLimit} datagrams a send`);
+      else this.#set('udp-gso', true, `in use: up to ${this.trainLimit} datagrams a send`);
     }
     if (this.isActive('udp-gro')) {
       if (receive.every(enableUdpGro)) this.#set('udp-gro', true, 'in use: trains of datagrams are received whole');
@@ -134,13 +134,13 @@ export class Offloads {
   }
 
   /** Datagrams per send. */
-  get maxSegments(): number {
-    return this.isActive('udp-gso') ? this.segmentLimit : 1;
+  get maxTrain(): number {
+    return this.isActive('udp-gso') ? this.trainLimit : 1;
   }
 
-  get segmentLimit(): number {
+  get trainLimit(): number {
     const { major, minor } = this.#release;
-    return major > 6 || (major === 6 && minor >= 9) ? SEGMENTS_NEW : SEGMENTS_OLD;
+    return major > 6 || (major === 6 && minor >= 9) ? MAX_TRAIN_NEW : MAX_TRAIN_OLD;
   }
 
   #wanted(name: OffloadName): boolean {

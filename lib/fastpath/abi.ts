@@ -1,4 +1,4 @@
-// The memory of one data-plane queue: what lies where, for the worker, the main thread and the packet kernels alike.
+// The memory of one data-plane queue: what lies where, for the worker, the main thread and the fast path alike.
 // Compiled by tsc and by asc: only `export const NAME = number`, no types, no objects.
 //
 // One fixed-size shared WebAssembly.Memory per queue. It never grows, so its base address never moves (docs/adr/0003).
@@ -34,7 +34,7 @@ export const CONFIG_SOURCE_CHECK = 0x10014;
 /** ENCAPSULATION_*. */
 export const CONFIG_ENCAPSULATION = 0x10018;
 /** Most datagrams in one UDP_SEGMENT send; 1 switches trains off. */
-export const CONFIG_MAX_SEGMENTS = 0x1001c;
+export const CONFIG_MAX_TRAIN = 0x1001c;
 /** ICMP errors that may still be sent; refilled by the worker. */
 export const CONFIG_ICMP_TOKENS = 0x10020;
 /** 1: the outer DSCP is the inner packet's. */
@@ -226,15 +226,15 @@ export const OUT_FRAMES_SIZE = 0x100000;
 /** The most one read returns: virtio_net_hdr and 64 KiB. */
 export const MAX_FRAME = 0x10040;
 /** Segments cut from super-packets, as they go into datagrams. */
-export const OUT_SEGMENTS = 0x1100000;
-export const OUT_SEGMENTS_SIZE = 0x200000;
+export const OUT_CUTS = 0x1100000;
+export const OUT_CUTS_SIZE = 0x200000;
 /** Trains: equal-sized datagrams for one peer that leave in one message. */
 export const OUT_TRAINS = 0x1300000;
 export const TRAIN_SIZE = 32;
-/** Room for FLUSH_TRAINS (lib/dataplane/worker/outbound.ts) and one super-packet of MAX_SUPER_SEGMENTS, each in a train of its own. */
+/** Room for FLUSH_TRAINS (lib/dataplane/worker/outbound.ts) and one super-packet of MAX_GSO_SEGS, each in a train of its own. */
 export const MAX_TRAINS = 2048;
 export const TRAIN_PEER = 0;
-export const TRAIN_SEGMENT_SIZE = 4;
+export const TRAIN_GSO_SIZE = 4;
 export const TRAIN_BYTES = 8;
 export const TRAIN_COUNT = 12;
 export const TRAIN_FIRST_PIECE = 16;
@@ -248,7 +248,7 @@ export const OPEN_TRAINS = 0x1348000;
 export const OPEN_TRAIN_SLOTS = 256;
 export const OPEN_TRAIN_SIZE = 16;
 /** Most packets a super-packet may stand for: 64 KiB at Linux's smallest segment, 48 bytes (net.ipv4.tcp_min_snd_mss). */
-export const MAX_SUPER_SEGMENTS = 1400;
+export const MAX_GSO_SEGS = 1400;
 /** Pieces: a run of bytes and the number of the next piece (0: none). */
 export const OUT_PIECES = 0x1310000;
 export const PIECE_SIZE = 16;
@@ -276,7 +276,7 @@ export const MAX_IN_SLOTS = 64;
 /** Segments cut from super-packets for a device that takes none. */
 export const IN_CUTS = 0x2480000;
 export const IN_CUTS_SIZE = 0x300000;
-/** The most one super-packet becomes: 64 KiB and the headers of MAX_SUPER_SEGMENTS. */
+/** The most one super-packet becomes: 64 KiB and the headers of MAX_GSO_SEGS. */
 export const MAX_CUT = 0x80000;
 /** Items: what one write to the TUN carries, a packet or several that were joined. */
 export const IN_ITEMS = 0x1b00000;
@@ -287,7 +287,7 @@ export const ITEM_PACKET = 0;
 /** Bytes of the write from ITEM_PACKET on. */
 export const ITEM_LENGTH = 4;
 export const ITEM_COUNT = 8;
-export const ITEM_SEGMENT_SIZE = 12;
+export const ITEM_GSO_SIZE = 12;
 export const ITEM_HEADER_LENGTH = 16;
 export const ITEM_L4_OFFSET = 20;
 export const ITEM_NEXT_SEQ = 24;

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { WeftError } from '../error.ts';
 import { MEMORY_PAGES } from './abi.ts';
 
-/** What the packet kernels export (assembly/index.ts). Numbers are 32-bit; addresses are offsets in the queue's memory. */
-export interface PacketKernels {
+/** What the fast path exports (assembly/index.ts). Numbers are 32-bit; addresses are offsets in the queue's memory. */
+export interface Fastpath {
   /** Tells where byte 0 of the memory lies in the process. The argument is a u64. */
   setBase(address: bigint): void;
   useTables(generation: number): void;
@@ -49,7 +49,7 @@ export interface PacketKernels {
   trainPeer(train: number): number;
   trainsStaged(): number;
   piecesFree(): number;
-  segmentSpaceUsed(): number;
+  cutBytesStaged(): number;
 
   inboundPrepare(slots: number): void;
   /** -1: the message is done; else the offset to go on from once the items have been written. */
@@ -80,18 +80,18 @@ export function createQueueMemory(): WebAssembly.Memory {
   return new WebAssembly.Memory({ initial: MEMORY_PAGES, maximum: MEMORY_PAGES, shared: true });
 }
 
-/** Instantiates the packet kernels over a queue's memory. Each thread that runs kernels has an instance of its own. */
-export function loadPacketKernels(memory: WebAssembly.Memory): PacketKernels {
+/** Instantiates the fast path over a queue's memory. Each thread has an instance of its own. */
+export function loadFastpath(memory: WebAssembly.Memory): Fastpath {
   const file = new URL('./fastpath.wasm', import.meta.url);
   let bytes: Uint8Array;
   try {
     bytes = readFileSync(file);
   } catch (error) {
-    throw new WeftError('NOT_BUILT', `Cannot read the packet kernels "${file.pathname}"`, {
+    throw new WeftError('NOT_BUILT', `Cannot read the fast path "${file.pathname}"`, {
       cause: error,
       hint: 'run "npm run build" in the checkout',
     });
   }
   const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
-  return instance.exports as unknown as PacketKernels;
+  return instance.exports as unknown as Fastpath;
 }

@@ -4,7 +4,7 @@
  * A slot is 64 bits: MAC address << 16 | peer number, 0 when free. The four slots of a bucket are filled from the front and
  * compared at once, half a cache line with two SIMD registers; an address that finds its bucket full goes to the next. So a
  * lookup takes one step without a branch that depends on the address, whatever the number of leases: of 10,000, 1 in 100
- * buckets is full. Built by the main thread, read by the packet kernels (lib/fastpath/assembly/tables/fdb.ts); learned addresses
+ * buckets is full. Built by the main thread, read by the fast path (lib/fastpath/assembly/tables/fdb.ts); learned addresses
  * are theirs alone.
  */
 import type { Mac } from '../addr/mac.ts';

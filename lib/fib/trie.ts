@@ -8,7 +8,7 @@
  * 20 KB of chunks, so they stay in the first cache level (docs/adr/0005).
  *
  * A FIB is built here, by the main thread, in memory nobody reads yet, and then replaced as a whole
- * (lib/dataplane/main/tables.ts). The packet kernels read the same memory (lib/fastpath/assembly/tables/fib.ts).
+ * (lib/dataplane/main/tables.ts). The fast path reads the same memory (lib/fastpath/assembly/tables/fib.ts).
  */
 import type { Prefix } from '../addr/prefix.ts';
 
@@ -74,7 +74,7 @@ function addRoute(pool: ChunkPool, root: number, route: FibRoute): boolean {
   return true;
 }
 
-/** The next hop for an address, 0 if there is none. The packet kernels' twin. */
+/** The next hop for an address, 0 if there is none. The fast path's twin. */
 export function lookup(chunks: Uint16Array, root: number, address: Prefix): number {
   const bytes = addressBytes(address);
   let entry = CHUNK_FLAG | root;

@@ -1,6 +1,6 @@
 /**
- * The Internet checksum, RFC 1071, in its plain form: for tests, tools and the control path. The packet kernels in
- * lib/fastpath have a fast one; this is the definition they are held to.
+ * The Internet checksum, RFC 1071, in its plain form: for tests, tools and the control path. The fast
+ * path (lib/fastpath) has a fast one; this is the definition they are held to.
  *
  * A *sum* is the ones' complement sum of 16-bit big-endian words folded into 16 bits; a *checksum* is its complement.
  */

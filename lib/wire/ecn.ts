@@ -1,5 +1,5 @@
 /**
- * DSCP and ECN of the outer header of a tunnel, RFC 6040 in normal mode. The packet kernels have their own, fast version; this
+ * DSCP and ECN of the outer header of a tunnel, RFC 6040 in normal mode. The fast path has its own, fast version; this
  * is the definition they are held to.
  *
  * Congestion is marked on whatever header a router sees. Inside the underlay that is the outer one: so the outer one must say

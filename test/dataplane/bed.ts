@@ -72,12 +72,12 @@ export function bed(
     ...change,
   });
   const base = addressOf(harness.bytes);
-  harness.kernels.setBase(BigInt(base));
+  harness.fastpath.setBase(BigInt(base));
   const refused: OffloadName[] = [];
   harness.record.setDevice({ fd: tunFd, vnetHeader: true, mtu: 1472, tunGro: true, tunUso: true });
   const socket = { fd: socketFd, family: 4 } as const;
   const queue: Queue = {
-    kernels: harness.kernels,
+    fastpath: harness.fastpath,
     base,
     words: harness.words,
     receive: [socket],
@@ -86,7 +86,7 @@ export function bed(
     receiveSlots: 8,
     pending: undefined,
     flood: undefined,
-    neighbors: new NeighborTables(harness.kernels, harness.memory),
+    neighbors: new NeighborTables(harness.fastpath, harness.memory),
     storm: new StormLimiter(),
     nowMs: 0,
     onRefused: (offload) => refused.push(offload),

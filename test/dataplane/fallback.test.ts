@@ -9,7 +9,7 @@ import { parseIpv4 } from '../../lib/addr/ipv4.ts';
 import { inboundTurn } from '../../lib/dataplane/worker/inbound.ts';
 import { outboundTurn } from '../../lib/dataplane/worker/outbound.ts';
 import {
-  CONFIG_MAX_SEGMENTS,
+  CONFIG_MAX_TRAIN,
   COUNT_IN_FORWARDED,
   COUNT_IN_RECEIVED,
   COUNT_OUT_FORWARDED,
@@ -60,7 +60,7 @@ test('a socket that refuses UDP_SEGMENT: the same datagrams leave one by one, no
       'in order',
     );
     t.deepEqual(refused, ['udp-gso']);
-    t.is(queue.words[CONFIG_MAX_SEGMENTS / 4], 1);
+    t.is(queue.words[CONFIG_MAX_TRAIN / 4], 1);
     t.is(harness.counter(COUNT_OUT_RECEIVED), 40);
     t.is(harness.counter(COUNT_OUT_FORWARDED), 40);
   } finally {

@@ -11,7 +11,7 @@ const TABLES: readonly [string, number, number][] = [
   ['tables', abi.TABLES, 2 * abi.TABLES_SIZE],
   ['chunks', abi.CHUNKS, 2 * abi.CHUNKS_SIZE],
   ['frames', abi.OUT_FRAMES, abi.OUT_FRAMES_SIZE],
-  ['segments as sent', abi.OUT_SEGMENTS, abi.OUT_SEGMENTS_SIZE],
+  ['segments as sent', abi.OUT_CUTS, abi.OUT_CUTS_SIZE],
   ['trains', abi.OUT_TRAINS, abi.MAX_TRAINS * abi.TRAIN_SIZE],
   ['pieces', abi.OUT_PIECES, abi.MAX_PIECES * abi.PIECE_SIZE],
   ['ICMP errors', abi.ICMP_QUEUE, abi.ICMP_SLOTS * abi.ICMP_SLOT_SIZE],

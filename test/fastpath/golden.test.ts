@@ -1,4 +1,4 @@
-/** The packet kernels against what real flannelds put on the wire: test/vectors/README.md. */
+/** The fast path against what real flannelds put on the wire: test/vectors/README.md. */
 import test from 'ava';
 import { readVector } from '../capture/vectors.ts';
 import { Harness } from './harness.ts';

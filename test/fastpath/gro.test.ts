@@ -196,9 +196,9 @@ test('a train received whole (UDP_GRO) is cut at its segment size', (t) => {
 test('a joined packet the TUN refuses can be written packet by packet as it came', (t) => {
   const harness = new Harness(OPTIONS);
   const segments = stream();
-  harness.kernels.inboundPrepare(1);
+  harness.fastpath.inboundPrepare(1);
   // Feed through the harness, then ask for the parts instead of the joined write.
-  const { kernels } = harness;
+  const { fastpath } = harness;
   const originals = segments.map((segment) => segment.slice());
   const parts = harness.partsOf([{ outerSource: PEER, bytes: Buffer.concat(segments), segmentSize: 140 }]);
   t.is(parts.length, 3);
@@ -206,5 +206,5 @@ test('a joined packet the TUN refuses can be written packet by packet as it came
     t.is(part[8], 62);
     t.deepEqual(part.subarray(12), originals[i]!.subarray(12), `part ${i}`);
   }
-  t.is(kernels.inboundItems(), 0);
+  t.is(fastpath.inboundItems(), 0);
 });

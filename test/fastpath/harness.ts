@@ -1,4 +1,4 @@
-/** Runs the packet kernels without system calls: bytes in, what would have been sent or written out. */
+/** Runs the fast path without system calls: bytes in, what would have been sent or written out. */
 import type { Ipv4 } from '../../lib/addr/ipv4.ts';
 import type { Ipv6 } from '../../lib/addr/ipv6.ts';
 import type { Ipv4Prefix, Ipv6Prefix, Prefix } from '../../lib/addr/prefix.ts';
@@ -11,7 +11,7 @@ import {
   CONFIG_AGEING,
   CONFIG_ENCAPSULATION,
   CONFIG_ICMP_TOKENS,
-  CONFIG_MAX_SEGMENTS,
+  CONFIG_MAX_TRAIN,
   CONFIG_NOW,
   CONFIG_SOURCE_CHECK,
   CONFIG_TABLES_WANTED,
@@ -39,7 +39,7 @@ import {
   PEER_ADDRESS,
   WRITE_IOVECS,
 } from '../../lib/fastpath/abi.ts';
-import { createQueueMemory, loadPacketKernels, type PacketKernels } from '../../lib/fastpath/load.ts';
+import { createQueueMemory, type Fastpath, loadFastpath } from '../../lib/fastpath/load.ts';
 import { socketAddress } from '../../lib/sys/socket-address.ts';
 
 /** The one segment there is. */
@@ -66,7 +66,7 @@ export interface HarnessOptions {
   readonly tunnel6?: bigint;
   readonly vnetHeader?: boolean;
   readonly sourceCheck?: boolean;
-  readonly maxSegments?: number;
+  readonly maxTrain?: number;
   /** Of the device: what is longer may be a super-packet. 1472 by default. */
   readonly mtu?: number;
   readonly tunGro?: boolean;
@@ -124,7 +124,7 @@ export interface Inbound {
 
 export class Harness {
   readonly memory = createQueueMemory();
-  readonly kernels: PacketKernels;
+  readonly fastpath: Fastpath;
   readonly bytes: Uint8Array;
   readonly words: Int32Array;
   readonly view: DataView;
@@ -138,16 +138,16 @@ export class Harness {
     this.words = new Int32Array(this.memory.buffer);
     this.view = new DataView(this.memory.buffer);
     this.#counters = new BigUint64Array(this.memory.buffer);
-    this.kernels = loadPacketKernels(this.memory);
+    this.fastpath = loadFastpath(this.memory);
     // With base 0, absolute addresses are offsets in the memory.
-    this.kernels.setBase(0n);
+    this.fastpath.setBase(0n);
     this.#vnet = options.vnetHeader === false ? 0 : 10;
     this.#configure(options);
     this.record = this.#segment(options);
     const sockets = { first: 0, mask: (options.sockets ?? 1) - 1 };
     this.tables = new TableWriter(this.memory, { 4: sockets, 6: sockets });
     this.setPeers(options.peers);
-    this.kernels.enterSegment(SEGMENT);
+    this.fastpath.enterSegment(SEGMENT);
   }
 
   setPeers(peers: readonly HarnessPeer[]): void {
@@ -162,10 +162,10 @@ export class Harness {
         })),
       },
     ]);
-    this.kernels.useTables(this.words[CONFIG_TABLES_WANTED / 4]!);
+    this.fastpath.useTables(this.words[CONFIG_TABLES_WANTED / 4]!);
   }
 
-  /** Seconds of the kernels' clock. */
+  /** Seconds of the fast path's clock. */
   setTime(seconds: number): void {
     this.words[CONFIG_NOW / 4] = seconds;
   }
@@ -177,7 +177,7 @@ export class Harness {
     const inherits = 'dscp' in options && options.dscp === undefined;
     set(CONFIG_ENCAPSULATION, options.encapsulation ?? 0);
     set(CONFIG_SOURCE_CHECK, Number(options.sourceCheck ?? true));
-    set(CONFIG_MAX_SEGMENTS, options.maxSegments ?? 64);
+    set(CONFIG_MAX_TRAIN, options.maxTrain ?? 64);
     set(CONFIG_ICMP_TOKENS, options.icmpTokens ?? 1_000_000);
     set(CONFIG_TOS_INHERIT, Number(inherits));
     set(CONFIG_TOS, (options.dscp ?? 0) << 2);
@@ -215,7 +215,7 @@ export class Harness {
         at = OUT_FRAMES + HEADROOM;
       }
       this.bytes.set(frame, at);
-      const verdict = this.kernels.outboundFrame(SEGMENT, at, frame.length);
+      const verdict = this.fastpath.outboundFrame(SEGMENT, at, frame.length);
       if (verdict !== 0) {
         // Copies need room for themselves.
         this.#flush(result);
@@ -230,47 +230,47 @@ export class Harness {
 
   /** As lib/dataplane/worker/outbound.ts ends a turn. */
   #isFull(): boolean {
-    const { kernels } = this;
-    return kernels.segmentSpaceUsed() > 400_000 || kernels.trainsStaged() >= 512 || kernels.piecesFree() < 2048;
+    const { fastpath } = this;
+    return fastpath.cutBytesStaged() > 400_000 || fastpath.trainsStaged() >= 512 || fastpath.piecesFree() < 2048;
   }
 
   /** As lib/dataplane/worker/flood.ts without limiter and neighbours. */
   #floodOrDrop(at: number, frame: Uint8Array, learning: boolean, result: Outbound): void {
-    const { kernels } = this;
-    const peers = kernels.outboundFloodPeers(SEGMENT);
+    const { fastpath } = this;
+    const peers = fastpath.outboundFloodPeers(SEGMENT);
     if (!learning || peers === 0) {
-      kernels.outboundDrop(SEGMENT, DROP_REASONS.indexOf(learning ? 'no-fdb-entry' : 'multicast'));
+      fastpath.outboundDrop(SEGMENT, DROP_REASONS.indexOf(learning ? 'no-fdb-entry' : 'multicast'));
       return;
     }
     // The segments of a super-packet fill the tables: one peer at a time, each with the frame as it came.
     const step = this.#vnet > 0 && frame[VNET_GSO_TYPE] !== 0 ? 1 : peers;
     for (let from = 0; from < peers; from += step) {
       this.bytes.set(frame, at);
-      kernels.outboundFlood(SEGMENT, at, frame.length, from, from + step);
+      fastpath.outboundFlood(SEGMENT, at, frame.length, from, from + step);
       this.#flush(result);
     }
   }
 
   #flush(result: Outbound): void {
-    const total = this.kernels.trainsStaged();
-    this.kernels.outboundMessages(0, total);
+    const total = this.fastpath.trainsStaged();
+    this.fastpath.outboundMessages(0, total);
     for (let i = 0; i < total; i++) {
       const message = OUT_MESSAGES + i * MMSGHDR_SIZE;
-      const publicIp = this.#addressAt(this.kernels.trainPeer(this.kernels.messageTrain(i)) + PEER_ADDRESS);
+      const publicIp = this.#addressAt(this.fastpath.trainPeer(this.fastpath.messageTrain(i)) + PEER_ADDRESS);
       const bytes = this.#gather(
         Number(this.view.getBigUint64(message + 16, true)),
         Number(this.view.getBigUint64(message + 24, true)),
       );
       const { segmentSize, tos } = this.#control(message);
-      const socket = this.kernels.messageSocket(i);
+      const socket = this.fastpath.messageSocket(i);
       result.messages.push({ publicIp, segmentSize, bytes, socket, tos });
       for (let offset = 0; offset < bytes.length; offset += segmentSize ?? bytes.length) {
         const datagram = bytes.subarray(offset, offset + (segmentSize ?? bytes.length));
         result.datagrams.push({ publicIp, bytes: datagram, tos, socket });
       }
     }
-    this.kernels.outboundSent(0, total);
-    this.kernels.outboundReset();
+    this.fastpath.outboundSent(0, total);
+    this.fastpath.outboundReset();
     result.icmp.push(...this.#takeIcmp());
   }
 
@@ -298,14 +298,14 @@ export class Harness {
     const size = Math.min(batch, MAX_IN_SLOTS);
     for (let first = 0; first < messages.length; first += size) {
       const group = messages.slice(first, first + size);
-      this.kernels.inboundPrepare(group.length);
+      this.fastpath.inboundPrepare(group.length);
       group.forEach((message, index) => {
         this.#receive(index, message);
       });
       for (const index of group.keys()) {
         let offset = 0;
         do {
-          offset = this.kernels.inboundMessage(index, offset);
+          offset = this.fastpath.inboundMessage(index, offset);
           if (offset !== -1) this.#write(result);
         } while (offset !== -1);
       }
@@ -347,28 +347,28 @@ export class Harness {
 
   /** The first item's packets as they are written one by one after the TUN refused the joined write. */
   partsOf(messages: readonly ReceivedMessage[]): Uint8Array[] {
-    this.kernels.inboundPrepare(messages.length);
+    this.fastpath.inboundPrepare(messages.length);
     for (const [index, message] of messages.entries()) {
       this.#receive(index, message);
-      this.kernels.inboundMessage(index, 0);
+      this.fastpath.inboundMessage(index, 0);
     }
-    this.kernels.inboundWrite(0);
-    const parts = Array.from({ length: this.kernels.itemCount(0) }, (_, part) =>
-      this.#gather(WRITE_IOVECS, this.kernels.itemPart(0, part)).subarray(this.#vnet),
+    this.fastpath.inboundWrite(0);
+    const parts = Array.from({ length: this.fastpath.itemCount(0) }, (_, part) =>
+      this.#gather(WRITE_IOVECS, this.fastpath.itemPart(0, part)).subarray(this.#vnet),
     );
-    this.kernels.inboundReset();
+    this.fastpath.inboundReset();
     return parts;
   }
 
   #write(result: Inbound): void {
-    const items = this.kernels.inboundItems();
+    const items = this.fastpath.inboundItems();
     for (let i = 0; i < items; i++) {
-      const count = this.kernels.itemCount(i);
-      const bytes = this.#gather(WRITE_IOVECS, this.kernels.inboundWrite(i));
+      const count = this.fastpath.itemCount(i);
+      const bytes = this.#gather(WRITE_IOVECS, this.fastpath.inboundWrite(i));
       result.writes.push({ vnet: bytes.subarray(0, this.#vnet), packet: bytes.subarray(this.#vnet), count });
-      this.kernels.itemWritten(i);
+      this.fastpath.itemWritten(i);
     }
-    this.kernels.inboundReset();
+    this.fastpath.inboundReset();
     result.icmp.push(...this.#takeIcmp());
   }
 
@@ -382,12 +382,12 @@ export class Harness {
   }
 
   #takeIcmp(): Uint8Array[] {
-    const packets = Array.from({ length: this.kernels.icmpQueued() }, (_, i) => {
+    const packets = Array.from({ length: this.fastpath.icmpQueued() }, (_, i) => {
       const slot = ICMP_QUEUE + i * ICMP_SLOT_SIZE;
       const start = this.words[(slot + ICMP_START) / 4]!;
       return this.bytes.slice(start + this.#vnet, start + this.words[(slot + ICMP_LENGTH) / 4]!);
     });
-    this.kernels.icmpReset();
+    this.fastpath.icmpReset();
     return packets;
   }
 

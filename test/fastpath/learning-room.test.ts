@@ -30,7 +30,7 @@ function bed(): Harness {
   new SegmentRecord(harness.memory, 2, network(2));
   const peer = { address: PEER, socketAddress: socketAddress(PEER, 4789), prefixes: [], vtep: undefined };
   harness.tables.replace([1, 2].map((segment) => ({ segment, peers: [peer] })));
-  harness.kernels.useTables(harness.words[CONFIG_TABLES_WANTED / 4]!);
+  harness.fastpath.useTables(harness.words[CONFIG_TABLES_WANTED / 4]!);
   return harness;
 }
 
@@ -45,9 +45,9 @@ function flood(harness: Harness, vni: number, count: number): void {
 }
 
 function learned(harness: Harness, segment: number, count: number): number {
-  harness.kernels.enterSegment(segment);
+  harness.fastpath.enterSegment(segment);
   let found = 0;
-  for (let n = 0; n < count; n++) if (harness.kernels.fdbLookup(0x02_99_00_00_00_00n + BigInt(n)) !== 0) found++;
+  for (let n = 0; n < count; n++) if (harness.fastpath.fdbLookup(0x02_99_00_00_00_00n + BigInt(n)) !== 0) found++;
   return found;
 }
 
@@ -66,10 +66,10 @@ test('room that ages away, or ends with its network, is there again', (t) => {
     flood(harness, 2, 10);
     if (clear === 'age') {
       harness.words[CONFIG_NOW / 4] = 301;
-      harness.kernels.fdbSweep();
+      harness.fastpath.fdbSweep();
     } else {
-      harness.kernels.enterSegment(1);
-      harness.kernels.fdbForget();
+      harness.fastpath.enterSegment(1);
+      harness.fastpath.fdbForget();
     }
     flood(harness, 2, MAX_LEARNED);
     t.is(learned(harness, 2, MAX_LEARNED), ROOM + 64, clear);

@@ -26,8 +26,8 @@ function fromPod(bed: Harness, vtep: HarnessPeer): void {
 }
 
 const podPeer = (bed: Harness): number => {
-  bed.kernels.enterSegment(SEGMENT);
-  return bed.kernels.fdbLookup(0x02_00_00_00_00_99n);
+  bed.fastpath.enterSegment(SEGMENT);
+  return bed.fastpath.fdbLookup(0x02_00_00_00_00_99n);
 };
 const numbers = (bed: Harness): number[] => bed.tables.peersOf(SEGMENT).map(({ number }) => number);
 

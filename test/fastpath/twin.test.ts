@@ -1,4 +1,4 @@
-/** The packet kernels against their slow twins (test/golden/) on seeded random traffic, realistic and hostile. */
+/** The fast path against its slow twins (test/golden/) on seeded random traffic, realistic and hostile. */
 import test from 'ava';
 import { formatPrefix } from '../../lib/addr/prefix.ts';
 import { ENCAPSULATION_IP_IN_UDP, ENCAPSULATION_IPIP } from '../../lib/fastpath/abi.ts';
@@ -44,7 +44,7 @@ test('outbound: the same datagrams with the same outer TOS to the same peers, th
     const config = { ...randomNetwork(dice), dscp: dice.pick([0, 46, 'inherit'] as const), isHop: !dice.oneIn(3) };
     const frames = randomFrames(dice, config, 40, dice.pick([3000, 20_000, 65_000]));
     const expected = twinOutbound(config, frames);
-    const harness = harnessFor(config, { maxSegments: dice.pick([1, 2, 64, 128]) });
+    const harness = harnessFor(config, { maxTrain: dice.pick([1, 2, 64, 128]) });
     const actual = harness.outbound(frames);
     // Order is kept for each peer, not between peers.
     for (const [index, peer] of config.peers.entries()) {
@@ -63,7 +63,7 @@ test('outbound: trains obey the limits of UDP_SEGMENT', (t) => {
     const dice = new Dice();
     const config = randomNetwork(dice, 3);
     const limit = dice.pick([2, 64, 128]);
-    const { messages } = harnessFor(config, { maxSegments: limit }).outbound(randomFrames(dice, config, 40, 65_000));
+    const { messages } = harnessFor(config, { maxTrain: limit }).outbound(randomFrames(dice, config, 40, 65_000));
     for (const { segmentSize, bytes } of messages) {
       t.true(bytes.length <= 65_507, `seed ${dice.seed}`);
       if (segmentSize === undefined) continue;
@@ -180,7 +180,7 @@ test('every truncation of a good datagram and of a good frame gets a verdict and
   }
 });
 
-test('random bytes never break the kernels, and every datagram and frame is counted', (t) => {
+test('random bytes never break the fastpath, and every datagram and frame is counted', (t) => {
   const dice = new Dice();
   const config = randomNetwork(dice, 3);
   const harness = harnessFor(config);

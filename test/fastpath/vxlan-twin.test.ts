@@ -1,4 +1,4 @@
-/** The packet kernels on a TAP against their slow twin (test/golden/vxlan-engine.ts) on seeded random traffic, realistic and hostile. */
+/** The fast path on a TAP against its slow twin (test/golden/vxlan-engine.ts) on seeded random traffic, realistic and hostile. */
 import test, { type ExecutionContext } from 'ava';
 import { formatPrefix } from '../../lib/addr/prefix.ts';
 import { ENCAPSULATION_VXLAN } from '../../lib/fastpath/abi.ts';
@@ -110,7 +110,7 @@ test('outbound: the same datagrams with the same outer TOS to the same peers, le
   for (let round = 0; round < ROUNDS; round++) {
     const dice = new Dice();
     const { config, segment } = randomSegment(dice);
-    const harness = harnessFor(config, { maxSegments: dice.pick([1, 2, 64, 128]) });
+    const harness = harnessFor(config, { maxTrain: dice.pick([1, 2, 64, 128]) });
     const fdb = new SlowFdb();
     for (const now of [1000, 1001, 1290, 1301]) {
       harness.setTime(now);

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { TableWriter } from '../../lib/dataplane/main/tables.ts';
 import { FDB_BUCKET_SLOTS, MAX_PEERS } from '../../lib/fastpath/abi.ts';
-import { createQueueMemory, loadPacketKernels } from '../../lib/fastpath/load.ts';
+import { createQueueMemory, loadFastpath } from '../../lib/fastpath/load.ts';
 import { BUCKET_SLOTS, buildFdb, fdbBucketsFor, fdbHash } from '../../lib/fib/fdb.ts';
 import { socketAddress } from '../../lib/sys/socket-address.ts';
 import { random } from '../random.ts';
@@ -9,9 +9,9 @@ import { random } from '../random.ts';
 const NO_SOCKETS = { first: 0, mask: 0 };
 
 /** Tables with one VTEP for each MAC address of each segment. */
-function kernelsWith(segments: readonly (readonly number[])[]) {
+function fastpathWith(segments: readonly (readonly number[])[]) {
   const memory = createQueueMemory();
-  const kernels = loadPacketKernels(memory);
+  const fastpath = loadFastpath(memory);
   const writer = new TableWriter(memory, { 4: NO_SOCKETS, 6: NO_SOCKETS });
   writer.replace(
     segments.map((macs, index) => ({
@@ -24,11 +24,11 @@ function kernelsWith(segments: readonly (readonly number[])[]) {
       })),
     })),
   );
-  kernels.useTables(1);
-  return { kernels, writer };
+  fastpath.useTables(1);
+  return { fastpath, writer };
 }
 
-test('the layout is the one that the packet kernels know', (t) => {
+test('the layout is the one that the fast path knows', (t) => {
   t.is(BUCKET_SLOTS, FDB_BUCKET_SLOTS);
 });
 
@@ -36,17 +36,17 @@ for (const size of [0, 1, 2, 4, 5, 63, 1000, MAX_PEERS])
   test(`${size} leased addresses are found, each with its peer, and no other`, (t) => {
     const { next, seed } = random();
     const macs = [...new Set(Array.from({ length: size }, () => 0x02_00_00_00_00_00 + next(2 ** 31) * 37))];
-    const { kernels, writer } = kernelsWith([macs]);
-    kernels.enterSegment(1);
+    const { fastpath, writer } = fastpathWith([macs]);
+    fastpath.enterSegment(1);
     const numbers = new Map(writer.peersOf(1).map(({ number, peer }) => [peer.vtep!.mac, number]));
     t.is(numbers.size, macs.length);
     t.true(
-      macs.every((mac) => kernels.fdbLookup(BigInt(mac)) === numbers.get(mac)),
+      macs.every((mac) => fastpath.fdbLookup(BigInt(mac)) === numbers.get(mac)),
       `seed ${seed}`,
     );
     for (let i = 0; i < 2000; i++) {
       const mac = 0x06_00_00_00_00_00 + next(2 ** 31);
-      t.is(kernels.fdbLookup(BigInt(mac)), 0, `seed ${seed}`);
+      t.is(fastpath.fdbLookup(BigInt(mac)), 0, `seed ${seed}`);
     }
   });
 
@@ -59,17 +59,17 @@ test('addresses that all begin in one bucket are found', (t) => {
     macs.map((mac, i) => ({ mac, peer: i + 1 })),
   );
   t.is(slots.filter((slot) => slot !== 0n).length, 40);
-  const { kernels, writer } = kernelsWith([macs]);
-  kernels.enterSegment(1);
-  for (const { number, peer } of writer.peersOf(1)) t.is(kernels.fdbLookup(BigInt(peer.vtep!.mac)), number);
-  t.is(kernels.fdbLookup(0x02_ff_00_00_00_00n), 0);
+  const { fastpath, writer } = fastpathWith([macs]);
+  fastpath.enterSegment(1);
+  for (const { number, peer } of writer.peersOf(1)) t.is(fastpath.fdbLookup(BigInt(peer.vtep!.mac)), number);
+  t.is(fastpath.fdbLookup(0x02_ff_00_00_00_00n), 0);
 });
 
 test('one address may be leased in several networks, to different peers', (t) => {
-  const { kernels, writer } = kernelsWith([[0x02_00_00_00_00_01], [0x02_00_00_00_00_02, 0x02_00_00_00_00_01], []]);
+  const { fastpath, writer } = fastpathWith([[0x02_00_00_00_00_01], [0x02_00_00_00_00_02, 0x02_00_00_00_00_01], []]);
   const found = [1, 2, 3].map((segment) => {
-    kernels.enterSegment(segment);
-    return kernels.fdbLookup(0x02_00_00_00_00_01n);
+    fastpath.enterSegment(segment);
+    return fastpath.fdbLookup(0x02_00_00_00_00_01n);
   });
   t.is(found[0], writer.peersOf(1)[0]!.number);
   t.is(found[1], writer.peersOf(2)[1]!.number);

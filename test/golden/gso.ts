@@ -20,7 +20,7 @@ const PSH = 0x08;
 const CWR = 0x80;
 
 /** 64 KiB at Linux's smallest segment, 48 bytes, and a few: no sender asks for more (net.ipv4.tcp_min_snd_mss). */
-const MAX_SUPER_SEGMENTS = 1400;
+const MAX_GSO_SEGS = 1400;
 
 /**
  * The plain packets that a frame from the device stands for, checksums finished. `packet` has passed checkPacket.
@@ -28,11 +28,11 @@ const MAX_SUPER_SEGMENTS = 1400;
  */
 export function segment(vnet: VnetHeader, packet: Uint8Array): Uint8Array[] | 'bad-offload-header' {
   if (vnet.gsoType === GSO_NONE) return vnet.flags & NEEDS_CSUM ? finishPartial(vnet, packet) : [packet.slice()];
-  const plan = planSegments(vnet, packet);
+  const plan = planCuts(vnet, packet);
   if (plan === undefined) return 'bad-offload-header';
   const payload = packet.subarray(plan.payloadOffset);
   const count = Math.max(1, Math.ceil(payload.length / vnet.gsoSize));
-  if (count > MAX_SUPER_SEGMENTS) return 'bad-offload-header';
+  if (count > MAX_GSO_SEGS) return 'bad-offload-header';
   const segments: Uint8Array[] = [];
   for (let index = 0; index < count; index++) segments.push(cutSegment(vnet, packet, plan, index, count));
   return segments;
@@ -57,7 +57,7 @@ interface Plan {
 }
 
 /** Undefined when the header and the packet do not belong together. */
-function planSegments(vnet: VnetHeader, packet: Uint8Array): Plan | undefined {
+function planCuts(vnet: VnetHeader, packet: Uint8Array): Plan | undefined {
   const type = vnet.gsoType & ~GSO_ECN;
   const found = findTransport(packet);
   if (vnet.gsoSize === 0 || found === undefined || found.fragmented) return undefined;
@@ -132,7 +132,7 @@ export function resegment(frame: Uint8Array): Uint8Array[] {
 
 function checkSuperPacket(vnet: VnetHeader, packet: Uint8Array): void {
   if (vnet.flags !== NEEDS_CSUM) throw new Error('a super-packet without NEEDS_CSUM');
-  const plan = planSegments(vnet, packet);
+  const plan = planCuts(vnet, packet);
   if (plan === undefined) throw new Error(`the offload header does not fit the packet: ${JSON.stringify(vnet)}`);
   if (vnet.hdrLen !== plan.payloadOffset)
     throw new Error(`hdrLen ${vnet.hdrLen}, headers end at ${plan.payloadOffset}`);

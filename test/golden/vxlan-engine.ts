@@ -1,5 +1,5 @@
 /**
- * A VXLAN node, slow and obvious: what the packet kernels do on a TAP (RFC 7348). Where the RFC leaves it open, this file says
+ * A VXLAN node, slow and obvious: what the fast path does on a TAP (RFC 7348). Where the RFC leaves it open, this file says
  * what is right:
  *
  * - A frame is never changed but for its ECN field. Padding behind the IP packet stays; of a super-packet, which has none, only

@@ -3,7 +3,7 @@ import type { ExecutionContext } from 'ava';
 import { parseIpv4 } from '../../lib/addr/ipv4.ts';
 import { outboundTurn } from '../../lib/dataplane/worker/outbound.ts';
 import {
-  CONFIG_MAX_SEGMENTS,
+  CONFIG_MAX_TRAIN,
   COUNT_DROPS,
   COUNT_OUT_RECEIVED,
   DROP_UNDERLAY_REFUSED,
@@ -88,7 +88,7 @@ test('a peer whose address takes no packet at all does not end the trains of the
     }
     outboundTurn(queue, SEGMENT);
     t.deepEqual(refused, []);
-    t.is(queue.words[CONFIG_MAX_SEGMENTS / 4], 64);
+    t.is(queue.words[CONFIG_MAX_TRAIN / 4], 64);
     t.is(harness.counter(COUNT_DROPS + DROP_UNDERLAY_REFUSED), 3);
   } finally {
     pair.close();

@@ -10,13 +10,13 @@ export const compiledPath = (source: string): string => `dist/${source.replace(/
 
 /** Sources whose compiled file is missing or older, so that yesterday's code is not tested. */
 export function staleSources(root: string): string[] {
-  const packetKernels = filesUnder(root, 'lib/fastpath/assembly');
+  const fastpathSources = filesUnder(root, 'lib/fastpath/assembly');
   const compiled = [...filesUnder(root, 'lib'), ...filesUnder(root, 'test')].filter(
-    (file) => file.endsWith('.ts') && !file.endsWith('.d.ts') && !packetKernels.includes(file),
+    (file) => file.endsWith('.ts') && !file.endsWith('.d.ts') && !fastpathSources.includes(file),
   );
   return [
     ...compiled.filter((file) => isOlder(root, compiledPath(file), file)),
-    ...packetKernels.filter((file) => isOlder(root, 'dist/lib/fastpath/fastpath.wasm', file)),
+    ...fastpathSources.filter((file) => isOlder(root, 'dist/lib/fastpath/fastpath.wasm', file)),
   ];
 }
 

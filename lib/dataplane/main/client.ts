@@ -7,7 +7,7 @@ import {
   CONFIG_DEVICES_IN_USE,
   CONFIG_DEVICES_WANTED,
   CONFIG_ENCAPSULATION,
-  CONFIG_MAX_SEGMENTS,
+  CONFIG_MAX_TRAIN,
   CONFIG_NEIGHBORS_WANTED,
   CONFIG_SOURCE_CHECK,
   CONFIG_STOP,
@@ -273,7 +273,7 @@ function writeConfig(words: Int32Array, options: DataplaneOptions): void {
   };
   set(CONFIG_ENCAPSULATION, ENCAPSULATIONS[options.encapsulation]);
   set(CONFIG_SOURCE_CHECK, Number(options.sourceCheck));
-  set(CONFIG_MAX_SEGMENTS, options.maxSegments);
+  set(CONFIG_MAX_TRAIN, options.maxTrain);
   set(CONFIG_TOS_INHERIT, Number(tos.mode === 'inherit'));
   set(CONFIG_TOS, tos.mode === 'fixed' ? tos.dscp << 2 : 0);
   set(CONFIG_AGEING, AGEING_SECONDS);

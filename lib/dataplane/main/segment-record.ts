@@ -115,7 +115,7 @@ export class SegmentRecord {
       this.#set(SEGMENT_LEARNING, Number(ethernet.learning));
       this.#longs[(at + SEGMENT_MAC) / 8] = BigInt(ethernet.mac);
     }
-    // Last: from here on the packet kernels may find it.
+    // Last: from here on the fast path may find it.
     Atomics.store(this.#words, (at + SEGMENT_USED) / 4, 1);
   }
 
@@ -132,7 +132,7 @@ export class SegmentRecord {
     return this.#used;
   }
 
-  /** The packet kernels find it no more. */
+  /** The fast path finds it no more. */
   release(): void {
     this.#used = false;
     Atomics.store(this.#words, (this.#at + SEGMENT_USED) / 4, 0);

@@ -20,7 +20,7 @@ import type { Queue } from './queue.ts';
 import { finish } from './send.ts';
 import { noteRefusal } from './storm-filter.ts';
 
-/** The packet kernels' verdicts (lib/fastpath/assembly/outbound/vxlan.ts). */
+/** The fast path's verdicts (lib/fastpath/assembly/outbound/vxlan.ts). */
 export const FRAME_DONE = 0;
 const FRAME_ASK = 2;
 
@@ -32,9 +32,9 @@ const ETHERNET_SOURCE = 6;
 /** Where an answer is put together, behind the all-zero virtio_net_hdr. */
 const ANSWER = ZERO_VNET + 10;
 
-/** Handles a frame the packet kernels gave back. True: the turn must end, for copies of this frame are still to be sent. */
-export function handleForMany(queue: Queue, segment: number, frame: number, size: number, verdict: number): boolean {
-  const { kernels, words } = queue;
+/** Handles a frame the fast path gave back. True: the turn must end, for copies of this frame are still to be sent. */
+export function handleBum(queue: Queue, segment: number, frame: number, size: number, verdict: number): boolean {
+  const { fastpath, words } = queue;
   const vnet = vnetHeaderOf(words, segment);
   const bytes = new Uint8Array(words.buffer, frame + vnet, size - vnet);
   if (verdict === FRAME_ASK) {
@@ -45,24 +45,24 @@ export function handleForMany(queue: Queue, segment: number, frame: number, size
     }
     const learning = words[(SEGMENTS + segment * SEGMENT_SIZE + SEGMENT_LEARNING) / 4] !== 0;
     if (answer === 'bad' || !learning) {
-      kernels.outboundDrop(segment, answer === 'bad' ? DROP_BAD_NEIGHBOR_MESSAGE : DROP_MULTICAST);
+      fastpath.outboundDrop(segment, answer === 'bad' ? DROP_BAD_NEIGHBOR_MESSAGE : DROP_MULTICAST);
       return false;
     }
   }
-  const peers = kernels.outboundFloodPeers(segment);
+  const peers = fastpath.outboundFloodPeers(segment);
   if (peers === 0) {
-    kernels.outboundDrop(segment, DROP_NO_FDB_ENTRY);
+    fastpath.outboundDrop(segment, DROP_NO_FDB_ENTRY);
     return false;
   }
   const sender = macAt(bytes, ETHERNET_SOURCE);
   const packets = packetsOf(queue, vnet, frame, size);
   if (!queue.storm.allows(segment, sender, peers, queue.nowMs, packets)) {
-    kernels.outboundDrop(segment, DROP_STORM_LIMITED);
+    fastpath.outboundDrop(segment, DROP_STORM_LIMITED);
     noteRefusal(queue, segment, sender, packets);
     return false;
   }
   if (peers <= FLOOD_STEP && !isJoined(words, vnet, frame)) {
-    kernels.outboundFlood(segment, frame, size, 0, peers);
+    fastpath.outboundFlood(segment, frame, size, 0, peers);
     return false;
   }
   new Uint8Array(words.buffer).copyWithin(FLOOD_FRAME, frame, frame + size);
@@ -72,19 +72,19 @@ export function handleForMany(queue: Queue, segment: number, frame: number, size
 
 /** Sends further copies of a frame for very many peers, until all have left or a socket's buffer is full. */
 export function continueFlood(queue: Queue): void {
-  const { kernels, words } = queue;
+  const { fastpath, words } = queue;
   const bytes = new Uint8Array(words.buffer);
-  // Not the place of a turn's first frame: an answer of the kernels may be written before it.
+  // Not the place of a turn's first frame: an answer may be written before it.
   const frame = OUT_FRAMES + 64;
   while (queue.flood !== undefined && queue.pending === undefined) {
     const { segment, size, next } = queue.flood;
     // A super-packet for many is rare, and its segments need room of their own: one peer at a time.
     const step = isJoined(words, vnetHeaderOf(words, segment), FLOOD_FRAME) ? 1 : FLOOD_STEP;
-    const peers = kernels.outboundFloodPeers(segment);
+    const peers = fastpath.outboundFloodPeers(segment);
     const to = Math.min(next + step, peers);
     // Staging alters the frame.
     bytes.copyWithin(frame, FLOOD_FRAME, FLOOD_FRAME + size);
-    if (next < to) kernels.outboundFlood(segment, frame, size, next, to);
+    if (next < to) fastpath.outboundFlood(segment, frame, size, next, to);
     queue.flood = to < peers ? { segment, size, next: to } : undefined;
     finish(queue, 0);
   }

@@ -1,4 +1,4 @@
-/** Writes the ICMP errors that the packet kernels queued to their devices, and keeps their rate in bounds. */
+/** Writes the ICMP errors that the fast path queued to their devices, and keeps their rate in bounds. */
 import {
   CONFIG_ICMP_TOKENS,
   ICMP_LENGTH,
@@ -16,15 +16,15 @@ const ERRORS_PER_SECOND = 1000;
 const BURST = 50;
 
 export function writeIcmpErrors(queue: Queue): void {
-  const { kernels, base, words } = queue;
-  const queued = kernels.icmpQueued();
+  const { fastpath, base, words } = queue;
+  const queued = fastpath.icmpQueued();
   if (queued === 0) return;
   for (let i = 0; i < queued; i++) {
     const slot = ICMP_QUEUE + i * ICMP_SLOT_SIZE;
     const fd = deviceOf(words, words[(slot + ICMP_SEGMENT) / 4]!);
     write(fd, base + words[(slot + ICMP_START) / 4]!, words[(slot + ICMP_LENGTH) / 4]!);
   }
-  kernels.icmpReset();
+  fastpath.icmpReset();
 }
 
 /** A token bucket: refills CONFIG_ICMP_TOKENS by the time that passed. */

@@ -1,4 +1,4 @@
-/** Underlay to overlay: socket -> packet kernels -> devices. No throw, no allocation and no log per packet. */
+/** Underlay to overlay: socket -> fast path -> devices. No throw, no allocation and no log per packet. */
 import {
   DROP_DEVICE_REFUSED,
   IN_ITEMS,
@@ -36,14 +36,14 @@ const PASSING: ReadonlySet<number> = new Set([Errno.EIO, Errno.ENOMEM, Errno.ENO
 
 /** Takes what waits at the socket, up to the receive slots, and writes what it becomes. Returns the number of messages. */
 export function inboundTurn(queue: Queue, socketFd: number): number {
-  const { kernels, base, receiveSlots } = queue;
-  kernels.inboundPrepare(receiveSlots);
+  const { fastpath, base, receiveSlots } = queue;
+  fastpath.inboundPrepare(receiveSlots);
   // An error here is EAGAIN or EINTR, or an ICMP error the kernel reports once; the next turn reads again.
   const messages = Math.max(0, recvmmsg(socketFd, base + IN_MESSAGES, receiveSlots, MSG_DONTWAIT, 0));
   for (let i = 0; i < messages; i++) {
     let offset = 0;
     do {
-      offset = kernels.inboundMessage(i, offset);
+      offset = fastpath.inboundMessage(i, offset);
       if (offset !== MESSAGE_DONE) writeItems(queue);
     } while (offset !== MESSAGE_DONE);
   }
@@ -60,43 +60,43 @@ function slotsAfter(words: Int32Array, messages: number): number {
 }
 
 function writeItems(queue: Queue): void {
-  const { kernels, base, words } = queue;
-  if (kernels.inboundSnooped() > 0) snoopItems(queue);
-  const items = kernels.inboundItems();
+  const { fastpath, base, words } = queue;
+  if (fastpath.inboundSnooped() > 0) snoopItems(queue);
+  const items = fastpath.inboundItems();
   for (let i = 0; i < items; i++) {
-    const fd = deviceOf(words, kernels.itemSegment(i));
-    if (writev(fd, base + WRITE_IOVECS, kernels.inboundWrite(i)) >= 0) kernels.itemWritten(i);
+    const fd = deviceOf(words, fastpath.itemSegment(i));
+    if (writev(fd, base + WRITE_IOVECS, fastpath.inboundWrite(i)) >= 0) fastpath.itemWritten(i);
     else writeFailed(queue, i, fd, errno());
   }
-  kernels.inboundReset();
+  fastpath.inboundReset();
   writeIcmpErrors(queue);
 }
 
 /** ARP and neighbour discovery from a VTEP: rare, so looked at here. */
-function snoopItems({ kernels, words, neighbors, nowMs }: Queue): void {
-  const count = kernels.inboundSnooped();
+function snoopItems({ fastpath, words, neighbors, nowMs }: Queue): void {
+  const count = fastpath.inboundSnooped();
   for (let i = 0; i < count; i++) {
     const index = words[IN_SNOOPED / 4 + i]!;
     const item = IN_ITEMS + index * ITEM_SIZE;
     const at = words[(item + ITEM_PACKET) / 4]!;
-    const l2 = kernels.itemL2(index);
+    const l2 = fastpath.itemL2(index);
     const frame = new Uint8Array(words.buffer, at - l2, words[(item + ITEM_LENGTH) / 4]! + l2);
-    neighbors.learn(kernels.itemSegment(index), frame, nowMs);
+    neighbors.learn(fastpath.itemSegment(index), frame, nowMs);
   }
 }
 
 /** A joined packet that the device refuses is written again packet by packet, and joining of its kind ends there. */
 function writeFailed(queue: Queue, item: number, fd: number, error: number): void {
-  const { kernels, base, words } = queue;
-  const count = kernels.itemCount(item);
+  const { fastpath, base, words } = queue;
+  const count = fastpath.itemCount(item);
   // EBADFD: the device was deleted; poll tells the worker. EBADF: the segment has none at the moment.
   if (count === 1 || error === Errno.EBADFD || error === Errno.EBADF) {
-    kernels.itemRefused(item, DROP_DEVICE_REFUSED);
+    fastpath.itemRefused(item, DROP_DEVICE_REFUSED);
     return;
   }
-  const isTcp = kernels.itemProtocol(item) === IPPROTO_TCP;
+  const isTcp = fastpath.itemProtocol(item) === IPPROTO_TCP;
   const field = isTcp ? SEGMENT_TUN_GRO : SEGMENT_TUN_USO;
-  const flag = (SEGMENTS + kernels.itemSegment(item) * SEGMENT_SIZE + field) / 4;
+  const flag = (SEGMENTS + fastpath.itemSegment(item) * SEGMENT_SIZE + field) / 4;
   if (!PASSING.has(error) && words[flag] !== 0) {
     words[flag] = 0;
     queue.onRefused(
@@ -105,7 +105,7 @@ function writeFailed(queue: Queue, item: number, fd: number, error: number): voi
     );
   }
   for (let part = 0; part < count; part++) {
-    if (writev(fd, base + WRITE_IOVECS, kernels.itemPart(item, part)) >= 0) kernels.partWritten();
-    else kernels.partRefused(DROP_DEVICE_REFUSED);
+    if (writev(fd, base + WRITE_IOVECS, fastpath.itemPart(item, part)) >= 0) fastpath.partWritten();
+    else fastpath.partRefused(DROP_DEVICE_REFUSED);
   }
 }

@@ -1,25 +1,25 @@
-/** Overlay to underlay: device -> packet kernels -> sockets. No throw, no allocation and no log per packet. */
+/** Overlay to underlay: device -> fast path -> sockets. No throw, no allocation and no log per packet. */
 import { MAX_FRAME, OUT_FRAMES, OUT_FRAMES_SIZE } from '../../fastpath/abi.ts';
 import { Errno } from '../../sys/errno.ts';
 import { errno, read } from '../../sys/ffi.ts';
 import { deviceOf } from './devices.ts';
-import { FRAME_DONE, handleForMany } from './flood.ts';
+import { FRAME_DONE, handleBum } from './flood.ts';
 import { writeIcmpErrors } from './icmp.ts';
 import { DEVICE_LOST, type Queue } from './queue.ts';
 import { finish, sendTrains } from './send.ts';
 
 /** Our choice: bytes of segments in one turn; with the frames they were cut from they stay in the second-level cache. */
 const TURN_BYTES = 200_000;
-/** The tables must have room for one more super-packet (MAX_SUPER_SEGMENTS), or for the copies of one flood step. */
+/** The tables must have room for one more super-packet (MAX_GSO_SEGS), or for the copies of one flood step. */
 const FLUSH_TRAINS = 512;
 const FLUSH_PIECES = 2048;
-/** The packet kernels may write before a frame: a VXLAN header, where there is no virtio_net_hdr to take its place. */
+/** The fast path may write before a frame: a VXLAN header, where there is no virtio_net_hdr to take its place. */
 const HEADROOM = 16;
 
 /** Takes up to a batch of frames from a segment's device and sends what they become. Returns the number of frames, or DEVICE_LOST. */
 export function outboundTurn(queue: Queue, segment: number): number {
   if (queue.pending !== undefined || queue.flood !== undefined) return 0;
-  const { kernels, base } = queue;
+  const { fastpath, base } = queue;
   const fd = deviceOf(queue.words, segment);
   const last = OUT_FRAMES + OUT_FRAMES_SIZE - MAX_FRAME - HEADROOM;
   let frame = OUT_FRAMES + HEADROOM;
@@ -34,14 +34,15 @@ export function outboundTurn(queue: Queue, segment: number): number {
       break;
     }
     reads++;
-    const verdict = kernels.outboundFrame(segment, frame, size);
-    if (verdict !== FRAME_DONE && handleForMany(queue, segment, frame, size, verdict)) break;
+    const verdict = fastpath.outboundFrame(segment, frame, size);
+    if (verdict !== FRAME_DONE && handleBum(queue, segment, frame, size, verdict)) break;
     frame = (frame + size + HEADROOM + 63) & ~63;
-    const segments = kernels.segmentSpaceUsed();
-    if (segments >= TURN_BYTES || kernels.trainsStaged() >= FLUSH_TRAINS || kernels.piecesFree() < FLUSH_PIECES) break;
+    const segments = fastpath.cutBytesStaged();
+    if (segments >= TURN_BYTES || fastpath.trainsStaged() >= FLUSH_TRAINS || fastpath.piecesFree() < FLUSH_PIECES)
+      break;
     if (segments === 0) continue;
     // Of a super-packet the full train leaves at once; what is left over waits for the next frame, if there is one.
-    const complete = kernels.outboundComplete(next);
+    const complete = fastpath.outboundComplete(next);
     if (complete === next) continue;
     const sent = sendTrains(queue, next, complete);
     next = complete;

@@ -1,4 +1,4 @@
-import type { PacketKernels } from '../../fastpath/load.ts';
+import type { Fastpath } from '../../fastpath/load.ts';
 import type { UnderlaySocket } from '../segment.ts';
 import type { OffloadName } from '../stats.ts';
 import type { NeighborTables } from './neighbor/tables.ts';
@@ -6,7 +6,7 @@ import type { StormLimiter } from './storm.ts';
 
 /** Everything one data-plane thread works with. Addresses handed to system calls are `base` + offset (lib/fastpath/abi.ts). */
 export interface Queue {
-  readonly kernels: PacketKernels;
+  readonly fastpath: Fastpath;
   readonly base: number;
   /** The queue's memory as 32-bit words: word i is byte 4 i. */
   readonly words: Int32Array;

@@ -1,7 +1,7 @@
 /** Sends staged trains: sendmmsg, and what to do about each of its errors. No throw, no allocation and no log per packet. */
 import {
   CONFIG_ENCAPSULATION,
-  CONFIG_MAX_SEGMENTS,
+  CONFIG_MAX_TRAIN,
   DROP_TOO_BIG,
   DROP_UNDERLAY_REFUSED,
   ENCAPSULATION_IPIP,
@@ -39,13 +39,13 @@ const ICMP_TOO_BIG = 0x03040200;
 
 /** Sends the trains `from` to `to` - 1, which are complete. False: a socket's buffer is full, the rest is pending. */
 export function sendTrains(queue: Queue, from: number, to: number): boolean {
-  queue.kernels.outboundMessages(from, to);
+  queue.fastpath.outboundMessages(from, to);
   return sendMessages(queue, from, to);
 }
 
 /** Sends all trains from `from` on and forgets them; if a socket's buffer is full, leaves the rest pending. */
 export function finish(queue: Queue, from: number): void {
-  if (sendTrains(queue, from, queue.kernels.trainsStaged())) reset(queue);
+  if (sendTrains(queue, from, queue.fastpath.trainsStaged())) reset(queue);
 }
 
 /** Goes on with a send that found a socket's buffer full. */
@@ -59,17 +59,17 @@ export function resumeSend(queue: Queue): void {
 }
 
 function reset(queue: Queue): void {
-  queue.kernels.outboundReset();
+  queue.fastpath.outboundReset();
   writeIcmpErrors(queue);
 }
 
 /** The messages of one socket leave by one call. */
 function sendMessages(queue: Queue, next: number, total: number): boolean {
-  const { kernels } = queue;
+  const { fastpath } = queue;
   let at = next;
   while (at < total) {
-    const socket = kernels.messageSocket(at);
-    const end = kernels.messageGroupEnd(at, total);
+    const socket = fastpath.messageSocket(at);
+    const end = fastpath.messageGroupEnd(at, total);
     at = sendGroup(queue, queue.send[socket]!, at, end);
     if (at < end) {
       queue.pending = { next: at, total, socket };
@@ -81,12 +81,12 @@ function sendMessages(queue: Queue, next: number, total: number): boolean {
 
 /** Sends the messages `next` to `end` - 1. Returns the first that did not leave because the socket's buffer is full, or `end`. */
 function sendGroup(queue: Queue, socket: UnderlaySocket, next: number, end: number): number {
-  const { kernels, base } = queue;
+  const { fastpath, base } = queue;
   let retries = 0;
   while (next < end) {
     const sent = sendmmsg(socket.fd, base + OUT_MESSAGES + next * MMSGHDR_SIZE, end - next, MSG_DONTWAIT);
     if (sent > 0) {
-      kernels.outboundSent(next, sent);
+      fastpath.outboundSent(next, sent);
       next += sent;
       retries = 0;
       continue;
@@ -98,7 +98,7 @@ function sendGroup(queue: Queue, socket: UnderlaySocket, next: number, end: numb
       retries++;
       continue;
     }
-    sendFailed(queue, socket, kernels.messageTrain(next), error);
+    sendFailed(queue, socket, fastpath.messageTrain(next), error);
     next++;
     retries = 0;
   }
@@ -107,45 +107,45 @@ function sendGroup(queue: Queue, socket: UnderlaySocket, next: number, end: numb
 
 /** The message of `train` failed as the first of its call: the others are not touched by what happens to it here. */
 function sendFailed(queue: Queue, socket: UnderlaySocket, train: number, error: number): void {
-  const { kernels } = queue;
-  const isTrain = kernels.trainCount(train) > 1;
+  const { fastpath } = queue;
+  const isTrain = fastpath.trainCount(train) > 1;
   if (isTrain && (error === Errno.EIO || error === Errno.EINVAL)) {
     // Older kernels say EINVAL also when the path has become too narrow; then the datagrams alone fail with EMSGSIZE. And a
     // peer's address may be none that anything can be sent to; then they fail alike.
     const left = sendOneByOne(queue, socket, train);
-    if (left > 0 && queue.words[CONFIG_MAX_SEGMENTS / 4] !== 1) {
-      queue.words[CONFIG_MAX_SEGMENTS / 4] = 1;
+    if (left > 0 && queue.words[CONFIG_MAX_TRAIN / 4] !== 1) {
+      queue.words[CONFIG_MAX_TRAIN / 4] = 1;
       queue.onRefused('udp-gso', `sendmsg with UDP_SEGMENT failed: ${errnoName(error)}; sending datagrams one by one`);
     }
   } else if (error === Errno.EMSGSIZE) {
     sendOneByOne(queue, socket, train);
   } else {
-    if (error === Errno.EHOSTUNREACH || error === Errno.ENETUNREACH) tellUnreachable(queue, train);
-    kernels.outboundRefused(train, DROP_UNDERLAY_REFUSED);
+    if (error === Errno.EHOSTUNREACH || error === Errno.ENETUNREACH) reportUnreachable(queue, train);
+    fastpath.outboundRefused(train, DROP_UNDERLAY_REFUSED);
   }
 }
 
-function tellUnreachable({ kernels }: Queue, train: number): void {
-  kernels.outboundSplit(train);
+function reportUnreachable({ fastpath }: Queue, train: number): void {
+  fastpath.outboundSplit(train);
   // Another copy may reach the host: that one VTEP is down must not end its connections.
-  if (kernels.isFloodCopy(kernels.splitAddress(0), train) !== 0) return;
-  const ip = kernels.datagramIp(kernels.splitAddress(0), kernels.splitLength(0));
+  if (fastpath.isFloodCopy(fastpath.splitAddress(0), train) !== 0) return;
+  const ip = fastpath.datagramIp(fastpath.splitAddress(0), fastpath.splitLength(0));
   if (ip < 0) return;
-  kernels.icmpError(kernels.splitAddress(0) + ip, kernels.splitLength(0) - ip, ICMP_HOST_UNREACHABLE, 0);
+  fastpath.icmpError(fastpath.splitAddress(0) + ip, fastpath.splitLength(0) - ip, ICMP_HOST_UNREACHABLE, 0);
 }
 
 /** Sends a train's datagrams alone. Returns how many left, or -1 if the path was too narrow for one of them. */
 function sendOneByOne(queue: Queue, socket: UnderlaySocket, train: number): number {
-  const { kernels, base } = queue;
+  const { fastpath, base } = queue;
   let narrow = false;
   let left = 0;
   let patience = FULL_WAITS;
-  const total = kernels.outboundSplit(train);
+  const total = fastpath.outboundSplit(train);
   for (let i = 0; i < total; i++) {
     const message = base + SPLIT_MESSAGES + i * MMSGHDR_SIZE;
     for (let tries = 0; ; tries++) {
       if (sendmmsg(socket.fd, message, 1, MSG_DONTWAIT) > 0) {
-        kernels.splitSent(train, i);
+        fastpath.splitSent(train, i);
         left++;
         break;
       }
@@ -156,7 +156,7 @@ function sendOneByOne(queue: Queue, socket: UnderlaySocket, train: number): numb
         break;
       }
       if (tries === SEND_RETRIES || (error !== Errno.EAGAIN && error !== Errno.EINTR && error !== Errno.ENOBUFS)) {
-        kernels.splitRefused(DROP_UNDERLAY_REFUSED);
+        fastpath.splitRefused(DROP_UNDERLAY_REFUSED);
         break;
       }
       if (error === Errno.EAGAIN && patience-- > 0) waitWritable(queue, socket);
@@ -177,10 +177,10 @@ function waitWritable(queue: Queue, socket: UnderlaySocket): void {
  * packets go out with an outer header that may be fragmented: on the way over IPv4, by our own kernel over IPv6.
  */
 function tooBig(queue: Queue, socket: UnderlaySocket, train: number, index: number): void {
-  const { kernels, base, words } = queue;
-  const at = kernels.splitAddress(index);
-  const size = kernels.splitLength(index);
-  const prefix = kernels.datagramIp(at, size);
+  const { fastpath, base, words } = queue;
+  const at = fastpath.splitAddress(index);
+  const size = fastpath.splitLength(index);
+  const prefix = fastpath.datagramIp(at, size);
   const ip = new Uint8Array(words.buffer, at + Math.max(prefix, 0), size - Math.max(prefix, 0));
   const isIpv4 = prefix >= 0 && ip[0]! >> 4 === 4;
   const mayFragment = prefix < 0 || (isIpv4 ? (ip[6]! & IPV4_DF) === 0 : ip.length <= IPV6_MIN_MTU);
@@ -188,15 +188,15 @@ function tooBig(queue: Queue, socket: UnderlaySocket, train: number, index: numb
     setFragmentation(socket.fd, true, socket.family);
     const sent = sendmmsg(socket.fd, base + SPLIT_MESSAGES + index * MMSGHDR_SIZE, 1, MSG_DONTWAIT);
     setFragmentation(socket.fd, false, socket.family);
-    if (sent > 0) kernels.splitSent(train, index);
-    else kernels.splitRefused(DROP_UNDERLAY_REFUSED);
+    if (sent > 0) fastpath.splitSent(train, index);
+    else fastpath.splitRefused(DROP_UNDERLAY_REFUSED);
     return;
   }
-  const peer = new Uint8Array(words.buffer, kernels.trainPeer(train) + PEER_ADDRESS, SOCKET_ADDRESS_SIZE);
+  const peer = new Uint8Array(words.buffer, fastpath.trainPeer(train) + PEER_ADDRESS, SOCKET_ADDRESS_SIZE);
   const path = pathMtu(peer);
   const mtu = path === undefined ? ip.length : path - outerOverhead(words, socket.family) - prefix;
-  kernels.icmpError(at + prefix, ip.length, ICMP_TOO_BIG, Math.max(mtu, isIpv4 ? IPV4_MIN_MTU : IPV6_MIN_MTU));
-  kernels.splitRefused(DROP_TOO_BIG);
+  fastpath.icmpError(at + prefix, ip.length, ICMP_TOO_BIG, Math.max(mtu, isIpv4 ? IPV4_MIN_MTU : IPV6_MIN_MTU));
+  fastpath.splitRefused(DROP_TOO_BIG);
 }
 
 /** Bytes of outer headers that the kernel puts before our datagram. */

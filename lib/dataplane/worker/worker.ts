@@ -30,7 +30,7 @@ import {
   OUT_FRAMES,
   POLL_FDS,
 } from '../../fastpath/abi.ts';
-import { loadPacketKernels } from '../../fastpath/load.ts';
+import { loadFastpath } from '../../fastpath/load.ts';
 import { addressOf, poll, read } from '../../sys/ffi.ts';
 import { adviseHugePages, touchMemory } from '../../sys/memory.ts';
 import { BlockingSleep } from '../../sys/sleep.ts';
@@ -82,9 +82,9 @@ function raisePriority(): void {
 function openQueue(start: WorkerStart): Queue {
   const bytes = new Uint8Array(start.memory.buffer);
   const words = new Int32Array(start.memory.buffer);
-  const kernels = loadPacketKernels(start.memory);
+  const fastpath = loadFastpath(start.memory);
   const base = addressOf(bytes);
-  kernels.setBase(BigInt(base));
+  fastpath.setBase(BigInt(base));
   // Measured, one CPU, one TCP stream: 4.1 Gb/s with small pages, 6.0 with huge ones (docs/adr/0003).
   adviseHugePages(base, bytes.length);
   // All that every packet needs; chunks of FIBs and learned addresses come as they are used.
@@ -92,7 +92,7 @@ function openQueue(start: WorkerStart): Queue {
   touchMemory(words, OUT_FRAMES, IN_ITEMS);
   touchMemory(words, IN_ITEMS, IN_SLOTS);
   return {
-    kernels,
+    fastpath,
     base,
     words,
     receive: start.receive,
@@ -101,7 +101,7 @@ function openQueue(start: WorkerStart): Queue {
     receiveSlots: start.batch > 1 ? SLOTS_FOR_TRAINS : 1,
     pending: undefined,
     flood: undefined,
-    neighbors: new NeighborTables(kernels, start.memory),
+    neighbors: new NeighborTables(fastpath, start.memory),
     storm: new StormLimiter(),
     nowMs: 0,
     onRefused: (offload, reason) => post({ type: 'offload-refused', offload, reason }),
@@ -199,13 +199,13 @@ class Loop {
    * while trains wait: they name peers whose numbers may be given to others once we read newer tables.
    */
   #takeNews(): void {
-    const { words, kernels, pending, flood, neighbors, storm } = this.#queue;
+    const { words, fastpath, pending, flood, neighbors, storm } = this.#queue;
     if (pending !== undefined || flood !== undefined) return;
     const wanted = Atomics.load(words, CONFIG_TABLES_WANTED / 4);
-    if (wanted !== words[CONFIG_TABLES_IN_USE / 4]) kernels.useTables(wanted);
+    if (wanted !== words[CONFIG_TABLES_IN_USE / 4]) fastpath.useTables(wanted);
     for (const segment of this.#devices.refresh() ?? []) {
-      kernels.enterSegment(segment);
-      kernels.fdbForget();
+      fastpath.enterSegment(segment);
+      fastpath.fdbForget();
       neighbors.forget(segment);
       storm.forget(segment);
     }
@@ -282,14 +282,14 @@ class Loop {
   }
 
   #tick(nowMs: number): void {
-    const { words, kernels } = this.#queue;
+    const { words, fastpath } = this.#queue;
     this.#queue.nowMs = nowMs;
     words[CONFIG_NOW / 4] = Math.floor(nowMs / 1000);
     this.#budget.refill(nowMs);
     letIn(this.#queue);
     if (nowMs - this.#sweptMs < SWEEP_MS) return;
     this.#sweptMs = nowMs;
-    kernels.fdbSweep();
+    fastpath.fdbSweep();
   }
 }
 

@@ -1,6 +1,6 @@
 // Cuts a super-packet into the packets that TCP or UDP would have sent one by one. Payload is copied and summed in one pass.
 // Twin: test/golden/gso.ts.
-import { MAX_SUPER_SEGMENTS } from '../abi';
+import { MAX_GSO_SEGS } from '../abi';
 import { copyOver, get16, get32, put16, put32 } from './packet/bytes';
 import { copySumBytes, fold, pseudoSum, sumBytes, word } from './packet/checksum';
 import {
@@ -24,10 +24,10 @@ import {
   UDP_LENGTH,
 } from './packet/layout';
 import { findTransport, fragment, protocol, transport } from './packet/packet';
-import { segmentSpace, stage, takeSegmentSpace } from './outbound/trains';
+import { outCutSpace, stage, takeOutCutSpace } from './outbound/trains';
 import { GSO_TCPV4, GSO_TCPV6, GSO_UDP_L4 } from './packet/vnet';
 
-/** Our choice: IPv6 with 140 bytes of extension headers and the longest TCP header. MAX_SUPER_SEGMENTS of these fit OUT_SEGMENTS. */
+/** Our choice: IPv6 with 140 bytes of extension headers and the longest TCP header. MAX_GSO_SEGS of these fit OUT_CUTS. */
 const MAX_HEADERS: u32 = 240;
 
 /** Number of packets the planned super-packet stands for. */
@@ -40,7 +40,7 @@ let segmentSize: u32 = 0;
 let totalLength: u32 = 0;
 
 /** Checks a super-packet against what the kernel says of it and plans its cut. False: the two disagree. */
-export function planSegments(ip: usize, total: u32, gsoType: u32, gsoSize: u32): bool {
+export function planCuts(ip: usize, total: u32, gsoType: u32, gsoSize: u32): bool {
   const version: u32 = load<u8>(ip) >> 4;
   isTcp = gsoType == GSO_TCPV4 || gsoType == GSO_TCPV6;
   if (!isTcp && gsoType != GSO_UDP_L4) return false;
@@ -60,7 +60,7 @@ export function planSegments(ip: usize, total: u32, gsoType: u32, gsoSize: u32):
   segmentSize = gsoSize;
   totalLength = total;
   segmentCount = max<u32>(1, (total - headerLength + gsoSize - 1) / gsoSize);
-  return segmentCount <= <u32>MAX_SUPER_SEGMENTS;
+  return segmentCount <= <u32>MAX_GSO_SEGS;
 }
 
 /** Does the planned packet have its checksum field at `offset` from `start`? */
@@ -69,7 +69,7 @@ export function checksumIsAt(start: u32, offset: u32): bool {
 }
 
 /** Length of the first, and so the longest, of the planned packets. */
-export function longestSegment(): u32 {
+export function longestCut(): u32 {
   return headerLength + min(segmentSize, totalLength - headerLength);
 }
 
@@ -86,13 +86,13 @@ let done: u32 = 0;
 let left: u32 = 0;
 
 /** Cuts the planned super-packet at `ip` and stages its segments, each with a copy of the `prefix` bytes before `ip`. */
-export function stageSegments(ip: usize, prefix: u32): void {
+export function stageCuts(ip: usize, prefix: u32): void {
   beginCut(ip, prefix);
   for (;;) {
-    const datagram = segmentSpace();
+    const datagram = outCutSpace();
     const length = cutNext(datagram);
     if (!length) return;
-    takeSegmentSpace(length);
+    takeOutCutSpace(length);
     stage(datagram, length);
   }
 }

@@ -1,4 +1,4 @@
-// The packet kernels: everything the data-plane worker does to bytes. ABI: ../abi.ts. Loader: ../load.ts.
+// The fast path: everything the data-plane worker does to bytes. ABI: ../abi.ts. Loader: ../load.ts.
 
 export { inboundItems, inboundReset, inboundSnooped } from './inbound/gro-items';
 export {
@@ -31,7 +31,7 @@ export {
   outboundSent,
   outboundSplit,
   piecesFree,
-  segmentSpaceUsed,
+  cutBytesStaged,
   setBase,
   splitAddress,
   splitLength,

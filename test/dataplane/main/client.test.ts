@@ -13,7 +13,7 @@ async function withDataplane(run: (dataplane: Dataplane) => Promise<void>): Prom
     encapsulation: 'vxlan',
     receive: [],
     send: [],
-    maxSegments: 64,
+    maxTrain: 64,
     batching: true,
     sourceCheck: true,
     tos: { mode: 'fixed', dscp: 0 },

@@ -4,7 +4,7 @@ import { formatIpv6, type Ipv6 } from '../../../addr/ipv6.ts';
 import { formatMac } from '../../../addr/mac.ts';
 import { ipv6Prefix } from '../../../addr/prefix.ts';
 import { MAX_LEARNED, PEER_MAC, PEER_SIZE, PEER_TUNNEL4, PEER_TUNNEL6, PEERS, WAIT_FD } from '../../../fastpath/abi.ts';
-import type { PacketKernels } from '../../../fastpath/load.ts';
+import type { Fastpath } from '../../../fastpath/load.ts';
 import { addressBytes } from '../../../fib/trie.ts';
 import type { LearnedNeighbor } from '../../protocol.ts';
 import { answer, type KnownNeighbor, snoop } from './answer.ts';
@@ -15,15 +15,15 @@ import { NeighborTable } from './table.ts';
 const SCRATCH = WAIT_FD + 64;
 
 export class NeighborTables {
-  readonly #kernels: PacketKernels;
+  readonly #fastpath: Fastpath;
   readonly #words: Int32Array;
   readonly #longs: BigUint64Array;
   readonly #bytes: Uint8Array;
   readonly #tables = new Map<number, NeighborTable>();
   readonly #histories = new Map<number, NeighborHistory>();
 
-  constructor(kernels: PacketKernels, memory: WebAssembly.Memory) {
-    this.#kernels = kernels;
+  constructor(fastpath: Fastpath, memory: WebAssembly.Memory) {
+    this.#fastpath = fastpath;
     this.#words = new Int32Array(memory.buffer);
     this.#longs = new BigUint64Array(memory.buffer);
     this.#bytes = new Uint8Array(memory.buffer);
@@ -31,7 +31,7 @@ export class NeighborTables {
 
   /** What to do with ARP or neighbour discovery from the segment's device: see `answer`. */
   answer(segment: number, frame: Uint8Array, nowMs: number): Uint8Array | 'flood' | 'bad' {
-    this.#kernels.enterSegment(segment);
+    this.#fastpath.enterSegment(segment);
     const table = this.#table(segment);
     const history = this.#history(segment);
     const claim = snoop(frame);
@@ -55,8 +55,8 @@ export class NeighborTables {
   learn(segment: number, frame: Uint8Array, nowMs: number): void {
     const claim = snoop(frame);
     if (claim === undefined) return;
-    this.#kernels.enterSegment(segment);
-    const peer = this.#kernels.fdbLookup(BigInt(claim.mac));
+    this.#fastpath.enterSegment(segment);
+    const peer = this.#fastpath.fdbLookup(BigInt(claim.mac));
     if (peer === 0 || this.#leased(claim.address) !== undefined) return;
     const neighbor = { mac: claim.mac, peer, router: claim.router };
     if (this.#table(segment).learn(claim.address, neighbor, nowMs) === 'new') this.#makeRoom();
@@ -81,10 +81,10 @@ export class NeighborTables {
   /** What was learned in all segments. */
   list(nowMs: number): LearnedNeighbor[] {
     return [...this.#tables].flatMap(([segment, table]) => {
-      this.#kernels.enterSegment(segment);
+      this.#fastpath.enterSegment(segment);
       return table
         .entries(nowMs)
-        .filter(({ mac, peer }) => this.#kernels.fdbLookup(BigInt(mac)) === peer)
+        .filter(({ mac, peer }) => this.#fastpath.fdbLookup(BigInt(mac)) === peer)
         .map(({ address, mac, peer, learnedAt }) => ({
           segment,
           peer,
@@ -116,7 +116,7 @@ export class NeighborTables {
     const leased = this.#leased(address);
     if (leased !== undefined) return leased;
     const learned = table.get(address, nowMs);
-    if (learned === undefined || this.#kernels.fdbLookup(BigInt(learned.mac)) !== learned.peer) return undefined;
+    if (learned === undefined || this.#fastpath.fdbLookup(BigInt(learned.mac)) !== learned.peer) return undefined;
     return learned;
   }
 
@@ -131,9 +131,9 @@ export class NeighborTables {
   }
 
   #lookup(address: Ipv4 | Ipv6): number {
-    if (typeof address === 'number') return this.#kernels.lookup4(address);
+    if (typeof address === 'number') return this.#fastpath.lookup4(address);
     this.#bytes.set(addressBytes(ipv6Prefix(address, 128)), SCRATCH);
-    return this.#kernels.lookup6(SCRATCH);
+    return this.#fastpath.lookup6(SCRATCH);
   }
 
   #isTunnelOf(at: number, address: Ipv4 | Ipv6): boolean {

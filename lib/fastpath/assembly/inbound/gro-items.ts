@@ -13,13 +13,13 @@ import {
   ITEM_JOINABLE,
   ITEM_LAST_PIECE,
   ITEM_LENGTH,
-  ITEM_SEGMENT_SIZE,
+  ITEM_GSO_SIZE,
   ITEM_SIZE,
   MAX_CUT,
   MAX_IN_PIECES,
   MAX_ITEMS,
   MAX_SNOOPED,
-  MAX_SUPER_SEGMENTS,
+  MAX_GSO_SEGS,
   PIECE_ADDRESS,
   PIECE_LENGTH,
   PIECE_NEXT,
@@ -50,8 +50,8 @@ export function inPieceAt(piece: u32): usize {
 @inline
 export function itemSpace(): bool {
   return (
-    items < <u32>(MAX_ITEMS - MAX_SUPER_SEGMENTS) &&
-    pieces < <u32>(MAX_IN_PIECES - MAX_SUPER_SEGMENTS) &&
+    items < <u32>(MAX_ITEMS - MAX_GSO_SEGS) &&
+    pieces < <u32>(MAX_IN_PIECES - MAX_GSO_SEGS) &&
     cuts < <usize>(IN_CUTS + IN_CUTS_SIZE - MAX_CUT)
   );
 }
@@ -97,11 +97,11 @@ export function inboundReset(): void {
 }
 
 /** Free space for a segment that is cut, kept until the items are written. */
-export function cutSpace(): usize {
+export function inCutSpace(): usize {
   return cuts;
 }
 
-export function takeCutSpace(bytes: u32): void {
+export function takeInCutSpace(bytes: u32): void {
   // copyOver and macAt may touch a few bytes behind.
   cuts += (bytes + 31) & ~15;
 }
@@ -131,6 +131,6 @@ export function join(item: usize, at: usize, payload: u32): void {
   pieces++;
   store<u32>(item, load<u32>(item, ITEM_COUNT) + 1, ITEM_COUNT);
   store<u32>(item, load<u32>(item, ITEM_LENGTH) + payload, ITEM_LENGTH);
-  if (payload < load<u32>(item, ITEM_SEGMENT_SIZE)) store<u32>(item, 0, ITEM_JOINABLE);
+  if (payload < load<u32>(item, ITEM_GSO_SIZE)) store<u32>(item, 0, ITEM_JOINABLE);
 }
 

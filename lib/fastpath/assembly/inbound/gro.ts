@@ -21,7 +21,7 @@ import {
   ITEM_PROTOCOL,
   ITEM_PSH,
   ITEM_SEGMENT,
-  ITEM_SEGMENT_SIZE,
+  ITEM_GSO_SIZE,
   ITEM_SUPER,
   ITEM_VERIFIED,
   SEGMENT_TUN_GRO,
@@ -32,14 +32,14 @@ import { fold, pseudoSum, sumBytes, word } from '../packet/checksum';
 import { segment, segmentNumber } from '../context';
 import {
   currentEpoch,
-  cutSpace,
+  inCutSpace,
   inboundItems,
   itemAt,
   join,
   keepItem,
   nextItem,
   sealItems,
-  takeCutSpace,
+  takeInCutSpace,
 } from './gro-items';
 import {
   IPPROTO_TCP,
@@ -174,10 +174,10 @@ function deliverCut(ip: usize, l2: u32): void {
   beginCut(ip, l2);
   cutting = true;
   for (;;) {
-    const at = cutSpace();
+    const at = inCutSpace();
     const length = cutNext(at);
     if (!length) break;
-    takeCutSpace(length);
+    takeInCutSpace(length);
     deliver(at + l2, length - l2, l2, length - l2);
   }
   cutting = false;
@@ -248,7 +248,7 @@ function joinTcp(newest: usize, item: usize, ip: usize, total: u32): bool {
     }
   }
   store<u32>(item, header, ITEM_HEADER_LENGTH);
-  store<u32>(item, payload, ITEM_SEGMENT_SIZE);
+  store<u32>(item, payload, ITEM_GSO_SIZE);
   store<u32>(item, sequence + payload, ITEM_NEXT_SEQ);
   store<u32>(item, flags & TCP_PSH ? 0 : JOIN_TCP, ITEM_JOINABLE);
   return false;
@@ -266,7 +266,7 @@ function joinUdp(newest: usize, item: usize, ip: usize, total: u32): bool {
     return true;
   }
   store<u32>(item, header, ITEM_HEADER_LENGTH);
-  store<u32>(item, payload, ITEM_SEGMENT_SIZE);
+  store<u32>(item, payload, ITEM_GSO_SIZE);
   store<u32>(item, JOIN_UDP, ITEM_JOINABLE);
   return false;
 }
@@ -277,7 +277,7 @@ function mayJoin(newest: usize, kind: u32, ip: usize, header: u32, payload: u32,
   const joined = load<u32>(newest, ITEM_COUNT);
   if (
     load<u32>(newest, ITEM_HEADER_LENGTH) != header ||
-    payload > load<u32>(newest, ITEM_SEGMENT_SIZE) ||
+    payload > load<u32>(newest, ITEM_GSO_SIZE) ||
     joined >= most ||
     load<u32>(newest, ITEM_LENGTH) + payload > MAX_JOINED
   ) {

@@ -7,7 +7,7 @@ import {
   ITEM_LENGTH,
   ITEM_PACKET,
   ITEM_PROTOCOL,
-  ITEM_SEGMENT_SIZE,
+  ITEM_GSO_SIZE,
   ITEM_SUPER,
   ITEM_VNET,
   SEGMENT_MTU,
@@ -17,7 +17,7 @@ import {
 import { segment } from '../context';
 import { IPPROTO_TCP, TCP_CHECKSUM, TCP_CWR, TCP_DATA_OFFSET, TCP_FLAGS, UDP_CHECKSUM, UDP_HEADER } from '../packet/layout';
 import { protocol, transport } from '../packet/packet';
-import { beginCut, headerLength, planSegments, segmentCount } from '../gso';
+import { beginCut, headerLength, planCuts, segmentCount } from '../gso';
 import {
   GSO_ECN,
   GSO_TCPV4,
@@ -55,7 +55,7 @@ export function planSuper(ip: usize, total: u32): bool {
   const mtu = load<u32>(segment, SEGMENT_MTU);
   // Untold, they were as long as the network allows: nobody's packets are longer, and TCP does not mind shorter ones.
   superSize = toldSize ? toldSize : mtu > header ? mtu - header : 0;
-  return planSegments(ip, total, superType(ip), superSize) && segmentCount > 1;
+  return planCuts(ip, total, superType(ip), superSize) && segmentCount > 1;
 }
 
 // @ts-ignore: decorator
@@ -77,7 +77,7 @@ export function describeSuper(item: usize, ip: usize, l2: u32): void {
   store<u32>(item, protocol, ITEM_PROTOCOL);
   store<u32>(item, segmentCount, ITEM_COUNT);
   store<u32>(item, headerLength, ITEM_HEADER_LENGTH);
-  store<u32>(item, superSize, ITEM_SEGMENT_SIZE);
+  store<u32>(item, superSize, ITEM_GSO_SIZE);
   const congested = isTcp && (<u32>load<u8>(ip + transport, TCP_FLAGS) & TCP_CWR) != 0;
   const vnet = item + ITEM_VNET;
   store<u8>(vnet, <u8>NEEDS_CSUM, VNET_FLAGS);
@@ -92,6 +92,6 @@ export function describeSuper(item: usize, ip: usize, l2: u32): void {
 export function beginItemCut(item: usize, l2: u32): void {
   const ip = <usize>load<u32>(item, ITEM_PACKET);
   const type = <u32>load<u8>(item + ITEM_VNET, VNET_GSO_TYPE) & ~GSO_ECN;
-  planSegments(ip, load<u32>(item, ITEM_LENGTH), type, load<u32>(item, ITEM_SEGMENT_SIZE));
+  planCuts(ip, load<u32>(item, ITEM_LENGTH), type, load<u32>(item, ITEM_GSO_SIZE));
   beginCut(ip, l2);
 }

@@ -15,7 +15,7 @@ import {
   ITEM_PROTOCOL,
   ITEM_PSH,
   ITEM_SEGMENT,
-  ITEM_SEGMENT_SIZE,
+  ITEM_GSO_SIZE,
   ITEM_SUPER,
   ITEM_VNET,
   PIECE_ADDRESS,
@@ -28,7 +28,7 @@ import {
 import { put16 } from '../packet/bytes';
 import { fold, pseudoSum, sumBytes, word } from '../packet/checksum';
 import { count, drop, enterSegment, segment } from '../context';
-import { cutSpace, inPieceAt, itemAt } from './gro-items';
+import { inCutSpace, inPieceAt, itemAt } from './gro-items';
 import {
   IPPROTO_TCP,
   IPV4_CHECKSUM,
@@ -83,7 +83,7 @@ export function inboundWrite(index: u32): u32 {
     iovecAt(n, joined || whole ? item + ITEM_VNET : ZERO_VNET, VNET_SIZE);
     n++;
   }
-  if (joined) first = load<u32>(item, ITEM_HEADER_LENGTH) + load<u32>(item, ITEM_SEGMENT_SIZE);
+  if (joined) first = load<u32>(item, ITEM_HEADER_LENGTH) + load<u32>(item, ITEM_GSO_SIZE);
   iovecAt(n, load<u32>(item, ITEM_PACKET) - l2, first + l2);
   n++;
   if (joined) {
@@ -137,7 +137,7 @@ function finish(item: usize): void {
   store<u8>(vnet, <u8>NEEDS_CSUM, VNET_FLAGS);
   store<u8>(vnet, <u8>gsoType, VNET_GSO_TYPE);
   store<u16>(vnet, <u16>(l2 + header), VNET_HEADER_LENGTH);
-  store<u16>(vnet, <u16>load<u32>(item, ITEM_SEGMENT_SIZE), VNET_GSO_SIZE);
+  store<u16>(vnet, <u16>load<u32>(item, ITEM_GSO_SIZE), VNET_GSO_SIZE);
   store<u16>(vnet, <u16>(l2 + l4Offset), VNET_CSUM_START);
   store<u16>(vnet, <u16>offset, VNET_CSUM_OFFSET);
 }
@@ -178,7 +178,7 @@ export function itemPart(index: u32, part: u32): u32 {
   let at: usize;
   if (load<u32>(item, ITEM_SUPER)) {
     if (part == 0) beginItemCut(item, l2);
-    at = cutSpace();
+    at = inCutSpace();
     partLength = cutNext(at);
   } else {
     at = partOfJoined(item, part) - l2;
@@ -202,7 +202,7 @@ function partOfJoined(item: usize, part: u32): usize {
   const first = <usize>load<u32>(item, ITEM_PACKET);
   if (part == 0) {
     memory.copy(first, item + ITEM_HEADER_COPY, header);
-    partLength = header + load<u32>(item, ITEM_SEGMENT_SIZE);
+    partLength = header + load<u32>(item, ITEM_GSO_SIZE);
     return first;
   }
   let piece = load<u32>(item, ITEM_FIRST_PIECE);

@@ -23,7 +23,7 @@ import { IPV4_DESTINATION, IPV6_DESTINATION } from '../packet/layout';
 import { FRAME_DONE, frameToVxlan } from './vxlan';
 import { finishChecksum, needsChecksum, packetsOf, planned, readOffload, wasJoined } from './offload';
 import { checkPacket, decrementTtl, isMulticast4, ttlOf } from '../packet/packet';
-import { longestSegment, stageSegments } from '../gso';
+import { longestCut, stageCuts } from '../gso';
 import { aim, MAX_DATAGRAM, setFlow, stage } from './trains';
 
 /**
@@ -58,8 +58,8 @@ function packetToPeer(frame: usize, vnet: u32, size: u32): void {
   setFlow(0, outerTosOf(ip));
   if (wasJoined()) {
     if (!planned) return drop(DROP_BAD_OFFLOAD_HEADER, 1);
-    if (longestSegment() > MAX_DATAGRAM) return drop(DROP_TOO_BIG, packets);
-    return stageSegments(ip, 0);
+    if (longestCut() > MAX_DATAGRAM) return drop(DROP_TOO_BIG, packets);
+    return stageCuts(ip, 0);
   }
   if (needsChecksum() && !finishChecksum(ip, <u32>total, 0)) return drop(DROP_BAD_OFFLOAD_HEADER, 1);
   if (<u32>total > MAX_DATAGRAM) return drop(DROP_TOO_BIG, 1);

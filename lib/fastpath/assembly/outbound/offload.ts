@@ -2,7 +2,7 @@
 import { fold, sumBytes } from '../packet/checksum';
 import { IPPROTO_UDP, IPV6_HEADER, UDP_CHECKSUM } from '../packet/layout';
 import { findTransport, protocol, transport } from '../packet/packet';
-import { checksumIsAt, planSegments, segmentCount } from '../gso';
+import { checksumIsAt, planCuts, segmentCount } from '../gso';
 import {
   GSO_ECN,
   GSO_NONE,
@@ -29,7 +29,7 @@ export function readOffload(frame: usize, vnet: u32, ip: usize, total: u32, l2: 
   readOffloadHeader(frame, vnet);
   planned =
     gsoType != GSO_NONE &&
-    planSegments(ip, total, gsoType & ~GSO_ECN, load<u16>(frame, VNET_GSO_SIZE)) &&
+    planCuts(ip, total, gsoType & ~GSO_ECN, load<u16>(frame, VNET_GSO_SIZE)) &&
     (!unfinished || checksumIsAt(start - l2, offset));
 }
 

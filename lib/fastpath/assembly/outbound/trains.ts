@@ -3,7 +3,7 @@
 // in a flow never changes.
 import {
   CONFIG_ENCAPSULATION,
-  CONFIG_MAX_SEGMENTS,
+  CONFIG_MAX_TRAIN,
   COUNT_OUT_BYTES,
   COUNT_OUT_FORWARDED,
   COUNT_OUT_WRITES,
@@ -20,7 +20,7 @@ import {
   OUT_MESSAGES,
   OUT_ORDER,
   OUT_PIECES,
-  OUT_SEGMENTS,
+  OUT_CUTS,
   OUT_TRAINS,
   PEER_ADDRESS,
   PEER_ADDRESS_LENGTH,
@@ -42,7 +42,7 @@ import {
   TRAIN_LAST_PIECE,
   TRAIN_OPEN,
   TRAIN_PEER,
-  TRAIN_SEGMENT_SIZE,
+  TRAIN_GSO_SIZE,
   TRAIN_SIZE,
   TRAIN_SOCKET,
   TRAIN_TOS,
@@ -67,7 +67,7 @@ let base: u64 = 0;
 let trains: u32 = 0;
 let pieces: u32 = 1;
 let stamp: u32 = 1;
-let segmentsEnd: usize = OUT_SEGMENTS;
+let segmentsEnd: usize = OUT_CUTS;
 /** Where packets go until the next aim: one peer, or entries `floodFrom` to `floodTo` - 1 of the segment's flood list. */
 let target: u32 = 0;
 let floodFrom: u32 = 0;
@@ -102,20 +102,20 @@ function pieceAt(piece: u32): usize {
 export function outboundReset(): void {
   trains = 0;
   pieces = 1;
-  segmentsEnd = OUT_SEGMENTS;
+  segmentsEnd = OUT_CUTS;
   stamp++;
 }
 
 /** Free space for the next segment's bytes. */
-export function segmentSpace(): usize {
+export function outCutSpace(): usize {
   return segmentsEnd;
 }
 
-export function segmentSpaceUsed(): u32 {
-  return <u32>(segmentsEnd - OUT_SEGMENTS);
+export function cutBytesStaged(): u32 {
+  return <u32>(segmentsEnd - OUT_CUTS);
 }
 
-export function takeSegmentSpace(bytes: u32): void {
+export function takeOutCutSpace(bytes: u32): void {
   segmentsEnd += bytes;
 }
 
@@ -168,13 +168,13 @@ function stageFor(peer: u32, at: usize, length: u32): void {
   const open = OPEN_TRAINS + ((peer * 31 + socket) & (OPEN_TRAIN_SLOTS - 1)) * OPEN_TRAIN_SIZE;
   if (load<u32>(open, 4) == stamp) {
     const train = trainAt(load<u32>(open, 8));
-    const size = load<u32>(train, TRAIN_SEGMENT_SIZE);
+    const size = load<u32>(train, TRAIN_GSO_SIZE);
     if (
       load<u32>(open) == key &&
       load<u32>(train, TRAIN_OPEN) &&
       length <= size &&
       load<u16>(train, TRAIN_TOS) == outerTos &&
-      load<u32>(train, TRAIN_COUNT) < load<u32>(CONFIG_MAX_SEGMENTS) &&
+      load<u32>(train, TRAIN_COUNT) < load<u32>(CONFIG_MAX_TRAIN) &&
       load<u32>(train, TRAIN_BYTES) + length <= MAX_DATAGRAM
     ) {
       append(train, at, length);
@@ -190,7 +190,7 @@ function stageFor(peer: u32, at: usize, length: u32): void {
   store<u32>(open, trains, 8);
   trains++;
   store<u32>(train, peer, TRAIN_PEER);
-  store<u32>(train, length, TRAIN_SEGMENT_SIZE);
+  store<u32>(train, length, TRAIN_GSO_SIZE);
   store<u32>(train, 0, TRAIN_BYTES);
   store<u32>(train, 0, TRAIN_COUNT);
   store<u32>(train, 0, TRAIN_FIRST_PIECE);
@@ -251,7 +251,7 @@ export function outboundMessages(from: u32, to: u32): void {
     const control = OUT_CONTROL + i * OUT_CONTROL_SIZE;
     let length = tosControl(control, train);
     // A control message on a single datagram makes some NICs fail it with EIO.
-    if (load<u32>(train, TRAIN_COUNT) > 1) length += controlMessage(control + length, SOL_UDP, UDP_SEGMENT, load<u32>(train, TRAIN_SEGMENT_SIZE), 2);
+    if (load<u32>(train, TRAIN_COUNT) > 1) length += controlMessage(control + length, SOL_UDP, UDP_SEGMENT, load<u32>(train, TRAIN_GSO_SIZE), 2);
     attachControl(message, control, length);
   }
 }
@@ -377,7 +377,7 @@ export function trainCount(train: u32): u32 {
 export function outboundSplit(train: u32): u32 {
   const at = trainAt(train);
   enterTrain(at);
-  const size = load<u32>(at, TRAIN_SEGMENT_SIZE);
+  const size = load<u32>(at, TRAIN_GSO_SIZE);
   const control = tosControl(SPLIT_CONTROL, at);
   let n: u32 = 0;
   for (let piece = load<u32>(at, TRAIN_FIRST_PIECE); piece; piece = load<u32>(pieceAt(piece), PIECE_NEXT)) {

@@ -22,7 +22,7 @@ import { flowOfFrame, flowOfPacket, outerTosOf, outerTosOfFrame } from '../packe
 import { ETHERNET_DESTINATION, ETHERNET_HEADER, ETHERNET_SOURCE, VXLAN_FLAG_VNI, VXLAN_FLAGS, VXLAN_HEADER, VXLAN_VNI } from '../packet/layout';
 import { finishChecksum, needsChecksum, packetsOf, planned, readOffload, readOffloadHeader, wasJoined } from './offload';
 import { checkPacket } from '../packet/packet';
-import { longestSegment, stageSegments } from '../gso';
+import { longestCut, stageCuts } from '../gso';
 import { aim, aimAtMany, copies, MAX_DATAGRAM, setFlow, stage, trainPeer } from './trains';
 
 /** Verdicts on a frame: it is staged or dropped; it goes to all peers if the limiter agrees; the neighbour table may know the answer, else it goes to all. */
@@ -98,9 +98,9 @@ function encap(frame: usize, vnet: u32, size: u32): void {
     if (wasJoined()) {
       const prefix = VXLAN_HEADER + l2Length;
       if (!planned) return drop(DROP_BAD_OFFLOAD_HEADER, packets);
-      if (longestSegment() + prefix > MAX_DATAGRAM) return drop(DROP_TOO_BIG, packets);
+      if (longestCut() + prefix > MAX_DATAGRAM) return drop(DROP_TOO_BIG, packets);
       putVxlanHeader(datagram);
-      return stageSegments(ip, prefix);
+      return stageCuts(ip, prefix);
     }
     if (needsChecksum() && !finishChecksum(ip, <u32>total, l2Length)) return drop(DROP_BAD_OFFLOAD_HEADER, packets);
   }

@@ -1,4 +1,4 @@
-// What the kernels know about an Ethernet frame.
+// An Ethernet frame: where its payload begins, of which type it is.
 import { get16 } from './bytes';
 import {
   ETHERNET_HEADER,

@@ -1,4 +1,4 @@
-// What the kernels know about an inner packet: is it well formed, where is its transport header.
+// An inner packet: is it well formed, where is its transport header.
 import { DROP_BAD_HEADER, DROP_BAD_HEADER_CHECKSUM, DROP_NOT_IP, DROP_TRUNCATED } from '../../abi';
 import { get16, put16 } from './bytes';
 import { fold, sumBytes } from './checksum';

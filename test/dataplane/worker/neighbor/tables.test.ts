@@ -27,8 +27,8 @@ test('all networks together remember so many neighbours; the one with the most f
     vtep,
   };
   harness.tables.replace([1, 2, 3].map((segment) => ({ segment, peers: [peer] })));
-  harness.kernels.useTables(harness.words[CONFIG_TABLES_WANTED / 4]!);
-  const tables = new NeighborTables(harness.kernels, harness.memory);
+  harness.fastpath.useTables(harness.words[CONFIG_TABLES_WANTED / 4]!);
+  const tables = new NeighborTables(harness.fastpath, harness.memory);
   const count = (segment: number) => tables.list(3).filter((entry) => entry.segment === segment).length;
   for (let n = 0; n < 10; n++) tables.learn(1, claim(n), 1);
   for (let n = 0; n < MAX_LEARNED; n++) tables.learn(2, claim(n), 2);
