@@ -15,6 +15,7 @@ interface Room {
 const ROOMS: Readonly<Record<string, Room>> = {
   // Pure: no I/O.
   addr: { rooms: [], packages: 'none' },
+  linux: { rooms: [], packages: 'none' },
   wire: { rooms: ['addr'], packages: 'none' },
   fib: { rooms: ['addr'], packages: 'none' },
   lease: { rooms: ['addr'], packages: 'none' },
@@ -24,8 +25,8 @@ const ROOMS: Readonly<Record<string, Room>> = {
   store: { rooms: ['addr', 'lease'], packages: ['@grpc/grpc-js', '@grpc/proto-loader'] },
   // Engine.
   router: { rooms: ['addr', 'sys'], packages: [] },
-  fastpath: { rooms: ['fib', 'wire'], packages: [] },
-  dataplane: { rooms: ['addr', 'fastpath', 'fib', 'sys', 'wire'], packages: [] },
+  fastpath: { rooms: ['fib', 'linux', 'wire'], packages: [] },
+  dataplane: { rooms: ['addr', 'fastpath', 'fib', 'linux', 'sys', 'wire'], packages: [] },
   engine: { rooms: ['addr', 'dataplane', 'sys'], packages: [] },
   backend: { rooms: ['addr', 'dataplane', 'engine', 'lease', 'router', 'sys'], packages: [] },
   // Product.

@@ -10,11 +10,24 @@
 //   0x0020000  PEERS       one record a peer
 //   0x0220000  TABLES 0, TABLES 1   roots of the FIBs, flood lists, leased FDB; one is read while the other is built
 //   0x0400000  CHUNKS 0, CHUNKS 1   what the roots lead to
-//   0x1000000  outbound: frames as read, segments as sent, trains, pieces
+//   0x1000000  outbound: frames as read, cuts as sent, trains, pieces
 //   0x1800000  learned FDB, control messages
 //   0x1b00000  inbound: items, pieces
 //   0x1e00000  what system calls read: iovec, msghdr, pollfd
 //   0x2000000  inbound: datagrams as received
+
+import {
+  ICMP_FRAGMENTATION_NEEDED,
+  ICMP_HOST_UNREACHABLE,
+  ICMP_NET_UNREACHABLE,
+  ICMP_TIME_EXCEEDED,
+  ICMP_UNREACHABLE,
+  ICMPV6_ADDRESS_UNREACHABLE,
+  ICMPV6_NO_ROUTE,
+  ICMPV6_PACKET_TOO_BIG,
+  ICMPV6_TIME_EXCEEDED,
+  ICMPV6_UNREACHABLE,
+} from '../wire/layout/icmp.ts';
 
 export const MEMORY_PAGES = 640;
 
@@ -62,7 +75,7 @@ export const SEGMENT_USED = 0;
 export const SEGMENT_FD = 4;
 /** Bytes of virtio_net_hdr before each packet on the device: 10, or 0 without IFF_VNET_HDR. */
 export const SEGMENT_VNET_HEADER = 8;
-/** 1: consecutive TCP segments become one super-packet on the device. */
+/** 1: consecutive TCP packets of a flow become one super-packet on the device. */
 export const SEGMENT_TUN_GRO = 12;
 /** 1: equal-sized UDP datagrams of a flow become one super-packet on the device. */
 export const SEGMENT_TUN_USO = 16;
@@ -139,6 +152,27 @@ export const DROP_STORM_LIMITED = 18;
 export const DROP_BAD_NEIGHBOR_MESSAGE = 19;
 export const DROP_ECN_NOT_CAPABLE = 20;
 
+// --- verdicts of outboundFrame on a frame ---
+/** It is staged or dropped. */
+export const FRAME_DONE = 0;
+/** It goes to all peers, if the limiter agrees: call outboundFlood or outboundDrop. */
+export const FRAME_FLOOD = 1;
+/** The neighbour table may know the answer; else as FRAME_FLOOD. */
+export const FRAME_ASK = 2;
+
+/** What inboundMessage returns once a message has been handled to its end. */
+export const MESSAGE_DONE = -1;
+
+// --- ICMP errors: type and code of ICMPv4 in the upper 16 bits, of ICMPv6 in the lower ---
+export const ERROR_NET_UNREACHABLE =
+  (ICMP_UNREACHABLE << 24) | (ICMP_NET_UNREACHABLE << 16) | (ICMPV6_UNREACHABLE << 8) | ICMPV6_NO_ROUTE;
+export const ERROR_HOST_UNREACHABLE =
+  (ICMP_UNREACHABLE << 24) | (ICMP_HOST_UNREACHABLE << 16) | (ICMPV6_UNREACHABLE << 8) | ICMPV6_ADDRESS_UNREACHABLE;
+export const ERROR_TIME_EXCEEDED = (ICMP_TIME_EXCEEDED << 24) | (ICMPV6_TIME_EXCEEDED << 8);
+/** Fragmentation needed (v4), packet too big (v6); the parameter is the next hop's MTU. */
+export const ERROR_TOO_BIG =
+  (ICMP_UNREACHABLE << 24) | (ICMP_FRAGMENTATION_NEEDED << 16) | (ICMPV6_PACKET_TOO_BIG << 8);
+
 // --- PEERS: record p at PEERS + p * PEER_SIZE; record 0 is never used ---
 export const PEERS = 0x20000;
 export const PEER_SIZE = 128;
@@ -187,17 +221,14 @@ export const TABLES_PEERS = 0x1000;
 /** u16 each: peer numbers. */
 export const TABLES_FLOOD = 0x8000;
 /**
- * Leased FDBs (lib/fib/fdb.ts): buckets of FDB_BUCKET_SLOTS slots, filled from the front; a slot is a u64, MAC address << 16
+ * Leased FDBs (lib/fib/layout.ts): buckets of FDB_BUCKET_SLOTS slots, filled from the front; a slot is a u64, MAC address << 16
  * | peer number, 0: free.
  */
 export const TABLES_FDB = 0x10000;
-export const FDB_BUCKET_SLOTS = 4;
 /** Of all segments together: a segment takes fewer than it has peers, but one at least. */
 export const MAX_FDB_BUCKETS = 16448;
 
-/** FIB entries, 16 bits. 0: no route. Top bit clear: peer. Top bit set: chunk number (lib/fib/trie.ts). */
-export const FIB_CHUNK_FLAG = 0x8000;
-export const FIB_CHUNK_SIZE = 512;
+/** FIB entries (lib/fib/layout.ts) of 16 bits in chunks of FIB_CHUNK_ENTRIES. */
 export const MAX_CHUNKS = 12287;
 export const CHUNKS = 0x400000;
 export const CHUNKS_SIZE = 0x600000;
@@ -211,8 +242,10 @@ export const LEARNED_INFO = 0x1840000;
 export const LEARNED_INFO_SIZE = 16;
 /** CONFIG_NOW of the last frame. */
 export const LEARNED_SEEN = 0;
-/** PEER_EPOCH of the peer when it was learned. */
+/** The segment in the bits from LEARNED_SEGMENT_SHIFT on; below, those of the peer's PEER_EPOCH when it was learned. */
 export const LEARNED_EPOCH = 4;
+export const LEARNED_SEGMENT_SHIFT = 26;
+export const LEARNED_EPOCH_MASK = 0x3ffffff;
 /** u16 each, they stay at 65,535: moves between VTEPs, and moves that were refused. */
 export const LEARNED_MOVES = 8;
 export const LEARNED_REFUSED = 10;
@@ -225,7 +258,7 @@ export const OUT_FRAMES = 0x1000000;
 export const OUT_FRAMES_SIZE = 0x100000;
 /** The most one read returns: virtio_net_hdr and 64 KiB. */
 export const MAX_FRAME = 0x10040;
-/** Segments cut from super-packets, as they go into datagrams. */
+/** Packets cut from super-packets, as they go into datagrams. */
 export const OUT_CUTS = 0x1100000;
 export const OUT_CUTS_SIZE = 0x200000;
 /** Trains: equal-sized datagrams for one peer that leave in one message. */
@@ -240,14 +273,16 @@ export const TRAIN_COUNT = 12;
 export const TRAIN_FIRST_PIECE = 16;
 export const TRAIN_LAST_PIECE = 20;
 export const TRAIN_OPEN = 24;
-/** u16 each: the socket it leaves by, and the outer TOS octet. */
+/** u16: the socket it leaves by. */
 export const TRAIN_SOCKET = 28;
+/** u8 each: the outer TOS octet, and the bytes of encapsulation with which each datagram begins. */
 export const TRAIN_TOS = 30;
+export const TRAIN_ENCAP = 31;
 /** Newest train of a peer and socket, by a hash of the two: peer << 8 | socket, stamp of the burst, train. */
 export const OPEN_TRAINS = 0x1348000;
 export const OPEN_TRAIN_SLOTS = 256;
 export const OPEN_TRAIN_SIZE = 16;
-/** Most packets a super-packet may stand for: 64 KiB at Linux's smallest segment, 48 bytes (net.ipv4.tcp_min_snd_mss). */
+/** Most packets a super-packet may stand for: 64 KiB at Linux's smallest MSS, 48 bytes (net.ipv4.tcp_min_snd_mss). */
 export const MAX_GSO_SEGS = 1400;
 /** Pieces: a run of bytes and the number of the next piece (0: none). */
 export const OUT_PIECES = 0x1310000;
@@ -273,7 +308,7 @@ export const FLOOD_FRAME = 0x1350000;
 export const IN_SLOTS = 0x2000000;
 export const IN_SLOT_SIZE = 0x110c0;
 export const MAX_IN_SLOTS = 64;
-/** Segments cut from super-packets for a device that takes none. */
+/** Packets cut from super-packets for a device that takes none. */
 export const IN_CUTS = 0x2480000;
 export const IN_CUTS_SIZE = 0x300000;
 /** The most one super-packet becomes: 64 KiB and the headers of MAX_GSO_SEGS. */
@@ -319,9 +354,7 @@ export const MAX_SNOOPED = 1024;
 export const IN_FLOWS = 0x1c10000;
 export const FLOW_BUCKETS = 256;
 
-// --- structures for system calls (64-bit Linux) ---
-export const IOVEC_SIZE = 16;
-export const MMSGHDR_SIZE = 64;
+// --- structures for system calls (lib/linux) ---
 /** sendmmsg: one header a train, iovecs behind, control messages behind. */
 export const OUT_MESSAGES = 0x1e00000;
 export const OUT_IOVECS = 0x1e20000;

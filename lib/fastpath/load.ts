@@ -14,20 +14,20 @@ export interface Fastpath {
   /** For the benchmark: of `count` addresses (u32 each), of `count` MAC addresses (u64 each) at `at`. */
   lookupMany4(at: number, count: number): number;
   fdbLookupMany(at: number, count: number): number;
-  /** The peer behind a MAC address in the segment in work; 0: not known. */
+  /** The peer behind a MAC address in the segment in hand; 0: not known. */
   fdbLookup(mac: bigint): number;
   fdbSweep(): void;
   fdbForget(): void;
 
-  /** Returns FRAME_DONE, FRAME_FLOOD or FRAME_ASK (lib/dataplane/worker/flood.ts). */
+  /** Returns FRAME_DONE, FRAME_FLOOD or FRAME_ASK (abi.ts). */
   outboundFrame(segment: number, frame: number, size: number): number;
   outboundDrop(segment: number, reason: number): void;
   outboundFlood(segment: number, frame: number, size: number, from: number, to: number): void;
   outboundFloodPeers(segment: number): number;
-  /** Where the IP packet begins in a datagram of ours; -1: nowhere. */
-  datagramIp(at: number, size: number): number;
-  /** 1: a copy of a frame for many, or for whom no peer is known. The segment in work must be the train's. */
-  isFloodCopy(at: number, train: number): number;
+  /** Where the IP packet begins in a datagram of the train; -1: nowhere. */
+  datagramIp(train: number, at: number, size: number): number;
+  /** 1: the datagram is a copy of a BUM frame. Call outboundSplit for the train first. */
+  isFloodCopy(train: number, at: number): number;
   /** The first train from `from` on that may still grow. */
   outboundComplete(from: number): number;
   outboundMessages(from: number, to: number): void;
@@ -45,6 +45,8 @@ export interface Fastpath {
   splitSent(train: number, index: number): void;
   splitRefused(reason: number): void;
   trainCount(train: number): number;
+  /** Bytes of encapsulation with which each datagram of the train begins. */
+  trainEncap(train: number): number;
   /** Offset of the peer's record. */
   trainPeer(train: number): number;
   trainsStaged(): number;
@@ -52,7 +54,7 @@ export interface Fastpath {
   cutBytesStaged(): number;
 
   inboundPrepare(slots: number): void;
-  /** -1: the message is done; else the offset to go on from once the items have been written. */
+  /** MESSAGE_DONE, or the offset to go on from once the items have been written. */
   inboundMessage(index: number, offset: number): number;
   inboundItems(): number;
   /** Number of items at IN_SNOOPED that carry ARP or neighbour discovery. */
@@ -70,7 +72,8 @@ export interface Fastpath {
   partWritten(): void;
   partRefused(reason: number): void;
 
-  icmpError(ip: number, total: number, what: number, parameter: number): void;
+  /** `what`: ERROR_* (abi.ts); `l2`: bytes of Ethernet header before the packet, 0 on a TUN. About a packet of the segment in hand. */
+  icmpError(ip: number, total: number, what: number, parameter: number, l2: number): void;
   icmpQueued(): number;
   icmpReset(): void;
 }

@@ -8,8 +8,7 @@
  * are theirs alone.
  */
 import type { Mac } from '../addr/mac.ts';
-
-export const BUCKET_SLOTS = 4;
+import { FDB_BUCKET_SLOTS } from './layout.ts';
 
 export interface FdbRecord {
   readonly mac: Mac;
@@ -33,16 +32,16 @@ export function fdbHash(mac: Mac): number {
   return hash >>> 0;
 }
 
-/** Fills `slots` anew (BUCKET_SLOTS for each bucket, see fdbBucketsFor). Of two records for one address the first wins. */
+/** Fills `slots` anew (FDB_BUCKET_SLOTS for each bucket, see fdbBucketsFor). Of two records for one address the first wins. */
 export function buildFdb(slots: BigUint64Array, records: readonly FdbRecord[]): void {
   slots.fill(0n);
-  const mask = slots.length / BUCKET_SLOTS - 1;
+  const mask = slots.length / FDB_BUCKET_SLOTS - 1;
   const seen = new Set<Mac>();
   for (const { mac, peer } of records) {
     if (seen.has(mac)) continue;
     seen.add(mac);
     // Buckets are filled from the front, so the free slots of the next come right behind a full one.
-    let at = (fdbHash(mac) & mask) * BUCKET_SLOTS;
+    let at = (fdbHash(mac) & mask) * FDB_BUCKET_SLOTS;
     while (slots[at] !== 0n) at = (at + 1) % slots.length;
     slots[at] = (BigInt(mac) << 16n) | BigInt(peer);
   }

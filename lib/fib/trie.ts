@@ -11,9 +11,7 @@
  * (lib/dataplane/main/tables.ts). The fast path reads the same memory (lib/fastpath/assembly/tables/fib.ts).
  */
 import type { Prefix } from '../addr/prefix.ts';
-
-export const CHUNK_ENTRIES = 256;
-const CHUNK_FLAG = 0x8000;
+import { FIB_CHUNK_ENTRIES, FIB_CHUNK_FLAG } from './layout.ts';
 
 export interface FibRoute {
   readonly prefix: Prefix;
@@ -31,7 +29,7 @@ export interface ChunkPool {
 
 /** Begins a pool anew, with nothing but the empty chunk 0. */
 export function clearPool(pool: ChunkPool): void {
-  pool.chunks.fill(0, 0, CHUNK_ENTRIES);
+  pool.chunks.fill(0, 0, FIB_CHUNK_ENTRIES);
   pool.used = 1;
 }
 
@@ -50,24 +48,24 @@ export function buildFib(pool: ChunkPool, routes: readonly FibRoute[]): { root: 
 
 /** A new chunk whose entries are all `entry`; undefined if the pool is full. */
 function takeChunk(pool: ChunkPool, entry: number): number | undefined {
-  if ((pool.used + 1) * CHUNK_ENTRIES > pool.chunks.length) return undefined;
+  if ((pool.used + 1) * FIB_CHUNK_ENTRIES > pool.chunks.length) return undefined;
   const chunk = pool.used++;
-  pool.chunks.fill(entry, chunk * CHUNK_ENTRIES, (chunk + 1) * CHUNK_ENTRIES);
+  pool.chunks.fill(entry, chunk * FIB_CHUNK_ENTRIES, (chunk + 1) * FIB_CHUNK_ENTRIES);
   return chunk;
 }
 
 function addRoute(pool: ChunkPool, root: number, route: FibRoute): boolean {
   const bytes = addressBytes(route.prefix);
   const length = route.prefix.length;
-  let base = root * CHUNK_ENTRIES;
+  let base = root * FIB_CHUNK_ENTRIES;
   let depth = 8;
   for (; length > depth; depth += 8) {
     const at = base + bytes[depth / 8 - 1]!;
     const entry = pool.chunks[at]!;
-    const chunk = (entry & CHUNK_FLAG) === 0 ? takeChunk(pool, entry) : entry & ~CHUNK_FLAG;
+    const chunk = (entry & FIB_CHUNK_FLAG) === 0 ? takeChunk(pool, entry) : entry & ~FIB_CHUNK_FLAG;
     if (chunk === undefined) return false;
-    pool.chunks[at] = CHUNK_FLAG | chunk;
-    base = chunk * CHUNK_ENTRIES;
+    pool.chunks[at] = FIB_CHUNK_FLAG | chunk;
+    base = chunk * FIB_CHUNK_ENTRIES;
   }
   const first = base + bytes[depth / 8 - 1]!;
   pool.chunks.fill(route.next, first, first + (1 << (depth - length)));
@@ -77,9 +75,9 @@ function addRoute(pool: ChunkPool, root: number, route: FibRoute): boolean {
 /** The next hop for an address, 0 if there is none. The fast path's twin. */
 export function lookup(chunks: Uint16Array, root: number, address: Prefix): number {
   const bytes = addressBytes(address);
-  let entry = CHUNK_FLAG | root;
-  for (let i = 0; (entry & CHUNK_FLAG) !== 0; i++) {
-    entry = chunks[(entry & ~CHUNK_FLAG) * CHUNK_ENTRIES + bytes[i]!]!;
+  let entry = FIB_CHUNK_FLAG | root;
+  for (let i = 0; (entry & FIB_CHUNK_FLAG) !== 0; i++) {
+    entry = chunks[(entry & ~FIB_CHUNK_FLAG) * FIB_CHUNK_ENTRIES + bytes[i]!]!;
   }
   return entry;
 }

@@ -78,6 +78,7 @@ export function bed(
   const socket = { fd: socketFd, family: 4 } as const;
   const queue: Queue = {
     fastpath: harness.fastpath,
+    raw: false,
     base,
     words: harness.words,
     receive: [socket],

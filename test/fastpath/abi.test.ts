@@ -1,6 +1,8 @@
 import test from 'ava';
 import * as abi from '../../lib/fastpath/abi.ts';
 import { fdbBucketsFor } from '../../lib/fib/fdb.ts';
+import { FDB_BUCKET_SLOTS, FIB_CHUNK_ENTRIES } from '../../lib/fib/layout.ts';
+import { IOVEC_SIZE, MMSGHDR_SIZE } from '../../lib/linux/msghdr.ts';
 
 /** Tables of the memory in order: name, first byte, size at its fullest. */
 const TABLES: readonly [string, number, number][] = [
@@ -25,16 +27,16 @@ const TABLES: readonly [string, number, number][] = [
   ['joined pieces', abi.IN_PIECES, abi.MAX_IN_PIECES * abi.PIECE_SIZE],
   ['snooped items', abi.IN_SNOOPED, abi.MAX_SNOOPED * 4],
   ['flows', abi.IN_FLOWS, abi.FLOW_BUCKETS * 4],
-  ['messages', abi.OUT_MESSAGES, abi.MAX_TRAINS * abi.MMSGHDR_SIZE],
-  ['iovecs', abi.OUT_IOVECS, abi.MAX_OUT_IOVECS * abi.IOVEC_SIZE],
-  ['split messages', abi.SPLIT_MESSAGES, 128 * abi.MMSGHDR_SIZE],
-  ['split iovecs', abi.SPLIT_IOVECS, 128 * abi.IOVEC_SIZE],
+  ['messages', abi.OUT_MESSAGES, abi.MAX_TRAINS * MMSGHDR_SIZE],
+  ['iovecs', abi.OUT_IOVECS, abi.MAX_OUT_IOVECS * IOVEC_SIZE],
+  ['split messages', abi.SPLIT_MESSAGES, 128 * MMSGHDR_SIZE],
+  ['split iovecs', abi.SPLIT_IOVECS, 128 * IOVEC_SIZE],
   ['split control message', abi.SPLIT_CONTROL, abi.OUT_CONTROL_SIZE],
-  ['received messages', abi.IN_MESSAGES, abi.MAX_IN_SLOTS * abi.MMSGHDR_SIZE],
-  ['received iovecs', abi.IN_IOVECS, abi.MAX_IN_SLOTS * abi.IOVEC_SIZE],
+  ['received messages', abi.IN_MESSAGES, abi.MAX_IN_SLOTS * MMSGHDR_SIZE],
+  ['received iovecs', abi.IN_IOVECS, abi.MAX_IN_SLOTS * IOVEC_SIZE],
   ['received names', abi.IN_NAMES, abi.MAX_IN_SLOTS * abi.IN_NAME_SIZE],
   ['received control messages', abi.IN_CONTROL, abi.MAX_IN_SLOTS * abi.IN_CONTROL_SIZE],
-  ['iovecs of a write', abi.WRITE_IOVECS, (512 + 2) * abi.IOVEC_SIZE],
+  ['iovecs of a write', abi.WRITE_IOVECS, (512 + 2) * IOVEC_SIZE],
   ['poll descriptors', abi.POLL_FDS, (1 + 2 + abi.MAX_SEGMENTS) * 8],
   ['slots', abi.IN_SLOTS, abi.MAX_IN_SLOTS * abi.IN_SLOT_SIZE],
   ['cut segments', abi.IN_CUTS, abi.IN_CUTS_SIZE],
@@ -57,8 +59,8 @@ test('one generation of tables has room for its parts', (t) => {
   t.true(abi.TABLES_FDB_INDEX + (abi.MAX_SEGMENTS + 1) * 8 <= abi.TABLES_PEERS);
   t.true(abi.TABLES_PEERS + (abi.MAX_PEERS + 1) / 8 <= abi.TABLES_FLOOD);
   t.true(abi.TABLES_FLOOD + (abi.MAX_PEERS + 1) * 2 <= abi.TABLES_FDB);
-  t.true(abi.TABLES_FDB + abi.MAX_FDB_BUCKETS * abi.FDB_BUCKET_SLOTS * 8 <= abi.TABLES_SIZE);
-  t.true(abi.MAX_CHUNKS * abi.FIB_CHUNK_SIZE <= abi.CHUNKS_SIZE);
+  t.true(abi.TABLES_FDB + abi.MAX_FDB_BUCKETS * FDB_BUCKET_SLOTS * 8 <= abi.TABLES_SIZE);
+  t.true(abi.MAX_CHUNKS * FIB_CHUNK_ENTRIES * 2 <= abi.CHUNKS_SIZE);
 });
 
 test('no table of the memory runs into the next one', (t) => {

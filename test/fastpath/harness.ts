@@ -32,7 +32,6 @@ import {
   IN_SLOT_SIZE,
   IN_SLOTS,
   MAX_IN_SLOTS,
-  MMSGHDR_SIZE,
   OUT_FRAMES,
   OUT_FRAMES_SIZE,
   OUT_MESSAGES,
@@ -40,6 +39,7 @@ import {
   WRITE_IOVECS,
 } from '../../lib/fastpath/abi.ts';
 import { createQueueMemory, type Fastpath, loadFastpath } from '../../lib/fastpath/load.ts';
+import { MMSGHDR_SIZE } from '../../lib/linux/msghdr.ts';
 import { socketAddress } from '../../lib/sys/socket-address.ts';
 
 /** The one segment there is. */

@@ -26,11 +26,13 @@ import {
   COUNTERS,
   LEARNED,
   LEARNED_EPOCH,
+  LEARNED_EPOCH_MASK,
   LEARNED_INFO,
   LEARNED_INFO_SIZE,
   LEARNED_MOVES,
   LEARNED_REFUSED,
   LEARNED_SEEN,
+  LEARNED_SEGMENT_SHIFT,
   LEARNED_SLOTS,
   PEER_EPOCH,
   PEER_SIZE,
@@ -55,14 +57,12 @@ import {
   SEGMENTS,
 } from '../../fastpath/abi.ts';
 import { addressBytes } from '../../fib/trie.ts';
+import { VNET_SIZE } from '../../linux/virtio-net.ts';
 import { DROP_REASONS, type DropReason } from '../drop.ts';
 import type { LearnedNeighbor } from '../protocol.ts';
 import type { FdbEntry, NeighborEntry, SegmentDevice, SegmentOptions } from '../segment.ts';
 import type { DataplaneStats, PeerStats } from '../stats.ts';
 import { formatUnderlay, type TableWriter } from './tables.ts';
-
-const VNET_HEADER_SIZE = 10;
-const EPOCH_BITS = 26;
 
 export class SegmentRecord {
   /** 1 to MAX_SEGMENTS. */
@@ -120,7 +120,7 @@ export class SegmentRecord {
   }
 
   setDevice(device: SegmentDevice): void {
-    this.#set(SEGMENT_VNET_HEADER, device.vnetHeader ? VNET_HEADER_SIZE : 0);
+    this.#set(SEGMENT_VNET_HEADER, device.vnetHeader ? VNET_SIZE : 0);
     this.#set(SEGMENT_TUN_GRO, Number(device.tunGro));
     this.#set(SEGMENT_TUN_USO, Number(device.tunUso));
     this.#set(SEGMENT_MTU, device.mtu);
@@ -199,8 +199,8 @@ export class SegmentRecord {
       const info = LEARNED_INFO + slot * LEARNED_INFO_SIZE;
       const peer = Number(key & 0xffffn);
       const vtep = vteps.get(peer);
-      const epoch = this.#words[(PEERS + peer * PEER_SIZE + PEER_EPOCH) / 4]! & ((1 << EPOCH_BITS) - 1);
-      const stamp = ((this.number << EPOCH_BITS) | epoch) >>> 0;
+      const epoch = this.#words[(PEERS + peer * PEER_SIZE + PEER_EPOCH) / 4]! & LEARNED_EPOCH_MASK;
+      const stamp = ((this.number << LEARNED_SEGMENT_SHIFT) | epoch) >>> 0;
       const ageSeconds = now - this.#words[(info + LEARNED_SEEN) / 4]!;
       if (vtep === undefined || this.#words[(info + LEARNED_EPOCH) / 4]! >>> 0 !== stamp) continue;
       if (ageSeconds > this.#words[CONFIG_AGEING / 4]!) continue;

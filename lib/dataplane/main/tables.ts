@@ -10,7 +10,6 @@ import {
   CHUNKS_SIZE,
   CONFIG_TABLES_IN_USE,
   CONFIG_TABLES_WANTED,
-  FIB_CHUNK_SIZE,
   FIB_INNER4,
   FIB_INNER6,
   FIB_KINDS,
@@ -42,7 +41,8 @@ import {
   TABLES_ROOTS,
   TABLES_SIZE,
 } from '../../fastpath/abi.ts';
-import { BUCKET_SLOTS, buildFdb, fdbBucketsFor } from '../../fib/fdb.ts';
+import { buildFdb, fdbBucketsFor } from '../../fib/fdb.ts';
+import { FDB_BUCKET_SLOTS, FIB_CHUNK_ENTRIES } from '../../fib/layout.ts';
 import { addressBytes, buildFib, type ChunkPool, clearPool, type FibRoute } from '../../fib/trie.ts';
 import type { SegmentPeer } from '../segment.ts';
 import type { PeerStats } from '../stats.ts';
@@ -108,7 +108,7 @@ export class TableWriter {
     const next = this.#generation + 1;
     const tables = TABLES + (next & 1) * TABLES_SIZE;
     const pool: ChunkPool = {
-      chunks: new Uint16Array(this.#buffer, CHUNKS + (next & 1) * CHUNKS_SIZE, (MAX_CHUNKS * FIB_CHUNK_SIZE) / 2),
+      chunks: new Uint16Array(this.#buffer, CHUNKS + (next & 1) * CHUNKS_SIZE, MAX_CHUNKS * FIB_CHUNK_ENTRIES),
       used: 0,
     };
     clearPool(pool);
@@ -165,8 +165,8 @@ export class TableWriter {
       vtep === undefined ? [] : [{ mac: vtep.mac, peer: number }],
     );
     const buckets = fdbBucketsFor(records.length);
-    const first = taken * BUCKET_SLOTS * 8;
-    buildFdb(new BigUint64Array(this.#buffer, tables + TABLES_FDB + first, buckets * BUCKET_SLOTS), records);
+    const first = taken * FDB_BUCKET_SLOTS * 8;
+    buildFdb(new BigUint64Array(this.#buffer, tables + TABLES_FDB + first, buckets * FDB_BUCKET_SLOTS), records);
     const index = (tables + TABLES_FDB_INDEX) / 4 + segment * 2;
     this.#words[index] = first;
     this.#words[index + 1] = buckets - 1;

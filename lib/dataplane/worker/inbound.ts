@@ -7,22 +7,22 @@ import {
   ITEM_LENGTH,
   ITEM_PACKET,
   ITEM_SIZE,
-  MMSGHDR_SIZE,
+  MESSAGE_DONE,
   SEGMENT_SIZE,
   SEGMENT_TUN_GRO,
   SEGMENT_TUN_USO,
   SEGMENTS,
   WRITE_IOVECS,
 } from '../../fastpath/abi.ts';
+import { MMSGHDR_LEN, MMSGHDR_SIZE } from '../../linux/msghdr.ts';
+import { MSG_DONTWAIT } from '../../linux/socket.ts';
 import { Errno, errnoName } from '../../sys/errno.ts';
 import { errno, recvmmsg, writev } from '../../sys/ffi.ts';
+import { IPPROTO_TCP } from '../../wire/layout/ip.ts';
 import { deviceOf } from './devices.ts';
 import { writeIcmpErrors } from './icmp.ts';
 import type { Queue } from './queue.ts';
 
-const MSG_DONTWAIT = 0x40;
-const MESSAGE_DONE = -1;
-const IPPROTO_TCP = 6;
 /**
  * Our choice of messages in one recvmmsg. Trains (UDP_GRO) are large: a few of them fill the second-level cache. Datagrams
  * that come one by one, as from a kernel VXLAN device, are joined across the batch, so the batch must be large.
@@ -55,7 +55,7 @@ export function inboundTurn(queue: Queue, socketFd: number): number {
 /** The next call's slots, by what the messages of this one were. */
 function slotsAfter(words: Int32Array, messages: number): number {
   let bytes = 0;
-  for (let i = 0; i < messages; i++) bytes += words[(IN_MESSAGES + i * MMSGHDR_SIZE + 56) / 4]!;
+  for (let i = 0; i < messages; i++) bytes += words[(IN_MESSAGES + i * MMSGHDR_SIZE + MMSGHDR_LEN) / 4]!;
   return bytes < messages * TRAIN_BYTES ? SLOTS_FOR_SINGLES : SLOTS_FOR_TRAINS;
 }
 

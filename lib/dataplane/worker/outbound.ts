@@ -1,14 +1,14 @@
 /** Overlay to underlay: device -> fast path -> sockets. No throw, no allocation and no log per packet. */
-import { MAX_FRAME, OUT_FRAMES, OUT_FRAMES_SIZE } from '../../fastpath/abi.ts';
+import { FRAME_DONE, MAX_FRAME, OUT_FRAMES, OUT_FRAMES_SIZE } from '../../fastpath/abi.ts';
 import { Errno } from '../../sys/errno.ts';
 import { errno, read } from '../../sys/ffi.ts';
 import { deviceOf } from './devices.ts';
-import { FRAME_DONE, handleBum } from './flood.ts';
+import { handleBum } from './flood.ts';
 import { writeIcmpErrors } from './icmp.ts';
 import { DEVICE_LOST, type Queue } from './queue.ts';
 import { finish, sendTrains } from './send.ts';
 
-/** Our choice: bytes of segments in one turn; with the frames they were cut from they stay in the second-level cache. */
+/** Our choice: bytes of cuts in one turn; with the frames they were cut from they stay in the second-level cache. */
 const TURN_BYTES = 200_000;
 /** The tables must have room for one more super-packet (MAX_GSO_SEGS), or for the copies of one flood step. */
 const FLUSH_TRAINS = 512;

@@ -14,6 +14,8 @@ export interface Queue {
   readonly receive: readonly UnderlaySocket[];
   /** Where they leave by, in the order of their numbers. */
   readonly send: readonly UnderlaySocket[];
+  /** The sockets are raw: what they carry is an IP packet each, without UDP. */
+  readonly raw: boolean;
   /** Frames a turn takes before it sends; 1 is one packet a system call. */
   readonly batch: number;
   /** Messages asked of one recvmmsg: many while datagrams come alone, few while trains come. */

@@ -1,41 +1,37 @@
 /** Sends staged trains: sendmmsg, and what to do about each of its errors. No throw, no allocation and no log per packet. */
 import {
-  CONFIG_ENCAPSULATION,
   CONFIG_MAX_TRAIN,
   DROP_TOO_BIG,
   DROP_UNDERLAY_REFUSED,
-  ENCAPSULATION_IPIP,
-  MMSGHDR_SIZE,
+  ERROR_HOST_UNREACHABLE,
+  ERROR_TOO_BIG,
   OUT_MESSAGES,
   PEER_ADDRESS,
   SPLIT_MESSAGES,
   WAIT_FD,
 } from '../../fastpath/abi.ts';
+import { MMSGHDR_SIZE } from '../../linux/msghdr.ts';
+import { POLLOUT } from '../../linux/poll.ts';
+import { SOCKADDR_IN6_SIZE } from '../../linux/sockaddr.ts';
+import { MSG_DONTWAIT } from '../../linux/socket.ts';
 import { Errno, errnoName } from '../../sys/errno.ts';
 import { errno, poll, sendmmsg } from '../../sys/ffi.ts';
 import { setFragmentation } from '../../sys/socket-option.ts';
 import { pathMtu } from '../../sys/udp-socket.ts';
+import { IPV4_DONT_FRAGMENT, IPV4_FLAGS_FRAGMENT, IPV4_HEADER_MIN } from '../../wire/layout/ipv4.ts';
+import { IPV6_HEADER } from '../../wire/layout/ipv6.ts';
+import { UDP_HEADER } from '../../wire/layout/udp.ts';
 import type { UnderlaySocket } from '../segment.ts';
 import { writeIcmpErrors } from './icmp.ts';
 import type { Queue } from './queue.ts';
 
-const MSG_DONTWAIT = 0x40;
 const SEND_RETRIES = 3;
-const POLLOUT = 0x4;
 const WAIT_MS = 20;
 /** Our choice: waits for room while one train is sent datagram by datagram; stop must not take longer than 100 ms for it. */
 const FULL_WAITS = 3;
-/** sockaddr_in6, the longest. */
-const SOCKET_ADDRESS_SIZE = 28;
-const IPV4_HEADER = 20;
-const IPV6_HEADER = 40;
-const UDP_HEADER = 8;
-const IPV4_DF = 0x40;
 /** RFC 791: every link carries so much. */
 const IPV4_MIN_MTU = 68;
 const IPV6_MIN_MTU = 1280;
-const ICMP_HOST_UNREACHABLE = 0x03010103;
-const ICMP_TOO_BIG = 0x03040200;
 
 /** Sends the trains `from` to `to` - 1, which are complete. False: a socket's buffer is full, the rest is pending. */
 export function sendTrains(queue: Queue, from: number, to: number): boolean {
@@ -127,11 +123,13 @@ function sendFailed(queue: Queue, socket: UnderlaySocket, train: number, error: 
 
 function reportUnreachable({ fastpath }: Queue, train: number): void {
   fastpath.outboundSplit(train);
+  const at = fastpath.splitAddress(0);
   // Another copy may reach the host: that one VTEP is down must not end its connections.
-  if (fastpath.isFloodCopy(fastpath.splitAddress(0), train) !== 0) return;
-  const ip = fastpath.datagramIp(fastpath.splitAddress(0), fastpath.splitLength(0));
+  if (fastpath.isFloodCopy(train, at) !== 0) return;
+  const size = fastpath.splitLength(0);
+  const ip = fastpath.datagramIp(train, at, size);
   if (ip < 0) return;
-  fastpath.icmpError(fastpath.splitAddress(0) + ip, fastpath.splitLength(0) - ip, ICMP_HOST_UNREACHABLE, 0);
+  fastpath.icmpError(at + ip, size - ip, ERROR_HOST_UNREACHABLE, 0, ip - fastpath.trainEncap(train));
 }
 
 /** Sends a train's datagrams alone. Returns how many left, or -1 if the path was too narrow for one of them. */
@@ -180,10 +178,11 @@ function tooBig(queue: Queue, socket: UnderlaySocket, train: number, index: numb
   const { fastpath, base, words } = queue;
   const at = fastpath.splitAddress(index);
   const size = fastpath.splitLength(index);
-  const prefix = fastpath.datagramIp(at, size);
+  const prefix = fastpath.datagramIp(train, at, size);
   const ip = new Uint8Array(words.buffer, at + Math.max(prefix, 0), size - Math.max(prefix, 0));
   const isIpv4 = prefix >= 0 && ip[0]! >> 4 === 4;
-  const mayFragment = prefix < 0 || (isIpv4 ? (ip[6]! & IPV4_DF) === 0 : ip.length <= IPV6_MIN_MTU);
+  const mayFragment =
+    prefix < 0 || (isIpv4 ? (ip[IPV4_FLAGS_FRAGMENT]! & (IPV4_DONT_FRAGMENT >> 8)) === 0 : ip.length <= IPV6_MIN_MTU);
   if (mayFragment) {
     setFragmentation(socket.fd, true, socket.family);
     const sent = sendmmsg(socket.fd, base + SPLIT_MESSAGES + index * MMSGHDR_SIZE, 1, MSG_DONTWAIT);
@@ -192,15 +191,16 @@ function tooBig(queue: Queue, socket: UnderlaySocket, train: number, index: numb
     else fastpath.splitRefused(DROP_UNDERLAY_REFUSED);
     return;
   }
-  const peer = new Uint8Array(words.buffer, fastpath.trainPeer(train) + PEER_ADDRESS, SOCKET_ADDRESS_SIZE);
+  const peer = new Uint8Array(words.buffer, fastpath.trainPeer(train) + PEER_ADDRESS, SOCKADDR_IN6_SIZE);
   const path = pathMtu(peer);
-  const mtu = path === undefined ? ip.length : path - outerOverhead(words, socket.family) - prefix;
-  fastpath.icmpError(at + prefix, ip.length, ICMP_TOO_BIG, Math.max(mtu, isIpv4 ? IPV4_MIN_MTU : IPV6_MIN_MTU));
+  const mtu = path === undefined ? ip.length : path - outerOverhead(queue, socket.family) - prefix;
+  const least = isIpv4 ? IPV4_MIN_MTU : IPV6_MIN_MTU;
+  const l2 = prefix - fastpath.trainEncap(train);
+  fastpath.icmpError(at + prefix, ip.length, ERROR_TOO_BIG, Math.max(mtu, least), l2);
   fastpath.splitRefused(DROP_TOO_BIG);
 }
 
 /** Bytes of outer headers that the kernel puts before our datagram. */
-function outerOverhead(words: Int32Array, family: 4 | 6): number {
-  const ip = family === 4 ? IPV4_HEADER : IPV6_HEADER;
-  return words[CONFIG_ENCAPSULATION / 4] === ENCAPSULATION_IPIP ? ip : ip + UDP_HEADER;
+function outerOverhead({ raw }: Queue, family: 4 | 6): number {
+  return (family === 4 ? IPV4_HEADER_MIN : IPV6_HEADER) + (raw ? 0 : UDP_HEADER);
 }

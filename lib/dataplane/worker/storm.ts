@@ -1,5 +1,5 @@
 /**
- * Keeps frames for many (broadcast, multicast, unknown unicast) in bounds: each costs a copy for every VTEP. Two token
+ * Keeps BUM frames (broadcast, unknown unicast, multicast) in bounds: each costs a copy for every VTEP. Two token
  * buckets: one for each sender, so that a pod that broadcasts without end does not silence the others' ARP, and one for the
  * copies of a whole segment.
  *
@@ -21,7 +21,7 @@ const MAX_SENDERS = 4096;
 const SHUT_OUT_AFTER = 500;
 const SHUT_OUT_MS = 1000;
 const REFUSAL_WINDOW_MS = 1000;
-/** The filter compares each frame for many with so many addresses at most. */
+/** The filter compares each BUM frame with so many addresses at most. */
 const MAX_SHUT_OUT = 8;
 
 interface Bucket {

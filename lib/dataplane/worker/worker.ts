@@ -31,12 +31,13 @@ import {
   POLL_FDS,
 } from '../../fastpath/abi.ts';
 import { loadFastpath } from '../../fastpath/load.ts';
+import { POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT } from '../../linux/poll.ts';
 import { addressOf, poll, read } from '../../sys/ffi.ts';
 import { adviseHugePages, touchMemory } from '../../sys/memory.ts';
 import { BlockingSleep } from '../../sys/sleep.ts';
 import type { WorkerMessage, WorkerStart } from '../protocol.ts';
 import { Devices, deviceOf, forgetDevice } from './devices.ts';
-import { continueFlood } from './flood.ts';
+import { admitSenders, continueFlood } from './flood.ts';
 import { IcmpBudget } from './icmp.ts';
 import { inboundTurn, SLOTS_FOR_TRAINS } from './inbound.ts';
 import { Moderation } from './moderation.ts';
@@ -45,13 +46,7 @@ import { outboundTurn } from './outbound.ts';
 import { DEVICE_LOST, type Queue } from './queue.ts';
 import { resumeSend } from './send.ts';
 import { StormLimiter } from './storm.ts';
-import { letIn } from './storm-filter.ts';
 
-const POLLIN = 0x1;
-const POLLOUT = 0x4;
-const POLLERR = 0x8;
-const POLLHUP = 0x10;
-const POLLNVAL = 0x20;
 const POLL_TIMEOUT_MS = 50;
 /** Our choice: how long packets gather at high rates of small ones; 1000 of them fit the device's queue. */
 const MODERATION_US = 60;
@@ -97,6 +92,7 @@ function openQueue(start: WorkerStart): Queue {
     words,
     receive: start.receive,
     send: start.send,
+    raw: words[CONFIG_ENCAPSULATION / 4] === ENCAPSULATION_IPIP,
     batch: start.batch,
     receiveSlots: start.batch > 1 ? SLOTS_FOR_TRAINS : 1,
     pending: undefined,
@@ -149,8 +145,7 @@ class Loop {
     this.#budget = new IcmpBudget(this.#queue.words, nowMs);
     this.#outbound = new Moderation(nowMs);
     this.#inbound = new Moderation(nowMs);
-    const isIpip = this.#queue.words[CONFIG_ENCAPSULATION / 4] === ENCAPSULATION_IPIP;
-    this.#moderatesInbound = isIpip && start.batch > 1;
+    this.#moderatesInbound = this.#queue.raw && start.batch > 1;
     this.#sweptMs = nowMs;
     this.#tick(nowMs);
     this.#takeNews();
@@ -286,7 +281,7 @@ class Loop {
     this.#queue.nowMs = nowMs;
     words[CONFIG_NOW / 4] = Math.floor(nowMs / 1000);
     this.#budget.refill(nowMs);
-    letIn(this.#queue);
+    admitSenders(this.#queue);
     if (nowMs - this.#sweptMs < SWEEP_MS) return;
     this.#sweptMs = nowMs;
     fastpath.fdbSweep();

@@ -18,6 +18,7 @@ export { fdbForget, fdbLookup, fdbLookupMany, fdbSweep } from './tables/fdb';
 export { lookup4, lookup6, lookupMany4, useTables } from './tables/fib';
 export { icmpError, icmpQueued, icmpReset } from './icmp';
 export { inboundMessage, inboundPrepare } from './inbound/message';
+export { setBase } from './msghdr';
 export { outboundFrame } from './outbound/frame';
 export { datagramIp, isFloodCopy, outboundDrop, outboundFlood, outboundFloodPeers } from './outbound/vxlan';
 export {
@@ -32,12 +33,12 @@ export {
   outboundSplit,
   piecesFree,
   cutBytesStaged,
-  setBase,
   splitAddress,
   splitLength,
   splitRefused,
   splitSent,
   trainCount,
+  trainEncap,
   trainPeer,
   trainsStaged,
 } from './outbound/trains';

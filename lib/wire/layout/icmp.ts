@@ -36,5 +36,6 @@ export const ICMPV6_ECHO_REPLY = 129;
 // RFC 4861 §4.5: not an error by its number, yet never to be answered with one (RFC 4443 §2.4 e.2).
 export const ICMPV6_REDIRECT = 137;
 
-// Code of ICMPV6_UNREACHABLE
+// Codes of ICMPV6_UNREACHABLE
 export const ICMPV6_NO_ROUTE = 0;
+export const ICMPV6_ADDRESS_UNREACHABLE = 3;

@@ -25,13 +25,7 @@ import {
   PIECE_NEXT,
   PIECE_SIZE,
 } from '../../abi';
-
-let items: u32 = 0;
-let pieces: u32 = 1;
-let snooped: u32 = 0;
-let cuts: usize = IN_CUTS;
-/** An item of an earlier epoch may not be joined: something came after it whose flow we cannot tell. */
-let epoch: u32 = 1;
+import { Items } from '../context';
 
 // @ts-ignore: decorator
 @inline
@@ -50,85 +44,85 @@ export function inPieceAt(piece: u32): usize {
 @inline
 export function itemSpace(): bool {
   return (
-    items < <u32>(MAX_ITEMS - MAX_GSO_SEGS) &&
-    pieces < <u32>(MAX_IN_PIECES - MAX_GSO_SEGS) &&
-    cuts < <usize>(IN_CUTS + IN_CUTS_SIZE - MAX_CUT)
+    Items.count < <u32>(MAX_ITEMS - MAX_GSO_SEGS) &&
+    Items.pieces < <u32>(MAX_IN_PIECES - MAX_GSO_SEGS) &&
+    Items.cuts < <usize>(IN_CUTS + IN_CUTS_SIZE - MAX_CUT)
   );
 }
 
 export function inboundItems(): u32 {
-  return items;
+  return Items.count;
 }
 
 /** The space of the next item; it becomes one with keepItem. */
 // @ts-ignore: decorator
 @inline
 export function nextItem(): usize {
-  return itemAt(items);
+  return itemAt(Items.count);
 }
 
 // @ts-ignore: decorator
 @inline
 export function keepItem(): void {
-  items++;
+  Items.count++;
 }
 
 // @ts-ignore: decorator
 @inline
 export function currentEpoch(): u32 {
-  return epoch;
+  return Items.epoch;
 }
 
 /** Closes all items there are. */
 // @ts-ignore: decorator
 @inline
 export function sealItems(): void {
-  epoch++;
+  Items.epoch++;
 }
 
 /** Forgets all items: they have been written. */
 export function inboundReset(): void {
-  items = 0;
-  pieces = 1;
-  snooped = 0;
-  cuts = IN_CUTS;
-  epoch++;
+  Items.count = 0;
+  Items.pieces = 1;
+  Items.snooped = 0;
+  Items.cuts = IN_CUTS;
+  Items.epoch++;
   memory.fill(IN_FLOWS, 0, FLOW_BUCKETS << 2);
 }
 
-/** Free space for a segment that is cut, kept until the items are written. */
+/** Free space for the next cut, kept until the items are written. */
 export function inCutSpace(): usize {
-  return cuts;
+  return Items.cuts;
 }
 
 export function takeInCutSpace(bytes: u32): void {
   // copyOver and macAt may touch a few bytes behind.
-  cuts += (bytes + 31) & ~15;
+  Items.cuts += (bytes + 31) & ~15;
 }
 
 /** Marks the item that comes next: it carries ARP or neighbour discovery from a VTEP. */
 export function snoop(): void {
-  if (snooped == <u32>MAX_SNOOPED) return;
-  store<u32>(IN_SNOOPED + (snooped << 2), items);
-  snooped++;
+  if (Items.snooped == <u32>MAX_SNOOPED) return;
+  store<u32>(IN_SNOOPED + (Items.snooped << 2), Items.count);
+  Items.snooped++;
 }
 
 /** Number of items at IN_SNOOPED. */
 export function inboundSnooped(): u32 {
-  return snooped;
+  return Items.snooped;
 }
 
 /** Appends payload; one shorter than the rest is the last. */
 export function join(item: usize, at: usize, payload: u32): void {
   const last = load<u32>(item, ITEM_LAST_PIECE);
-  if (last) store<u32>(inPieceAt(last), pieces, PIECE_NEXT);
-  else store<u32>(item, pieces, ITEM_FIRST_PIECE);
-  const piece = inPieceAt(pieces);
+  if (last) store<u32>(inPieceAt(last), Items.pieces, PIECE_NEXT);
+  else store<u32>(item, Items.pieces, ITEM_FIRST_PIECE);
+  const piece = inPieceAt(Items.pieces);
   store<u32>(piece, <u32>at, PIECE_ADDRESS);
   store<u32>(piece, payload, PIECE_LENGTH);
   store<u32>(piece, 0, PIECE_NEXT);
-  store<u32>(item, pieces, ITEM_LAST_PIECE);
-  pieces++;
+  store<u32>(item, Items.pieces, ITEM_LAST_PIECE);
+  Items.pieces++;
   store<u32>(item, load<u32>(item, ITEM_COUNT) + 1, ITEM_COUNT);
   store<u32>(item, load<u32>(item, ITEM_LENGTH) + payload, ITEM_LENGTH);
   if (payload < load<u32>(item, ITEM_GSO_SIZE)) store<u32>(item, 0, ITEM_JOINABLE);

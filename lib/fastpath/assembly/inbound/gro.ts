@@ -1,4 +1,4 @@
-// Joins consecutive TCP segments, and equal-sized UDP datagrams, of one flow into one write to the TUN.
+// Joins consecutive TCP packets, and equal-sized UDP datagrams, of one flow into one write to the TUN.
 //
 // An item is what one write carries. Items are written in the order of their first packets, and a packet may join only the
 // newest item of its flow; any packet that cannot be joined is the newest item itself. So no packet overtakes another of
@@ -29,7 +29,8 @@ import {
 } from '../../abi';
 import { get16, get32 } from '../packet/bytes';
 import { fold, pseudoSum, sumBytes, word } from '../packet/checksum';
-import { segment, segmentNumber } from '../context';
+import { Gso, Segment } from '../context';
+import { beginCut, cutNext } from '../gso';
 import {
   currentEpoch,
   inCutSpace,
@@ -68,9 +69,8 @@ import {
   UDP_HEADER,
   UDP_LENGTH,
 } from '../packet/layout';
-import { findTransport, fragment, protocol, transport } from '../packet/packet';
-import { beginCut, cutNext, segmentCount } from '../gso';
-import { describeSuper, deviceTakesSuper, mayBeSuper, planSuper } from './super-packet';
+import { findTransport, isFragment, offsetOf, protocolOf, Transport } from '../packet/packet';
+import { describeSuper, deviceTakesSuper, mayBeSuper, planReceived } from './super-packet';
 
 const JOIN_TCP: u32 = 1;
 const JOIN_UDP: u32 = 2;
@@ -81,50 +81,55 @@ const MAX_UDP_JOINED: u32 = 64;
 const MAX_TCP_JOINED: u32 = 512;
 
 /**
- * Takes a checked packet of `total` bytes for the device of the segment in work, with `l2` bytes of Ethernet header before
+ * Takes a checked packet of `total` bytes for the device of the segment in hand, with `l2` bytes of Ethernet header before
  * it; `size` bytes from `ip` on are written, more than `total` if the frame is padded. A `total` of 0 is a frame that is not
- * looked into. The bytes must stay until the items are written. Returns the packets it stands for: of a super-packet, its
- * segments.
+ * looked into. `gsoSize`: payload of the packets it was joined from, if the kernel said so (UDP_GRO), else 0. The bytes must
+ * stay until the items are written. Returns the packets it stands for: of a super-packet, those it becomes when it is cut.
  */
-export function deliver(ip: usize, total: u32, l2: u32, size: u32): u32 {
-  const item = nextItem();
-  store<u32>(item, <u32>ip, ITEM_PACKET);
-  store<u32>(item, size, ITEM_LENGTH);
-  store<u32>(item, 1, ITEM_COUNT);
-  store<u32>(item, 0, ITEM_JOINABLE);
-  store<u16>(item, <u16>l2, ITEM_L2);
-  store<u32>(item, segmentNumber, ITEM_SEGMENT);
-  store<u32>(item, 0, ITEM_SUPER);
+export function deliver(ip: usize, total: u32, l2: u32, size: u32, gsoSize: u32): u32 {
   if (total == 0) {
+    beginItem(nextItem(), ip, l2, size);
     sealItems();
     keepItem();
     return 1;
   }
-  findTransport(ip, total);
+  const t = findTransport(ip, total);
+  const partial = hasTransport(total, t) && isPartial(ip, total, t);
+  if (partial) {
+    if (mayBeSuper(total) && size == total && planReceived(ip, total, t, gsoSize)) {
+      const packets = Gso.segs;
+      if (deviceTakesSuper(t)) deliverPacket(ip, total, l2, size, t, true, true);
+      else deliverCuts(ip, l2);
+      return packets;
+    }
+    finishPartial(ip, total, t);
+  }
+  deliverPacket(ip, total, l2, size, t, partial, false);
+  return 1;
+}
+
+/** As deliver, for one item. `complete`: its checksum was computed here; `whole`: it is the planned super-packet. */
+function deliverPacket(ip: usize, total: u32, l2: u32, size: u32, t: Transport, complete: bool, whole: bool): void {
+  const item = nextItem();
+  beginItem(item, ip, l2, size);
+  if (whole) describeSuper(item, ip, l2, t);
+  const transport = offsetOf(t);
+  const protocol = protocolOf(t);
   const plain = transport == (load<u8>(ip) >> 4 == 4 ? IPV4_HEADER_MIN : IPV6_HEADER);
-  const isTransport = protocol == IPPROTO_TCP || protocol == IPPROTO_UDP;
-  const header = protocol == IPPROTO_TCP ? TCP_HEADER_MIN : UDP_HEADER;
-  const known = isTransport && !fragment && transport + header <= total;
-  complete = known && (cutting || isPartial(ip, total));
-  // A segment of a cut is nothing to plan again, whatever its checksum looks like: the cut would lose its plan.
-  const whole = complete && !cutting && mayBeSuper(total) && size == total && planSuper(ip, total);
-  const packets: u32 = whole ? segmentCount : 1;
-  if (whole && !deviceTakesSuper()) {
-    deliverCut(ip, l2);
-    return packets;
-  }
-  if (complete && !cutting && !whole) finishPartial(ip, total);
-  if (whole) describeSuper(item, ip, l2);
-  if (!known || !plain) {
-    if (fragment || !plain || isTransport) sealItems();
+  if (!plain || !hasTransport(total, t)) {
+    if (isFragment(t) || !plain || protocol == IPPROTO_TCP || protocol == IPPROTO_UDP) sealItems();
     keepItem();
-    return packets;
+    return;
   }
-  const bucket = IN_FLOWS + (flowHash(ip) << 2);
+  const bucket = IN_FLOWS + (flowHash(ip, transport) << 2);
   const padded = size != total;
   if (!whole && !padded) {
-    const newest = newestOfFlow(load<u32>(bucket), ip);
-    if (protocol == IPPROTO_TCP ? joinTcp(newest, item, ip, total) : joinUdp(newest, item, ip, total)) return packets;
+    const newest = newestOfFlow(load<u32>(bucket), ip, t);
+    const joined =
+      protocol == IPPROTO_TCP
+        ? joinTcp(newest, item, ip, total, t, complete)
+        : joinUdp(newest, item, ip, total, t, complete);
+    if (joined) return;
   }
   store<u32>(item, transport, ITEM_L4_OFFSET);
   store<u32>(item, protocol, ITEM_PROTOCOL);
@@ -136,57 +141,76 @@ export function deliver(ip: usize, total: u32, l2: u32, size: u32): u32 {
   store<u32>(item, load<u32>(bucket), ITEM_HASH_NEXT);
   store<u32>(bucket, inboundItems() + 1);
   keepItem();
-  return packets;
-}
-
-/** The checksum of the packet in work need not be verified: it was computed here. */
-let complete: bool = false;
-/** The packet in work is a segment that was cut here, with its checksum. */
-let cutting: bool = false;
-
-/**
- * A checksum field that holds just the pseudo-header's sum was left to a network card by the kernel that sent the packet,
- * and there was none on its way: a veth, or the virtual network of one hypervisor. The kernel knows that of the datagram, but
- * tells no socket. The outer checksum vouches for the bytes, so ours is computed as the card would have.
- */
-function isPartial(ip: usize, total: u32): bool {
-  const length = total - transport;
-  const pseudo = fold(pseudoSum(ip, load<u8>(ip) >> 4, protocol) + word(length));
-  return <u32>load<u16>(ip + transport + checksumOffset()) == pseudo;
 }
 
 // @ts-ignore: decorator
 @inline
-function checksumOffset(): usize {
+function beginItem(item: usize, ip: usize, l2: u32, size: u32): void {
+  store<u32>(item, <u32>ip, ITEM_PACKET);
+  store<u32>(item, size, ITEM_LENGTH);
+  store<u32>(item, 1, ITEM_COUNT);
+  store<u32>(item, 0, ITEM_JOINABLE);
+  store<u16>(item, <u16>l2, ITEM_L2);
+  store<u32>(item, Segment.number, ITEM_SEGMENT);
+  store<u32>(item, 0, ITEM_SUPER);
+}
+
+/** It is TCP or UDP, not a fragment, and its header is whole. */
+// @ts-ignore: decorator
+@inline
+function hasTransport(total: u32, t: Transport): bool {
+  const protocol = protocolOf(t);
+  if ((protocol != IPPROTO_TCP && protocol != IPPROTO_UDP) || isFragment(t)) return false;
+  return offsetOf(t) + (protocol == IPPROTO_TCP ? TCP_HEADER_MIN : UDP_HEADER) <= total;
+}
+
+/**
+ * A checksum field that holds just the pseudo-header's sum was left to a network card by the kernel that sent the packet,
+ * and there was none on its way: a veth, or the virtual network of one hypervisor. The kernel knows that of the datagram, but
+ * says so to no socket. The outer checksum vouches for the bytes, so ours is computed as the card would have.
+ */
+function isPartial(ip: usize, total: u32, t: Transport): bool {
+  const transport = offsetOf(t);
+  const protocol = protocolOf(t);
+  const pseudo = fold(pseudoSum(ip, load<u8>(ip) >> 4, protocol) + word(total - transport));
+  return <u32>load<u16>(ip + transport + checksumOffset(protocol)) == pseudo;
+}
+
+// @ts-ignore: decorator
+@inline
+function checksumOffset(protocol: u32): usize {
   return protocol == IPPROTO_TCP ? TCP_CHECKSUM : UDP_CHECKSUM;
 }
 
 /** Computes the checksum of a packet that isPartial. */
-function finishPartial(ip: usize, total: u32): void {
+function finishPartial(ip: usize, total: u32, t: Transport): void {
   // A good checksum may happen to look the same.
-  if (goodChecksum(ip, total)) return;
+  if (goodChecksum(ip, total, t)) return;
+  const transport = offsetOf(t);
+  const protocol = protocolOf(t);
   const sum = <u16>~fold(sumBytes(ip + transport, total - transport, 0));
-  store<u16>(ip + transport + checksumOffset(), sum == 0 && protocol == IPPROTO_UDP ? 0xffff : sum);
+  store<u16>(ip + transport + checksumOffset(protocol), sum == 0 && protocol == IPPROTO_UDP ? 0xffff : sum);
 }
 
-/** Delivers the segments of the planned super-packet one by one: the device takes no joined packets of its kind. */
-function deliverCut(ip: usize, l2: u32): void {
+/** Cuts the planned super-packet and delivers its packets one by one: the device takes no joined packets of its kind. */
+function deliverCuts(ip: usize, l2: u32): void {
   beginCut(ip, l2);
-  cutting = true;
   for (;;) {
     const at = inCutSpace();
     const length = cutNext(at);
-    if (!length) break;
+    if (!length) return;
     takeInCutSpace(length);
-    deliver(at + l2, length - l2, l2, length - l2);
+    const cut = at + l2;
+    const total = length - l2;
+    // Not by way of deliver: a cut is nothing to plan again, whatever its checksum looks like, or this one loses its plan.
+    deliverPacket(cut, total, l2, total, findTransport(cut, total), true, false);
   }
-  cutting = false;
 }
 
 /** Mixes ports and the low halves of the addresses: enough to keep the flows of a batch apart. */
 // @ts-ignore: decorator
 @inline
-function flowHash(ip: usize): u32 {
+function flowHash(ip: usize, transport: u32): u32 {
   let h = load<u32>(ip + transport);
   if (load<u8>(ip) >> 4 == 4) h ^= load<u32>(ip, IPV4_SOURCE) ^ load<u32>(ip, IPV4_DESTINATION);
   else h ^= load<u32>(ip, IPV6_SOURCE + 12) ^ load<u32>(ip, IPV6_SOURCE + 28);
@@ -195,14 +219,16 @@ function flowHash(ip: usize): u32 {
 }
 
 /** The newest item with this packet's addresses, ports and protocol, from item number `link` - 1 on; 0 if none. */
-function newestOfFlow(link: u32, ip: usize): usize {
+function newestOfFlow(link: u32, ip: usize, t: Transport): usize {
+  const transport = offsetOf(t);
+  const protocol = protocolOf(t);
   const version = load<u8>(ip) >> 4;
   const ports = load<u32>(ip + transport);
   for (; link; link = load<u32>(itemAt(link - 1), ITEM_HASH_NEXT)) {
     const item = itemAt(link - 1);
     const other = <usize>load<u32>(item, ITEM_PACKET);
     if (load<u8>(other) >> 4 != version || load<u32>(item, ITEM_PROTOCOL) != protocol) continue;
-    if (load<u32>(item, ITEM_SEGMENT) != segmentNumber) continue;
+    if (load<u32>(item, ITEM_SEGMENT) != Segment.number) continue;
     if (load<u32>(other + transport) != ports) continue;
     if (version == 4) {
       if (load<u64>(other, IPV4_SOURCE) == load<u64>(ip, IPV4_SOURCE)) return item;
@@ -218,13 +244,14 @@ function newestOfFlow(link: u32, ip: usize): usize {
   return 0;
 }
 
-/** Joins the segment to `newest`, or describes it in `item`. True: joined. */
-function joinTcp(newest: usize, item: usize, ip: usize, total: u32): bool {
+/** Joins the packet to `newest`, or describes it in `item`. True: joined. */
+function joinTcp(newest: usize, item: usize, ip: usize, total: u32, t: Transport, complete: bool): bool {
+  const transport = offsetOf(t);
   const l4 = ip + transport;
   const header = transport + ((<u32>load<u8>(l4, TCP_DATA_OFFSET) >> 4) << 2);
   const flags = <u32>load<u8>(l4, TCP_FLAGS);
   const legal = header >= transport + TCP_HEADER_MIN && header < total;
-  if (!legal || (flags & ~TCP_PSH) != TCP_ACK || load<u8>(l4, TCP_DATA_OFFSET) & 15 || !load<u32>(segment, SEGMENT_TUN_GRO)) return false;
+  if (!legal || (flags & ~TCP_PSH) != TCP_ACK || load<u8>(l4, TCP_DATA_OFFSET) & 15 || !load<u32>(Segment.record, SEGMENT_TUN_GRO)) return false;
   const payload = total - header;
   const sequence = get32(l4 + TCP_SEQUENCE);
   if (newest && mayJoin(newest, JOIN_TCP, ip, header, payload, MAX_TCP_JOINED)) {
@@ -235,8 +262,8 @@ function joinTcp(newest: usize, item: usize, ip: usize, total: u32): bool {
       load<u32>(headL4, TCP_ACKNOWLEDGMENT) == load<u32>(l4, TCP_ACKNOWLEDGMENT) &&
       load<u16>(headL4, TCP_WINDOW) == load<u16>(l4, TCP_WINDOW) &&
       sameWords(headL4 + TCP_HEADER_MIN, l4 + TCP_HEADER_MIN, header - transport - TCP_HEADER_MIN) &&
-      verified(newest) &&
-      (complete || goodChecksum(ip, total))
+      verified(newest, t) &&
+      (complete || goodChecksum(ip, total, t))
     ) {
       join(newest, ip + header, payload);
       store<u32>(newest, sequence + payload, ITEM_NEXT_SEQ);
@@ -255,13 +282,15 @@ function joinTcp(newest: usize, item: usize, ip: usize, total: u32): bool {
 }
 
 /** As joinTcp, for datagrams. One without a checksum stays alone: the kernel would compute one. */
-function joinUdp(newest: usize, item: usize, ip: usize, total: u32): bool {
+function joinUdp(newest: usize, item: usize, ip: usize, total: u32, t: Transport, complete: bool): bool {
+  const transport = offsetOf(t);
   const l4 = ip + transport;
   const header = transport + UDP_HEADER;
-  if (!load<u32>(segment, SEGMENT_TUN_USO) || header >= total) return false;
+  if (!load<u32>(Segment.record, SEGMENT_TUN_USO) || header >= total) return false;
   if (get16(l4 + UDP_LENGTH) != total - transport || load<u16>(l4, UDP_CHECKSUM) == 0) return false;
   const payload = total - header;
-  if (newest && mayJoin(newest, JOIN_UDP, ip, header, payload, MAX_UDP_JOINED) && verified(newest) && (complete || goodChecksum(ip, total))) {
+  const fits = newest != 0 && mayJoin(newest, JOIN_UDP, ip, header, payload, MAX_UDP_JOINED);
+  if (fits && verified(newest, t) && (complete || goodChecksum(ip, total, t))) {
     join(newest, ip + header, payload);
     return true;
   }
@@ -299,7 +328,7 @@ function mayJoin(newest: usize, kind: u32, ip: usize, header: u32, payload: u32,
   ) {
     return false;
   }
-  // The kernel numbers segments id, id + 1, ...: without DF the numbers matter to whoever reassembles fragments.
+  // The kernel numbers them id, id + 1, ...: without DF the numbers matter to whoever reassembles fragments.
   return (bits & IPV4_DONT_FRAGMENT) != 0 || ((get16(head + IPV4_ID) + joined) & 0xffff) == get16(ip + IPV4_ID);
 }
 
@@ -316,10 +345,10 @@ function sameWords(a: usize, b: usize, length: u32): bool {
   return true;
 }
 
-/** True if the item's first packet has a good checksum; a bad one closes the item, so that the receiver counts it alone. */
-function verified(item: usize): bool {
+/** True if the item's first packet, of the same flow, has a good checksum; a bad one closes the item, so that the receiver counts it alone. */
+function verified(item: usize, t: Transport): bool {
   if (load<u32>(item, ITEM_VERIFIED)) return true;
-  if (!goodChecksum(<usize>load<u32>(item, ITEM_PACKET), load<u32>(item, ITEM_LENGTH))) {
+  if (!goodChecksum(<usize>load<u32>(item, ITEM_PACKET), load<u32>(item, ITEM_LENGTH), t)) {
     store<u32>(item, 0, ITEM_JOINABLE);
     return false;
   }
@@ -327,9 +356,9 @@ function verified(item: usize): bool {
   return true;
 }
 
-/** Of the packet in work, or of an item's first. */
-function goodChecksum(ip: usize, total: u32): bool {
+function goodChecksum(ip: usize, total: u32, t: Transport): bool {
+  const transport = offsetOf(t);
   const length = total - transport;
-  const sum = pseudoSum(ip, load<u8>(ip) >> 4, protocol) + word(length);
+  const sum = pseudoSum(ip, load<u8>(ip) >> 4, protocolOf(t)) + word(length);
   return fold(sumBytes(ip + transport, length, sum)) == 0xffff;
 }

@@ -3,7 +3,6 @@ import {
   COUNT_IN_BYTES,
   COUNT_IN_FORWARDED,
   COUNT_IN_WRITES,
-  IOVEC_SIZE,
   ITEM_COUNT,
   ITEM_FIRST_PIECE,
   ITEM_HEADER_COPY,
@@ -25,10 +24,13 @@ import {
   WRITE_IOVECS,
   ZERO_VNET,
 } from '../../abi';
+import { IOVEC_SIZE } from '../../../linux/msghdr';
+import { GSO_TCPV4, GSO_TCPV6, GSO_UDP_L4, VNET_SIZE } from '../../../linux/virtio-net';
+import { count, drop, enterSegment, Part, Segment } from '../context';
+import { cutNext } from '../gso';
+import { putIovec } from '../msghdr';
 import { put16 } from '../packet/bytes';
 import { fold, pseudoSum, sumBytes, word } from '../packet/checksum';
-import { count, drop, enterSegment, segment } from '../context';
-import { inCutSpace, inPieceAt, itemAt } from './gro-items';
 import {
   IPPROTO_TCP,
   IPV4_CHECKSUM,
@@ -42,24 +44,10 @@ import {
   UDP_CHECKSUM,
   UDP_LENGTH,
 } from '../packet/layout';
-import { cutNext } from '../gso';
-import { beginItemCut } from './super-packet';
-import { absolute } from '../outbound/trains';
-import {
-  GSO_TCPV4,
-  GSO_TCPV6,
-  GSO_UDP_L4,
-  NEEDS_CSUM,
-  VNET_CSUM_OFFSET,
-  VNET_CSUM_START,
-  VNET_FLAGS,
-  VNET_GSO_SIZE,
-  VNET_GSO_TYPE,
-  VNET_HEADER_LENGTH,
-  VNET_SIZE,
-} from '../packet/vnet';
+import { inCutSpace, inPieceAt, itemAt } from './gro-items';
+import { beginItemCut, putVnet } from './super-packet';
 
-/** The segment of item `index`: whose device it is for. */
+/** The segment (network) of item `index`: whose device it is for. */
 export function itemSegment(index: u32): u32 {
   return load<u32>(itemAt(index), ITEM_SEGMENT);
 }
@@ -69,7 +57,7 @@ export function itemL2(index: u32): u32 {
   return load<u16>(itemAt(index), ITEM_L2);
 }
 
-/** Makes the write of item `index`: fills WRITE_IOVECS and returns how many there are. Its segment is the one in work from then on. */
+/** Makes the write of item `index`: fills WRITE_IOVECS and returns how many there are. Its segment is in hand from then on. */
 export function inboundWrite(index: u32): u32 {
   const item = itemAt(index);
   enterSegment(load<u32>(item, ITEM_SEGMENT));
@@ -79,7 +67,7 @@ export function inboundWrite(index: u32): u32 {
   const l2 = <u32>load<u16>(item, ITEM_L2);
   let first = load<u32>(item, ITEM_LENGTH);
   let n: u32 = 0;
-  if (load<u32>(segment, SEGMENT_VNET_HEADER)) {
+  if (load<u32>(Segment.record, SEGMENT_VNET_HEADER)) {
     iovecAt(n, joined || whole ? item + ITEM_VNET : ZERO_VNET, VNET_SIZE);
     n++;
   }
@@ -98,9 +86,7 @@ export function inboundWrite(index: u32): u32 {
 // @ts-ignore: decorator
 @inline
 function iovecAt(n: u32, at: usize, length: u32): void {
-  const iovec = WRITE_IOVECS + n * IOVEC_SIZE;
-  store<u64>(iovec, absolute(at));
-  store<u64>(iovec, length, 8);
+  putIovec(WRITE_IOVECS + n * IOVEC_SIZE, at, length);
 }
 
 /** Turns the first packet's headers into the super-packet's, and keeps what they were. */
@@ -131,15 +117,8 @@ function finish(item: usize): void {
     put16(l4 + UDP_LENGTH, total - l4Offset);
   }
   store<u16>(l4 + offset, pseudo);
-  const vnet = item + ITEM_VNET;
-  // Offsets count from the Ethernet header.
   const l2 = <u32>load<u16>(item, ITEM_L2);
-  store<u8>(vnet, <u8>NEEDS_CSUM, VNET_FLAGS);
-  store<u8>(vnet, <u8>gsoType, VNET_GSO_TYPE);
-  store<u16>(vnet, <u16>(l2 + header), VNET_HEADER_LENGTH);
-  store<u16>(vnet, <u16>load<u32>(item, ITEM_GSO_SIZE), VNET_GSO_SIZE);
-  store<u16>(vnet, <u16>(l2 + l4Offset), VNET_CSUM_START);
-  store<u16>(vnet, <u16>offset, VNET_CSUM_OFFSET);
+  putVnet(item + ITEM_VNET, gsoType, l2 + header, load<u32>(item, ITEM_GSO_SIZE), l2 + l4Offset, <u32>offset);
 }
 
 /** Packets in item `index`. */
@@ -179,22 +158,19 @@ export function itemPart(index: u32, part: u32): u32 {
   if (load<u32>(item, ITEM_SUPER)) {
     if (part == 0) beginItemCut(item, l2);
     at = inCutSpace();
-    partLength = cutNext(at);
+    Part.length = cutNext(at);
   } else {
     at = partOfJoined(item, part) - l2;
-    partLength += l2;
+    Part.length += l2;
   }
   let n: u32 = 0;
-  if (load<u32>(segment, SEGMENT_VNET_HEADER)) {
+  if (load<u32>(Segment.record, SEGMENT_VNET_HEADER)) {
     iovecAt(n, ZERO_VNET, VNET_SIZE);
     n++;
   }
-  iovecAt(n, at, partLength);
+  iovecAt(n, at, Part.length);
   return n + 1;
 }
-
-/** Length of the part that itemPart made last, with its Ethernet header. */
-let partLength: u32 = 0;
 
 /** Where packet `part` of a joined item lies. For part 0 the headers are made what they were. */
 function partOfJoined(item: usize, part: u32): usize {
@@ -202,20 +178,20 @@ function partOfJoined(item: usize, part: u32): usize {
   const first = <usize>load<u32>(item, ITEM_PACKET);
   if (part == 0) {
     memory.copy(first, item + ITEM_HEADER_COPY, header);
-    partLength = header + load<u32>(item, ITEM_GSO_SIZE);
+    Part.length = header + load<u32>(item, ITEM_GSO_SIZE);
     return first;
   }
   let piece = load<u32>(item, ITEM_FIRST_PIECE);
   for (let i: u32 = 1; i < part; i++) piece = load<u32>(inPieceAt(piece), PIECE_NEXT);
   // Only the first packet's headers were changed; the others still stand before their payloads.
-  partLength = header + load<u32>(inPieceAt(piece), PIECE_LENGTH);
+  Part.length = header + load<u32>(inPieceAt(piece), PIECE_LENGTH);
   return <usize>load<u32>(inPieceAt(piece), PIECE_ADDRESS) - header;
 }
 
 /** Counts the part that itemPart made last as written alone. */
 export function partWritten(): void {
   count(COUNT_IN_FORWARDED, 1);
-  count(COUNT_IN_BYTES, partLength);
+  count(COUNT_IN_BYTES, Part.length);
   count(COUNT_IN_WRITES, 1);
 }
 

@@ -20,14 +20,19 @@ import {
   SEGMENT_USED,
   SEGMENT_VNI,
 } from '../../abi';
+import { count, drop, enterSegment, Latest, Segment } from '../context';
 import { get16, get32 } from '../packet/bytes';
-import { deliver } from './gro';
-import { count, drop, enterSegment, segment } from '../context';
 import { decapEcn } from '../packet/ecn';
-import { isHost, isIp, isNeighborMessage, l2Length, parseEthernet, versionFits } from '../packet/ethernet';
-import { leasedPeer, learn, macAt } from '../tables/fdb';
-import { arrived, isForUs, peerOfSource } from './message';
-import { snoop } from './gro-items';
+import {
+  checkInner,
+  isHost,
+  isIp,
+  isNeighborMessage,
+  L2,
+  lengthOf,
+  parseEthernet,
+  versionFits,
+} from '../packet/ethernet';
 import {
   ETHERNET_DESTINATION,
   ETHERNET_HEADER,
@@ -40,39 +45,39 @@ import {
   VXLAN_HEADER,
   VXLAN_VNI,
 } from '../packet/layout';
-import { familyOf, isFrom, outerPeer } from './source-check';
 import { checkPacket } from '../packet/packet';
-
-/** The segment that the last datagram was for: the next is mostly for the same. */
-let latest: u32 = 0;
+import { leasedPeer, learn, macAt } from '../tables/fdb';
+import { deliver } from './gro';
+import { snoop } from './gro-items';
+import { arrived, isForUs, isFrom, outerPeer, peerOfSource, underlayFamilyOf } from './source-check';
 
 /** Is the message of `size` bytes one frame whose packet reaches to its end, rather than a train of datagrams? */
 export function isOneFrame(at: usize, size: u32): bool {
   if (size < <u32>(VXLAN_HEADER + ETHERNET_HEADER + IPV6_HEADER)) return false;
-  parseEthernet(at + VXLAN_HEADER, size - VXLAN_HEADER);
-  const prefix: u32 = VXLAN_HEADER + l2Length;
+  const l2 = parseEthernet(at + VXLAN_HEADER, size - VXLAN_HEADER);
+  const prefix: u32 = VXLAN_HEADER + lengthOf(l2);
   const ip = at + prefix;
-  if (!isIp() || size < prefix + IPV6_HEADER || !versionFits(ip)) return false;
+  if (!isIp(l2) || size < prefix + IPV6_HEADER || !versionFits(ip, l2)) return false;
   const total = load<u8>(ip) >> 4 == 4 ? get16(ip + IPV4_TOTAL_LENGTH) : get16(ip + IPV6_PAYLOAD_LENGTH) + IPV6_HEADER;
   return prefix + total == size;
 }
 
-/** Handles one datagram of `size` bytes from the sockaddr at `name`. */
-export function datagramToTap(at: usize, size: u32, name: usize, tos: u32): void {
+/** Handles one datagram of `size` bytes from the sockaddr at `name`. `tos`: outer TOS octet; `gsoSize`: see deliver. */
+export function datagramToTap(at: usize, size: u32, name: usize, tos: u32, gsoSize: u32): void {
   enterSegment(0);
   if (size < <u32>(VXLAN_HEADER + ETHERNET_HEADER)) return refuse(DROP_TRUNCATED);
   if (!(load<u8>(at, VXLAN_FLAGS) & VXLAN_FLAG_VNI)) return refuse(DROP_BAD_VXLAN_HEADER);
-  const s = segmentOf(get32(at + VXLAN_VNI) >> 8, familyOf(name));
+  const s = segmentOf(get32(at + VXLAN_VNI) >> 8, underlayFamilyOf(name));
   if (s == 0) return refuse(DROP_UNKNOWN_VNI);
   enterSegment(s);
   count(COUNT_IN_RECEIVED, 1);
   const frame = at + VXLAN_HEADER;
   size -= VXLAN_HEADER;
   const source = macAt(frame + ETHERNET_SOURCE);
-  if (!isHost(frame + ETHERNET_SOURCE) || source == load<u64>(segment, SEGMENT_MAC)) return drop(DROP_BAD_SOURCE_MAC, 1);
-  parseEthernet(frame, size);
-  if (load<u32>(segment, SEGMENT_LEARNING)) return bridged(frame, size, source, name, tos);
-  routed(frame, size, source, name, tos);
+  if (!isHost(frame + ETHERNET_SOURCE) || source == load<u64>(Segment.record, SEGMENT_MAC)) return drop(DROP_BAD_SOURCE_MAC, 1);
+  const l2 = parseEthernet(frame, size);
+  if (load<u32>(Segment.record, SEGMENT_LEARNING)) return bridged(frame, size, l2, source, name, tos, gsoSize);
+  routed(frame, size, l2, source, name, tos, gsoSize);
 }
 
 function refuse(reason: u32): void {
@@ -82,9 +87,9 @@ function refuse(reason: u32): void {
 
 /** The segment with this VNI over this family of underlay; 0: none. */
 function segmentOf(vni: u32, family: u32): u32 {
-  if (isSegment(latest, vni, family)) return latest;
+  if (isSegment(Latest.segment, vni, family)) return Latest.segment;
   for (let s: u32 = 1; s <= <u32>MAX_SEGMENTS; s++) {
-    if (isSegment(s, vni, family)) return (latest = s);
+    if (isSegment(s, vni, family)) return (Latest.segment = s);
   }
   return 0;
 }
@@ -97,7 +102,7 @@ function isSegment(s: u32, vni: u32, family: u32): bool {
 }
 
 /** Hosts route between their subnets: a frame is from one VTEP's device to ours, and carries a packet between their leases. */
-function routed(frame: usize, size: u32, source: u64, name: usize, tos: u32): void {
+function routed(frame: usize, size: u32, l2: L2, source: u64, name: usize, tos: u32, gsoSize: u32): void {
   const known = outerPeer(name);
   let peer = leasedPeer(source);
   if (load<u32>(CONFIG_SOURCE_CHECK)) {
@@ -106,20 +111,21 @@ function routed(frame: usize, size: u32, source: u64, name: usize, tos: u32): vo
   } else if (peer == 0) {
     peer = known;
   }
-  if (macAt(frame + ETHERNET_DESTINATION) != load<u64>(segment, SEGMENT_MAC)) return drop(DROP_FOREIGN_DESTINATION, 1);
+  if (macAt(frame + ETHERNET_DESTINATION) != load<u64>(Segment.record, SEGMENT_MAC)) return drop(DROP_FOREIGN_DESTINATION, 1);
+  const l2Length = lengthOf(l2);
   const ip = frame + l2Length;
   // Routers send no tags. An empty packet is checkPacket's to refuse.
-  if (l2Length != ETHERNET_HEADER || !isIp() || (size > l2Length && !versionFits(ip))) return drop(DROP_NOT_IP, 1);
+  if (l2Length != ETHERNET_HEADER || !isIp(l2) || (size > l2Length && !versionFits(ip, l2))) return drop(DROP_NOT_IP, 1);
   const total = checkPacket(ip, size - l2Length);
   if (total < 0) return drop(<u32>(-1 - total), 1);
   if (load<u32>(CONFIG_SOURCE_CHECK) && peerOfSource(ip) != peer) return drop(DROP_SPOOFED_SOURCE, 1);
   if (!isForUs(ip)) return drop(DROP_FOREIGN_DESTINATION, 1);
   if (!decapEcn(ip, tos)) return drop(DROP_ECN_NOT_CAPABLE, 1);
-  arrived(peer, deliver(ip, <u32>total, l2Length, size - l2Length), size - l2Length, l2Length);
+  arrived(peer, deliver(ip, <u32>total, l2Length, size - l2Length, gsoSize), size - l2Length, l2Length);
 }
 
 /** One Ethernet over all hosts: any frame passes, and its source is learned. What a lease says cannot be overruled. */
-function bridged(frame: usize, size: u32, source: u64, name: usize, tos: u32): void {
+function bridged(frame: usize, size: u32, l2: L2, source: u64, name: usize, tos: u32, gsoSize: u32): void {
   const known = outerPeer(name);
   const checked = load<u32>(CONFIG_SOURCE_CHECK) != 0;
   if (checked && known == 0) return drop(DROP_UNKNOWN_PEER, 1);
@@ -129,11 +135,12 @@ function bridged(frame: usize, size: u32, source: u64, name: usize, tos: u32): v
   } else if (known) {
     learn(source, known);
   }
+  const l2Length = lengthOf(l2);
   const ip = frame + l2Length;
-  const total = isIp() && size > l2Length && versionFits(ip) ? checkPacket(ip, size - l2Length) : -1;
+  const total = checkInner(frame, size, l2);
   if (total >= 0 && !decapEcn(ip, tos)) return drop(DROP_ECN_NOT_CAPABLE, 1);
   const peer = leased ? leased : known;
-  if (known && isNeighborMessage(frame, size)) snoop();
-  if (total >= 0) arrived(peer, deliver(ip, <u32>total, l2Length, size - l2Length), size - l2Length, l2Length);
-  else arrived(peer, deliver(frame, 0, 0, size), size, 0);
+  if (known && isNeighborMessage(frame, size, l2)) snoop();
+  if (total >= 0) arrived(peer, deliver(ip, <u32>total, l2Length, size - l2Length, gsoSize), size - l2Length, l2Length);
+  else arrived(peer, deliver(frame, 0, 0, size, 0), size, 0);
 }

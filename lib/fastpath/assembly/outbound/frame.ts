@@ -11,66 +11,72 @@ import {
   DROP_TRUNCATED,
   DROP_TTL_EXPIRED,
   ENCAPSULATION_IP_IN_UDP,
+  ENCAPSULATION_VXLAN,
+  ERROR_NET_UNREACHABLE,
+  ERROR_TIME_EXCEEDED,
+  FRAME_DONE,
   SEGMENT_VNET_HEADER,
-  SEGMENT_VNI,
 } from '../../abi';
+import { count, drop, enterSegment, Gso, Segment } from '../context';
+import { longestCut } from '../gso';
+import { icmpError } from '../icmp';
 import { get32 } from '../packet/bytes';
-import { count, drop, enterSegment, segment } from '../context';
-import { lookup4, lookup6 } from '../tables/fib';
 import { outerTosOf } from '../packet/flow';
-import { ICMP_NET_UNREACHABLE, ICMP_TIME_EXCEEDED, icmpError } from '../icmp';
 import { IPV4_DESTINATION, IPV6_DESTINATION } from '../packet/layout';
-import { FRAME_DONE, frameToVxlan } from './vxlan';
-import { finishChecksum, needsChecksum, packetsOf, planned, readOffload, wasJoined } from './offload';
 import { checkPacket, decrementTtl, isMulticast4, ttlOf } from '../packet/packet';
-import { longestCut, stageCuts } from '../gso';
-import { aim, MAX_DATAGRAM, setFlow, stage } from './trains';
+import { lookup4, lookup6 } from '../tables/fib';
+import { finishChecksum, isSuper, needsChecksum, planSuper } from './offload';
+import { aim, MAX_DATAGRAM, setFlow, stage, stageCuts } from './trains';
+import { frameToVxlan } from './vxlan';
 
 /**
  * Handles one frame of `size` bytes as read from the device of segment `s`. What it stages points into the frame: keep it
- * until the flush, and the 16 bytes before it, which are overwritten. Returns FRAME_DONE, or what the caller must do with a
- * frame from a TAP (outbound/vxlan.ts).
+ * until the flush, and the 16 bytes before it, which are overwritten. Returns FRAME_DONE, or of a frame from a TAP what the
+ * caller must do with it (abi.ts, FRAME_*).
  */
 export function outboundFrame(s: u32, frame: usize, size: u32): u32 {
   enterSegment(s);
   count(COUNT_OUT_READS, 1);
-  const vnet = load<u32>(segment, SEGMENT_VNET_HEADER);
-  if (size < vnet) refuse(DROP_TRUNCATED, 1);
-  else if (load<u32>(segment, SEGMENT_VNI)) return frameToVxlan(frame, vnet, size);
-  else packetToPeer(frame, vnet, size);
+  const vnet = load<u32>(Segment.record, SEGMENT_VNET_HEADER);
+  // The one place on the way out that asks for the encapsulation.
+  const encapsulation = load<u32>(CONFIG_ENCAPSULATION);
+  if (size < vnet) refuse(DROP_TRUNCATED);
+  else if (encapsulation == ENCAPSULATION_VXLAN) return frameToVxlan(frame, vnet, size);
+  else packetToPeer(frame, vnet, size, encapsulation == ENCAPSULATION_IP_IN_UDP);
   return FRAME_DONE;
 }
 
-function packetToPeer(frame: usize, vnet: u32, size: u32): void {
+/** `isHop`: IP-in-UDP is a hop, as flannel's proxy is one; the tunnel of IP-in-IP is a link (RFC 2003 §3.1). */
+function packetToPeer(frame: usize, vnet: u32, size: u32, isHop: bool): void {
   const ip = frame + vnet;
-  const total = checkPacket(ip, size - vnet);
-  if (total < 0) return refuse(<u32>(-1 - total), 1);
-  readOffload(frame, vnet, ip, <u32>total, 0);
-  const packets = packetsOf();
+  const length = checkPacket(ip, size - vnet);
+  if (length < 0) return refuse(<u32>(-1 - length));
+  const total = <u32>length;
+  const joined = isSuper(frame, vnet);
+  const planned = joined && planSuper(frame, ip, total, 0);
+  const packets: u32 = planned ? Gso.segs : 1;
   count(COUNT_OUT_RECEIVED, packets);
 
-  // IP-in-UDP is a hop, as flannel's proxy is one; the tunnel of IP-in-IP is a link (RFC 2003 §3.1).
-  const isHop = load<u32>(CONFIG_ENCAPSULATION) == ENCAPSULATION_IP_IN_UDP;
-  const peer = route(ip, <u32>total, packets, isHop);
+  const peer = route(ip, total, packets, isHop);
   if (peer == 0) return;
   if (isHop) decrementTtl(ip);
-  aim(peer);
+  aim(peer, 0);
   setFlow(0, outerTosOf(ip));
-  if (wasJoined()) {
+  if (joined) {
     if (!planned) return drop(DROP_BAD_OFFLOAD_HEADER, 1);
     if (longestCut() > MAX_DATAGRAM) return drop(DROP_TOO_BIG, packets);
     return stageCuts(ip, 0);
   }
-  if (needsChecksum() && !finishChecksum(ip, <u32>total, 0)) return drop(DROP_BAD_OFFLOAD_HEADER, 1);
-  if (<u32>total > MAX_DATAGRAM) return drop(DROP_TOO_BIG, 1);
-  stage(ip, <u32>total);
+  if (needsChecksum(frame, vnet) && !finishChecksum(frame, ip, total, 0)) return drop(DROP_BAD_OFFLOAD_HEADER, 1);
+  if (total > MAX_DATAGRAM) return drop(DROP_TOO_BIG, 1);
+  stage(ip, total);
 }
 
 // @ts-ignore: decorator
 @inline
-function refuse(reason: u32, packets: u32): void {
-  count(COUNT_OUT_RECEIVED, packets);
-  drop(reason, packets);
+function refuse(reason: u32): void {
+  count(COUNT_OUT_RECEIVED, 1);
+  drop(reason, 1);
 }
 
 /** The peer for a packet that may be forwarded; else counts the drop, sends the ICMP error and returns 0. */
@@ -92,12 +98,12 @@ function route(ip: usize, total: u32, packets: u32, isHop: bool): u32 {
   }
   if (peer == 0) {
     drop(DROP_NO_ROUTE, packets);
-    icmpError(ip, total, ICMP_NET_UNREACHABLE, 0);
+    icmpError(ip, total, ERROR_NET_UNREACHABLE, 0, 0);
     return 0;
   }
   if (isHop && ttlOf(ip) <= 1) {
     drop(DROP_TTL_EXPIRED, packets);
-    icmpError(ip, total, ICMP_TIME_EXCEEDED, 0);
+    icmpError(ip, total, ERROR_TIME_EXCEEDED, 0, 0);
     return 0;
   }
   return peer;

@@ -2,15 +2,11 @@
 // socket. A packet joins only the newest train of its peer and socket, and a flow keeps its socket, so the order of packets
 // in a flow never changes.
 import {
-  CONFIG_ENCAPSULATION,
   CONFIG_MAX_TRAIN,
   COUNT_OUT_BYTES,
   COUNT_OUT_FORWARDED,
   COUNT_OUT_WRITES,
-  ENCAPSULATION_VXLAN,
-  IOVEC_SIZE,
   MAX_PIECES,
-  MMSGHDR_SIZE,
   OPEN_TRAINS,
   OPEN_TRAIN_SIZE,
   OPEN_TRAIN_SLOTS,
@@ -38,6 +34,7 @@ import {
   SPLIT_MESSAGES,
   TRAIN_BYTES,
   TRAIN_COUNT,
+  TRAIN_ENCAP,
   TRAIN_FIRST_PIECE,
   TRAIN_LAST_PIECE,
   TRAIN_OPEN,
@@ -47,44 +44,18 @@ import {
   TRAIN_SOCKET,
   TRAIN_TOS,
 } from '../../abi';
-import { addAt, count, drop, enterSegment, peerAt } from '../context';
+import { IOVEC_BASE, IOVEC_LEN, IOVEC_SIZE, MMSGHDR_SIZE } from '../../../linux/msghdr';
+import { AF_INET } from '../../../linux/sockaddr';
+import { IP_TOS, IPV6_TCLASS, SOL_IP, SOL_IPV6, SOL_UDP, UDP_SEGMENT } from '../../../linux/socket';
+import { addAt, Aim, count, drop, enterSegment, peerAt, Staged } from '../context';
+import { beginCut, cutNext } from '../gso';
+import { attachControl, controlMessage, putIovec, putMessage, relative } from '../msghdr';
 import { floodPeer } from '../tables/fdb';
-import { VXLAN_HEADER } from '../packet/layout';
 
 /** Largest UDP payload over IPv4: 65,535 - 20 - 8. */
 export const MAX_DATAGRAM: u32 = 65507;
-const AF_INET: u32 = 2;
-const IPPROTO_IP: u32 = 0;
-const IP_TOS: u32 = 1;
-const IPPROTO_IPV6: u32 = 41;
-const IPV6_TCLASS: u32 = 67;
-const SOL_UDP: u32 = 17;
-const UDP_SEGMENT: u32 = 103;
 /** Most sockets there can be (lib/dataplane/segment.ts): 16 of each family. */
 const MAX_SOCKETS: u32 = 32;
-
-let base: u64 = 0;
-let trains: u32 = 0;
-let pieces: u32 = 1;
-let stamp: u32 = 1;
-let segmentsEnd: usize = OUT_CUTS;
-/** Where packets go until the next aim: one peer, or entries `floodFrom` to `floodTo` - 1 of the segment's flood list. */
-let target: u32 = 0;
-let floodFrom: u32 = 0;
-let floodTo: u32 = 0;
-let flowHash: u32 = 0;
-let outerTos: u32 = 0;
-
-/** Where byte 0 of this memory lies in the process: system calls want absolute addresses. */
-export function setBase(address: u64): void {
-  base = address;
-}
-
-// @ts-ignore: decorator
-@inline
-export function absolute(at: usize): u64 {
-  return base + <u64>at;
-}
 
 // @ts-ignore: decorator
 @inline
@@ -100,80 +71,85 @@ function pieceAt(piece: u32): usize {
 
 /** Forgets all trains: everything staged has been sent or dropped. */
 export function outboundReset(): void {
-  trains = 0;
-  pieces = 1;
-  segmentsEnd = OUT_CUTS;
-  stamp++;
-}
-
-/** Free space for the next segment's bytes. */
-export function outCutSpace(): usize {
-  return segmentsEnd;
+  Staged.trains = 0;
+  Staged.pieces = 1;
+  Staged.cuts = OUT_CUTS;
+  Staged.stamp++;
 }
 
 export function cutBytesStaged(): u32 {
-  return <u32>(segmentsEnd - OUT_CUTS);
-}
-
-export function takeOutCutSpace(bytes: u32): void {
-  segmentsEnd += bytes;
+  return <u32>(Staged.cuts - OUT_CUTS);
 }
 
 export function trainsStaged(): u32 {
-  return trains;
+  return Staged.trains;
 }
 
 export function piecesFree(): u32 {
-  return MAX_PIECES - pieces;
+  return MAX_PIECES - Staged.pieces;
 }
 
-/** What is staged from now on is for `peer`. */
-export function aim(peer: u32): void {
-  target = peer;
-  floodTo = 0;
+/** What is staged from now on is for `peer`, each datagram with `encap` bytes of encapsulation. */
+export function aim(peer: u32, encap: u32): void {
+  Aim.peer = peer;
+  Aim.to = 0;
+  Aim.encap = encap;
 }
 
 /** What is staged from now on is for the peers `from` to `to` - 1 of the flood list. */
-export function aimAtMany(from: u32, to: u32): void {
-  floodFrom = from;
-  floodTo = to;
+export function aimAtMany(from: u32, to: u32, encap: u32): void {
+  Aim.from = from;
+  Aim.to = to;
+  Aim.encap = encap;
 }
 
 /** Copies that a staged datagram becomes. */
 // @ts-ignore: decorator
 @inline
 export function copies(): u32 {
-  return floodTo ? floodTo - floodFrom : 1;
+  return Aim.to ? Aim.to - Aim.from : 1;
 }
 
 /** What is staged from now on leaves by the socket the flow's hash picks, with this outer TOS octet. */
 // @ts-ignore: decorator
 @inline
 export function setFlow(hash: u32, tos: u32): void {
-  flowHash = hash;
-  outerTos = tos;
+  Aim.flow = hash;
+  Aim.tos = tos;
+}
+
+/** Cuts the planned super-packet at `ip` and stages its packets, each with a copy of the `prefix` bytes before `ip`. */
+export function stageCuts(ip: usize, prefix: u32): void {
+  beginCut(ip, prefix);
+  for (;;) {
+    const datagram = Staged.cuts;
+    const length = cutNext(datagram);
+    if (!length) return;
+    Staged.cuts += length;
+    stage(datagram, length);
+  }
 }
 
 /** Takes one datagram's bytes for everybody aimed at. The bytes must stay until the flush. */
 export function stage(at: usize, length: u32): void {
-  if (floodTo == 0) return stageFor(target, at, length);
-  for (let i = floodFrom; i < floodTo; i++) stageFor(floodPeer(i), at, length);
+  if (Aim.to == 0) return stageFor(Aim.peer, at, length);
+  for (let i = Aim.from; i < Aim.to; i++) stageFor(floodPeer(i), at, length);
 }
 
 /** Adds the datagram to the newest train of the peer and socket, or opens a new one. */
 function stageFor(peer: u32, at: usize, length: u32): void {
   const record = peerAt(peer);
-  const socket = <u32>load<u16>(record, PEER_SOCKETS) + (flowHash & <u32>load<u16>(record, PEER_SOCKET_MASK));
+  const socket = <u32>load<u16>(record, PEER_SOCKETS) + (Aim.flow & <u32>load<u16>(record, PEER_SOCKET_MASK));
   const key = (peer << 8) | socket;
   const open = OPEN_TRAINS + ((peer * 31 + socket) & (OPEN_TRAIN_SLOTS - 1)) * OPEN_TRAIN_SIZE;
-  if (load<u32>(open, 4) == stamp) {
+  if (load<u32>(open, 4) == Staged.stamp) {
     const train = trainAt(load<u32>(open, 8));
     const size = load<u32>(train, TRAIN_GSO_SIZE);
     if (
       load<u32>(open) == key &&
       load<u32>(train, TRAIN_OPEN) &&
       length <= size &&
-      load<u16>(train, TRAIN_TOS) == outerTos &&
+      <u32>load<u8>(train, TRAIN_TOS) == Aim.tos &&
       load<u32>(train, TRAIN_COUNT) < load<u32>(CONFIG_MAX_TRAIN) &&
       load<u32>(train, TRAIN_BYTES) + length <= MAX_DATAGRAM
     ) {
@@ -184,11 +160,11 @@ function stageFor(peer: u32, at: usize, length: u32): void {
     // Packets of this peer and socket go into a new train, or nobody finds this one again: it is complete.
     store<u32>(train, 0, TRAIN_OPEN);
   }
-  const train = trainAt(trains);
+  const train = trainAt(Staged.trains);
   store<u32>(open, key);
-  store<u32>(open, stamp, 4);
-  store<u32>(open, trains, 8);
-  trains++;
+  store<u32>(open, Staged.stamp, 4);
+  store<u32>(open, Staged.trains, 8);
+  Staged.trains++;
   store<u32>(train, peer, TRAIN_PEER);
   store<u32>(train, length, TRAIN_GSO_SIZE);
   store<u32>(train, 0, TRAIN_BYTES);
@@ -197,7 +173,8 @@ function stageFor(peer: u32, at: usize, length: u32): void {
   store<u32>(train, 0, TRAIN_LAST_PIECE);
   store<u32>(train, 1, TRAIN_OPEN);
   store<u16>(train, <u16>socket, TRAIN_SOCKET);
-  store<u16>(train, <u16>outerTos, TRAIN_TOS);
+  store<u8>(train, <u8>Aim.tos, TRAIN_TOS);
+  store<u8>(train, <u8>Aim.encap, TRAIN_ENCAP);
   append(train, at, length);
 }
 
@@ -214,21 +191,21 @@ function append(train: usize, at: usize, length: u32): void {
       store<u32>(piece, pieceLength + length, PIECE_LENGTH);
       return;
     }
-    store<u32>(piece, pieces, PIECE_NEXT);
+    store<u32>(piece, Staged.pieces, PIECE_NEXT);
   } else {
-    store<u32>(train, pieces, TRAIN_FIRST_PIECE);
+    store<u32>(train, Staged.pieces, TRAIN_FIRST_PIECE);
   }
-  const piece = pieceAt(pieces);
+  const piece = pieceAt(Staged.pieces);
   store<u32>(piece, <u32>at, PIECE_ADDRESS);
   store<u32>(piece, length, PIECE_LENGTH);
   store<u32>(piece, 0, PIECE_NEXT);
-  store<u32>(train, pieces, TRAIN_LAST_PIECE);
-  pieces++;
+  store<u32>(train, Staged.pieces, TRAIN_LAST_PIECE);
+  Staged.pieces++;
 }
 
 /** Trains from `from` on that are complete, without a gap: returns the number of the first that may still grow. */
 export function outboundComplete(from: u32): u32 {
-  while (from < trains && !load<u32>(trainAt(from), TRAIN_OPEN)) from++;
+  while (from < Staged.trains && !load<u32>(trainAt(from), TRAIN_OPEN)) from++;
   return from;
 }
 
@@ -241,17 +218,17 @@ export function outboundMessages(from: u32, to: u32): void {
     const first = iovec;
     let n: u32 = 0;
     for (let piece = load<u32>(train, TRAIN_FIRST_PIECE); piece; piece = load<u32>(pieceAt(piece), PIECE_NEXT)) {
-      store<u64>(iovec, absolute(load<u32>(pieceAt(piece), PIECE_ADDRESS)));
-      store<u64>(iovec, load<u32>(pieceAt(piece), PIECE_LENGTH), 8);
+      putIovec(iovec, load<u32>(pieceAt(piece), PIECE_ADDRESS), load<u32>(pieceAt(piece), PIECE_LENGTH));
       iovec += IOVEC_SIZE;
       n++;
     }
     const message = OUT_MESSAGES + i * MMSGHDR_SIZE;
-    fillMessage(message, load<u32>(train, TRAIN_PEER), first, n);
+    putMessageTo(message, load<u32>(train, TRAIN_PEER), first, n);
     const control = OUT_CONTROL + i * OUT_CONTROL_SIZE;
     let length = tosControl(control, train);
     // A control message on a single datagram makes some NICs fail it with EIO.
-    if (load<u32>(train, TRAIN_COUNT) > 1) length += controlMessage(control + length, SOL_UDP, UDP_SEGMENT, load<u32>(train, TRAIN_GSO_SIZE), 2);
+    if (load<u32>(train, TRAIN_COUNT) > 1)
+      length += controlMessage(control + length, SOL_UDP, UDP_SEGMENT, load<u32>(train, TRAIN_GSO_SIZE), 2);
     attachControl(message, control, length);
   }
 }
@@ -293,64 +270,37 @@ export function messageGroupEnd(i: u32, to: u32): u32 {
 
 /** Writes the train's TOS octet as a control message if it is not 0, the sockets' default. Returns the bytes. */
 function tosControl(control: usize, train: usize): u32 {
-  const tos = <u32>load<u16>(train, TRAIN_TOS);
+  const tos = <u32>load<u8>(train, TRAIN_TOS);
   if (tos == 0) return 0;
   const v4 = <u32>load<u16>(peerAt(load<u32>(train, TRAIN_PEER)), PEER_ADDRESS) == AF_INET;
-  return controlMessage(control, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TOS : IPV6_TCLASS, tos, 4);
+  return controlMessage(control, v4 ? SOL_IP : SOL_IPV6, v4 ? IP_TOS : IPV6_TCLASS, tos, 4);
 }
 
-/** struct cmsghdr: length 0, level 8, type 12, data 16. Returns the bytes with padding. */
-// @ts-ignore: decorator
-@inline
-function controlMessage(at: usize, level: u32, type: u32, value: u32, size: u32): u32 {
-  store<u64>(at, 16 + size);
-  store<u32>(at, level, 8);
-  store<u32>(at, type, 12);
-  store<u64>(at, value, 16);
-  return 24;
-}
-
-// @ts-ignore: decorator
-@inline
-function attachControl(message: usize, control: usize, length: u32): void {
-  if (!length) return;
-  store<u64>(message, absolute(control), 32);
-  store<u64>(message, length, 40);
-}
-
-/** struct mmsghdr, include/linux/socket.h, 64-bit: name 0, namelen 8, iov 16, iovlen 24, control 32, controllen 40, flags 48, len 56. */
-function fillMessage(message: usize, peer: u32, iovec: usize, n: u32): void {
+function putMessageTo(message: usize, peer: u32, iovec: usize, n: u32): void {
   const record = peerAt(peer);
-  store<u64>(message, absolute(record + PEER_ADDRESS));
-  store<u64>(message, load<u32>(record, PEER_ADDRESS_LENGTH), 8);
-  store<u64>(message, absolute(iovec), 16);
-  store<u64>(message, n, 24);
-  store<u64>(message, 0, 32);
-  store<u64>(message, 0, 40);
-  store<u64>(message, 0, 48);
-  store<u64>(message, 0, 56);
+  putMessage(message, record + PEER_ADDRESS, load<u32>(record, PEER_ADDRESS_LENGTH), iovec, n);
 }
 
 /** Counts messages `first` to `first + n - 1` as forwarded. */
 export function outboundSent(first: u32, n: u32): void {
   for (let i = first; i < first + n; i++) {
     const train = trainAt(trainOf(i));
-    sent(load<u32>(train, TRAIN_PEER), load<u32>(train, TRAIN_COUNT), load<u32>(train, TRAIN_BYTES));
+    sent(train, load<u32>(train, TRAIN_COUNT), load<u32>(train, TRAIN_BYTES));
   }
 }
 
 /** Bytes are the inner ones: on a TAP whole frames, without the VXLAN header. */
 // @ts-ignore: decorator
 @inline
-function sent(peer: u32, packets: u32, bytes: u32): void {
-  const record = peerAt(peer);
+function sent(train: usize, packets: u32, bytes: u32): void {
+  const record = peerAt(load<u32>(train, TRAIN_PEER));
   enterSegment(load<u32>(record, PEER_SEGMENT));
-  if (load<u32>(CONFIG_ENCAPSULATION) == ENCAPSULATION_VXLAN) bytes -= packets * VXLAN_HEADER;
+  const inner = bytes - packets * <u32>load<u8>(train, TRAIN_ENCAP);
   count(COUNT_OUT_FORWARDED, packets);
-  count(COUNT_OUT_BYTES, bytes);
+  count(COUNT_OUT_BYTES, inner);
   count(COUNT_OUT_WRITES, 1);
   addAt(record + PEER_OUT_PACKETS, packets);
-  addAt(record + PEER_OUT_BYTES, bytes);
+  addAt(record + PEER_OUT_BYTES, inner);
 }
 
 /** From here on packets are of the segment of this train's peer. */
@@ -369,11 +319,16 @@ export function trainPeer(train: u32): u32 {
   return <u32>peerAt(load<u32>(trainAt(train), TRAIN_PEER));
 }
 
+/** Bytes of encapsulation with which each datagram of a train begins. */
+export function trainEncap(train: u32): u32 {
+  return load<u8>(trainAt(train), TRAIN_ENCAP);
+}
+
 export function trainCount(train: u32): u32 {
   return load<u32>(trainAt(train), TRAIN_COUNT);
 }
 
-/** Writes one plain mmsghdr for every datagram of a train at SPLIT_MESSAGES and returns their number (at most 128). Its segment is the one in work from then on. */
+/** Writes one plain mmsghdr for every datagram of a train at SPLIT_MESSAGES and returns their number (at most 128). Its segment is in hand from then on. */
 export function outboundSplit(train: u32): u32 {
   const at = trainAt(train);
   enterTrain(at);
@@ -385,10 +340,9 @@ export function outboundSplit(train: u32): u32 {
     const length = load<u32>(pieceAt(piece), PIECE_LENGTH);
     for (let offset: u32 = 0; offset < length; offset += size) {
       const iovec = SPLIT_IOVECS + n * IOVEC_SIZE;
-      store<u64>(iovec, absolute(address + offset));
-      store<u64>(iovec, min(size, length - offset), 8);
+      putIovec(iovec, address + offset, min(size, length - offset));
       const message = SPLIT_MESSAGES + n * MMSGHDR_SIZE;
-      fillMessage(message, load<u32>(at, TRAIN_PEER), iovec, 1);
+      putMessageTo(message, load<u32>(at, TRAIN_PEER), iovec, 1);
       attachControl(message, SPLIT_CONTROL, control);
       n++;
     }
@@ -398,16 +352,16 @@ export function outboundSplit(train: u32): u32 {
 
 /** Where datagram `n` of the train that was split last lies in memory, and how long it is. */
 export function splitAddress(n: u32): u32 {
-  return <u32>(load<u64>(SPLIT_IOVECS + n * IOVEC_SIZE) - base);
+  return <u32>relative(load<u64>(SPLIT_IOVECS + n * IOVEC_SIZE, IOVEC_BASE));
 }
 
 export function splitLength(n: u32): u32 {
-  return <u32>load<u64>(SPLIT_IOVECS + n * IOVEC_SIZE, 8);
+  return <u32>load<u64>(SPLIT_IOVECS + n * IOVEC_SIZE, IOVEC_LEN);
 }
 
 /** Counts datagram `n` of the split `train` as forwarded. */
 export function splitSent(train: u32, n: u32): void {
-  sent(load<u32>(trainAt(train), TRAIN_PEER), 1, splitLength(n));
+  sent(trainAt(train), 1, splitLength(n));
 }
 
 export function splitRefused(reason: u32): void {

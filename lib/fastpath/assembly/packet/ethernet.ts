@@ -6,36 +6,72 @@ import {
   ETHERTYPE_ARP,
   ETHERTYPE_IPV4,
   ETHERTYPE_IPV6,
+  ETHERTYPE_PROVIDER_VLAN,
+  ETHERTYPE_VLAN,
+  ICMP_TYPE,
   IPPROTO_ICMPV6,
   IPV6_HEADER,
   IPV6_NEXT_HEADER,
+  NDP_ADVERTISEMENT,
+  NDP_SOLICITATION,
+  VLAN_TAG,
 } from './layout';
+import { checkPacket } from './packet';
 
-// IEEE 802.1Q and 802.1ad (S-VLAN) tags: 4 bytes each between the source address and the type.
-const ETHERTYPE_8021Q: u32 = 0x8100;
-const ETHERTYPE_8021AD: u32 = 0x88a8;
-const TAG: u32 = 4;
 const MAX_TAGS: u32 = 2;
+/** Of a tag: its own type, 2 bytes of priority and VLAN, then the type of what follows. */
+const TAG_NEXT_TYPE: u32 = 2;
 
-/** Found by parseEthernet: bytes before the payload, with tags, and the payload's type. */
-export let l2Length: u32 = 0;
-export let etherType: u32 = 0;
+/** What is before a frame's payload: its type << 16 | bytes of header, with tags. */
+export type L2 = u32;
 
 /** Looks behind up to two tags. `size` must be at least 14; a tag that is cut off counts as the type. */
-export function parseEthernet(frame: usize, size: u32): void {
-  l2Length = ETHERNET_HEADER;
-  etherType = get16(frame + ETHERNET_TYPE);
-  for (let i: u32 = 0; i < MAX_TAGS && (etherType == ETHERTYPE_8021Q || etherType == ETHERTYPE_8021AD); i++) {
-    if (l2Length + TAG > size) return;
-    etherType = get16(frame + l2Length + 2);
-    l2Length += TAG;
+export function parseEthernet(frame: usize, size: u32): L2 {
+  let length: u32 = ETHERNET_HEADER;
+  let type = get16(frame + ETHERNET_TYPE);
+  for (let i: u32 = 0; i < MAX_TAGS && (type == ETHERTYPE_VLAN || type == ETHERTYPE_PROVIDER_VLAN); i++) {
+    if (length + VLAN_TAG > size) break;
+    type = get16(frame + length + TAG_NEXT_TYPE);
+    length += VLAN_TAG;
   }
+  return (type << 16) | length;
+}
+
+/** Bytes of Ethernet header, with tags. */
+// @ts-ignore: decorator
+@inline
+export function lengthOf(l2: L2): u32 {
+  return l2 & 0xffff;
 }
 
 // @ts-ignore: decorator
 @inline
-export function isIp(): bool {
-  return etherType == ETHERTYPE_IPV4 || etherType == ETHERTYPE_IPV6;
+function typeOf(l2: L2): u32 {
+  return l2 >> 16;
+}
+
+/**
+ * Is there a well-formed IP packet in a frame of `size` bytes, of the version its type says? Its length, or -1 - reason. A frame
+ * that says it carries something else, or nothing, gives -1 too.
+ */
+export function checkInner(frame: usize, size: u32, l2: L2): i32 {
+  const length = lengthOf(l2);
+  const ip = frame + length;
+  return isIp(l2) && size > length && versionFits(ip, l2) ? checkPacket(ip, size - length) : -1;
+}
+
+// @ts-ignore: decorator
+@inline
+export function isIp(l2: L2): bool {
+  const type = typeOf(l2);
+  return type == ETHERTYPE_IPV4 || type == ETHERTYPE_IPV6;
+}
+
+/** Does an IP packet begin with the version its type says? */
+// @ts-ignore: decorator
+@inline
+export function versionFits(ip: usize, l2: L2): bool {
+  return <u32>(load<u8>(ip) >> 4) == (typeOf(l2) == ETHERTYPE_IPV4 ? 4 : 6);
 }
 
 /** The I/G bit: the address is a group's. */
@@ -52,23 +88,13 @@ export function isHost(at: usize): bool {
   return !isGroup(at) && (load<u32>(at) | load<u16>(at, 4)) != 0;
 }
 
-/** Does an IP packet begin with the version its type says? */
-// @ts-ignore: decorator
-@inline
-export function versionFits(ip: usize): bool {
-  return <u32>(load<u8>(ip) >> 4) == (etherType == ETHERTYPE_IPV4 ? 4 : 6);
-}
-
-// RFC 4861 §4.3, §4.4
-const NEIGHBOR_SOLICITATION: u32 = 135;
-const NEIGHBOR_ADVERTISEMENT: u32 = 136;
-
-/** ARP, or a neighbour solicitation or advertisement right behind the IPv6 header; call parseEthernet first. */
-export function isNeighborMessage(frame: usize, size: u32): bool {
-  if (etherType == ETHERTYPE_ARP) return true;
-  if (etherType != ETHERTYPE_IPV6 || size < l2Length + <u32>IPV6_HEADER + 1) return false;
-  const ip = frame + l2Length;
+/** ARP, or a neighbour solicitation or advertisement right behind the IPv6 header. */
+export function isNeighborMessage(frame: usize, size: u32, l2: L2): bool {
+  const length = lengthOf(l2);
+  if (typeOf(l2) == ETHERTYPE_ARP) return true;
+  if (typeOf(l2) != ETHERTYPE_IPV6 || size < length + <u32>IPV6_HEADER + 1) return false;
+  const ip = frame + length;
   if (<u32>load<u8>(ip, IPV6_NEXT_HEADER) != IPPROTO_ICMPV6) return false;
-  const type = <u32>load<u8>(ip, IPV6_HEADER);
-  return type == NEIGHBOR_SOLICITATION || type == NEIGHBOR_ADVERTISEMENT;
+  const type = <u32>load<u8>(ip, IPV6_HEADER + ICMP_TYPE);
+  return type == NDP_SOLICITATION || type == NDP_ADVERTISEMENT;
 }

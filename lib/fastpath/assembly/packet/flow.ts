@@ -2,6 +2,7 @@
 import { CONFIG_TOS, CONFIG_TOS_INHERIT } from '../../abi';
 import { get16 } from './bytes';
 import {
+  ECN_MASK,
   ETHERNET_TYPE,
   IPPROTO_TCP,
   IPPROTO_UDP,
@@ -10,8 +11,9 @@ import {
   IPV4_TOS,
   IPV6_SOURCE,
 } from './layout';
-import { findTransport, fragment, protocol, transport } from './packet';
+import { findTransport, isFragment, offsetOf, protocolOf } from './packet';
 
+/** Bytes of the two ports, with which TCP and UDP begin. */
 const PORTS: u32 = 4;
 
 // @ts-ignore: decorator
@@ -26,13 +28,15 @@ function mix(hash: u32): u32 {
  * All packets of a flow must leave by one socket, or they might overtake each other.
  */
 export function flowOfPacket(ip: usize, total: u32): u32 {
-  findTransport(ip, total);
-  let h: u32 = protocol;
+  const t = findTransport(ip, total);
+  const transport = offsetOf(t);
+  const protocol = protocolOf(t);
+  let h = protocol;
   if (load<u8>(ip) >> 4 == 4) h ^= load<u32>(ip, IPV4_SOURCE) ^ (load<u32>(ip, IPV4_DESTINATION) * 31);
   else {
     for (let i: u32 = 0; i < 32; i += 4) h = h * 31 + load<u32>(ip + i, IPV6_SOURCE);
   }
-  const hasPorts = (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP) && !fragment && transport + PORTS <= total;
+  const hasPorts = (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP) && !isFragment(t) && transport + PORTS <= total;
   return mix(hasPorts ? mix(h) ^ load<u32>(ip + transport) : h);
 }
 
@@ -53,7 +57,7 @@ export function tosOf(ip: usize): u32 {
 @inline
 export function outerTosOf(ip: usize): u32 {
   const inner = tosOf(ip);
-  return load<u32>(CONFIG_TOS_INHERIT) ? inner : load<u32>(CONFIG_TOS) | (inner & 3);
+  return load<u32>(CONFIG_TOS_INHERIT) ? inner : load<u32>(CONFIG_TOS) | (inner & ECN_MASK);
 }
 
 /** Of a frame without IP: nothing to inherit. */

@@ -9,11 +9,18 @@ import {
   IPPROTO_ROUTING,
   IPV4_CHECKSUM,
   IPV4_FLAGS_FRAGMENT,
+  IPV4_FRAGMENT_OFFSET_MASK,
   IPV4_HEADER_MIN,
+  IPV4_MORE_FRAGMENTS,
   IPV4_PROTOCOL,
   IPV4_TOTAL_LENGTH,
   IPV4_TTL,
+  IPV6_EXT_LENGTH,
   IPV6_EXT_MAX,
+  IPV6_EXT_MIN,
+  IPV6_EXT_NEXT_HEADER,
+  IPV6_FRAGMENT_OFFSET_FLAGS,
+  IPV6_FRAGMENT_OFFSET_MASK,
   IPV6_HEADER,
   IPV6_HOP_LIMIT,
   IPV6_NEXT_HEADER,
@@ -87,55 +94,77 @@ export function isMulticast4(address: u32): bool {
   return address >> 28 == 14 || address == 0xffffffff;
 }
 
-/** Found by findTransport: protocol number, offset of its header, whether the packet is a fragment, and a late one. */
-export let protocol: u32 = 0;
-export let transport: u32 = 0;
-export let fragment: bool = false;
-export let laterFragment: bool = false;
+/** Where the transport header of a packet is: its offset in 17 bits, two marks of fragments, the protocol in the upper 8. */
+export type Transport = u32;
 
-/** Finds the transport header of a checked packet. `protocol` is 255 if an IPv6 chain runs over the packet's end. */
-export function findTransport(ip: usize, total: u32): void {
-  fragment = false;
-  laterFragment = false;
+const OFFSET_MASK: u32 = 0x1ffff;
+const FRAGMENT: u32 = 1 << 17;
+const LATER_FRAGMENT: u32 = 1 << 18;
+const PROTOCOL_SHIFT: u32 = 24;
+/** Where an IPv6 chain runs over the packet's end: IANA's "reserved", which no packet has. */
+export const PROTOCOL_UNKNOWN: u32 = 255;
+
+/** Bytes before the transport header; of a PROTOCOL_UNKNOWN the packet's length. */
+// @ts-ignore: decorator
+@inline
+export function offsetOf(t: Transport): u32 {
+  return t & OFFSET_MASK;
+}
+
+// @ts-ignore: decorator
+@inline
+export function protocolOf(t: Transport): u32 {
+  return t >> PROTOCOL_SHIFT;
+}
+
+/** The packet is a fragment. */
+// @ts-ignore: decorator
+@inline
+export function isFragment(t: Transport): bool {
+  return (t & FRAGMENT) != 0;
+}
+
+/** The packet is a fragment, and not the first: it has no transport header. */
+// @ts-ignore: decorator
+@inline
+export function isLaterFragment(t: Transport): bool {
+  return (t & LATER_FRAGMENT) != 0;
+}
+
+/** Finds the transport header of a checked packet. */
+export function findTransport(ip: usize, total: u32): Transport {
   if (load<u8>(ip) >> 4 == 4) {
-    protocol = load<u8>(ip, IPV4_PROTOCOL);
-    transport = (<u32>load<u8>(ip) & 15) << 2;
-    const bits = get16(ip + IPV4_FLAGS_FRAGMENT) & 0x3fff;
-    fragment = bits != 0;
-    laterFragment = (bits & 0x1fff) != 0;
-    return;
+    const bits = get16(ip + IPV4_FLAGS_FRAGMENT) & (IPV4_MORE_FRAGMENTS | IPV4_FRAGMENT_OFFSET_MASK);
+    const marks = bits == 0 ? 0 : (bits & IPV4_FRAGMENT_OFFSET_MASK) == 0 ? FRAGMENT : FRAGMENT | LATER_FRAGMENT;
+    return (<u32>load<u8>(ip, IPV4_PROTOCOL) << PROTOCOL_SHIFT) | marks | ((<u32>load<u8>(ip) & 15) << 2);
   }
+  return findTransport6(ip, total);
+}
+
+function findTransport6(ip: usize, total: u32): Transport {
   let next = <u32>load<u8>(ip, IPV6_NEXT_HEADER);
   let at: u32 = IPV6_HEADER;
+  let marks: u32 = 0;
   for (let i: u32 = 0; i <= <u32>IPV6_EXT_MAX; i++) {
-    if (
-      next != IPPROTO_HOP_BY_HOP &&
-      next != IPPROTO_ROUTING &&
-      next != IPPROTO_FRAGMENT &&
-      next != IPPROTO_DESTINATION_OPTIONS
-    ) {
-      protocol = next;
-      transport = at;
-      return;
-    }
-    if (i == IPV6_EXT_MAX || at + 8 > total) break;
+    const isExtension =
+      next == IPPROTO_HOP_BY_HOP ||
+      next == IPPROTO_ROUTING ||
+      next == IPPROTO_FRAGMENT ||
+      next == IPPROTO_DESTINATION_OPTIONS;
+    if (!isExtension) return (next << PROTOCOL_SHIFT) | marks | at;
+    if (i == IPV6_EXT_MAX || at + IPV6_EXT_MIN > total) break;
+    const header = ip + at;
     if (next == IPPROTO_FRAGMENT) {
-      const bits = get16(ip + at + 2);
-      fragment = true;
-      laterFragment = (bits & 0xfff8) != 0;
-      next = load<u8>(ip + at);
-      at += 8;
-      if (laterFragment) {
-        protocol = next;
-        transport = at;
-        return;
-      }
+      const isLater = (get16(header + IPV6_FRAGMENT_OFFSET_FLAGS) & IPV6_FRAGMENT_OFFSET_MASK) != 0;
+      marks = isLater ? FRAGMENT | LATER_FRAGMENT : FRAGMENT;
+      next = load<u8>(header, IPV6_EXT_NEXT_HEADER);
+      at += IPV6_EXT_MIN;
+      if (isLater) return (next << PROTOCOL_SHIFT) | marks | at;
     } else {
-      next = load<u8>(ip + at);
-      at += (<u32>load<u8>(ip + at, 1) + 1) << 3;
+      next = load<u8>(header, IPV6_EXT_NEXT_HEADER);
+      at += (<u32>load<u8>(header, IPV6_EXT_LENGTH) + 1) << 3;
     }
     if (at > total) break;
   }
-  protocol = 255;
-  transport = total;
+  return (PROTOCOL_UNKNOWN << PROTOCOL_SHIFT) | marks | total;
 }

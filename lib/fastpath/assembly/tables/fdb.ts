@@ -4,15 +4,16 @@ import {
   CONFIG_AGEING,
   CONFIG_NOW,
   COUNT_REFUSED_MOVES,
-  FDB_BUCKET_SLOTS,
   LEARNED,
   LEARNED_EPOCH,
+  LEARNED_EPOCH_MASK,
   LEARNED_INFO,
   LEARNED_INFO_SIZE,
   LEARNED_MOVED,
   LEARNED_MOVES,
   LEARNED_REFUSED,
   LEARNED_SEEN,
+  LEARNED_SEGMENT_SHIFT,
   LEARNED_SLOTS,
   MAX_LEARNED,
   MAX_SEGMENTS,
@@ -24,8 +25,8 @@ import {
   TABLES_FLOOD_INDEX,
   TABLES_PEERS,
 } from '../../abi';
-import { count, peerAt, segmentNumber } from '../context';
-import { tables } from './fib';
+import { FDB_BUCKET_SLOTS } from '../../../fib/layout';
+import { count, Learned, peerAt, Segment, Tables } from '../context';
 
 const PEER_BITS: u64 = 0xffff;
 /** Our choice: an address may change its VTEP so many seconds after it did; a pod that moved is found at once, a fight over an address costs nothing. */
@@ -36,9 +37,6 @@ const MASK: u32 = LEARNED_SLOTS - 1;
 /** Our choice: room for so many addresses is kept for each segment, so that a flood of them in one leaves the others theirs. */
 const SHARE: u32 = 64;
 
-let learned: u32 = 0;
-/** Entries beyond their segments' shares. */
-let beyond: u32 = 0;
 /** u32 each: entries of a segment. */
 const owned: usize = memory.data((MAX_SEGMENTS + 1) * 4, 4);
 
@@ -59,8 +57,8 @@ function hashOf(mac: u64, segment: u32): u32 {
 
 /** The peer whose lease has this VtepMAC in the segment; 0: none. */
 export function leasedPeer(mac: u64): u32 {
-  const index = tables + TABLES_FDB_INDEX + (segmentNumber << 3);
-  const table = tables + TABLES_FDB + load<u32>(index);
+  const index = Tables.at + TABLES_FDB_INDEX + (Segment.number << 3);
+  const table = Tables.at + TABLES_FDB + load<u32>(index);
   const mask = load<u32>(index, 4);
   const key = i64x2.splat(mac);
   for (let bucket = hashOf(mac, 0) & mask; ; bucket = (bucket + 1) & mask) {
@@ -81,10 +79,10 @@ export function leasedPeer(mac: u64): u32 {
 
 /** Slot of a learned address in this segment, or -1 - the free slot where it would go. */
 function find(mac: u64): i32 {
-  for (let i = hashOf(mac, segmentNumber) & MASK; ; i = (i + 1) & MASK) {
+  for (let i = hashOf(mac, Segment.number) & MASK; ; i = (i + 1) & MASK) {
     const slot = load<u64>(LEARNED + (i << 3));
     if (slot == 0) return -1 - <i32>i;
-    if (slot >> 16 == mac && segmentOf(i) == segmentNumber) return <i32>i;
+    if (slot >> 16 == mac && segmentOf(i) == Segment.number) return <i32>i;
   }
   return -1;
 }
@@ -95,24 +93,24 @@ function infoOf(slot: u32): usize {
   return LEARNED_INFO + slot * LEARNED_INFO_SIZE;
 }
 
-/** LEARNED_EPOCH holds the segment in its upper 6 bits: the peer of a dead entry may belong to another by now. */
+/** Not by the peer's record: the peer of a dead entry may belong to another segment by now. */
 // @ts-ignore: decorator
 @inline
 function segmentOf(slot: u32): u32 {
-  return load<u32>(infoOf(slot), LEARNED_EPOCH) >> 26;
+  return load<u32>(infoOf(slot), LEARNED_EPOCH) >> LEARNED_SEGMENT_SHIFT;
 }
 
 // @ts-ignore: decorator
 @inline
 function stampOf(peer: u32, segment: u32): u32 {
-  return (segment << 26) | (load<u32>(peerAt(peer), PEER_EPOCH) & 0x3ffffff);
+  return (segment << LEARNED_SEGMENT_SHIFT) | (load<u32>(peerAt(peer), PEER_EPOCH) & LEARNED_EPOCH_MASK);
 }
 
 /** Do the tables in use name the peer? */
 // @ts-ignore: decorator
 @inline
 function isNamed(peer: u32): bool {
-  return ((<u32>load<u8>(tables + TABLES_PEERS + (peer >> 3)) >> (peer & 7)) & 1) != 0;
+  return ((<u32>load<u8>(Tables.at + TABLES_PEERS + (peer >> 3)) >> (peer & 7)) & 1) != 0;
 }
 
 // @ts-ignore: decorator
@@ -129,11 +127,11 @@ function isAlive(slot: u32, peer: u32): bool {
 /** The peer behind a MAC address: by its lease, else as learned; 0: not known. */
 export function fdbLookup(mac: u64): u32 {
   const leased = leasedPeer(mac);
-  if (leased || !learned) return leased;
+  if (leased || !Learned.entries) return leased;
   const slot = find(mac);
   if (slot < 0) return 0;
   const peer = <u32>(load<u64>(LEARNED + (slot << 3)) & PEER_BITS);
-  return isAlive(slot, peer) && load<u32>(peerAt(peer), PEER_SEGMENT) == segmentNumber ? peer : 0;
+  return isAlive(slot, peer) && load<u32>(peerAt(peer), PEER_SEGMENT) == Segment.number ? peer : 0;
 }
 
 /** Notes that `mac`, which no lease has, was seen behind `peer`. A claim of another VTEP too soon after the last is refused. */
@@ -144,48 +142,48 @@ export function learn(mac: u64, peer: u32): void {
     if (!takeRoom()) return;
     slot = -1 - slot;
     store<u64>(infoOf(slot), 0, LEARNED_MOVES);
-    settle(slot, mac, peer, now);
+    writeEntry(slot, mac, peer, now);
     return;
   }
   const info = infoOf(slot);
   const before = <u32>(load<u64>(LEARNED + (slot << 3)) & PEER_BITS);
-  if (before == peer || !isAlive(slot, before)) return settle(slot, mac, peer, now);
+  if (before == peer || !isAlive(slot, before)) return writeEntry(slot, mac, peer, now);
   if (now - load<u32>(info, LEARNED_MOVED) < MOVE_INTERVAL && load<u16>(info, LEARNED_MOVES)) {
     countUp(info + LEARNED_REFUSED);
     return count(COUNT_REFUSED_MOVES, 1);
   }
   countUp(info + LEARNED_MOVES);
   store<u32>(info, now, LEARNED_MOVED);
-  settle(slot, mac, peer, now);
+  writeEntry(slot, mac, peer, now);
 }
 
-/** Counts one more entry of the segment in work, if there is room. */
+/** Counts one more entry of the segment in hand, if there is room. */
 function takeRoom(): bool {
-  const own = owned + (segmentNumber << 2);
+  const own = owned + (Segment.number << 2);
   const entries = load<u32>(own);
   if (entries >= SHARE) {
-    if (beyond >= <u32>MAX_LEARNED - <u32>MAX_SEGMENTS * SHARE) return false;
-    beyond++;
+    if (Learned.beyond >= <u32>MAX_LEARNED - <u32>MAX_SEGMENTS * SHARE) return false;
+    Learned.beyond++;
   }
   store<u32>(own, entries + 1);
-  learned++;
+  Learned.entries++;
   return true;
 }
 
 function giveRoom(s: u32): void {
   const own = owned + (s << 2);
   const entries = load<u32>(own) - 1;
-  if (entries >= SHARE) beyond--;
+  if (entries >= SHARE) Learned.beyond--;
   store<u32>(own, entries);
-  learned--;
+  Learned.entries--;
 }
 
 // @ts-ignore: decorator
 @inline
-function settle(slot: u32, mac: u64, peer: u32, now: u32): void {
+function writeEntry(slot: u32, mac: u64, peer: u32, now: u32): void {
   const info = infoOf(slot);
   store<u32>(info, now, LEARNED_SEEN);
-  store<u32>(info, stampOf(peer, segmentNumber), LEARNED_EPOCH);
+  store<u32>(info, stampOf(peer, Segment.number), LEARNED_EPOCH);
   store<u64>(LEARNED + (slot << 3), (mac << 16) | <u64>peer);
 }
 
@@ -198,7 +196,7 @@ function countUp(at: usize): void {
 
 /** Removes what has aged or whose peer has gone. Call about once a second. */
 export function fdbSweep(): void {
-  if (!learned) return;
+  if (!Learned.entries) return;
   for (let i: u32 = 0; i < <u32>LEARNED_SLOTS; ) {
     const slot = load<u64>(LEARNED + (i << 3));
     const peer = <u32>(slot & PEER_BITS);
@@ -210,7 +208,7 @@ export function fdbSweep(): void {
 /** Forgets everything learned in the segment. */
 export function fdbForget(): void {
   for (let i: u32 = 0; i < <u32>LEARNED_SLOTS; ) {
-    if (load<u64>(LEARNED + (i << 3)) && segmentOf(i) == segmentNumber) remove(i);
+    if (load<u64>(LEARNED + (i << 3)) && segmentOf(i) == Segment.number) remove(i);
     else i++;
   }
 }
@@ -232,15 +230,15 @@ function remove(slot: u32): void {
   store<u64>(LEARNED + (gap << 3), 0);
 }
 
-/** Peers to flood to in the segment in work, and entry `i` of their list. */
+/** Peers to flood to in the segment in hand, and entry `i` of their list. */
 export function floodCount(): u32 {
-  return load<u32>(tables + TABLES_FLOOD_INDEX + (segmentNumber << 3), 4);
+  return load<u32>(Tables.at + TABLES_FLOOD_INDEX + (Segment.number << 3), 4);
 }
 
 // @ts-ignore: decorator
 @inline
 export function floodPeer(i: u32): u32 {
-  return <u32>load<u16>(tables + TABLES_FLOOD + ((load<u32>(tables + TABLES_FLOOD_INDEX + (segmentNumber << 3)) + i) << 1));
+  return <u32>load<u16>(Tables.at + TABLES_FLOOD + ((load<u32>(Tables.at + TABLES_FLOOD_INDEX + (Segment.number << 3)) + i) << 1));
 }
 
 /** For the benchmark: looks up `n` addresses (u64 each) at `at` and returns the sum of the answers. */

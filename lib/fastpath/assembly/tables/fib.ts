@@ -3,8 +3,6 @@ import {
   CHUNKS,
   CHUNKS_SIZE,
   CONFIG_TABLES_IN_USE,
-  FIB_CHUNK_FLAG,
-  FIB_CHUNK_SIZE,
   FIB_INNER4,
   FIB_INNER6,
   FIB_KINDS,
@@ -14,29 +12,26 @@ import {
   TABLES_ROOTS,
   TABLES_SIZE,
 } from '../../abi';
-import { segmentNumber } from '../context';
-
-/** The half of the tables that is read. */
-export let tables: usize = TABLES;
-let chunks: usize = CHUNKS;
+import { FIB_CHUNK_ENTRIES, FIB_CHUNK_FLAG } from '../../../fib/layout';
+import { Segment, Tables } from '../context';
 
 /** Reads the tables of `generation` from now on, and says so in CONFIG_TABLES_IN_USE. */
 export function useTables(generation: u32): void {
-  tables = TABLES + (generation & 1) * TABLES_SIZE;
-  chunks = CHUNKS + (generation & 1) * CHUNKS_SIZE;
+  Tables.at = TABLES + (generation & 1) * TABLES_SIZE;
+  Tables.chunks = CHUNKS + (generation & 1) * CHUNKS_SIZE;
   atomic.store<u32>(CONFIG_TABLES_IN_USE, generation);
 }
 
 // @ts-ignore: decorator
 @inline
 function rootOf(kind: u32): u32 {
-  return <u32>load<u16>(tables + TABLES_ROOTS + ((segmentNumber * FIB_KINDS + kind) << 1));
+  return <u32>load<u16>(Tables.at + TABLES_ROOTS + ((Segment.number * FIB_KINDS + kind) << 1));
 }
 
 // @ts-ignore: decorator
 @inline
 function step(chunk: u32, octet: u32): u32 {
-  return <u32>load<u16>(chunks + chunk * FIB_CHUNK_SIZE + (octet << 1));
+  return <u32>load<u16>(Tables.chunks + ((chunk * FIB_CHUNK_ENTRIES + octet) << 1));
 }
 
 // @ts-ignore: decorator
