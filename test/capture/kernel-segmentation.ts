@@ -6,8 +6,8 @@ import { hex } from '../wire/bytes.ts';
 const directory = new URL('../../../test/vectors/kernel-segmentation/', import.meta.url);
 
 /** Frames as a TUN device with IFF_VNET_HDR gives or takes them, and the packets Linux cut them to: test/vectors/README.md. */
-export function readKernelSegmentation(): { frames: Uint8Array[]; segments: Uint8Array[] } {
+export function readKernelSegmentation(): { frames: Uint8Array[]; packets: Uint8Array[] } {
   const lines = readFileSync(new URL('frames.txt', directory), 'utf8').trimEnd().split('\n');
-  const { packets } = readPcap(new Uint8Array(readFileSync(new URL('segments.pcap', directory))));
-  return { frames: lines.map(hex), segments: packets.map(({ bytes }) => bytes.subarray(ETHERNET_HEADER)) };
+  const capture = readPcap(new Uint8Array(readFileSync(new URL('segments.pcap', directory))));
+  return { frames: lines.map(hex), packets: capture.packets.map(({ bytes }) => bytes.subarray(ETHERNET_HEADER)) };
 }

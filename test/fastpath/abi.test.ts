@@ -13,7 +13,7 @@ const TABLES: readonly [string, number, number][] = [
   ['tables', abi.TABLES, 2 * abi.TABLES_SIZE],
   ['chunks', abi.CHUNKS, 2 * abi.CHUNKS_SIZE],
   ['frames', abi.OUT_FRAMES, abi.OUT_FRAMES_SIZE],
-  ['segments as sent', abi.OUT_CUTS, abi.OUT_CUTS_SIZE],
+  ['cuts as sent', abi.OUT_CUTS, abi.OUT_CUTS_SIZE],
   ['trains', abi.OUT_TRAINS, abi.MAX_TRAINS * abi.TRAIN_SIZE],
   ['pieces', abi.OUT_PIECES, abi.MAX_PIECES * abi.PIECE_SIZE],
   ['ICMP errors', abi.ICMP_QUEUE, abi.ICMP_SLOTS * abi.ICMP_SLOT_SIZE],
@@ -39,7 +39,7 @@ const TABLES: readonly [string, number, number][] = [
   ['iovecs of a write', abi.WRITE_IOVECS, (512 + 2) * IOVEC_SIZE],
   ['poll descriptors', abi.POLL_FDS, (1 + 2 + abi.MAX_SEGMENTS) * 8],
   ['slots', abi.IN_SLOTS, abi.MAX_IN_SLOTS * abi.IN_SLOT_SIZE],
-  ['cut segments', abi.IN_CUTS, abi.IN_CUTS_SIZE],
+  ['cuts for a device', abi.IN_CUTS, abi.IN_CUTS_SIZE],
 ];
 
 test('the leased FDBs of all peers have room, however they are spread over networks', (t) => {

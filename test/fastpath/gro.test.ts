@@ -23,16 +23,16 @@ function deliver(packets: readonly Uint8Array[], options: Partial<HarnessOptions
 /** How many packets each write carries. */
 const counts = (writes: readonly TunWrite[]): number[] => writes.map((write) => write.count);
 
-/** Three segments of 100 bytes that follow each other, with whatever is to differ. */
+/** Three TCP packets of 100 bytes that follow each other, with whatever is to differ. */
 function stream(change: (index: number) => Parameters<typeof tcp4>[0] = () => ({})): Uint8Array[] {
   return [0, 1, 2].map((i) =>
     tcp4({ sequence: 1000 + i * 100, id: 7 + i, payload: payload(100, i), flags: ACK, ...change(i) }),
   );
 }
 
-test('consecutive TCP segments become one super-packet with the meta-data the kernel needs', (t) => {
-  const segments = stream((i) => (i === 2 ? { flags: ACK | PSH } : {}));
-  const writes = deliver(segments);
+test('consecutive TCP packets become one super-packet with the meta-data the kernel needs', (t) => {
+  const packets = stream((i) => (i === 2 ? { flags: ACK | PSH } : {}));
+  const writes = deliver(packets);
   t.deepEqual(counts(writes), [3]);
   const { vnet, packet } = writes[0]!;
   t.deepEqual(readVnet(vnet), {
@@ -48,8 +48,8 @@ test('consecutive TCP segments become one super-packet with the meta-data the ke
   t.is(view.getUint16(2), 340);
   t.is(packet[8], 62, 'TTL goes down by one at the receiving end too');
   t.is(packet[33], ACK | PSH);
-  t.deepEqual(packet.subarray(40, 140), segments[0]!.subarray(40));
-  t.deepEqual(packet.subarray(240), segments[2]!.subarray(40));
+  t.deepEqual(packet.subarray(40, 140), packets[0]!.subarray(40));
+  t.deepEqual(packet.subarray(240), packets[2]!.subarray(40));
   // pseudo-header: 10.244.2.2, 10.244.1.2, protocol 6, length 320, not complemented
   let sum = 0x0af4 + 0x0202 + 0x0af4 + 0x0102 + 6 + 320;
   sum = (sum & 0xffff) + (sum >>> 16);
@@ -83,7 +83,7 @@ const apart: readonly { name: string; packets: Uint8Array[]; expected: number[] 
   { name: 'a bad checksum in the middle', packets: stream((i) => ({ badChecksum: i === 1 })), expected: [1, 1, 1] },
   { name: 'a bad checksum on the last', packets: stream((i) => ({ badChecksum: i === 2 })), expected: [2, 1] },
   {
-    name: 'a shorter segment ends an item',
+    name: 'a shorter packet ends an item',
     packets: [
       tcp4({ sequence: 0, payload: payload(100) }),
       tcp4({ sequence: 100, payload: payload(60) }),
@@ -92,12 +92,12 @@ const apart: readonly { name: string; packets: Uint8Array[]; expected: number[] 
     expected: [2, 1],
   },
   {
-    name: 'a longer segment starts an item',
+    name: 'a longer packet starts an item',
     packets: [tcp4({ sequence: 0, payload: payload(60) }), tcp4({ sequence: 60, payload: payload(100) })],
     expected: [1, 1],
   },
   {
-    name: 'a pure ACK between two segments is not overtaken',
+    name: 'a pure ACK between two packets is not overtaken',
     packets: [stream()[0]!, tcp4({ sequence: 1100, acknowledgment: 6000 }), stream()[1]!],
     expected: [1, 1, 1],
   },
@@ -107,7 +107,7 @@ const apart: readonly { name: string; packets: Uint8Array[]; expected: number[] 
     expected: [1, 1, 1],
   },
   {
-    name: 'segments inside IP fragments are never joined',
+    name: 'packets inside IP fragments are never joined',
     packets: stream(() => ({ fragment: 0x2000 })),
     expected: [1, 1, 1],
   },
@@ -180,14 +180,14 @@ test('with joining switched off every packet is written alone', (t) => {
   );
 });
 
-test('a train received whole (UDP_GRO) is cut at its segment size', (t) => {
+test('a train received whole (UDP_GRO) is cut at its gso_size', (t) => {
   const harness = new Harness(OPTIONS);
-  const segments = stream();
+  const packets = stream();
   const { writes } = harness.inbound([
     {
       outerSource: PEER,
-      bytes: Buffer.concat([...segments, tcp4({ sequence: 1300, payload: payload(10) })]),
-      segmentSize: 140,
+      bytes: Buffer.concat([...packets, tcp4({ sequence: 1300, payload: payload(10) })]),
+      gsoSize: 140,
     },
   ]);
   t.deepEqual(counts(writes), [4]);
@@ -195,12 +195,12 @@ test('a train received whole (UDP_GRO) is cut at its segment size', (t) => {
 
 test('a joined packet the TUN refuses can be written packet by packet as it came', (t) => {
   const harness = new Harness(OPTIONS);
-  const segments = stream();
+  const packets = stream();
   harness.fastpath.inboundPrepare(1);
   // Feed through the harness, then ask for the parts instead of the joined write.
   const { fastpath } = harness;
-  const originals = segments.map((segment) => segment.slice());
-  const parts = harness.partsOf([{ outerSource: PEER, bytes: Buffer.concat(segments), segmentSize: 140 }]);
+  const originals = packets.map((packet) => packet.slice());
+  const parts = harness.partsOf([{ outerSource: PEER, bytes: Buffer.concat(packets), gsoSize: 140 }]);
   t.is(parts.length, 3);
   for (const [i, part] of parts.entries()) {
     t.is(part[8], 62);

@@ -82,10 +82,10 @@ export interface HarnessOptions {
   readonly sockets?: number;
 }
 
-/** One sendmmsg entry: a plain datagram, or a train of `segmentSize`. */
+/** One sendmmsg entry: a plain datagram, or a train of `gsoSize`. */
 export interface SentMessage {
   readonly publicIp: Ipv4 | Ipv6;
-  readonly segmentSize: number | undefined;
+  readonly gsoSize: number | undefined;
   readonly bytes: Uint8Array;
   /** Number of the socket, and the outer TOS octet. */
   readonly socket: number;
@@ -106,7 +106,7 @@ export interface ReceivedMessage {
   /** Outer TOS octet; 0 by default. */
   readonly outerTos?: number;
   /** Size of a train's datagrams, as UDP_GRO reports it. */
-  readonly segmentSize?: number;
+  readonly gsoSize?: number;
 }
 
 export interface TunWrite {
@@ -242,7 +242,7 @@ export class Harness {
       fastpath.outboundDrop(SEGMENT, DROP_REASONS.indexOf(learning ? 'no-fdb-entry' : 'multicast'));
       return;
     }
-    // The segments of a super-packet fill the tables: one peer at a time, each with the frame as it came.
+    // The cuts of a super-packet fill the tables: one peer at a time, each with the frame as it came.
     const step = this.#vnet > 0 && frame[VNET_GSO_TYPE] !== 0 ? 1 : peers;
     for (let from = 0; from < peers; from += step) {
       this.bytes.set(frame, at);
@@ -261,11 +261,11 @@ export class Harness {
         Number(this.view.getBigUint64(message + 16, true)),
         Number(this.view.getBigUint64(message + 24, true)),
       );
-      const { segmentSize, tos } = this.#control(message);
+      const { gsoSize, tos } = this.#control(message);
       const socket = this.fastpath.messageSocket(i);
-      result.messages.push({ publicIp, segmentSize, bytes, socket, tos });
-      for (let offset = 0; offset < bytes.length; offset += segmentSize ?? bytes.length) {
-        const datagram = bytes.subarray(offset, offset + (segmentSize ?? bytes.length));
+      result.messages.push({ publicIp, gsoSize, bytes, socket, tos });
+      for (let offset = 0; offset < bytes.length; offset += gsoSize ?? bytes.length) {
+        const datagram = bytes.subarray(offset, offset + (gsoSize ?? bytes.length));
         result.datagrams.push({ publicIp, bytes: datagram, tos, socket });
       }
     }
@@ -279,16 +279,16 @@ export class Harness {
     return (this.view.getBigUint64(at + 8) << 64n) | this.view.getBigUint64(at + 16);
   }
 
-  #control(message: number): { segmentSize: number | undefined; tos: number } {
+  #control(message: number): { gsoSize: number | undefined; tos: number } {
     let at = Number(this.view.getBigUint64(message + 32, true));
     const end = at + Number(this.view.getBigUint64(message + 40, true));
-    let segmentSize: number | undefined;
+    let gsoSize: number | undefined;
     let tos = 0;
     for (; at < end; at += 24) {
-      if (this.view.getUint32(at + 8, true) === SOL_UDP) segmentSize = this.view.getUint16(at + 16, true);
+      if (this.view.getUint32(at + 8, true) === SOL_UDP) gsoSize = this.view.getUint16(at + 16, true);
       else tos = this.view.getUint32(at + 16, true);
     }
-    return { segmentSize, tos };
+    return { gsoSize, tos };
   }
 
   /** Feeds messages as recvmmsg returns them, a batch at a time. */
@@ -331,8 +331,8 @@ export class Harness {
       message.outerTos ?? 0,
       ipLevel === 0 ? 1 : 4,
     );
-    if (message.segmentSize !== undefined) {
-      controlLength += this.#putControl(control + controlLength, SOL_UDP, 104, message.segmentSize, 4);
+    if (message.gsoSize !== undefined) {
+      controlLength += this.#putControl(control + controlLength, SOL_UDP, 104, message.gsoSize, 4);
     }
     this.view.setBigUint64(header + 40, BigInt(controlLength), true);
   }

@@ -14,7 +14,7 @@ import {
 import { readVector } from '../capture/vectors.ts';
 import { addWords, slowPseudoSum, slowSum } from '../golden/checksum.ts';
 import { readFrame } from '../golden/ethernet.ts';
-import { resegment } from '../golden/gso.ts';
+import { recut } from '../golden/gso.ts';
 import { get16, put16 } from '../golden/octets.ts';
 import { Harness, type HarnessOptions, type ReceivedMessage, SEGMENT } from './harness.ts';
 import { payload, tcp4, udp4 } from './packets.ts';
@@ -49,9 +49,9 @@ function unfinished(packet: Uint8Array): Uint8Array {
   return copy;
 }
 
-function vxlan(packet: Uint8Array, segmentSize?: number): ReceivedMessage {
+function vxlan(packet: Uint8Array, gsoSize?: number): ReceivedMessage {
   const bytes = Uint8Array.from([...VXLAN_HEADER, ...ETHERNET, ...packet]);
-  return { outerSource: PEER, bytes, ...(segmentSize === undefined ? {} : { segmentSize }) };
+  return { outerSource: PEER, bytes, ...(gsoSize === undefined ? {} : { gsoSize }) };
 }
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
@@ -64,14 +64,14 @@ function packetsOf(writes: ReturnType<Harness['inbound']>['writes'], t: { is(a: 
     // Offsets count from the Ethernet header.
     const moved = vnet.slice();
     if (moved[0] !== 0) for (const at of moved[1] === 0 ? [6] : [2, 6]) moved[at]! -= 14;
-    return resegment(Uint8Array.from([...moved, ...packet.subarray(14)])).map(hex);
+    return recut(Uint8Array.from([...moved, ...packet.subarray(14)])).map(hex);
   });
 }
 
 const TOTAL = 30_000;
 const big = tcp4({ sequence: 4_294_960_000, id: 65_530, payload: payload(TOTAL, 7), flags: 0x18 });
 /** What the sender's TCP meant. */
-function segments(size: number): string[] {
+function cuts(size: number): string[] {
   const count = Math.ceil(TOTAL / size);
   return Array.from({ length: count }, (_, i) => {
     const part = payload(TOTAL, 7).subarray(i * size, (i + 1) * size);
@@ -80,30 +80,30 @@ function segments(size: number): string[] {
   });
 }
 
-test('a super-packet in one datagram goes on whole, in segments of the size the kernel tells', (t) => {
+test('a super-packet in one datagram goes on whole, cut to the size the kernel names', (t) => {
   const { writes, drops } = harness().inbound([vxlan(unfinished(big), 1398)]);
   t.deepEqual(drops, []);
   t.is(writes.length, 1);
   t.is(writes[0]!.count, Math.ceil(TOTAL / 1398));
-  t.deepEqual(packetsOf(writes, t), segments(1398));
+  t.deepEqual(packetsOf(writes, t), cuts(1398));
 });
 
-test('untold, its segments are as long as the device allows', (t) => {
+test('without it, its cuts are as long as the device allows', (t) => {
   const { writes } = harness().inbound([vxlan(unfinished(big))]);
   t.is(writes.length, 1);
-  t.deepEqual(packetsOf(writes, t), segments(MTU - 40));
+  t.deepEqual(packetsOf(writes, t), cuts(MTU - 40));
 });
 
-test('a device that takes no joined packets gets the segments', (t) => {
+test('a device that takes no joined packets gets the cuts', (t) => {
   for (const change of [{ tunGro: false }, { tunGro: false, vnetHeader: false }]) {
     const { writes, drops } = harness(change).inbound([vxlan(unfinished(big), 1398)]);
     t.deepEqual(drops, []);
     t.is(writes.length, Math.ceil(TOTAL / 1398));
-    t.deepEqual(packetsOf(writes, t), segments(1398));
+    t.deepEqual(packetsOf(writes, t), cuts(1398));
   }
 });
 
-test('a batch full of super-packets for such a device is delivered to the last segment', (t) => {
+test('a batch full of super-packets for such a device is delivered to the last cut', (t) => {
   const messages = Array.from({ length: 64 }, () => vxlan(unfinished(big), 500));
   const { writes, drops } = harness({ tunGro: false }).inbound(messages, 64);
   t.deepEqual(drops, []);
@@ -130,7 +130,7 @@ test('a super-packet that the device refuses is there to be written part by part
   const parts = bed.partsOf([vxlan(unfinished(big), 1398)]);
   t.deepEqual(
     parts.map((frame) => hex(frame.subarray(14))),
-    segments(1398),
+    cuts(1398),
   );
 });
 
@@ -144,11 +144,11 @@ test('a UDP super-packet goes on whole, or is cut', (t) => {
   t.deepEqual(packetsOf(whole, t), packetsOf(cut, t));
 });
 
-test('a segment whose finished checksum looks unfinished is one segment all the same', (t) => {
+test('a cut whose finished checksum looks unfinished is one packet all the same', (t) => {
   // Longer than the device's packets, so that it might be taken for a super-packet itself.
   const size = MTU;
   const meant = udp4({ payload: payload(5 * size, 3), id: 9 });
-  // Two bytes of the second segment are chosen so that its checksum is the pseudo-header's sum.
+  // Two bytes of the second cut are chosen so that its checksum is the pseudo-header's sum.
   const at = 28 + size;
   put16(meant, at, 0);
   const pseudo = slowPseudoSum(meant, 17, 8 + size);
@@ -174,7 +174,7 @@ test('a long packet with a good checksum is no super-packet', (t) => {
 test('a train of datagrams with equal frames is still a train', (t) => {
   const packets = [0, 1, 2].map((i) => tcp4({ sequence: i * 1000, id: i, payload: payload(1000, i) }));
   const bytes = Uint8Array.from(packets.flatMap((packet) => [...vxlan(packet).bytes]));
-  const { writes } = harness().inbound([{ outerSource: PEER, bytes, segmentSize: vxlan(packets[0]!).bytes.length }]);
+  const { writes } = harness().inbound([{ outerSource: PEER, bytes, gsoSize: vxlan(packets[0]!).bytes.length }]);
   t.deepEqual(packetsOf(writes, t), packets.map(hex));
 });
 
@@ -191,7 +191,7 @@ test('the kernel joins packets of an IP-in-IP tunnel too (GRO): they go on whole
   t.deepEqual(drops, []);
   t.is(writes.length, 1);
   const { vnet, packet } = writes[0]!;
-  t.deepEqual(resegment(Uint8Array.from([...vnet, ...packet])).map(hex), segments(MTU - 40));
+  t.deepEqual(recut(Uint8Array.from([...vnet, ...packet])).map(hex), cuts(MTU - 40));
 });
 
 test('super-packets of flanneld’s kernel, as they crossed its veth, arrive as the TCP stream they were', (t) => {
@@ -212,12 +212,12 @@ test('super-packets of flanneld’s kernel, as they crossed its veth, arrive as 
   });
   for (const frame of sent) {
     const bytes = Uint8Array.from([...VXLAN_HEADER, ...frame]);
-    const { writes, drops } = bed.inbound([{ outerSource: PEER, bytes, segmentSize: 1398 }]);
+    const { writes, drops } = bed.inbound([{ outerSource: PEER, bytes, gsoSize: 1398 }]);
     t.deepEqual(drops, []);
     const [{ vnet, packet }] = writes as [(typeof writes)[0]];
     const moved = vnet.slice();
     for (const at of [2, 6]) moved[at]! -= 14;
-    const packets = resegment(Uint8Array.from([...moved, ...packet.subarray(14)]));
+    const packets = recut(Uint8Array.from([...moved, ...packet.subarray(14)]));
     t.true(packets.length > 1 && packets.every((one) => one.length <= 1450));
     t.is(packets.map((one) => hex(one.subarray(52))).join(''), hex(frame.subarray(66)));
   }

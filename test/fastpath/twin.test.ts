@@ -4,7 +4,7 @@ import { formatPrefix } from '../../lib/addr/prefix.ts';
 import { ENCAPSULATION_IP_IN_UDP, ENCAPSULATION_IPIP } from '../../lib/fastpath/abi.ts';
 import { Dice } from '../golden/dice.ts';
 import { type Datagram, type TwinConfig, twinInbound, twinOutbound } from '../golden/engine.ts';
-import { resegment, withoutAtomicId } from '../golden/gso.ts';
+import { recut, withoutAtomicId } from '../golden/gso.ts';
 import { randomDatagrams } from '../golden/random-datagrams.ts';
 import { randomFrames } from '../golden/random-frames.ts';
 import { randomNetwork } from '../golden/random-network.ts';
@@ -13,7 +13,7 @@ import { Harness, type HarnessOptions, type ReceivedMessage } from './harness.ts
 const ROUNDS = 15;
 /**
  * Above every packet of the generators. One in 65,536 good checksums is the pseudo-header's sum, as if unfinished; of a packet longer
- * than the MTU that makes a super-packet, and TCP gets its bytes in other segments than the twin's.
+ * than the MTU that makes a super-packet, and TCP gets its bytes in other packets than the twin's.
  */
 const MTU = 9000;
 
@@ -35,7 +35,7 @@ function harnessFor(config: TwinConfig, change: Partial<HarnessOptions> = {}): H
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
-/** A super-packet counts once a segment with us and once a frame with the twin: compare which reasons occur, in order. */
+/** A super-packet counts once a cut with us and once a frame with the twin: compare which reasons occur, in order. */
 const reasons = (drops: readonly string[]): string[] => [...new Set(drops)].sort();
 
 test('outbound: the same datagrams with the same outer TOS to the same peers, the same ICMP errors, the same drop reasons', (t) => {
@@ -64,11 +64,11 @@ test('outbound: trains obey the limits of UDP_SEGMENT', (t) => {
     const config = randomNetwork(dice, 3);
     const limit = dice.pick([2, 64, 128]);
     const { messages } = harnessFor(config, { maxTrain: limit }).outbound(randomFrames(dice, config, 40, 65_000));
-    for (const { segmentSize, bytes } of messages) {
+    for (const { gsoSize, bytes } of messages) {
       t.true(bytes.length <= 65_507, `seed ${dice.seed}`);
-      if (segmentSize === undefined) continue;
-      const segments = Math.ceil(bytes.length / segmentSize);
-      t.true(segments >= 2 && segments <= limit, `${segments} segments, seed ${dice.seed}`);
+      if (gsoSize === undefined) continue;
+      const datagrams = Math.ceil(bytes.length / gsoSize);
+      t.true(datagrams >= 2 && datagrams <= limit, `${datagrams} datagrams, seed ${dice.seed}`);
     }
   }
 });
@@ -96,7 +96,7 @@ function asTrains(dice: Dice, datagrams: readonly Datagram[]): ReceivedMessage[]
     messages.push(
       run.length === 1
         ? { outerSource, outerTos, bytes }
-        : { outerSource, outerTos, bytes: joined, segmentSize: bytes.length },
+        : { outerSource, outerTos, bytes: joined, gsoSize: bytes.length },
     );
   }
   return messages;
@@ -116,7 +116,7 @@ test('inbound: what the device gets stands for the same packets, in order within
     const datagrams = randomDatagrams(dice, config, 300, dice.oneIn(2));
     const expected = twinInbound(config, datagrams);
     const actual = harnessFor(config).inbound(asTrains(dice, datagrams), dice.between(1, 32));
-    const packets = actual.writes.flatMap(({ vnet, packet }) => resegment(Uint8Array.from([...vnet, ...packet])));
+    const packets = actual.writes.flatMap(({ vnet, packet }) => recut(Uint8Array.from([...vnet, ...packet])));
     joined += actual.writes.filter((write) => write.count > 1).length;
     t.is(packets.length, expected.packets.length, `seed ${dice.seed}`);
     t.deepEqual([...actual.drops].sort(), [...expected.drops].sort(), `seed ${dice.seed}`);

@@ -6,7 +6,7 @@ import { printFrame } from '../../lib/wire/print.ts';
 import { readVector } from '../capture/vectors.ts';
 import { Dice } from '../golden/dice.ts';
 import { readFrame } from '../golden/ethernet.ts';
-import { resegment, withoutAtomicId } from '../golden/gso.ts';
+import { recut, withoutAtomicId } from '../golden/gso.ts';
 import { withFinishedChecksum } from '../golden/partial.ts';
 import { randomVxlanDatagrams } from '../golden/random-vxlan-datagrams.ts';
 import { randomTapFrames } from '../golden/random-vxlan-frames.ts';
@@ -26,7 +26,7 @@ import { Harness, type HarnessOptions, prefix, type ReceivedMessage } from './ha
 const ROUNDS = 15;
 /**
  * Above every packet of the generators. One in 65,536 good checksums is the pseudo-header's sum, as if unfinished; of a packet longer
- * than the MTU that makes a super-packet, and TCP gets its bytes in other segments than the twin's.
+ * than the MTU that makes a super-packet, and TCP gets its bytes in other packets than the twin's.
  */
 const MTU = 9000;
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
@@ -89,7 +89,7 @@ function asTrains(dice: Dice, datagrams: readonly VxlanDatagram[]): ReceivedMess
       }
     }
     const one = { outerSource, outerTos, bytes: Uint8Array.from(Buffer.concat(run)) };
-    messages.push(run.length === 1 ? one : { ...one, segmentSize: bytes.length });
+    messages.push(run.length === 1 ? one : { ...one, gsoSize: bytes.length });
   }
   return messages;
 }
@@ -169,7 +169,7 @@ function framesOf(write: { readonly vnet: Uint8Array; readonly packet: Uint8Arra
   const { payload } = readFrame(write.packet);
   const moved = { ...vnet, hdrLen: vnet.hdrLen - payload, csumStart: vnet.csumStart - payload };
   const ethernet = write.packet.subarray(0, payload);
-  return resegment(withVnetHeader(moved, write.packet.subarray(payload))).map((packet) =>
+  return recut(withVnetHeader(moved, write.packet.subarray(payload))).map((packet) =>
     Uint8Array.from([...ethernet, ...packet]),
   );
 }

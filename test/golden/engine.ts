@@ -5,7 +5,7 @@ import type { DropReason } from '../../lib/dataplane/drop.ts';
 import { type OuterDscp, outerTos } from '../../lib/wire/ecn.ts';
 import { finishIpv4Header } from './checksum.ts';
 import { afterTunnel, tosOf } from './ecn.ts';
-import { segment } from './gso.ts';
+import { cut } from './gso.ts';
 import { type IcmpErrorKind, type IcmpSources, icmpError } from './icmp-error.ts';
 import { type SlowRoute, slowLookup } from './lpm.ts';
 import { checkPacket, destinationOf, family, isMulticast, sourceOf, ttlOf } from './packet.ts';
@@ -98,7 +98,7 @@ function outboundVerdict(config: TwinConfig, routes: readonly SlowRoute[], frame
   const peer = slowLookup(routes, family(packet), destination);
   if (peer === undefined) return { drop: 'no-route', about: { kind: 'no-route', packet } };
   if (isHop && ttlOf(packet) <= 1) return { drop: 'ttl-expired', about: { kind: 'time-exceeded', packet } };
-  const packets = segment(readVnetHeader(frame), isHop ? oneHopOn(packet) : packet);
+  const packets = cut(readVnetHeader(frame), isHop ? oneHopOn(packet) : packet);
   if (packets === 'bad-offload-header') return { drop: packets };
   if (packets.some((bytes) => bytes.length > DATAGRAM_MAX)) return { drop: 'too-big' };
   return { peer, packets, tos: outerTos(config.dscp ?? 0, tosOf(packet)) };

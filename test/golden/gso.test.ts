@@ -4,7 +4,7 @@ import { readKernelSegmentation } from '../capture/kernel-segmentation.ts';
 import { hex, toHex } from '../wire/bytes.ts';
 import { finishIpv4Header } from './checksum.ts';
 import { Dice } from './dice.ts';
-import { resegment, segment, withoutAtomicId } from './gso.ts';
+import { cut, recut, withoutAtomicId } from './gso.ts';
 import { buildTcp, buildUdp, NO_EXTENSIONS, randomExtensions, randomTcp } from './random-packets.ts';
 import {
   GSO_ECN,
@@ -20,11 +20,11 @@ import {
   withVnetHeader,
 } from './vnet-header.ts';
 
-// Five bytes of payload in segments of two: FIN, PSH, ACK and CWR set, id and sequence number about to wrap.
+// Five bytes of payload in packets of two: FIN, PSH, ACK and CWR set, id and sequence number about to wrap.
 const SUPER = hex(`
   4500 002d ffff 4000 4006 26c9 0a000001 0a000002
   0400 0050 fffffffe 00000007 5099 0100 1422 0000  6162636465`);
-const SEGMENTS = [
+const CUTS = [
   '4500 002a ffff 4000 4006 26cc 0a000001 0a000002  0400 0050 fffffffe 00000007 5090 0100 3498 0000  6162',
   '4500 002a 0000 4000 4006 26cc 0a000001 0a000002  0400 0050 00000000 00000007 5010 0100 3315 0000  6364',
   '4500 0029 0001 4000 4006 26cc 0a000001 0a000002  0400 0050 00000002 00000007 5019 0100 316f 0000  65',
@@ -40,30 +40,30 @@ const VNET: VnetHeader = {
 
 const hexOf = (packets: readonly Uint8Array[] | string) => (typeof packets === 'string' ? packets : packets.map(toHex));
 
-test('cuts a super-packet into three segments, byte for byte', (t) => {
-  t.deepEqual(hexOf(segment(VNET, SUPER)), SEGMENTS.map(toHex));
+test('cuts a super-packet into three packets, byte for byte', (t) => {
+  t.deepEqual(hexOf(cut(VNET, SUPER)), CUTS.map(toHex));
 });
 
 test('does not believe hdrLen, and does not need NEEDS_CSUM', (t) => {
-  t.deepEqual(hexOf(segment({ ...VNET, hdrLen: 1400 }, SUPER)), SEGMENTS.map(toHex));
-  t.deepEqual(hexOf(segment({ ...VNET, flags: 0, csumStart: 0, csumOffset: 0 }, SUPER)), SEGMENTS.map(toHex));
+  t.deepEqual(hexOf(cut({ ...VNET, hdrLen: 1400 }, SUPER)), CUTS.map(toHex));
+  t.deepEqual(hexOf(cut({ ...VNET, flags: 0, csumStart: 0, csumOffset: 0 }, SUPER)), CUTS.map(toHex));
 });
 
-test('a super-packet no longer than one segment stays whole, flags and all', (t) => {
+test('a super-packet no longer than one packet stays whole, flags and all', (t) => {
   const whole = hex(`
     4500 002d ffff 4000 4006 26c9 0a000001 0a000002
     0400 0050 fffffffe 00000007 5099 0100 6c27 0000  6162636465`);
-  for (const gsoSize of [5, 6, 65535]) t.deepEqual(hexOf(segment({ ...VNET, gsoSize }, SUPER)), [toHex(whole)]);
+  for (const gsoSize of [5, 6, 65535]) t.deepEqual(hexOf(cut({ ...VNET, gsoSize }, SUPER)), [toHex(whole)]);
 });
 
 test('the packet given is left alone', (t) => {
   const before = SUPER.slice();
-  segment(VNET, SUPER);
+  cut(VNET, SUPER);
   t.deepEqual(SUPER, before);
 });
 
 const REFUSED: readonly (readonly [name: string, vnet: VnetHeader, packet?: Uint8Array])[] = [
-  ['a segment size of 0', { ...VNET, gsoSize: 0 }],
+  ['a gso_size of 0', { ...VNET, gsoSize: 0 }],
   ['TCPv6 around IPv4', { ...VNET, gsoType: GSO_TCPV6 }],
   ['UDP around TCP', { ...VNET, gsoType: GSO_UDP_L4 }],
   ['UDP fragmentation offload', { ...VNET, gsoType: 3 }],
@@ -82,7 +82,7 @@ const REFUSED: readonly (readonly [name: string, vnet: VnetHeader, packet?: Uint
 
 for (const [name, vnet, packet] of REFUSED)
   test(`refuses ${name}`, (t) => {
-    t.is(segment(vnet, packet ?? SUPER), 'bad-offload-header');
+    t.is(cut(vnet, packet ?? SUPER), 'bad-offload-header');
   });
 
 function changed(at: number, value: number): Uint8Array {
@@ -93,8 +93,8 @@ function changed(at: number, value: number): Uint8Array {
 }
 
 test('cuts and finishes what Linux cuts and finishes, byte for byte', (t) => {
-  const { frames, segments } = readKernelSegmentation();
-  const cut = frames.flatMap((frame) => {
+  const { frames, packets } = readKernelSegmentation();
+  const ours = frames.flatMap((frame) => {
     const packet = frame.slice(VNET_HEADER);
     // The kernel routed the packets it cut.
     if (packet[0]! >>> 4 === 4) {
@@ -103,16 +103,16 @@ test('cuts and finishes what Linux cuts and finishes, byte for byte', (t) => {
     } else {
       packet[7]! -= 1;
     }
-    const parts = segment(readVnetHeader(frame), packet);
+    const parts = cut(readVnetHeader(frame), packet);
     return typeof parts === 'string' ? [] : parts;
   });
   t.is(frames.length, 22);
-  t.is(cut.length, segments.length);
-  for (const [at, bytes] of segments.entries()) t.is(toHex(cut[at]!), toHex(bytes), printPacket(bytes));
+  t.is(ours.length, packets.length);
+  for (const [at, bytes] of packets.entries()) t.is(toHex(ours[at]!), toHex(bytes), printPacket(bytes));
 });
 
 test('undoes every write that Linux accepted', (t) => {
-  const { frames, segments } = readKernelSegmentation();
+  const { frames, packets } = readKernelSegmentation();
   // As above, but for the hop; compare without TTL and what follows from it.
   const withoutHop = (packet: Uint8Array) => {
     const copy = packet.slice();
@@ -120,7 +120,7 @@ test('undoes every write that Linux accepted', (t) => {
     if (copy[0]! >>> 4 === 4) finishIpv4Header(copy);
     return toHex(copy);
   };
-  t.deepEqual(frames.flatMap(resegment).map(withoutHop), segments.map(withoutHop));
+  t.deepEqual(frames.flatMap(recut).map(withoutHop), packets.map(withoutHop));
 });
 
 const WRITE = withVnetHeader(VNET, SUPER);
@@ -128,18 +128,18 @@ const WRONG_WRITES: readonly (readonly [name: string, frame: Uint8Array, message
   ['a wrong hdrLen', withVnetHeader({ ...VNET, hdrLen: 54 }, SUPER), /hdrLen 54, headers end at 40/],
   ['a missing NEEDS_CSUM', withVnetHeader({ ...VNET, flags: 0 }, SUPER), /without NEEDS_CSUM/],
   ['flags nobody asked for', withVnetHeader({ ...VNET, flags: 3 }, SUPER), /flags 3/],
-  ['one segment dressed up as several', withVnetHeader({ ...VNET, gsoSize: 5 }, SUPER), /single segment/],
+  ['one packet dressed up as several', withVnetHeader({ ...VNET, gsoSize: 5 }, SUPER), /single packet/],
   ['a finished checksum where a partial one belongs', withVnetHeader(VNET, changed(36, 0x34)), /partial checksum/],
   ['a header checksum of before', withVnetHeader(VNET, SUPER.with(11, 0)), /bad-header-checksum/],
   ['a total length of before', WRITE.slice(0, -1), /truncated/],
   ['bytes behind the packet', Uint8Array.of(...WRITE, 0), /1 bytes trail/],
-  ['a segment size of 0', withVnetHeader({ ...VNET, gsoSize: 0 }, SUPER), /does not fit/],
+  ['a gso_size of 0', withVnetHeader({ ...VNET, gsoSize: 0 }, SUPER), /does not fit/],
   ['an offset into the void', withVnetHeader({ ...VNET, gsoType: GSO_NONE, csumStart: 44 }, SUPER), /does not fit/],
 ];
 
 for (const [name, frame, message] of WRONG_WRITES)
   test(`does not let a write pass with ${name}`, (t) => {
-    t.throws(() => resegment(frame), { message });
+    t.throws(() => recut(frame), { message });
   });
 
 test('does not let a UDP super-packet pass with the length of one datagram', (t) => {
@@ -157,17 +157,17 @@ test('does not let a UDP super-packet pass with the length of one datagram', (t)
   };
   const built = buildUdp(ip, { sourcePort: 1, destinationPort: 2 }, dice.bytes(30), 'partial');
   const vnet = { flags: NEEDS_CSUM, gsoType: GSO_UDP_L4, hdrLen: 28, gsoSize: 10, csumStart: 20, csumOffset: 6 };
-  t.is(resegment(withVnetHeader(vnet, built.packet)).length, 3);
+  t.is(recut(withVnetHeader(vnet, built.packet)).length, 3);
   built.packet[25] = 18;
-  t.throws(() => resegment(withVnetHeader(vnet, built.packet)), { message: /UDP length 18, really 38/ });
+  t.throws(() => recut(withVnetHeader(vnet, built.packet)), { message: /UDP length 18, really 38/ });
 });
 
 test('a plain write is the packet itself', (t) => {
-  t.deepEqual(hexOf(resegment(withVnetHeader(PLAIN, SEGMENTS[0]!))), [toHex(SEGMENTS[0]!)]);
+  t.deepEqual(hexOf(recut(withVnetHeader(PLAIN, CUTS[0]!))), [toHex(CUTS[0]!)]);
 });
 
 test('ids do not count where they mean nothing: DF and no fragment', (t) => {
-  const [first, second] = SEGMENTS as [Uint8Array, Uint8Array];
+  const [first, second] = CUTS as [Uint8Array, Uint8Array];
   t.is(toHex(withoutAtomicId(second)), toHex(second), 'an id of 0 stays');
   t.is(toHex(withoutAtomicId(first)).slice(12, 17), '00 00');
   const mayFragment = first.slice();
@@ -180,7 +180,7 @@ test('ids do not count where they mean nothing: DF and no fragment', (t) => {
   t.is(toHex(withoutAtomicId(fragment)), toHex(fragment));
 });
 
-test('cuts behind IPv4 options and IPv6 extension headers, which every segment repeats', (t) => {
+test('cuts behind IPv4 options and IPv6 extension headers, which every packet repeats', (t) => {
   const dice = new Dice(2);
   const ip = {
     ttl: 9,
@@ -198,7 +198,7 @@ test('cuts behind IPv4 options and IPv6 extension headers, which every segment r
     const built = buildTcp({ ...ip, ...addresses }, randomTcp(dice), dice.bytes(25), 'partial');
     t.is(built.transport, prefix);
     const vnet = { ...VNET, gsoType, gsoSize: 10, csumStart: prefix, hdrLen: built.payload };
-    const parts = segment(vnet, built.packet) as Uint8Array[];
+    const parts = cut(vnet, built.packet) as Uint8Array[];
     t.is(parts.length, 3);
     for (const part of parts) {
       t.notRegex(printPacket(part), /bad-|truncated/);

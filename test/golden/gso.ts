@@ -19,23 +19,23 @@ const FIN = 0x01;
 const PSH = 0x08;
 const CWR = 0x80;
 
-/** 64 KiB at Linux's smallest segment, 48 bytes, and a few: no sender asks for more (net.ipv4.tcp_min_snd_mss). */
+/** 64 KiB at Linux's smallest MSS, 48 bytes, and a few: no sender asks for more (net.ipv4.tcp_min_snd_mss). */
 const MAX_GSO_SEGS = 1400;
 
 /**
  * The plain packets that a frame from the device stands for, checksums finished. `packet` has passed checkPacket.
  * The offload header is refused when it does not fit the packet; its hdrLen is never looked at.
  */
-export function segment(vnet: VnetHeader, packet: Uint8Array): Uint8Array[] | 'bad-offload-header' {
+export function cut(vnet: VnetHeader, packet: Uint8Array): Uint8Array[] | 'bad-offload-header' {
   if (vnet.gsoType === GSO_NONE) return vnet.flags & NEEDS_CSUM ? finishPartial(vnet, packet) : [packet.slice()];
   const plan = planCuts(vnet, packet);
   if (plan === undefined) return 'bad-offload-header';
   const payload = packet.subarray(plan.payloadOffset);
   const count = Math.max(1, Math.ceil(payload.length / vnet.gsoSize));
   if (count > MAX_GSO_SEGS) return 'bad-offload-header';
-  const segments: Uint8Array[] = [];
-  for (let index = 0; index < count; index++) segments.push(cutSegment(vnet, packet, plan, index, count));
-  return segments;
+  const cuts: Uint8Array[] = [];
+  for (let index = 0; index < count; index++) cuts.push(cutOne(vnet, packet, plan, index, count));
+  return cuts;
 }
 
 /** A single packet whose checksum field holds the sum of the pseudo-header: sum from csumStart, store the complement. */
@@ -82,7 +82,7 @@ function planUdp(type: number, packet: Uint8Array, found: Transport): Plan | und
   return { protocol: UDP, transport: found.offset, payloadOffset: found.offset + 8 };
 }
 
-function cutSegment(vnet: VnetHeader, packet: Uint8Array, plan: Plan, index: number, count: number): Uint8Array {
+function cutOne(vnet: VnetHeader, packet: Uint8Array, plan: Plan, index: number, count: number): Uint8Array {
   const { transport, payloadOffset } = plan;
   const from = payloadOffset + index * vnet.gsoSize;
   const payload = packet.subarray(from, Math.min(from + vnet.gsoSize, packet.length));
@@ -112,10 +112,10 @@ function cutSegment(vnet: VnetHeader, packet: Uint8Array, plan: Plan, index: num
  * The plain packets that one write to the device stands for, as the receiving kernel will see them. Throws when the kernel would be
  * right to refuse or misread the write: what we write must be right in every field, not just good enough.
  *
- * Segments get ids that count up from the first one's, so a coalescer may join packets whose ids do not count up only if they
+ * Packets get ids that count up from the first one's, so a coalescer may join packets whose ids do not count up only if they
  * have DF set and their ids mean nothing (RFC 6864 §4.1); compare such packets by `withoutAtomicId`.
  */
-export function resegment(frame: Uint8Array): Uint8Array[] {
+export function recut(frame: Uint8Array): Uint8Array[] {
   const vnet = readVnetHeader(frame);
   const bytes = frame.slice(VNET_HEADER);
   const packet = checkPacket(bytes);
@@ -124,7 +124,7 @@ export function resegment(frame: Uint8Array): Uint8Array[] {
   if (vnet.flags !== 0 && vnet.flags !== NEEDS_CSUM) throw new Error(`flags ${vnet.flags}`);
   if (vnet.gsoType === GSO_NONE && vnet.flags === 0) return [packet];
   if (vnet.gsoType !== GSO_NONE) checkSuperPacket(vnet, packet);
-  const packets = segment(vnet, packet);
+  const packets = cut(vnet, packet);
   if (packets === 'bad-offload-header')
     throw new Error(`the offload header does not fit the packet: ${JSON.stringify(vnet)}`);
   return packets;
@@ -137,7 +137,7 @@ function checkSuperPacket(vnet: VnetHeader, packet: Uint8Array): void {
   if (vnet.hdrLen !== plan.payloadOffset)
     throw new Error(`hdrLen ${vnet.hdrLen}, headers end at ${plan.payloadOffset}`);
   const length = packet.length - plan.transport;
-  if (packet.length - plan.payloadOffset <= vnet.gsoSize) throw new Error('a super-packet with a single segment');
+  if (packet.length - plan.payloadOffset <= vnet.gsoSize) throw new Error('a super-packet with a single packet');
   const pseudo = slowPseudoSum(packet, plan.protocol, length);
   const field = get16(packet, plan.transport + vnet.csumOffset);
   // Two ways to write zero in ones' complement.

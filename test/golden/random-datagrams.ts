@@ -1,4 +1,4 @@
-// What arrives on the UDP socket, seeded: streams cut to segments as peers send them, and everything that goes wrong on the way.
+// What arrives on the UDP socket, seeded: streams cut to packets as peers send them, and everything that goes wrong on the way.
 import { TCP_ACK, TCP_CWR, TCP_ECE, TCP_FIN, TCP_PSH, TCP_SYN, TCP_URG } from '../../lib/wire/layout/tcp.ts';
 import { finishIpv4Header } from './checksum.ts';
 import type { Dice } from './dice.ts';
@@ -40,7 +40,7 @@ export function randomOuterTos(dice: Dice): number {
 interface Flow {
   readonly outerSource: number;
   readonly protocol: 'tcp' | 'udp';
-  readonly segmentSize: number;
+  readonly gsoSize: number;
   /** Does the sender count ids up, keep them at 0, or draw them? */
   readonly idStep: 'up' | 'none' | 'random';
   ip: IpFields;
@@ -55,7 +55,7 @@ function randomFlow(dice: Dice, config: TwinConfig): Flow {
   return {
     outerSource: peer.publicIp,
     protocol: dice.oneIn(3) ? 'udp' : 'tcp',
-    segmentSize: dice.pick([1, 2, 100, 536, 1368, 1400, 1420, dice.between(1, 1400)]),
+    gsoSize: dice.pick([1, 2, 100, 536, 1368, 1400, 1420, dice.between(1, 1400)]),
     idStep: dice.pick(['up', 'up', 'none', 'random'] as const),
     ip: randomIp(dice, addressIn(dice, subnet), addressIn(dice, own)),
     tcp: randomTcp(dice),
@@ -66,7 +66,7 @@ function randomFlow(dice: Dice, config: TwinConfig): Flow {
 function nextDatagram(dice: Dice, flow: Flow): Datagram {
   if (dice.oneIn(10)) disturb(dice, flow);
   const full = !dice.oneIn(12);
-  const payload = dice.bytes(full ? flow.segmentSize : dice.between(0, flow.segmentSize + 20));
+  const payload = dice.bytes(full ? flow.gsoSize : dice.between(0, flow.gsoSize + 20));
   return { outerSource: flow.outerSource, bytes: packetOf(dice, flow, payload) };
 }
 

@@ -129,7 +129,7 @@ function randomGsoSize(dice: Dice, built: BuiltPacket): number {
     Math.max(1, exact - 1),
     dice.between(1, 9000),
   ]);
-  // No more than a few hundred segments: tiny sizes with 64 KB teach nothing and cost seconds.
+  // No more than a few hundred cuts: tiny sizes with 64 KB teach nothing and cost seconds.
   return Math.max(size, Math.ceil(payload / 300));
 }
 

@@ -4,7 +4,7 @@ export interface VnetHeader {
   readonly gsoType: number;
   /** Length of all headers; a hint that is wrong on forwarded packets, so nobody may trust it. */
   readonly hdrLen: number;
-  /** Payload bytes of each segment but the last. */
+  /** Payload bytes of each packet but the last. */
   readonly gsoSize: number;
   /** Where checksumming starts, and where, from there, the result goes. Meaningful with NEEDS_CSUM only. */
   readonly csumStart: number;
@@ -19,7 +19,7 @@ export const GSO_TCPV4 = 1;
 export const GSO_UDP = 3;
 export const GSO_TCPV6 = 4;
 export const GSO_UDP_L4 = 5;
-/** Added to a TCP type whose first segment has CWR set. */
+/** Added to a TCP type whose first packet has CWR set. */
 export const GSO_ECN = 0x80;
 
 export const PLAIN: VnetHeader = { flags: 0, gsoType: GSO_NONE, hdrLen: 0, gsoSize: 0, csumStart: 0, csumOffset: 0 };

@@ -22,7 +22,7 @@ import { answer, type NeighborLookup } from '../../lib/dataplane/worker/neighbor
 import { type OuterDscp, outerTos } from '../../lib/wire/ecn.ts';
 import { afterTunnel, tosOf } from './ecn.ts';
 import { type Frame, isGroupMac, isHostMac, packetIn, readFrame } from './ethernet.ts';
-import { segment as cut } from './gso.ts';
+import { cut } from './gso.ts';
 import { slowLookup } from './lpm.ts';
 import { get32, put32 } from './octets.ts';
 import { destinationOf, family, sourceOf } from './packet.ts';
