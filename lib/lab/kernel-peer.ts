@@ -67,7 +67,7 @@ const DEFAULT_VNI = 1;
 const OVERHEAD_AFTER_IP = 8 + 8 + 14;
 /** Of the outer IP header. */
 const IP_HEADER = { 4: 20, 6: 40 } as const;
-/** A kernel FDB entry with this address is where frames for many, or for unknown addresses, go as well. */
+/** A kernel FDB entry with this address is where BUM frames go as well. */
 const FLOOD_MAC = '00:00:00:00:00:00';
 
 /**

@@ -22,7 +22,7 @@ export interface Queue {
   receiveSlots: number;
   /** An interrupted send. While there is one, no device is read. */
   pending: PendingSend | undefined;
-  /** A frame for many peers whose copies have not all left. While there is one, no device is read. */
+  /** A BUM frame whose copies have not all left. While there is one, no device is read. */
   flood: PendingFlood | undefined;
   readonly neighbors: NeighborTables;
   readonly storm: StormLimiter;
