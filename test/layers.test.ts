@@ -15,12 +15,13 @@ interface Room {
 const ROOMS: Readonly<Record<string, Room>> = {
   // Pure: no I/O.
   addr: { rooms: [], packages: 'none' },
-  linux: { rooms: [], packages: 'none' },
   wire: { rooms: ['addr'], packages: 'none' },
   fib: { rooms: ['addr'], packages: 'none' },
   lease: { rooms: ['addr'], packages: 'none' },
+  // Constants of Linux: struct offsets, option numbers.
+  linux: { rooms: [], packages: 'none' },
   // Host: system calls, files, etcd.
-  sys: { rooms: ['addr'], packages: ['koffi'] },
+  sys: { rooms: ['addr', 'linux'], packages: ['koffi'] },
   capture: { rooms: ['addr', 'wire'], packages: ['cap'] },
   store: { rooms: ['addr', 'lease'], packages: ['@grpc/grpc-js', '@grpc/proto-loader'] },
   // Engine.

@@ -6,6 +6,17 @@
  */
 import type { Ipv4 } from '../addr/ipv4.ts';
 import { formatIpv4 } from '../addr/ipv4.ts';
+import {
+  IOVEC_BASE,
+  IOVEC_LEN,
+  IOVEC_SIZE,
+  MMSGHDR_LEN,
+  MMSGHDR_SIZE,
+  MSGHDR_IOV,
+  MSGHDR_IOVLEN,
+} from '../linux/msghdr.ts';
+import { AF_INET } from '../linux/sockaddr.ts';
+import { MSG_DONTWAIT, SO_RCVBUFFORCE, SO_SNDBUFFORCE, SOCK_CLOEXEC, SOCK_DGRAM, SOL_SOCKET } from '../linux/socket.ts';
 import { closeFd } from './descriptor.ts';
 import { check, Errno, SyscallError } from './errno.ts';
 import { addressOf, bind, connect, errno, recvmmsg, sendmmsg, setsockopt, socket } from './ffi.ts';
@@ -16,18 +27,7 @@ export const STAMP_SIZE = 8;
 /** Datagrams per system call. UIO_MAXIOV allows 1024. */
 export const DATAGRAM_BATCH = 64;
 
-const AF_INET = 2;
-const SOCK_DGRAM = 2;
-const SOCK_CLOEXEC = 0o2000000;
-const SOL_SOCKET = 1;
 const SO_BROADCAST = 6;
-const SO_SNDBUFFORCE = 32;
-const SO_RCVBUFFORCE = 33;
-const MSG_DONTWAIT = 0x40;
-
-/** struct mmsghdr on 64-bit Linux: msg_iov at 16, msg_iovlen at 24, the length that was transferred at 56. */
-const MESSAGE_SIZE = 64;
-const IOVEC_SIZE = 16;
 
 /** The memory of a batch: message headers, iovecs, then the payloads. It is shared memory because that never moves. */
 class Batch {
@@ -37,18 +37,19 @@ class Batch {
   readonly payloadSize: number;
 
   constructor(payloadSize: number) {
-    const iovecs = DATAGRAM_BATCH * MESSAGE_SIZE;
+    const iovecs = DATAGRAM_BATCH * MMSGHDR_SIZE;
     this.payloads = iovecs + DATAGRAM_BATCH * IOVEC_SIZE;
     this.payloadSize = payloadSize;
     const memory = new SharedArrayBuffer(this.payloads + DATAGRAM_BATCH * payloadSize);
     this.view = new DataView(memory);
     this.messages = addressOf(new Uint8Array(memory));
     for (let i = 0; i < DATAGRAM_BATCH; i++) {
+      const message = i * MMSGHDR_SIZE;
       const iovec = iovecs + i * IOVEC_SIZE;
-      this.#pointer(i * MESSAGE_SIZE + 16, this.messages + iovec);
-      this.#pointer(i * MESSAGE_SIZE + 24, 1);
-      this.#pointer(iovec, this.messages + this.payloads + i * payloadSize);
-      this.#pointer(iovec + 8, payloadSize);
+      this.#pointer(message + MSGHDR_IOV, this.messages + iovec);
+      this.#pointer(message + MSGHDR_IOVLEN, 1);
+      this.#pointer(iovec + IOVEC_BASE, this.messages + this.payloads + i * payloadSize);
+      this.#pointer(iovec + IOVEC_LEN, payloadSize);
     }
   }
 
@@ -132,7 +133,7 @@ export class DatagramReceiver {
 
   /** Payload bytes of datagram `index` of the last `receive`, cut to payloadSize. */
   length(index: number): number {
-    return this.#batch.view.getUint32(index * MESSAGE_SIZE + 56, true);
+    return this.#batch.view.getUint32(index * MMSGHDR_SIZE + MMSGHDR_LEN, true);
   }
 
   trial(index: number): number {

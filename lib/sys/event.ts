@@ -1,12 +1,11 @@
 /** eventfd(2): one thread wakes another that waits in poll(2). */
+import { O_CLOEXEC, O_NONBLOCK } from '../linux/fcntl.ts';
 import { check } from './errno.ts';
 import { addressOf, eventfd, write } from './ffi.ts';
 
-const EFD_NONBLOCK = 0o4000;
-const EFD_CLOEXEC = 0o2000000;
-
+/** eventfd's own names for the flags, EFD_NONBLOCK and EFD_CLOEXEC, have the same values. */
 export function openEvent(): number {
-  return check(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), 'eventfd', 'event');
+  return check(eventfd(0, O_NONBLOCK | O_CLOEXEC), 'eventfd', 'event');
 }
 
 /** Adds 1 to the event: a poll on it returns. */

@@ -2,20 +2,13 @@
 import type { Ipv4 } from '../addr/ipv4.ts';
 import { formatIpv4 } from '../addr/ipv4.ts';
 import { WeftError } from '../error.ts';
+import { AF_INET } from '../linux/sockaddr.ts';
+import { SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_RAW } from '../linux/socket.ts';
 import { bindFailed } from './bind-error.ts';
 import { Errno, SyscallError } from './errno.ts';
 import { bind, close, errno, socket } from './ffi.ts';
 import { socketAddress } from './socket-address.ts';
-import {
-  AF_INET,
-  reportOverflow,
-  SOCK_CLOEXEC,
-  SOCK_NONBLOCK,
-  SOCK_RAW,
-  setFragmentation,
-  setReceiveBuffer,
-  setSendBuffer,
-} from './socket-option.ts';
+import { reportOverflow, setFragmentation, setReceiveBuffer, setSendBuffer } from './socket-option.ts';
 
 /** IPv4 encapsulation: RFC 2003 §3.1. The kernel's ipip module knows no IPv6 in protocol 4; that is protocol 41. */
 const IPPROTO_IPIP = 4;

@@ -1,11 +1,10 @@
 /** Network namespaces of the calling thread: setns(2), network_namespaces(7). */
 import { WeftError } from '../error.ts';
+import { O_CLOEXEC, O_RDONLY } from '../linux/fcntl.ts';
 import { check, Errno, SyscallError } from './errno.ts';
 import { close, errno, open, setns } from './ffi.ts';
 
 const CLONE_NEWNET = 0x40000000;
-const O_RDONLY = 0;
-const O_CLOEXEC = 0o2000000;
 /** Of the thread, not of the process: they may differ. */
 const OWN = '/proc/thread-self/ns/net';
 

@@ -2,15 +2,13 @@
  * sd_notify(3): tells systemd how the service is doing, one datagram to the AF_UNIX socket named in NOTIFY_SOCKET.
  * Node has no unix datagram sockets, and libsystemd need not be installed for this.
  */
+import { AF_UNIX } from '../linux/sockaddr.ts';
+import { MSG_DONTWAIT, SOCK_CLOEXEC, SOCK_DGRAM } from '../linux/socket.ts';
 import { Errno, SyscallError } from './errno.ts';
 import { close, errno, sendto, socket } from './ffi.ts';
 
-/** include/uapi/linux/un.h, bits/socket.h */
-const AF_UNIX = 1;
-const SOCK_DGRAM = 2;
-const SOCK_CLOEXEC = 0o2000000;
-const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
+/** include/uapi/linux/un.h */
 const SUN_PATH_MAX = 108;
 
 /** Well-known lines: sd_notify(3), "Well-known assignments". */

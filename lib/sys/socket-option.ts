@@ -1,24 +1,19 @@
 /** Socket options that more than one kind of underlay socket has. socket(7), ip(7), ipv6(7). */
+import {
+  SO_RCVBUF,
+  SO_RCVBUFFORCE,
+  SO_RXQ_OVFL,
+  SO_SNDBUF,
+  SO_SNDBUFFORCE,
+  SOL_IP,
+  SOL_IPV6,
+  SOL_SOCKET,
+} from '../linux/socket.ts';
 import { getsockopt, setsockopt } from './ffi.ts';
 import type { Family } from './netlink/ip.ts';
 import { FPROG_SIZE, type PacketFilter } from './packet-filter.ts';
 
-export const AF_INET = 2;
-export const AF_INET6 = 10;
-export const SOCK_DGRAM = 2;
-export const SOCK_RAW = 3;
-export const SOCK_NONBLOCK = 0o4000;
-export const SOCK_CLOEXEC = 0o2000000;
-export const IPPROTO_IP = 0;
-export const IPPROTO_IPV6 = 41;
-
-const SOL_SOCKET = 1;
-const SO_SNDBUF = 7;
-const SO_RCVBUF = 8;
 const SO_ATTACH_FILTER = 26;
-const SO_SNDBUFFORCE = 32;
-const SO_RCVBUFFORCE = 33;
-const SO_RXQ_OVFL = 40;
 const IP_MTU_DISCOVER = 10;
 const IPV6_MTU_DISCOVER = 23;
 /** The values are the same for both families. */
@@ -58,8 +53,8 @@ export function reportOverflow(fd: number): void {
  */
 export function setFragmentation(fd: number, allowed: boolean, family: Family): void {
   const value = allowed ? PMTUDISC_DONT : PMTUDISC_DO;
-  if (family === 4) setOption(fd, IPPROTO_IP, IP_MTU_DISCOVER, value);
-  else setOption(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, value);
+  if (family === 4) setOption(fd, SOL_IP, IP_MTU_DISCOVER, value);
+  else setOption(fd, SOL_IPV6, IPV6_MTU_DISCOVER, value);
 }
 
 /** From now on the kernel throws away what `filter` drops, before it is queued. Returns 0, or -1 with errno. */

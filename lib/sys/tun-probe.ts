@@ -1,11 +1,19 @@
 /** Asks the kernel whether it takes joined packets on a TUN or TAP, by writing one that goes nowhere. */
 import type { Mac } from '../addr/mac.ts';
+import {
+  GSO_TCPV4,
+  GSO_UDP_L4,
+  NEEDS_CSUM,
+  VNET_CSUM_OFFSET,
+  VNET_CSUM_START,
+  VNET_FLAGS,
+  VNET_GSO_SIZE,
+  VNET_GSO_TYPE,
+  VNET_HDR_LEN,
+  VNET_SIZE,
+} from '../linux/virtio-net.ts';
 import { addressOf, errno, write } from './ffi.ts';
 
-const VNET_HEADER = 10;
-const NEEDS_CSUM = 1;
-const GSO_TCPV4 = 1;
-const GSO_UDP_L4 = 5;
 const IPPROTO_TCP = 6;
 const IPPROTO_UDP = 17;
 const IP_HEADER = 20;
@@ -24,23 +32,23 @@ export function probeSuperPacket(fd: number, transport: 'tcp' | 'udp', mac: Mac 
   const header = transport === 'tcp' ? 20 : 8;
   const payload = 32;
   const length = link + IP_HEADER + header + payload;
-  const bytes = new Uint8Array(VNET_HEADER + length);
+  const bytes = new Uint8Array(VNET_SIZE + length);
   const view = new DataView(bytes.buffer);
-  bytes[0] = NEEDS_CSUM;
-  bytes[1] = transport === 'tcp' ? GSO_TCPV4 : GSO_UDP_L4;
-  view.setUint16(2, link + IP_HEADER + header, true);
-  view.setUint16(4, payload / 2, true);
-  view.setUint16(6, link + IP_HEADER, true);
-  view.setUint16(8, transport === 'tcp' ? 16 : 6, true);
+  bytes[VNET_FLAGS] = NEEDS_CSUM;
+  bytes[VNET_GSO_TYPE] = transport === 'tcp' ? GSO_TCPV4 : GSO_UDP_L4;
+  view.setUint16(VNET_HDR_LEN, link + IP_HEADER + header, true);
+  view.setUint16(VNET_GSO_SIZE, payload / 2, true);
+  view.setUint16(VNET_CSUM_START, link + IP_HEADER, true);
+  view.setUint16(VNET_CSUM_OFFSET, transport === 'tcp' ? 16 : 6, true);
   if (mac !== undefined) {
     // From itself: the kernel does not mind, and no bridge has to learn anything.
-    for (const at of [VNET_HEADER, VNET_HEADER + 6]) {
+    for (const at of [VNET_SIZE, VNET_SIZE + 6]) {
       view.setUint16(at, Math.floor(mac / 2 ** 32));
       view.setUint32(at + 2, mac % 2 ** 32);
     }
-    view.setUint16(VNET_HEADER + 12, ETHERTYPE_IPV4);
+    view.setUint16(VNET_SIZE + 12, ETHERTYPE_IPV4);
   }
-  const ip = VNET_HEADER + link;
+  const ip = VNET_SIZE + link;
   bytes[ip] = 0x45;
   view.setUint16(ip + 2, length - link);
   bytes[ip + 8] = 64;

@@ -1,7 +1,9 @@
 /** TUN and TAP devices: include/uapi/linux/if_tun.h, Documentation/networking/tuntap.rst. */
 import { WeftError } from '../error.ts';
+import { O_CLOEXEC, O_NONBLOCK, O_RDWR } from '../linux/fcntl.ts';
 import { Errno, SyscallError } from './errno.ts';
 import { close, errno, ioctl, ioctlValue, open } from './ffi.ts';
+import { IFNAMSIZ } from './netlink/abi.ts';
 import { FPROG_SIZE, type PacketFilter } from './packet-filter.ts';
 
 const TUNSETIFF = 0x400454ca;
@@ -15,12 +17,8 @@ const IFF_NO_PI = 0x1000;
 const IFF_VNET_HDR = 0x4000;
 /** Fail with EBUSY instead of joining a device that exists. */
 const IFF_TUN_EXCL = 0x8000;
-const IFNAMSIZ = 16;
 /** sizeof(struct ifreq) on 64-bit Linux. */
 const IFREQ_SIZE = 40;
-const O_RDWR = 2;
-const O_NONBLOCK = 0o4000;
-const O_CLOEXEC = 0o2000000;
 
 export const TUN_F_CSUM = 0x01;
 export const TUN_F_TSO4 = 0x02;

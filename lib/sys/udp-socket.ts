@@ -1,6 +1,17 @@
 /** The underlay's UDP sockets. udp(7), ip(7), ipv6(7), include/uapi/linux/{udp,in,in6}.h. */
 import type { Ipv4 } from '../addr/ipv4.ts';
 import type { Ipv6 } from '../addr/ipv6.ts';
+import { AF_INET, AF_INET6, SOCKADDR_IN_SIZE, SOCKADDR_IN6_SIZE } from '../linux/sockaddr.ts';
+import {
+  SOCK_CLOEXEC,
+  SOCK_DGRAM,
+  SOCK_NONBLOCK,
+  SOL_IP,
+  SOL_IPV6,
+  SOL_UDP,
+  UDP_GRO,
+  UDP_SEGMENT,
+} from '../linux/socket.ts';
 import { bindFailed } from './bind-error.ts';
 import { check } from './errno.ts';
 import { bind, close, connect, errno, socket } from './ffi.ts';
@@ -8,16 +19,9 @@ import type { Family } from './netlink/ip.ts';
 import { dropAll } from './packet-filter.ts';
 import { formatEndpoint, socketAddress, socketAddressFamily } from './socket-address.ts';
 import {
-  AF_INET,
-  AF_INET6,
   attachFilter,
   getOption,
-  IPPROTO_IP,
-  IPPROTO_IPV6,
   reportOverflow,
-  SOCK_CLOEXEC,
-  SOCK_DGRAM,
-  SOCK_NONBLOCK,
   setFragmentation,
   setOption,
   setReceiveBuffer,
@@ -32,9 +36,6 @@ const IP_MTU = 14;
 const IPV6_MTU = 24;
 const IPV6_V6ONLY = 26;
 const IPV6_RECVTCLASS = 66;
-const SOL_UDP = 17;
-const UDP_SEGMENT = 103;
-const UDP_GRO = 104;
 
 /**
  * Opens a non-blocking UDP socket on `address`:`port` with buffers of `bufferBytes` (our choice is to force them past
@@ -47,8 +48,8 @@ export function openUdpSocket(address: Ipv4 | Ipv6, port: number, bufferBytes: n
     setReceiveBuffer(fd, bufferBytes);
     setSendBuffer(fd, bufferBytes);
     reportOverflow(fd);
-    if (family === 4) setOption(fd, IPPROTO_IP, IP_RECVTOS, 1);
-    else setOption(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
+    if (family === 4) setOption(fd, SOL_IP, IP_RECVTOS, 1);
+    else setOption(fd, SOL_IPV6, IPV6_RECVTCLASS, 1);
   });
 }
 
@@ -83,7 +84,7 @@ function openBound(address: Ipv4 | Ipv6, port: number, configure: (fd: number, f
   const fd = check(socket(domain, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), 'socket', object);
   try {
     // An IPv6 socket would take IPv4 datagrams too, and hold their port.
-    if (family === 6) check(setOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1), 'setsockopt IPV6_V6ONLY', object);
+    if (family === 6) check(setOption(fd, SOL_IPV6, IPV6_V6ONLY, 1), 'setsockopt IPV6_V6ONLY', object);
     setFragmentation(fd, false, family);
     configure(fd, family);
     const name = socketAddress(address, port);
@@ -110,8 +111,8 @@ export function pathMtu(peer: Uint8Array): number | undefined {
   const isIpv4 = socketAddressFamily(peer) === 4;
   const fd = socket(isIpv4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return undefined;
-  const connected = connect(fd, peer, isIpv4 ? 16 : 28) === 0;
-  const mtu = connected ? getOption(fd, isIpv4 ? IPPROTO_IP : IPPROTO_IPV6, isIpv4 ? IP_MTU : IPV6_MTU) : undefined;
+  const connected = connect(fd, peer, isIpv4 ? SOCKADDR_IN_SIZE : SOCKADDR_IN6_SIZE) === 0;
+  const mtu = connected ? getOption(fd, isIpv4 ? SOL_IP : SOL_IPV6, isIpv4 ? IP_MTU : IPV6_MTU) : undefined;
   close(fd);
   return mtu;
 }

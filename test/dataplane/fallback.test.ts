@@ -18,6 +18,7 @@ import {
   SEGMENT_TUN_GRO,
   SEGMENTS,
 } from '../../lib/fastpath/abi.ts';
+import { SO_SNDBUF, SOL_SOCKET } from '../../lib/linux/socket.ts';
 import { close, getsockname, send } from '../../lib/sys/ffi.ts';
 import { openUdpSocket, socketAddress } from '../../lib/sys/udp-socket.ts';
 import { SEGMENT } from '../fastpath/harness.ts';
@@ -25,9 +26,7 @@ import { frame, payload, tcp4, udp4 } from '../fastpath/packets.ts';
 import { bed, devicePair, option, received } from './bed.ts';
 
 const LOOPBACK = parseIpv4('127.0.0.1')!;
-const SOL_SOCKET = 1;
 const SO_NO_CHECK = 11;
-const SO_SNDBUF = 7;
 
 test('a socket that refuses UDP_SEGMENT: the same datagrams leave one by one, none lost, and it is said once', async (t) => {
   const peer = createSocket('udp4');

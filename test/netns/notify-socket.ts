@@ -1,9 +1,7 @@
 import type { ExecutionContext } from 'ava';
+import { AF_UNIX } from '../../lib/linux/sockaddr.ts';
+import { MSG_DONTWAIT, SOCK_DGRAM } from '../../lib/linux/socket.ts';
 import { bind, close, recv, socket } from '../../lib/sys/ffi.ts';
-
-const AF_UNIX = 1;
-const SOCK_DGRAM = 2;
-const MSG_DONTWAIT = 0x40;
 
 /** A service manager's socket at `path` (sd_notify(3)). The function returned takes what has arrived since it was last asked. */
 export function listenForNotices(t: ExecutionContext, path: string): () => string[] {

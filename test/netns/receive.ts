@@ -1,3 +1,16 @@
+import {
+  CMSGHDR_ALIGN,
+  CMSGHDR_LEN,
+  CMSGHDR_LEVEL,
+  CMSGHDR_SIZE,
+  CMSGHDR_TYPE,
+  IOVEC_BASE,
+  IOVEC_LEN,
+  MSGHDR_CONTROL,
+  MSGHDR_CONTROLLEN,
+  MSGHDR_IOV,
+  MSGHDR_IOVLEN,
+} from '../../lib/linux/msghdr.ts';
 import { addressOf, recvmsg } from '../../lib/sys/ffi.ts';
 
 export interface Datagram {
@@ -18,19 +31,20 @@ export function receive(fd: number): Datagram | undefined {
   const view = new DataView(bytes.buffer);
   const base = addressOf(bytes);
   const pointer = (at: number, value: number): void => view.setBigUint64(at, BigInt(value), true);
-  // struct msghdr: iov at 16, iovlen at 24, control at 32, controllen at 40.
-  pointer(16, base + IOVEC);
-  pointer(24, 1);
-  pointer(32, base + CONTROL);
-  pointer(40, CONTROL_SIZE);
-  pointer(IOVEC, base + PAYLOAD);
-  pointer(IOVEC + 8, PAYLOAD_SIZE);
+  pointer(MSGHDR_IOV, base + IOVEC);
+  pointer(MSGHDR_IOVLEN, 1);
+  pointer(MSGHDR_CONTROL, base + CONTROL);
+  pointer(MSGHDR_CONTROLLEN, CONTROL_SIZE);
+  pointer(IOVEC + IOVEC_BASE, base + PAYLOAD);
+  pointer(IOVEC + IOVEC_LEN, PAYLOAD_SIZE);
   const length = recvmsg(fd, base, 0);
   if (length < 0) return undefined;
   const control = new Map<string, number>();
-  const end = CONTROL + Number(view.getBigUint64(40, true));
-  // struct cmsghdr: length at 0, level at 8, type at 12, data at 16; aligned to 8.
-  for (let at = CONTROL; at + 16 <= end; at += (Number(view.getBigUint64(at, true)) + 7) & ~7)
-    control.set(`${view.getUint32(at + 8, true)}:${view.getUint32(at + 12, true)}`, view.getUint8(at + 16));
+  const end = CONTROL + Number(view.getBigUint64(MSGHDR_CONTROLLEN, true));
+  for (let at = CONTROL; at + CMSGHDR_SIZE <= end; ) {
+    const key = `${view.getUint32(at + CMSGHDR_LEVEL, true)}:${view.getUint32(at + CMSGHDR_TYPE, true)}`;
+    control.set(key, view.getUint8(at + CMSGHDR_SIZE));
+    at += Math.ceil(Number(view.getBigUint64(at + CMSGHDR_LEN, true)) / CMSGHDR_ALIGN) * CMSGHDR_ALIGN;
+  }
   return { payload: bytes.slice(PAYLOAD, PAYLOAD + length), control };
 }

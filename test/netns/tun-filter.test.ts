@@ -1,4 +1,5 @@
 import { formatMac, type Mac, parseMac } from '../../lib/addr/mac.ts';
+import { SOCK_CLOEXEC, SOCK_RAW } from '../../lib/linux/socket.ts';
 import { check, Errno } from '../../lib/sys/errno.ts';
 import { addressOf, close, read, sendto, socket } from '../../lib/sys/ffi.ts';
 import { RouteNetlink } from '../../lib/sys/netlink/rtnetlink.ts';
@@ -10,8 +11,6 @@ import { testInFreshNamespace } from './enter.ts';
 const test = testInFreshNamespace();
 
 const AF_PACKET = 17;
-const SOCK_RAW = 3;
-const SOCK_CLOEXEC = 0o2000000;
 const FRAME = 60;
 
 const mac = (text: string): Mac => parseMac(text)!;

@@ -2,13 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
+import { AF_UNIX } from '../../lib/linux/sockaddr.ts';
+import { MSG_DONTWAIT, SOCK_DGRAM } from '../../lib/linux/socket.ts';
 import { SyscallError } from '../../lib/sys/errno.ts';
 import { bind, close, recv, socket } from '../../lib/sys/ffi.ts';
 import { notifyService } from '../../lib/sys/notify.ts';
-
-const AF_UNIX = 1;
-const SOCK_DGRAM = 2;
-const MSG_DONTWAIT = 0x40;
 
 /** A bound unix datagram socket, as systemd has it; returns a function that reads one message or throws. */
 function listen(t: ExecutionContext, address: Buffer): () => string {

@@ -21,7 +21,7 @@ import {
   SEGMENTS,
   ZERO_VNET,
 } from '../../fastpath/abi.ts';
-import { VNET_GSO_SIZE, VNET_GSO_TYPE, VNET_SIZE } from '../../linux/virtio-net.ts';
+import { GSO_NONE, VNET_GSO_SIZE, VNET_GSO_TYPE, VNET_SIZE } from '../../linux/virtio-net.ts';
 import { write } from '../../sys/ffi.ts';
 import { dropGroupFramesFrom } from '../../sys/packet-filter.ts';
 import { setTunFilter } from '../../sys/tun.ts';
@@ -101,7 +101,7 @@ function packetsOf({ words }: Queue, vnet: number, frame: number, size: number):
 }
 
 function isJoined(words: Int32Array, vnet: number, frame: number): boolean {
-  return vnet > 0 && new Uint8Array(words.buffer)[frame + VNET_GSO_TYPE] !== 0;
+  return vnet > 0 && new Uint8Array(words.buffer)[frame + VNET_GSO_TYPE] !== GSO_NONE;
 }
 
 function writeAnswer({ base, words }: Queue, segment: number, answer: Uint8Array): void {

@@ -11,7 +11,7 @@ import {
   WAIT_FD,
 } from '../../fastpath/abi.ts';
 import { MMSGHDR_SIZE } from '../../linux/msghdr.ts';
-import { POLLOUT } from '../../linux/poll.ts';
+import { POLLFD_EVENTS, POLLFD_FD, POLLOUT } from '../../linux/poll.ts';
 import { SOCKADDR_IN6_SIZE } from '../../linux/sockaddr.ts';
 import { MSG_DONTWAIT } from '../../linux/socket.ts';
 import { Errno, errnoName } from '../../sys/errno.ts';
@@ -165,8 +165,8 @@ function sendOneByOne(queue: Queue, socket: UnderlaySocket, train: number): numb
 
 /** A rare path (a train that was refused meets a full buffer), so waiting here is simpler than keeping its state. */
 function waitWritable(queue: Queue, socket: UnderlaySocket): void {
-  queue.words[WAIT_FD / 4] = socket.fd;
-  queue.words[WAIT_FD / 4 + 1] = POLLOUT;
+  queue.words[(WAIT_FD + POLLFD_FD) / 4] = socket.fd;
+  queue.words[(WAIT_FD + POLLFD_EVENTS) / 4] = POLLOUT;
   poll(queue.base + WAIT_FD, 1, WAIT_MS);
 }
 

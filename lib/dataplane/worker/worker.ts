@@ -31,7 +31,16 @@ import {
   POLL_FDS,
 } from '../../fastpath/abi.ts';
 import { loadFastpath } from '../../fastpath/load.ts';
-import { POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT } from '../../linux/poll.ts';
+import {
+  POLLERR,
+  POLLFD_EVENTS,
+  POLLFD_FD,
+  POLLFD_SIZE,
+  POLLHUP,
+  POLLIN,
+  POLLNVAL,
+  POLLOUT,
+} from '../../linux/poll.ts';
 import { addressOf, poll, read } from '../../sys/ffi.ts';
 import { adviseHugePages, touchMemory } from '../../sys/memory.ts';
 import { BlockingSleep } from '../../sys/sleep.ts';
@@ -164,29 +173,24 @@ class Loop {
   /** Entries of POLL_FDS: eventfd, receiving sockets, devices; while a send waits for room, its socket in place of the devices. */
   #poll(): number {
     const { words, base, receive, send, pending } = this.#queue;
-    const fds = POLL_FDS / 4;
-    words[fds] = this.#start.eventFd;
-    words[fds + 1] = POLLIN;
-    let n = 1;
-    for (const { fd } of receive) {
-      words[fds + n * 2] = fd;
-      words[fds + n * 2 + 1] = POLLIN;
-      n++;
-    }
+    let n = 0;
+    this.#waitFor(n++, this.#start.eventFd, POLLIN);
+    for (const { fd } of receive) this.#waitFor(n++, fd, POLLIN);
     if (pending !== undefined) {
       // The devices are left alone: their queues are the right place for packets to wait.
-      words[fds + n * 2] = send[pending.socket]!.fd;
-      words[fds + n * 2 + 1] = POLLOUT;
-      n++;
+      this.#waitFor(n++, send[pending.socket]!.fd, POLLOUT);
     } else {
       this.#polled = this.#devices.segments;
-      for (const segment of this.#polled) {
-        words[fds + n * 2] = deviceOf(words, segment);
-        words[fds + n * 2 + 1] = POLLIN;
-        n++;
-      }
+      for (const segment of this.#polled) this.#waitFor(n++, deviceOf(words, segment), POLLIN);
     }
     return poll(base + POLL_FDS, n, POLL_TIMEOUT_MS);
+  }
+
+  /** Fills an entry of POLL_FDS; what poll said of it is cleared. */
+  #waitFor(entry: number, fd: number, events: number): void {
+    const at = POLL_FDS + entry * POLLFD_SIZE;
+    this.#queue.words[(at + POLLFD_FD) / 4] = fd;
+    this.#queue.words[(at + POLLFD_EVENTS) / 4] = events;
   }
 
   /**
@@ -241,12 +245,12 @@ class Loop {
   }
 
   #descriptor(entry: number): number {
-    return this.#queue.words[POLL_FDS / 4 + entry * 2]!;
+    return this.#queue.words[(POLL_FDS + entry * POLLFD_SIZE + POLLFD_FD) / 4]!;
   }
 
   /** What poll said of an entry of POLL_FDS. */
   #events(entry: number): number {
-    return this.#queue.words[POLL_FDS / 4 + entry * 2 + 1]! >>> 16;
+    return this.#queue.words[(POLL_FDS + entry * POLLFD_SIZE + POLLFD_EVENTS) / 4]! >>> 16;
   }
 
   #readDevice(segment: number, events: number): void {

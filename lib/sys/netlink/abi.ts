@@ -3,28 +3,13 @@
  * Source: include/uapi/linux/{netlink,rtnetlink,if_link,if_addr,neighbour,if}.h. All are specification.
  */
 
-// Sockets: socket(2), netlink(7).
-export const AF_NETLINK = 16;
-export const SOCK_RAW = 3;
-export const SOCK_NONBLOCK = 0o4000;
-export const SOCK_CLOEXEC = 0o2000000;
+// Sockets: netlink(7).
 export const NETLINK_ROUTE = 0;
-export const SOL_SOCKET = 1;
-export const SO_RCVBUF = 8;
-export const SO_RCVTIMEO = 20;
-export const SO_RCVBUFFORCE = 33;
 export const SOL_NETLINK = 270;
 /** An error answer carries only the header of the request, not all of it. */
 export const NETLINK_CAP_ACK = 10;
 /** An answer may carry the kernel's own text. */
 export const NETLINK_EXT_ACK = 11;
-export const MSG_PEEK = 0x02;
-export const MSG_TRUNC = 0x20;
-
-// Address families as they stand in message bodies.
-export const AF_UNSPEC = 0;
-export const AF_INET = 2;
-export const AF_INET6 = 10;
 
 // Multicast groups, as bits of sockaddr_nl.nl_groups.
 export const RTMGRP_LINK = 0x1;

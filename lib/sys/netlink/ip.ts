@@ -1,7 +1,7 @@
 import { formatIpv4, type Ipv4 } from '../../addr/ipv4.ts';
 import { formatIpv6, type Ipv6 } from '../../addr/ipv6.ts';
 import { WeftError } from '../../error.ts';
-import { AF_INET, AF_INET6 } from './abi.ts';
+import { AF_INET, AF_INET6 } from '../../linux/sockaddr.ts';
 import { type Attribute, type Attributes, viewOf } from './message.ts';
 
 /** An address of either family; the JavaScript type tells which: a number is IPv4, a bigint is IPv6. */

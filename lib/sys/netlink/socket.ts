@@ -1,10 +1,17 @@
 import { WeftError } from '../../error.ts';
+import { AF_NETLINK, SOCKADDR_FAMILY } from '../../linux/sockaddr.ts';
+import {
+  MSG_TRUNC,
+  SO_RCVBUF,
+  SO_RCVBUFFORCE,
+  SOCK_CLOEXEC,
+  SOCK_NONBLOCK,
+  SOCK_RAW,
+  SOL_SOCKET,
+} from '../../linux/socket.ts';
 import { check, Errno, errnoName, SyscallError } from '../errno.ts';
 import { bind, close, connect, errno, recv, send, setsockopt, socket } from '../ffi.ts';
 import {
-  AF_NETLINK,
-  MSG_PEEK,
-  MSG_TRUNC,
   NETLINK_CAP_ACK,
   NETLINK_EXT_ACK,
   NETLINK_ROUTE,
@@ -14,14 +21,7 @@ import {
   NLM_F_REQUEST,
   NLMSG_DONE,
   NLMSG_NOOP,
-  SO_RCVBUF,
-  SO_RCVBUFFORCE,
-  SO_RCVTIMEO,
-  SOCK_CLOEXEC,
-  SOCK_NONBLOCK,
-  SOCK_RAW,
   SOL_NETLINK,
-  SOL_SOCKET,
 } from './abi.ts';
 import { NetlinkError } from './error.ts';
 import {
@@ -33,6 +33,10 @@ import {
   parseVerdict,
 } from './message.ts';
 
+const MSG_PEEK = 0x02;
+const SO_RCVTIMEO = 20;
+/** sizeof(struct sockaddr_nl) */
+const SOCKADDR_NL_SIZE = 12;
 const OBJECT = 'netlink route socket';
 /** Our choice: the kernel answers in microseconds; this only keeps a kernel bug from hanging the daemon. */
 const ANSWER_TIMEOUT_MS = 5_000;
@@ -216,16 +220,16 @@ function configure(fd: number, options: NetlinkSocketOptions): void {
   if (options.nonBlocking !== true) setReceiveTimeout(fd, ANSWER_TIMEOUT_MS);
   setOptional(fd, NETLINK_EXT_ACK);
   setOptional(fd, NETLINK_CAP_ACK);
-  check(bind(fd, socketAddress(options.groups ?? 0), 12), 'bind', OBJECT);
+  check(bind(fd, socketAddress(options.groups ?? 0), SOCKADDR_NL_SIZE), 'bind', OBJECT);
   // Connected to port 0, the kernel itself: messages of other processes are refused.
-  check(connect(fd, socketAddress(0), 12), 'connect', OBJECT);
+  check(connect(fd, socketAddress(0), SOCKADDR_NL_SIZE), 'connect', OBJECT);
 }
 
 /** struct sockaddr_nl: u16 family, u16 padding, u32 port (0: the kernel chooses), u32 groups. */
 function socketAddress(groups: number): Uint8Array {
-  const address = new Uint8Array(12);
+  const address = new Uint8Array(SOCKADDR_NL_SIZE);
   const view = new DataView(address.buffer);
-  view.setUint16(0, AF_NETLINK, LITTLE_ENDIAN);
+  view.setUint16(SOCKADDR_FAMILY, AF_NETLINK, LITTLE_ENDIAN);
   view.setUint32(8, groups, LITTLE_ENDIAN);
   return address;
 }
