@@ -1,5 +1,6 @@
-import { formatIpv4, type Ipv4, parseIpv4 } from './ipv4.ts';
-import { formatIpv6, type Ipv6, parseIpv6 } from './ipv6.ts';
+import { formatIp } from './ip.ts';
+import { type Ipv4, parseIpv4 } from './ipv4.ts';
+import { type Ipv6, parseIpv6 } from './ipv6.ts';
 
 /** An IPv4 prefix. `address` has no bits set beyond `length` (0..32). */
 export interface Ipv4Prefix {
@@ -52,12 +53,8 @@ export function parsePrefix(text: string): Prefix | undefined {
   return undefined;
 }
 
-export function formatAddress(prefix: Prefix): string {
-  return prefix.family === 4 ? formatIpv4(prefix.address) : formatIpv6(prefix.address);
-}
-
 export function formatPrefix(prefix: Prefix): string {
-  return `${formatAddress(prefix)}/${prefix.length}`;
+  return `${formatIp(prefix.address)}/${prefix.length}`;
 }
 
 export function samePrefix(a: Prefix, b: Prefix): boolean {

@@ -4,6 +4,7 @@
  *
  *   pod ── cni0 ── route <peer's subnet> via <peer's PublicIP> dev <external interface> ── peer ── cni0 ── pod
  */
+import { formatIp, type IpAddress } from '../addr/ip.ts';
 import { formatIpv4 } from '../addr/ipv4.ts';
 import { formatPrefix, type Prefix } from '../addr/prefix.ts';
 import { noStats } from '../dataplane/main/add-stats.ts';
@@ -14,8 +15,7 @@ import type { Lease } from '../lease/lease.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
 import { isLinkLocal6, isOnLink } from '../router/on-link.ts';
 import { type DesiredRoute, KernelState } from '../router/router.ts';
-import { formatIp } from '../sys/netlink/ip.ts';
-import { type IpAddress, RouteNetlink } from '../sys/netlink/rtnetlink.ts';
+import { RouteNetlink } from '../sys/netlink/rtnetlink.ts';
 import type { Backend, BackendOptions, BackendRoute, ExternalInterface, RefusedLease } from './backend.ts';
 import { sortLeases, whyNot6 } from './peer-leases.ts';
 

@@ -1,8 +1,8 @@
 /** What an edge device should be like, and the changes that make it so. */
+import { formatIp } from '../addr/ip.ts';
 import { formatMac, type Mac } from '../addr/mac.ts';
 import { type Prefix, prefixContains } from '../addr/prefix.ts';
 import { WeftError } from '../error.ts';
-import { formatIp } from '../sys/netlink/ip.ts';
 import type { Address, InterfaceAddress, Link, RouteNetlink } from '../sys/netlink/rtnetlink.ts';
 
 export interface LinkSettings {

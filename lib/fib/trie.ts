@@ -10,6 +10,7 @@
  * A FIB is built here, by the main thread, in memory nobody reads yet, and then replaced as a whole
  * (lib/dataplane/main/tables.ts). The fast path reads the same memory (lib/fastpath/assembly/tables/fib.ts).
  */
+import { addressBytes } from '../addr/ip.ts';
 import type { Prefix } from '../addr/prefix.ts';
 import { FIB_CHUNK_ENTRIES, FIB_CHUNK_FLAG } from './layout.ts';
 
@@ -55,7 +56,7 @@ function takeChunk(pool: ChunkPool, entry: number): number | undefined {
 }
 
 function addRoute(pool: ChunkPool, root: number, route: FibRoute): boolean {
-  const bytes = addressBytes(route.prefix);
+  const bytes = addressBytes(route.prefix.address);
   const length = route.prefix.length;
   let base = root * FIB_CHUNK_ENTRIES;
   let depth = 8;
@@ -74,25 +75,10 @@ function addRoute(pool: ChunkPool, root: number, route: FibRoute): boolean {
 
 /** The next hop for an address, 0 if there is none. The fast path's twin. */
 export function lookup(chunks: Uint16Array, root: number, address: Prefix): number {
-  const bytes = addressBytes(address);
+  const bytes = addressBytes(address.address);
   let entry = FIB_CHUNK_FLAG | root;
   for (let i = 0; (entry & FIB_CHUNK_FLAG) !== 0; i++) {
     entry = chunks[(entry & ~FIB_CHUNK_FLAG) * FIB_CHUNK_ENTRIES + bytes[i]!]!;
   }
   return entry;
-}
-
-/** The address in network order: 4 or 16 bytes. */
-export function addressBytes(prefix: Prefix): Uint8Array {
-  if (prefix.family === 4) {
-    const a = prefix.address;
-    return Uint8Array.of(a >>> 24, (a >>> 16) & 255, (a >>> 8) & 255, a & 255);
-  }
-  const bytes = new Uint8Array(16);
-  let rest = prefix.address;
-  for (let i = 15; i >= 0; i--) {
-    bytes[i] = Number(rest & 255n);
-    rest >>= 8n;
-  }
-  return bytes;
 }

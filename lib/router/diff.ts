@@ -4,9 +4,10 @@
  * Own routes carry a protocol number (rtm_protocol), by which those of an earlier run are found. They lie in the main
  * table with the kernel's default metric, as flanneld's do.
  */
+import type { IpAddress } from '../addr/ip.ts';
 import type { Mac } from '../addr/mac.ts';
 import { type Prefix, prefixContains } from '../addr/prefix.ts';
-import { type IpAddress, type Neighbor, type Route, RouteTable, RouteType } from '../sys/netlink/rtnetlink.ts';
+import { type Neighbor, type Route, RouteTable, RouteType } from '../sys/netlink/rtnetlink.ts';
 
 export interface WantedRoute {
   readonly destination: Prefix;

@@ -1,9 +1,9 @@
 /** Which peers need no encapsulation: those on the link of the external interface. flannel's DirectRouting, and all of host-gw. */
+import { formatIp, type IpAddress } from '../addr/ip.ts';
 import type { Ipv6 } from '../addr/ipv6.ts';
 import { messageOf } from '../error.ts';
 import type { Log } from '../log.ts';
-import { formatIp } from '../sys/netlink/ip.ts';
-import { type IpAddress, NetlinkError, RouteNetlink, RouteType } from '../sys/netlink/rtnetlink.ts';
+import { NetlinkError, RouteNetlink, RouteType } from '../sys/netlink/rtnetlink.ts';
 
 /** What the kernel answers where there is no way to an address. */
 const NO_ROUTE = new Set(['ENETUNREACH', 'EHOSTUNREACH', 'EACCES', 'EINVAL']);

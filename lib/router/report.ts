@@ -1,8 +1,8 @@
 /** What a pass over the kernel's tables is worth telling: repairs, routes of others, leftovers; each once, never by the thousand. */
+import { formatIp } from '../addr/ip.ts';
 import { formatMac } from '../addr/mac.ts';
 import { formatPrefix } from '../addr/prefix.ts';
 import type { Log } from '../log.ts';
-import { formatIp } from '../sys/netlink/ip.ts';
 import {
   type ActualNeighbor,
   type ActualRoute,

@@ -9,12 +9,13 @@
  * there are.
  */
 import { setImmediate } from 'node:timers/promises';
+import type { IpAddress } from '../addr/ip.ts';
 import type { Mac } from '../addr/mac.ts';
 import type { Prefix } from '../addr/prefix.ts';
 import { messageOf } from '../error.ts';
 import type { Log } from '../log.ts';
 import type { NetlinkEvent } from '../sys/netlink/monitor.ts';
-import { type IpAddress, type Link, NetlinkError, RouteNetlink } from '../sys/netlink/rtnetlink.ts';
+import { type Link, NetlinkError, RouteNetlink } from '../sys/netlink/rtnetlink.ts';
 import { withinNetns } from '../sys/netns.ts';
 import { makeChange } from './apply.ts';
 import {

@@ -1,7 +1,7 @@
 /** Why a socket could not be bound, in words that help. */
+import type { Family } from '../addr/ip.ts';
 import { WeftError } from '../error.ts';
 import { Errno, SyscallError } from './errno.ts';
-import type { Family } from './netlink/ip.ts';
 import { type Link, RouteNetlink } from './netlink/rtnetlink.ts';
 
 /**

@@ -1,4 +1,5 @@
 /** Socket options that more than one kind of underlay socket has. socket(7), ip(7), ipv6(7). */
+import type { Family } from '../addr/ip.ts';
 import {
   SO_RCVBUF,
   SO_RCVBUFFORCE,
@@ -10,7 +11,6 @@ import {
   SOL_SOCKET,
 } from '../linux/socket.ts';
 import { getsockopt, setsockopt } from './ffi.ts';
-import type { Family } from './netlink/ip.ts';
 import { FPROG_SIZE, type PacketFilter } from './packet-filter.ts';
 
 const SO_ATTACH_FILTER = 26;

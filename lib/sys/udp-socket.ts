@@ -1,6 +1,5 @@
 /** The underlay's UDP sockets. udp(7), ip(7), ipv6(7), include/uapi/linux/{udp,in,in6}.h. */
-import type { Ipv4 } from '../addr/ipv4.ts';
-import type { Ipv6 } from '../addr/ipv6.ts';
+import { type Family, familyOf, type IpAddress } from '../addr/ip.ts';
 import { AF_INET, AF_INET6, SOCKADDR_IN_SIZE, SOCKADDR_IN6_SIZE } from '../linux/sockaddr.ts';
 import {
   SOCK_CLOEXEC,
@@ -15,7 +14,6 @@ import {
 import { bindFailed } from './bind-error.ts';
 import { check } from './errno.ts';
 import { bind, close, connect, errno, socket } from './ffi.ts';
-import type { Family } from './netlink/ip.ts';
 import { dropAll } from './packet-filter.ts';
 import { formatEndpoint, socketAddress, socketAddressFamily } from './socket-address.ts';
 import {
@@ -43,7 +41,7 @@ const IPV6_RECVTCLASS = 66;
  * setFragmentation). Each datagram read carries its TOS or traffic class (IP_TOS, IPV6_TCLASS) and the overflow counter.
  * Codes: PORT_BUSY, ADDRESS_NOT_LOCAL, or the errno's name.
  */
-export function openUdpSocket(address: Ipv4 | Ipv6, port: number, bufferBytes: number): number {
+export function openUdpSocket(address: IpAddress, port: number, bufferBytes: number): number {
   return openBound(address, port, (fd, family) => {
     setReceiveBuffer(fd, bufferBytes);
     setSendBuffer(fd, bufferBytes);
@@ -58,7 +56,7 @@ export function openUdpSocket(address: Ipv4 | Ipv6, port: number, bufferBytes: n
  * source port is a hash of the inner flow, and a socket has one port. They receive nothing: what is sent to their ports
  * is thrown away before it is queued. Otherwise as openUdpSocket; when one fails, none stays open.
  */
-export function openSendPool(address: Ipv4 | Ipv6, count: number, bufferBytes: number): number[] {
+export function openSendPool(address: IpAddress, count: number, bufferBytes: number): number[] {
   const pool: number[] = [];
   try {
     while (pool.length < count) pool.push(openSender(address, bufferBytes));
@@ -69,7 +67,7 @@ export function openSendPool(address: Ipv4 | Ipv6, count: number, bufferBytes: n
   return pool;
 }
 
-function openSender(address: Ipv4 | Ipv6, bufferBytes: number): number {
+function openSender(address: IpAddress, bufferBytes: number): number {
   return openBound(address, 0, (fd) => {
     setSendBuffer(fd, bufferBytes);
     // Before bind, so that no datagram comes in between.
@@ -77,8 +75,8 @@ function openSender(address: Ipv4 | Ipv6, bufferBytes: number): number {
   });
 }
 
-function openBound(address: Ipv4 | Ipv6, port: number, configure: (fd: number, family: Family) => void): number {
-  const family = typeof address === 'number' ? 4 : 6;
+function openBound(address: IpAddress, port: number, configure: (fd: number, family: Family) => void): number {
+  const family = familyOf(address);
   const object = `UDP ${formatEndpoint(address, port)}`;
   const domain = family === 4 ? AF_INET : AF_INET6;
   const fd = check(socket(domain, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), 'socket', object);

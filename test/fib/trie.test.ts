@@ -1,6 +1,7 @@
 import test from 'ava';
+import { addressBytes } from '../../lib/addr/ip.ts';
 import { formatPrefix, ipv4Prefix, ipv6Prefix, type Prefix, prefixContains } from '../../lib/addr/prefix.ts';
-import { addressBytes, buildFib, type ChunkPool, clearPool, type FibRoute, lookup } from '../../lib/fib/trie.ts';
+import { buildFib, type ChunkPool, clearPool, type FibRoute, lookup } from '../../lib/fib/trie.ts';
 import { Harness, prefix } from '../fastpath/harness.ts';
 import { random } from '../random.ts';
 
@@ -106,7 +107,7 @@ test('random IPv6 routes answer as the list of routes does, in TypeScript and in
     const address = ipv6Prefix(next(2) === 0 ? some() : near ^ BigInt(next(1 << 20)), 128);
     const expected = longestMatch(routes, address);
     t.is(find(address), expected, `seed ${seed}`);
-    harness.bytes.set(addressBytes(address), SCRATCH);
+    harness.bytes.set(addressBytes(address.address), SCRATCH);
     t.is(harness.fastpath.lookup6(SCRATCH), expected, `kernel, seed ${seed}`);
   }
 });

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
+import { formatIp } from '../../lib/addr/ip.ts';
 import { parseIpv4 } from '../../lib/addr/ipv4.ts';
 import { formatPrefix, type Prefix } from '../../lib/addr/prefix.ts';
-import { formatIp } from '../../lib/sys/netlink/ip.ts';
 import { type NetlinkEvent, NetlinkMonitor } from '../../lib/sys/netlink/monitor.ts';
 import { RouteNetlink } from '../../lib/sys/netlink/rtnetlink.ts';
 import { testInFreshNamespace } from './enter.ts';

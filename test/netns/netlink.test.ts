@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
+import { formatIp, type IpAddress } from '../../lib/addr/ip.ts';
 import { parseIpv4 } from '../../lib/addr/ipv4.ts';
 import { parseIpv6 } from '../../lib/addr/ipv6.ts';
 import { formatMac, parseMac } from '../../lib/addr/mac.ts';
@@ -7,7 +8,6 @@ import { formatPrefix, type Prefix, parsePrefix } from '../../lib/addr/prefix.ts
 import { WeftError } from '../../lib/error.ts';
 import { close, sendto, setns, unshare } from '../../lib/sys/ffi.ts';
 import { RTM_GETADDR } from '../../lib/sys/netlink/abi.ts';
-import { formatIp, type IpAddress } from '../../lib/sys/netlink/ip.ts';
 import {
   type Link,
   NetlinkError,

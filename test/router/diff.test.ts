@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
+import type { IpAddress } from '../../lib/addr/ip.ts';
 import { parseIpv4 } from '../../lib/addr/ipv4.ts';
 import { parseIpv6 } from '../../lib/addr/ipv6.ts';
 import { prefixContains, samePrefix } from '../../lib/addr/prefix.ts';
@@ -18,7 +19,7 @@ import {
   type WantedRoute,
   type WantedState,
 } from '../../lib/router/diff.ts';
-import { type IpAddress, RouteTable } from '../../lib/sys/netlink/rtnetlink.ts';
+import { RouteTable } from '../../lib/sys/netlink/rtnetlink.ts';
 import { prefix } from '../fastpath/harness.ts';
 import { type Random, random } from '../random.ts';
 

@@ -1,10 +1,10 @@
 import test from 'ava';
+import { formatIp } from '../../lib/addr/ip.ts';
 import { parseIpv4 } from '../../lib/addr/ipv4.ts';
 import { formatIpv6, parseIpv6 } from '../../lib/addr/ipv6.ts';
 import { formatMac } from '../../lib/addr/mac.ts';
 import { formatPrefix, parsePrefix } from '../../lib/addr/prefix.ts';
 import { addressAttributes, emitAddressBody, parseAddress } from '../../lib/sys/netlink/address.ts';
-import { formatIp } from '../../lib/sys/netlink/ip.ts';
 import {
   addressAttribute,
   emitLinkBody,

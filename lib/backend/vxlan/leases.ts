@@ -1,6 +1,5 @@
 /** What the leases of a vxlan network say about its VTEPs, with everything in it that could do harm refused. Pure. */
-import { formatIpv4, type Ipv4 } from '../../addr/ipv4.ts';
-import { formatIpv6, type Ipv6 } from '../../addr/ipv6.ts';
+import { formatIp, type IpAddress } from '../../addr/ip.ts';
 import { formatMac, type Mac, parseMac } from '../../addr/mac.ts';
 import { formatPrefix, type Prefix } from '../../addr/prefix.ts';
 import type { Lease } from '../../lease/lease.ts';
@@ -11,7 +10,7 @@ import { type OwnPlace6, whyNot6 } from '../peer-leases.ts';
 /** A peer's tunnel end in one address family, and what is behind it. */
 export interface Vtep {
   /** On the underlay: PublicIP or PublicIPv6. */
-  readonly address: Ipv4 | Ipv6;
+  readonly address: IpAddress;
   readonly mac: Mac;
   /** One for each lease of the host. The base address of each is an address of the VTEP's device. */
   readonly subnets: readonly Prefix[];
@@ -44,7 +43,7 @@ export function sortVteps6(leases: readonly Lease[], own: OwnVtep, place: OwnPla
 /** One family of one lease. */
 interface LeaseEnd {
   readonly subnet: Prefix;
-  readonly address: Ipv4 | Ipv6;
+  readonly address: IpAddress;
   /** BackendData or BackendV6Data: from outside, so anything. */
   readonly data: unknown;
   /** Known before looking at `data`. */
@@ -74,7 +73,7 @@ function sortVteps(ends: readonly LeaseEnd[], own: OwnVtep): SortedVteps {
   const byMac = new Map<Mac, GrowingVtep>();
   const refused: RefusedLease[] = [];
   const refuse = ({ subnet, address }: LeaseEnd, reason: string): void => {
-    refused.push({ subnet: formatPrefix(subnet), publicIp: formatUnderlay(address), reason });
+    refused.push({ subnet: formatPrefix(subnet), publicIp: formatIp(address), reason });
   };
   for (const end of ends) {
     const { subnet, address } = end;
@@ -92,12 +91,8 @@ function sortVteps(ends: readonly LeaseEnd[], own: OwnVtep): SortedVteps {
 }
 
 function takenMac({ mac, subnets, address }: Vtep): string {
-  const holder = `${formatPrefix(subnets[0]!)} of ${formatUnderlay(address)}`;
+  const holder = `${formatPrefix(subnets[0]!)} of ${formatIp(address)}`;
   return `its VtepMAC ${formatMac(mac)} is that of lease ${holder}; delete that lease if its node is gone`;
-}
-
-function formatUnderlay(address: Ipv4 | Ipv6): string {
-  return typeof address === 'number' ? formatIpv4(address) : formatIpv6(address);
 }
 
 /** The VtepMAC, or why it cannot be used. A missing VNI is ours: old leases have none (flannel issue 325). */

@@ -9,6 +9,7 @@
  * In dual stack flannel-v6.<VNI> is the same for IPv6 over an IPv6 underlay.
  */
 import { release } from 'node:os';
+import { formatIp } from '../../addr/ip.ts';
 import type { Ipv4 } from '../../addr/ipv4.ts';
 import type { Ipv6 } from '../../addr/ipv6.ts';
 import { formatPrefix } from '../../addr/prefix.ts';
@@ -20,7 +21,6 @@ import type { Lease } from '../../lease/lease.ts';
 import type { DirectLink } from '../../router/on-link.ts';
 import { type DesiredNeighbor, type DesiredRoute, KernelState } from '../../router/router.ts';
 import { closeFd } from '../../sys/descriptor.ts';
-import { formatIp } from '../../sys/netlink/ip.ts';
 import { formatEndpoint } from '../../sys/socket-address.ts';
 import { openSendPool, openUdpSocket, socketAddress } from '../../sys/udp-socket.ts';
 import { Undo } from '../../undo.ts';

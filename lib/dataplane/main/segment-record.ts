@@ -1,6 +1,7 @@
 /** The main thread's side of one segment in a queue's memory: its record, its counters, and its part of the FDB. */
+import { addressBytes, formatIp } from '../../addr/ip.ts';
 import { formatMac } from '../../addr/mac.ts';
-import { ipv4Mask, ipv6Mask, ipv6Prefix } from '../../addr/prefix.ts';
+import { ipv4Mask, ipv6Mask } from '../../addr/prefix.ts';
 import {
   CONFIG_AGEING,
   CONFIG_NOW,
@@ -56,13 +57,12 @@ import {
   SEGMENT_VNI,
   SEGMENTS,
 } from '../../fastpath/abi.ts';
-import { addressBytes } from '../../fib/trie.ts';
 import { VNET_SIZE } from '../../linux/virtio-net.ts';
 import { DROP_REASONS, type DropReason } from '../drop.ts';
 import type { LearnedNeighbor } from '../protocol.ts';
 import type { FdbEntry, NeighborEntry, SegmentDevice, SegmentOptions } from '../segment.ts';
 import type { DataplaneStats, PeerStats } from '../stats.ts';
-import { formatUnderlay, type TableWriter } from './tables.ts';
+import type { TableWriter } from './tables.ts';
 
 export class SegmentRecord {
   /** 1 to MAX_SEGMENTS. */
@@ -107,7 +107,7 @@ export class SegmentRecord {
     this.#set(SEGMENT_TUNNEL4, tunnel4 ?? 0);
     if (tunnel6 !== undefined) {
       this.#set(SEGMENT_HAS_TUNNEL6, 1);
-      new Uint8Array(this.#buffer, at + SEGMENT_TUNNEL6, 16).set(addressBytes(ipv6Prefix(tunnel6, 128)));
+      new Uint8Array(this.#buffer, at + SEGMENT_TUNNEL6, 16).set(addressBytes(tunnel6));
     }
     if (ethernet !== undefined) {
       this.#set(SEGMENT_VNI, ethernet.vni);
@@ -179,13 +179,10 @@ export class SegmentRecord {
     const peers = tables.peersOf(this.number);
     const leased = peers.flatMap(({ peer }): FdbEntry[] => {
       if (peer.vtep === undefined) return [];
-      const entry = { mac: formatMac(peer.vtep.mac), vtep: formatUnderlay(peer.address) };
+      const entry = { mac: formatMac(peer.vtep.mac), vtep: formatIp(peer.address) };
       return [{ ...entry, origin: 'lease', ageSeconds: null, moves: 0, refusedMoves: 0 }];
     });
-    return [
-      ...leased,
-      ...this.#learned(new Map(peers.map(({ number, peer }) => [number, formatUnderlay(peer.address)]))),
-    ];
+    return [...leased, ...this.#learned(new Map(peers.map(({ number, peer }) => [number, formatIp(peer.address)])))];
   }
 
   /** The worker writes the table meanwhile: an entry may be missed or told twice, never half. */
@@ -217,15 +214,15 @@ export class SegmentRecord {
       if (peer.vtep === undefined) return [];
       const { mac, tunnel4, tunnel6 } = peer.vtep;
       const addresses = [tunnel4, tunnel6].filter((address) => address !== undefined);
-      const entry = { mac: formatMac(mac), vtep: formatUnderlay(peer.address), ageSeconds: null };
-      return addresses.map((address) => ({ address: formatUnderlay(address), ...entry, origin: 'lease' }));
+      const entry = { mac: formatMac(mac), vtep: formatIp(peer.address), ageSeconds: null };
+      return addresses.map((address) => ({ address: formatIp(address), ...entry, origin: 'lease' }));
     });
     const others = learned
       .filter(({ segment }) => segment === this.number)
       .flatMap(({ address, mac, peer, ageSeconds }): NeighborEntry[] => {
         const known = peers.find(({ number }) => number === peer);
         if (known === undefined) return [];
-        return [{ address, mac, vtep: formatUnderlay(known.peer.address), origin: 'learned', ageSeconds }];
+        return [{ address, mac, vtep: formatIp(known.peer.address), origin: 'learned', ageSeconds }];
       });
     return [...leased, ...others];
   }

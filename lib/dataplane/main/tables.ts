@@ -2,8 +2,7 @@
  * The main thread's side of peers and tables in a queue's memory: FIBs, leased FDB, flood lists. All are built in the half
  * nobody reads, then named; the worker takes the new half between two turns and says so.
  */
-import { formatIpv4, type Ipv4 } from '../../addr/ipv4.ts';
-import { formatIpv6, type Ipv6 } from '../../addr/ipv6.ts';
+import { addressBytes, formatIp } from '../../addr/ip.ts';
 import { ipv4Prefix, ipv6Prefix, type Prefix } from '../../addr/prefix.ts';
 import {
   CHUNKS,
@@ -43,7 +42,7 @@ import {
 } from '../../fastpath/abi.ts';
 import { buildFdb, fdbBucketsFor } from '../../fib/fdb.ts';
 import { FDB_BUCKET_SLOTS, FIB_CHUNK_ENTRIES } from '../../fib/layout.ts';
-import { addressBytes, buildFib, type ChunkPool, clearPool, type FibRoute } from '../../fib/trie.ts';
+import { buildFib, type ChunkPool, clearPool, type FibRoute } from '../../fib/trie.ts';
 import type { SegmentPeer } from '../segment.ts';
 import type { PeerStats } from '../stats.ts';
 
@@ -181,7 +180,7 @@ export class TableWriter {
     for (const { segment, peers: wanted } of segments) {
       for (const peer of wanted) {
         const { mac, tunnel4, tunnel6 } = peer.vtep ?? {};
-        const key = [segment, formatUnderlay(peer.address), mac, tunnel4, tunnel6].join(' ');
+        const key = [segment, formatIp(peer.address), mac, tunnel4, tunnel6].join(' ');
         const number = peers.has(key) ? undefined : (before.get(key)?.number ?? this.#take());
         if (number === undefined) {
           rejected.push(...peer.prefixes.map((prefix) => ({ segment, prefix })));
@@ -216,7 +215,7 @@ export class TableWriter {
     if (peer.vtep === undefined) return;
     this.#longs[(at + PEER_MAC) / 8] = BigInt(peer.vtep.mac);
     this.#words[(at + PEER_TUNNEL4) / 4] = peer.vtep.tunnel4 ?? 0;
-    if (peer.vtep.tunnel6 !== undefined) record.set(addressBytes(ipv6Prefix(peer.vtep.tunnel6, 128)), PEER_TUNNEL6);
+    if (peer.vtep.tunnel6 !== undefined) record.set(addressBytes(peer.vtep.tunnel6), PEER_TUNNEL6);
   }
 
   /** The peers of a segment with their numbers. */
@@ -228,7 +227,7 @@ export class TableWriter {
     return this.peersOf(segment).map(({ number, peer }) => {
       const counter = (offset: number) => Number(this.#longs[(PEERS + number * PEER_SIZE + offset) / 8]);
       return {
-        publicIp: formatUnderlay(peer.address),
+        publicIp: formatIp(peer.address),
         outboundPackets: counter(PEER_OUT_PACKETS),
         outboundBytes: counter(PEER_OUT_BYTES),
         inboundPackets: counter(PEER_IN_PACKETS),
@@ -240,12 +239,8 @@ export class TableWriter {
   /** The underlay address of peer `number`, if it is one now. */
   addressOf(number: number): string | undefined {
     for (const numbered of this.#peers.values()) {
-      if (numbered.number === number) return formatUnderlay(numbered.peer.address);
+      if (numbered.number === number) return formatIp(numbered.peer.address);
     }
     return undefined;
   }
-}
-
-export function formatUnderlay(address: Ipv4 | Ipv6): string {
-  return typeof address === 'bigint' ? formatIpv6(address) : formatIpv4(address);
 }

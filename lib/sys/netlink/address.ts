@@ -1,7 +1,8 @@
+import { familyOf, type IpAddress } from '../../addr/ip.ts';
 import type { Ipv4 } from '../../addr/ipv4.ts';
 import type { Ipv6 } from '../../addr/ipv6.ts';
 import { IFA_ADDRESS, IFA_FLAGS, IFA_LABEL, IFA_LOCAL } from './abi.ts';
-import { addressFamily, familyOf, type IpAddress, ipAttribute, parseFamily, readIp } from './ip.ts';
+import { addressFamily, ipAttribute, parseFamily, readIp } from './ip.ts';
 import { type Attribute, LITTLE_ENDIAN, parseAttributes, readString, readU32, viewOf } from './message.ts';
 
 interface AddressCommon {

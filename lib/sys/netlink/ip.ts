@@ -1,17 +1,7 @@
-import { formatIpv4, type Ipv4 } from '../../addr/ipv4.ts';
-import { formatIpv6, type Ipv6 } from '../../addr/ipv6.ts';
+import { addressBits, addressBytes, type Family, type IpAddress } from '../../addr/ip.ts';
 import { WeftError } from '../../error.ts';
 import { AF_INET, AF_INET6 } from '../../linux/sockaddr.ts';
 import { type Attribute, type Attributes, viewOf } from './message.ts';
-
-/** An address of either family; the JavaScript type tells which: a number is IPv4, a bigint is IPv6. */
-export type IpAddress = Ipv4 | Ipv6;
-
-export type Family = 4 | 6;
-
-export function familyOf(address: IpAddress): Family {
-  return typeof address === 'number' ? 4 : 6;
-}
 
 export function addressFamily(family: Family): number {
   return family === 4 ? AF_INET : AF_INET6;
@@ -23,29 +13,9 @@ export function parseFamily(value: number): Family | undefined {
   return value === AF_INET6 ? 6 : undefined;
 }
 
-export function addressBits(family: Family): number {
-  return family === 4 ? 32 : 128;
-}
-
-export function formatIp(address: IpAddress): string {
-  return typeof address === 'number' ? formatIpv4(address) : formatIpv6(address);
-}
-
 /** An address attribute, in network order. */
 export function ipAttribute(type: number, address: IpAddress): Attribute {
-  return { type, value: emitIp(address) };
-}
-
-export function emitIp(address: IpAddress): Uint8Array {
-  const value = new Uint8Array(typeof address === 'number' ? 4 : 16);
-  const view = viewOf(value);
-  if (typeof address === 'number') {
-    view.setUint32(0, address);
-  } else {
-    view.setBigUint64(0, address >> 64n);
-    view.setBigUint64(8, BigInt.asUintN(64, address));
-  }
-  return value;
+  return { type, value: addressBytes(address) };
 }
 
 /** Reads 4 or 16 bytes in network order. Throws EBADMSG when there are not exactly so many. */

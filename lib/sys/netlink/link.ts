@@ -1,3 +1,4 @@
+import type { Family } from '../../addr/ip.ts';
 import type { Mac } from '../../addr/mac.ts';
 import {
   IFF_UP,
@@ -19,7 +20,6 @@ import {
   IFLA_VXLAN_PORT,
   RTEXT_FILTER_SKIP_STATS,
 } from './abi.ts';
-import type { Family } from './ip.ts';
 import { macAttribute, readMac } from './mac.ts';
 import {
   type Attribute,

@@ -1,6 +1,7 @@
+import { familyOf, type IpAddress } from '../../addr/ip.ts';
 import type { Mac } from '../../addr/mac.ts';
 import { NDA_DST, NDA_LLADDR, NUD_PERMANENT } from './abi.ts';
-import { addressFamily, familyOf, type IpAddress, ipAttribute, parseFamily, readIp } from './ip.ts';
+import { addressFamily, ipAttribute, parseFamily, readIp } from './ip.ts';
 import { macAttribute, readMac } from './mac.ts';
 import { type Attribute, LITTLE_ENDIAN, parseAttributes, viewOf } from './message.ts';
 

@@ -1,3 +1,4 @@
+import { addressBits, type Family, familyOf, formatIp, type IpAddress } from '../../addr/ip.ts';
 import { formatPrefix, ipv4Prefix, ipv6Prefix, type Prefix } from '../../addr/prefix.ts';
 import { WeftError } from '../../error.ts';
 import {
@@ -17,18 +18,7 @@ import {
   RTM_F_LOOKUP_TABLE,
   RTNH_F_ONLINK,
 } from './abi.ts';
-import {
-  addressBits,
-  addressFamily,
-  type Family,
-  familyOf,
-  formatIp,
-  type IpAddress,
-  ipAttribute,
-  parseFamily,
-  parseIp,
-  readIp,
-} from './ip.ts';
+import { addressFamily, ipAttribute, parseFamily, parseIp, readIp } from './ip.ts';
 import {
   type Attribute,
   type Attributes,

@@ -1,3 +1,4 @@
+import { formatIp, type IpAddress } from '../../addr/ip.ts';
 import { formatMac, type Mac } from '../../addr/mac.ts';
 import type { Prefix } from '../../addr/prefix.ts';
 import { WeftError } from '../../error.ts';
@@ -23,7 +24,6 @@ import {
 } from './abi.ts';
 import { type Address, addressAttributes, emitAddressBody, emptyAddressBody, parseAddress } from './address.ts';
 import { NetlinkError } from './error.ts';
-import { formatIp, type IpAddress } from './ip.ts';
 import {
   addressAttribute,
   emitLinkBody,
@@ -60,7 +60,6 @@ import { NetlinkSocket } from './socket.ts';
 export { RouteProtocol, RouteScope, RouteTable, RouteType } from './abi.ts';
 export type { Address } from './address.ts';
 export { NetlinkError } from './error.ts';
-export type { IpAddress } from './ip.ts';
 export type { Link, LinkStats, VxlanLink } from './link.ts';
 export type { Neighbor, NeighborSpec } from './neighbor.ts';
 export type { NextHop, Route, RouteSpec } from './route.ts';

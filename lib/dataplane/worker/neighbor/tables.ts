@@ -1,11 +1,8 @@
 /** The neighbours behind VTEPs, for each segment: from leases (the VTEPs' own devices) and from passing ARP and ND. */
-import { formatIpv4, type Ipv4 } from '../../../addr/ipv4.ts';
-import { formatIpv6, type Ipv6 } from '../../../addr/ipv6.ts';
+import { addressBytes, formatIp, type IpAddress } from '../../../addr/ip.ts';
 import { formatMac } from '../../../addr/mac.ts';
-import { ipv6Prefix } from '../../../addr/prefix.ts';
 import { MAX_LEARNED, PEER_MAC, PEER_SIZE, PEER_TUNNEL4, PEER_TUNNEL6, PEERS, WAIT_FD } from '../../../fastpath/abi.ts';
 import type { Fastpath } from '../../../fastpath/load.ts';
-import { addressBytes } from '../../../fib/trie.ts';
 import type { LearnedNeighbor } from '../../protocol.ts';
 import { answer, type KnownNeighbor, snoop } from './answer.ts';
 import { NeighborHistory } from './history.ts';
@@ -88,7 +85,7 @@ export class NeighborTables {
         .map(({ address, mac, peer, learnedAt }) => ({
           segment,
           peer,
-          address: typeof address === 'bigint' ? formatIpv6(address) : formatIpv4(address),
+          address: formatIp(address),
           mac: formatMac(mac),
           ageSeconds: Math.floor((nowMs - (learnedAt ?? nowMs)) / 1000),
         }));
@@ -112,7 +109,7 @@ export class NeighborTables {
   }
 
   /** Answered only while the FDB knows the way there: whoever is told a MAC address sends to it. */
-  #known(table: NeighborTable, address: Ipv4 | Ipv6, nowMs: number): KnownNeighbor | undefined {
+  #known(table: NeighborTable, address: IpAddress, nowMs: number): KnownNeighbor | undefined {
     const leased = this.#leased(address);
     if (leased !== undefined) return leased;
     const learned = table.get(address, nowMs);
@@ -121,7 +118,7 @@ export class NeighborTables {
   }
 
   /** The device of a VTEP: a lease has its address. Hosts route, so for IPv6 it is a router. */
-  #leased(address: Ipv4 | Ipv6): KnownNeighbor | undefined {
+  #leased(address: IpAddress): KnownNeighbor | undefined {
     const peer = this.#lookup(address);
     if (peer === 0) return undefined;
     const at = PEERS + peer * PEER_SIZE;
@@ -130,13 +127,13 @@ export class NeighborTables {
     return { mac, router: true };
   }
 
-  #lookup(address: Ipv4 | Ipv6): number {
+  #lookup(address: IpAddress): number {
     if (typeof address === 'number') return this.#fastpath.lookup4(address);
-    this.#bytes.set(addressBytes(ipv6Prefix(address, 128)), SCRATCH);
+    this.#bytes.set(addressBytes(address), SCRATCH);
     return this.#fastpath.lookup6(SCRATCH);
   }
 
-  #isTunnelOf(at: number, address: Ipv4 | Ipv6): boolean {
+  #isTunnelOf(at: number, address: IpAddress): boolean {
     if (typeof address === 'number') return this.#words[(at + PEER_TUNNEL4) / 4]! >>> 0 === address;
     const own = this.#bytes.subarray(at + PEER_TUNNEL6, at + PEER_TUNNEL6 + 16);
     return own.every((octet, i) => octet === this.#bytes[SCRATCH + i]);
