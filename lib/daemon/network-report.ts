@@ -6,7 +6,6 @@ import type { Lease } from '../lease/lease.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
 import type { OwnLease, StoreHealth } from '../store/store.ts';
 import type { NetworkOptions } from './cmdline/network-flag.ts';
-import type { Obstacle } from './persist.ts';
 import {
   countUsed,
   toBackendStatus,
@@ -16,6 +15,7 @@ import {
   toNetworkStatus,
   toWaitReason,
 } from './replies.ts';
+import type { Obstacle } from './wait.ts';
 
 /** What a network has so far. */
 export interface NetworkParts {

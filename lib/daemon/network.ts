@@ -8,6 +8,7 @@
 import { formatPrefix } from '../addr/prefix.ts';
 import type { Backend, ExternalInterface } from '../backend/backend.ts';
 import { type BackendKind, backendOf } from '../backend/kinds.ts';
+import { doubling } from '../backoff.ts';
 import type { DaemonState, NetworkReport, Peer } from '../control/protocol.ts';
 import type { SharedEngines } from '../engine/shared-engines.ts';
 import { messageOf, WeftError } from '../error.ts';
@@ -28,9 +29,8 @@ import { readHostNetwork } from './host/host-network.ts';
 import { checkTunDevice } from './host/preflight.ts';
 import { LeaseFollower, NAT_HINT } from './lease-follower.ts';
 import { type NetworkParts, summarize, toNetworkReport } from './network-report.ts';
-import { type Obstacle, unlessAborted } from './persist.ts';
 import { toBackendStatus, toExternalStatus, toLeaseStatus, toPeers } from './replies.ts';
-import { type WaitHost, waitFor } from './wait.ts';
+import { type Obstacle, unlessAborted, type WaitHost, waitFor } from './wait.ts';
 
 /** What a network takes from its daemon. `onChange` is also told of its readiness and of its peers. */
 export interface NetworkHost extends WaitHost {
@@ -58,7 +58,7 @@ const TEMPORARY: ReadonlySet<string> = new Set([
 const PASSING: ReadonlySet<string> = new Set(['STORE_UNREACHABLE', 'LEASE_CONTENDED']);
 
 /** Our choice: a failed one of several networks needs a human, who wants to see soon that it worked. */
-const RETRY_DELAYS_MS = { first: 1000, last: 60_000 };
+const RETRY_PAUSES_MS = doubling(1000, 60_000);
 
 /** Our choice: a route is there within this after a lease, and a storm builds the tables 20 times a second at most. */
 const APPLY_INTERVAL_MS = 50;
@@ -114,7 +114,7 @@ export class Network {
       this.#failure = obstacle;
     };
     const words = { obstacle: 'Failed, and tried again', recovery: 'No longer failed' };
-    await waitFor(attempt, { isTemporary: () => true, delaysMs: RETRY_DELAYS_MS, keep, words }, this.#host);
+    await waitFor(attempt, { isTemporary: () => true, pausesMs: RETRY_PAUSES_MS, keep, words }, this.#host);
   }
 
   /** Undoes everything but the lease and the subnet file, and closes the store. Never rejects. */

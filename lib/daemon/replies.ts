@@ -16,7 +16,7 @@ import type {
 import type { Lease } from '../lease/lease.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
 import type { OwnLease, StoreHealth } from '../store/store.ts';
-import type { Obstacle } from './persist.ts';
+import type { Obstacle } from './wait.ts';
 
 export function toWaitReason({ error, sinceMs, attempts }: Obstacle): WaitReason {
   const { code, message, hint = null } = error;

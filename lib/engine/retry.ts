@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
+import { Backoff } from '../backoff.ts';
 
-/** Our choice: waits before the first, second, ... attempt; the last one stands for all that follow. */
+/** Our choice: before the first, second, ... attempt. */
 const PAUSES_MS = [0, 100, 500, 1000, 2000, 5000];
 
 export interface RetryOptions {
@@ -13,15 +14,15 @@ export interface RetryOptions {
 
 /** Calls `attempt` with growing pauses until it succeeds, or until the signal. Never rejects. */
 export async function retry(attempt: () => Promise<void> | void, options: RetryOptions): Promise<void> {
-  const { signal, before = 0 } = options;
-  for (let count = before; ; count++) {
-    const pause = PAUSES_MS[Math.min(count, PAUSES_MS.length - 1)]!;
-    await setTimeout(pause, undefined, { signal }).catch(() => undefined);
+  const { signal, before, onFailure } = options;
+  const backoff = new Backoff(PAUSES_MS, undefined, before);
+  for (;;) {
+    await setTimeout(backoff.next(), undefined, { signal }).catch(() => undefined);
     if (signal.aborted) return;
     try {
       return await attempt();
     } catch (error) {
-      options.onFailure(error);
+      onFailure(error);
     }
   }
 }

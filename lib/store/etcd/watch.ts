@@ -6,10 +6,10 @@
  * disconnect those would be lost. Whatever a watch may still miss (etcd 3.4 is known to lose events: its robustness
  * tests' table), a complete list at a regular interval brings in.
  */
+import { Backoff, doubling } from '../../backoff.ts';
 import { messageOf, WeftError } from '../../error.ts';
 import type { Log } from '../../log.ts';
 import type { KeyValue, RangeRequest, ResponseHeader, WatchEvent } from './api.ts';
-import { Backoff } from './backoff.ts';
 import type { EtcdClient } from './client.ts';
 import { WatchStreamLife } from './watch-stream.ts';
 
@@ -27,10 +27,11 @@ export interface EtcdWatchOptions {
   readonly onEvents: (events: readonly WatchEvent[]) => void;
 }
 
-const BACKOFF_MIN_MS = 100;
-const BACKOFF_MAX_MS = 2000;
+const PAUSES_MS = doubling(100, 2000);
 /** A wrong password or a missing permission is not mended within seconds. */
-const DENIED_BACKOFF_MAX_MS = 30_000;
+const DENIED_PAUSES_MS = doubling(100, 30_000);
+/** Part of each pause that is random: nodes that lost etcd together do not come back together. */
+const JITTER = 0.5;
 
 export class EtcdWatch {
   /** Resolves after the first list was handed over; rejects with STORE_CLOSED when closed before. */
@@ -51,7 +52,7 @@ export class EtcdWatch {
 
   constructor(options: EtcdWatchOptions) {
     this.#options = options;
-    this.#backoff = new Backoff(BACKOFF_MIN_MS, options.random);
+    this.#backoff = new Backoff(PAUSES_MS, { part: JITTER, random: options.random });
     this.#outage = new OutageLog(options.log);
     this.ready = new Promise((resolve, reject) => {
       this.#markReady = (error) => (error === undefined ? resolve() : reject(error));
@@ -93,7 +94,7 @@ export class EtcdWatch {
         if (this.#closed) return;
         this.#outage.failed(error);
         const denied = error instanceof WeftError && error.code === 'STORE_DENIED';
-        await this.#sleep(this.#backoff.next(denied ? DENIED_BACKOFF_MAX_MS : BACKOFF_MAX_MS));
+        await this.#sleep(this.#backoff.next(denied ? DENIED_PAUSES_MS : PAUSES_MS));
       }
     }
   }
@@ -136,7 +137,7 @@ export class EtcdWatch {
     this.#listOwed = true;
     this.#options.log.info({ revision: String(this.#revision) }, 'etcd cannot continue the watch: listing again');
     // Should this happen again and again, then slowly.
-    await this.#sleep(this.#backoff.next(BACKOFF_MAX_MS));
+    await this.#sleep(this.#backoff.next());
   }
 
   /**

@@ -1,25 +1,34 @@
 import test from 'ava';
-import { type Obstacle, type PersistOptions, persist } from '../../lib/daemon/persist.ts';
+import { doubling } from '../../lib/backoff.ts';
+import { type Obstacle, type Wait, waitFor } from '../../lib/daemon/wait.ts';
 import { WeftError } from '../../lib/error.ts';
+import { logTo } from '../log.ts';
 
 interface Run {
   readonly sleeps: number[];
   readonly logged: [code: string, atMs: number][];
-  readonly all: Obstacle[];
+  /** What was kept; undefined at the end. */
+  readonly all: (Obstacle | undefined)[];
   readonly recovered: number[];
   result?: unknown;
 }
 
-/** Runs `persist` on a clock that only its own sleeps move. `attempt` gets the number of the attempt, from 1. */
+/** Runs `waitFor` on a clock that only its own sleeps move. `attempt` gets the number of the attempt, from 1. */
 async function run(
   attempt: (number: number) => unknown,
   signal = new AbortController().signal,
-  delaysMs?: PersistOptions['delaysMs'],
+  more: Pick<Wait, 'pausesMs'> = {},
 ): Promise<Run> {
   const state: Run = { sleeps: [], logged: [], all: [], recovered: [] };
   let clock = 1000;
   let number = 0;
-  state.result = await persist(async () => attempt(++number), {
+  const wait: Wait = {
+    ...more,
+    isTemporary: (code) => code === 'DOWN' || code === 'MISSING',
+    keep: (obstacle) => state.all.push(obstacle),
+    words: { obstacle: 'Waiting', recovery: 'No longer waiting' },
+  };
+  state.result = await waitFor(async () => attempt(++number), wait, {
     signal,
     now: () => clock,
     random: () => 0,
@@ -27,13 +36,12 @@ async function run(
       state.sleeps.push(ms);
       clock += ms;
     },
-    delaysMs,
-    isTemporary: (code) => code === 'DOWN' || code === 'MISSING',
-    onObstacle: (obstacle, logIt) => {
-      state.all.push(obstacle);
-      if (logIt) state.logged.push([obstacle.error.code, clock - 1000]);
-    },
-    onRecovery: (_, waitedMs) => state.recovered.push(waitedMs),
+    onChange: () => undefined,
+    log: logTo((fields, message) => {
+      const { code, waitedSeconds } = fields as { code: string; waitedSeconds: number };
+      if (message === 'No longer waiting') state.recovered.push(waitedSeconds);
+      else state.logged.push([code, clock - 1000]);
+    }),
   });
   return state;
 }
@@ -43,20 +51,21 @@ const down = () => {
 };
 
 test('a first success is all there is', async (t) => {
-  t.deepEqual(await run(() => 7), { sleeps: [], logged: [], all: [], recovered: [], result: 7 });
+  t.deepEqual(await run(() => 7), { sleeps: [], logged: [], all: [undefined], recovered: [], result: 7 });
 });
 
 test('pauses can be others', async (t) => {
-  const { sleeps } = await run((number) => (number < 6 ? down() : 'up'), undefined, { first: 1000, last: 5000 });
+  const { sleeps } = await run((number) => (number < 6 ? down() : 'up'), undefined, { pausesMs: doubling(1000, 5000) });
   t.deepEqual(sleeps, [1000, 2000, 4000, 5000, 5000]);
 });
 
 test('pauses double up to three seconds', async (t) => {
   const { sleeps, all, recovered } = await run((number) => (number < 8 ? down() : 'up'));
   t.deepEqual(sleeps, [200, 400, 800, 1600, 3000, 3000, 3000]);
-  t.deepEqual(recovered, [12000]);
+  t.deepEqual(recovered, [12]);
+  t.is(all.pop(), undefined);
   t.deepEqual(
-    all.map(({ sinceMs, attempts }) => [sinceMs, attempts]),
+    all.map((obstacle) => [obstacle?.sinceMs, obstacle?.attempts]),
     [1, 2, 3, 4, 5, 6, 7].map((attempt) => [1000, attempt]),
   );
 });
@@ -80,7 +89,7 @@ test('another reason is logged at once, and the wait counts from the first', asy
     ['DOWN', 0],
     ['MISSING', 600],
   ]);
-  t.is(all.at(-1)?.sinceMs, 1000);
+  t.is(all.at(-2)?.sinceMs, 1000);
 });
 
 test('an error that is not temporary ends it', async (t) => {
