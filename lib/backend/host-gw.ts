@@ -14,7 +14,7 @@ import { WeftError } from '../error.ts';
 import type { Lease } from '../lease/lease.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
 import { isLinkLocal6, isOnLink } from '../router/on-link.ts';
-import { type DesiredRoute, KernelState } from '../router/router.ts';
+import { type DesiredRoute, Router } from '../router/router.ts';
 import { RouteNetlink } from '../sys/netlink/rtnetlink.ts';
 import type { Backend, BackendOptions, BackendRoute, ExternalInterface, RefusedLease } from './backend.ts';
 import { sortLeases, whyNot6 } from './peer-leases.ts';
@@ -63,7 +63,7 @@ class HostGwBackend implements Backend {
   readonly port = undefined;
   readonly #options: BackendOptions;
   readonly #netlink: RouteNetlink;
-  readonly #kernel: KernelState;
+  readonly #kernel: Router;
   #leases: readonly Lease[] = [];
   #routes: readonly DesiredRoute[] = [];
   #refused: readonly RefusedLease[] = [];
@@ -76,7 +76,7 @@ class HostGwBackend implements Backend {
     this.overlayMtu = external.mtu;
     const scope = config.ipv6 === undefined ? [config.network] : [config.network, config.ipv6.network];
     const underlay = { device: external.name, onChange: () => this.#apply() };
-    this.#kernel = new KernelState({ netns: undefined, scope, log, underlay });
+    this.#kernel = new Router({ netns: undefined, scope, log, underlay });
   }
 
   setLeases(leases: readonly Lease[]): void {

@@ -11,7 +11,7 @@ import { messageOf } from '../error.ts';
 import type { Lease } from '../lease/lease.ts';
 import type { Log } from '../log.ts';
 import { prefixKey } from '../router/diff.ts';
-import type { DesiredRoute, DesiredState, KernelState } from '../router/router.ts';
+import type { DesiredRoute, DesiredState, Router } from '../router/router.ts';
 import type { Backend, BackendRoute, RefusedLease } from './backend.ts';
 import { logRefusals } from './peer-leases.ts';
 
@@ -29,7 +29,7 @@ export interface OverlayParts {
   /** The first is the one to name. */
   readonly devices: readonly EdgeDevice[];
   readonly engines: readonly Engine[];
-  readonly kernel: KernelState;
+  readonly kernel: Router;
   readonly overlayMtu: number;
   readonly port: number | undefined;
   readonly log: Log;

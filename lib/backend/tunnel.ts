@@ -5,7 +5,7 @@ import { EdgeDevice } from '../engine/edge-device.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
 import { DirectLink } from '../router/on-link.ts';
-import { type DesiredRoute, KernelState } from '../router/router.ts';
+import { type DesiredRoute, Router } from '../router/router.ts';
 import type { InterfaceAddress } from '../sys/netlink/rtnetlink.ts';
 import { socketAddress } from '../sys/udp-socket.ts';
 import { Undo } from '../undo.ts';
@@ -78,7 +78,7 @@ function openTunnel(options: BackendOptions, tunnel: Tunnel, { engine, link, und
   });
   undo.add('device', () => device.close());
   const underlay = { device: external.name, onChange: () => backend.replan() };
-  const kernel = new KernelState({ netns, scope: network, log, ...(link === undefined ? {} : { underlay }) });
+  const kernel = new Router({ netns, scope: network, log, ...(link === undefined ? {} : { underlay }) });
   // Before the device goes, which it would take for somebody's doing.
   undo.add('neighbours and routes', () => kernel.close());
   const place = ownPlace(options, tunnel.leaseType);

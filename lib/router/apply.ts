@@ -1,9 +1,9 @@
 /** One change of the diff as a netlink request. */
 import { type RouteNetlink, RouteScope, type RouteSpec } from '../sys/netlink/rtnetlink.ts';
-import type { ActualRoute, KernelChange, WantedRoute } from './diff.ts';
+import type { ActualRoute, StateChange, WantedRoute } from './diff.ts';
 
 /** Throws NetlinkError: EEXIST where another route is in the way that was to be added to nothing. */
-export function makeChange(netlink: RouteNetlink, change: KernelChange, protocol: number): void {
+export function applyChange(netlink: RouteNetlink, change: StateChange, protocol: number): void {
   switch (change.kind) {
     case 'set-neighbor':
       netlink.setNeighbor(change.neighbor);

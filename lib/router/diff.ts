@@ -51,7 +51,7 @@ export interface Ownership {
   readonly devices: ReadonlySet<number>;
 }
 
-export type KernelChange =
+export type StateChange =
   /** `instead` is replaced in place: there is no moment without an entry. */
   | { readonly kind: 'set-neighbor'; readonly neighbor: WantedNeighbor; readonly instead: ActualNeighbor | undefined }
   | { readonly kind: 'set-route'; readonly route: WantedRoute; readonly instead: ActualRoute | undefined }
@@ -60,9 +60,9 @@ export type KernelChange =
   | { readonly kind: 'remove-route'; readonly route: ActualRoute }
   | { readonly kind: 'remove-neighbor'; readonly neighbor: ActualNeighbor };
 
-export interface KernelDiff {
+export interface StateDiff {
   /** In order: neighbours come before the routes that use them, and go after them. */
-  readonly changes: readonly KernelChange[];
+  readonly changes: readonly StateChange[];
   /** One for each destination. */
   readonly routes: ReadonlyMap<PrefixKey, WantedRoute>;
   readonly neighbors: ReadonlyMap<NeighborKey, WantedNeighbor>;
@@ -91,7 +91,8 @@ function defaultMetric(destination: Prefix): number {
   return destination.family === 4 ? 0 : 1024;
 }
 
-export function diffKernelState(wanted: WantedState, actual: ActualState, own: Ownership): KernelDiff {
+/** The changes that turn `actual` into `wanted`. What is not own stays, but for rivals. */
+export function diffState(wanted: WantedState, actual: ActualState, own: Ownership): StateDiff {
   const routes = diffRoutes(wanted.routes, actual.routes, own);
   const neighbors = diffNeighbors(wanted.neighbors, actual.neighbors, own);
   return {
@@ -103,8 +104,8 @@ export function diffKernelState(wanted: WantedState, actual: ActualState, own: O
 }
 
 interface Part<Key, Wanted> {
-  readonly set: KernelChange[];
-  readonly remove: KernelChange[];
+  readonly set: StateChange[];
+  readonly remove: StateChange[];
   readonly chosen: Map<Key, Wanted>;
 }
 
@@ -114,8 +115,8 @@ function diffRoutes(
   own: Ownership,
 ): Part<PrefixKey, WantedRoute> & { readonly contested: Prefix[] } {
   const candidates = groupByKey(wanted, ({ destination }) => prefixKey(destination));
-  const set: KernelChange[] = [];
-  const remove: KernelChange[] = [];
+  const set: StateChange[] = [];
+  const remove: StateChange[] = [];
   /** Of each wanted destination: what the kernel has. */
   const present = new Map<PrefixKey, ActualRoute[]>();
   for (const route of actual) {
@@ -131,7 +132,7 @@ function diffRoutes(
     const route = chooseRoute(group, there, own.protocol);
     if (group.length > 1 && group.some((other) => compareRoutes(other, route) !== 0)) contested.push(route.destination);
     chosen.set(key, route);
-    settle(route, there, own, set, remove);
+    replaceOthers(route, there, own, set, remove);
   }
   return { set, remove, chosen, contested };
 }
@@ -144,12 +145,12 @@ function chooseRoute(group: readonly WantedRoute[], there: readonly ActualRoute[
 }
 
 /** Makes `route` the only one to its destination, but for those that the kernel would only use without it. */
-function settle(
+function replaceOthers(
   route: WantedRoute,
   there: readonly ActualRoute[],
   own: Ownership,
-  set: KernelChange[],
-  remove: KernelChange[],
+  set: StateChange[],
+  remove: StateChange[],
 ): void {
   if (there.length === 1 && isRoute(there[0]!, route, own.protocol)) return;
   const metric = defaultMetric(route.destination);
@@ -223,8 +224,8 @@ function diffNeighbors(
   own: Ownership,
 ): Part<NeighborKey, WantedNeighbor> {
   const candidates = groupByKey(wanted, neighborKey);
-  const set: KernelChange[] = [];
-  const remove: KernelChange[] = [];
+  const set: StateChange[] = [];
+  const remove: StateChange[] = [];
   const present = new Map<NeighborKey, ActualNeighbor>();
   for (const neighbor of actual) {
     const key = neighborKey(neighbor);

@@ -1,4 +1,4 @@
-/** What a pass over the kernel's tables is worth telling: repairs, routes of others, leftovers; each once, never by the thousand. */
+/** What a pass over the kernel's tables writes to the log: repairs, routes of others, leftovers; each once, never by the thousand. */
 import { formatIp } from '../addr/ip.ts';
 import { formatMac } from '../addr/mac.ts';
 import { formatPrefix } from '../addr/prefix.ts';
@@ -6,16 +6,16 @@ import type { Log } from '../log.ts';
 import {
   type ActualNeighbor,
   type ActualRoute,
-  type KernelChange,
   type NeighborKey,
   neighborKey,
   type PrefixKey,
   prefixKey,
+  type StateChange,
   type WantedNeighbor,
   type WantedRoute,
 } from './diff.ts';
 
-/** Our choice: more lines than this from one pass are told as a number. */
+/** Our choice: more lines than this from one pass are given as a number. */
 const MAX_LINES = 10;
 
 /** The entries that were wanted, and there, before the pass. */
@@ -53,7 +53,7 @@ const MESSAGES: Readonly<Record<Exclude<Cause, 'asked'>, string>> = {
 export class Obstacles {
   readonly #reasons = new Map<string, { count: number; readonly first: string | undefined }>();
 
-  /** `error` is the whole message, of which the first is told. */
+  /** `error` is the whole message; the first is logged. */
   note(reason: string, error?: string): void {
     const known = this.#reasons.get(reason);
     if (known === undefined) this.#reasons.set(reason, { count: 1, first: error });
@@ -65,7 +65,7 @@ export class Obstacles {
   }
 }
 
-export class KernelReport {
+export class RouterReport {
   readonly #log: Log;
   readonly #deviceName: (index: number) => string;
   readonly #said = new Set<string>();
@@ -81,13 +81,13 @@ export class KernelReport {
     this.#said.clear();
   }
 
-  /** Tells why the changes of a pass were made. Returns the number of repairs. */
-  changes(changes: readonly KernelChange[], before: Before, after: After): number {
+  /** Logs why the changes of a pass were made. Returns the number of repairs. */
+  changes(changes: readonly StateChange[], before: Before, after: After): number {
     const counts = { repair: 0, leftover: 0, 'taken-over': 0, replaced: 0 };
     for (const change of changes) {
       const cause = causeOf(change, before, after);
       if (cause === 'asked' || counts[cause]++ >= MAX_LINES) continue;
-      this.#tell(this.#describe(change, cause));
+      this.#write(this.#describe(change, cause));
     }
     for (const [cause, count] of Object.entries(counts) as [keyof typeof counts, number][]) {
       if (count > MAX_LINES) this.#log.warn({ more: count - MAX_LINES }, `${MESSAGES[cause]}, and more of them`);
@@ -103,7 +103,7 @@ export class KernelReport {
     this.#log.warn(fields, message);
   }
 
-  /** Each is told when it comes, and the end when the last has gone. */
+  /** Each is logged when it comes, and the end when the last has gone. */
   obstacles(obstacles: Obstacles): void {
     const now = obstacles.list();
     for (const [reason, { count, first }] of now) {
@@ -114,13 +114,13 @@ export class KernelReport {
     this.#standing = new Set(now.map(([reason]) => reason));
   }
 
-  #tell({ cause, entry, wrong }: Finding): void {
+  #write({ cause, entry, wrong }: Finding): void {
     if (cause === 'asked') return;
     if (cause === 'leftover' || cause === 'taken-over') this.#log.info({ entry, wrong }, MESSAGES[cause]);
     else this.once({ entry, wrong }, MESSAGES[cause]);
   }
 
-  #describe(change: KernelChange, cause: Cause): Finding {
+  #describe(change: StateChange, cause: Cause): Finding {
     switch (change.kind) {
       case 'set-route': {
         const { route, instead } = change;
@@ -162,7 +162,7 @@ export class KernelReport {
   }
 }
 
-function causeOf(change: KernelChange, before: Before, after: After): Cause {
+function causeOf(change: StateChange, before: Before, after: After): Cause {
   switch (change.kind) {
     case 'set-route':
       return causeOfRoute(change.route, change.instead, before);

@@ -17,23 +17,22 @@ import type { Log } from '../log.ts';
 import type { NetlinkEvent } from '../sys/netlink/monitor.ts';
 import { type Link, NetlinkError, RouteNetlink } from '../sys/netlink/rtnetlink.ts';
 import { withinNetns } from '../sys/netns.ts';
-import { makeChange } from './apply.ts';
+import { applyChange } from './apply.ts';
 import {
   type ActualState,
   asActual,
-  diffKernelState,
-  type KernelChange,
+  diffState,
   type NeighborKey,
   neighborKey,
   type PrefixKey,
   prefixKey,
+  type StateChange,
   type WantedNeighbor,
   type WantedRoute,
   type WantedState,
 } from './diff.ts';
-import type { Expectation } from './events.ts';
-import { KernelReport, Obstacles } from './report.ts';
-import { KernelWatch } from './watch.ts';
+import { Obstacles, RouterReport } from './report.ts';
+import { type Expectation, RouterWatch } from './watch.ts';
 
 /** rtm_protocol of every route that Weft adds; free in iproute2's list and in FRR's. `ip route show proto 137` lists them. */
 export const ROUTE_PROTOCOL = 137;
@@ -58,7 +57,7 @@ export interface DesiredState {
   readonly routes: readonly DesiredRoute[];
 }
 
-export interface KernelStateOptions {
+export interface RouterOptions {
   /** Network namespace (a path) of neighbours and routes; undefined: the daemon's own. */
   readonly netns: string | undefined;
   /** The network's prefixes: own routes outside of them belong to another network of this host. */
@@ -77,21 +76,21 @@ const SLICE_MS = 5;
 const GONE = new Set(['ESRCH', 'ENOENT', 'ENODEV']);
 
 /** For a backend that keeps nothing in the kernel: removes the routes that an earlier run with another backend left. */
-export async function removeLeftovers(options: KernelStateOptions): Promise<void> {
-  const kernel = new KernelState(options);
-  await kernel.apply({ neighbors: [], routes: [] });
-  await kernel.close();
+export async function removeLeftovers(options: RouterOptions): Promise<void> {
+  const router = new Router(options);
+  await router.apply({ neighbors: [], routes: [] });
+  await router.close();
 }
 
-export class KernelState {
-  readonly #options: KernelStateOptions;
+export class Router {
+  readonly #options: RouterOptions;
   readonly #protocol: number;
   readonly #netlink: RouteNetlink;
-  readonly #watch: KernelWatch;
-  readonly #report: KernelReport;
+  readonly #watch: RouterWatch;
+  readonly #report: RouterReport;
 
   #desired: DesiredState | undefined;
-  /** What the last pass worked on. */
+  /** What the last pass was for. */
   #applied: DesiredState | undefined;
   /** The tables are to be read before the next pass. */
   #dirty = true;
@@ -108,15 +107,15 @@ export class KernelState {
   #repairs = 0;
 
   /** Opens its sockets and begins to watch. Throws NetlinkError, SyscallError, or what `withinNetns` throws. */
-  constructor(options: KernelStateOptions) {
+  constructor(options: RouterOptions) {
     const { netns, log, underlay } = options;
     this.#options = options;
     this.#protocol = options.protocol ?? ROUTE_PROTOCOL;
     this.#netlink = withinNetns(netns, () => RouteNetlink.open());
-    const report = new KernelReport(log, (index) => this.#deviceName(index));
+    const report = new RouterReport(log, (index) => this.#deviceName(index));
     this.#report = report;
     try {
-      this.#watch = new KernelWatch({
+      this.#watch = new RouterWatch({
         netns,
         expected: () => this.#expected(),
         onDue: () => void this.reconcile(),
@@ -147,7 +146,7 @@ export class KernelState {
    * at each pass.
    *
    * The first call also removes what an earlier run left. Resolves when it is done; never rejects. Of calls that come
-   * while another is at work only the last counts.
+   * during a pass only the last counts.
    */
   apply(desired: DesiredState): Promise<void> {
     this.#desired = desired;
@@ -192,7 +191,7 @@ export class KernelState {
       const obstacles = new Obstacles();
       try {
         // Somebody else's entry was in the way: with the tables read there are no surprises.
-        if (!(await this.#work(desired, obstacles))) await this.#work(desired, obstacles);
+        if (!(await this.#runPass(desired, obstacles))) await this.#runPass(desired, obstacles);
       } catch (error) {
         this.#dirty = true;
         obstacles.note('the tables cannot be read', messageOf(error));
@@ -203,7 +202,7 @@ export class KernelState {
   }
 
   /** False when the kernel is not as it was left, so that its tables have to be read. */
-  async #work(desired: DesiredState, obstacles: Obstacles): Promise<boolean> {
+  async #runPass(desired: DesiredState, obstacles: Obstacles): Promise<boolean> {
     const full = this.#dirty;
     this.#dirty = false;
     this.#applied = desired;
@@ -211,7 +210,7 @@ export class KernelState {
     if (full) this.#watch.clear();
     const before = { ...this.#expected(), first: this.#first };
     const wanted = this.#locate(desired, obstacles);
-    const diff = diffKernelState(wanted, full ? this.#read() : this.#believed(), {
+    const diff = diffState(wanted, full ? this.#read() : this.#believed(), {
       protocol: this.#protocol,
       scope: this.#options.scope,
       devices: this.#neighborDeviceIndexes(),
@@ -225,8 +224,8 @@ export class KernelState {
     }
     this.#routes = new Map(diff.routes);
     this.#neighbors = new Map(diff.neighbors);
-    const done = await this.#make(diff.changes, obstacles, full);
-    this.#repairs += this.#report.changes(done, before, diff);
+    const applied = await this.#applyChanges(diff.changes, obstacles, full);
+    this.#repairs += this.#report.changes(applied, before, diff);
     if (full) this.#first = false;
     return full || !this.#dirty;
   }
@@ -272,8 +271,8 @@ export class KernelState {
   }
 
   /** Returns the changes that were made. */
-  async #make(changes: readonly KernelChange[], obstacles: Obstacles, full: boolean): Promise<KernelChange[]> {
-    const done: KernelChange[] = [];
+  async #applyChanges(changes: readonly StateChange[], obstacles: Obstacles, full: boolean): Promise<StateChange[]> {
+    const done: StateChange[] = [];
     let begun = performance.now();
     for (const [number, change] of changes.entries()) {
       if (number % SLICE_CHANGES === SLICE_CHANGES - 1 || performance.now() - begun > SLICE_MS) {
@@ -283,7 +282,7 @@ export class KernelState {
         begun = performance.now();
       }
       try {
-        makeChange(this.#netlink, change, this.#protocol);
+        applyChange(this.#netlink, change, this.#protocol);
         done.push(change);
       } catch (error) {
         if (!(error instanceof NetlinkError)) throw error;
@@ -298,7 +297,7 @@ export class KernelState {
   }
 
   /** The kernel does not have it; the next pass tries again. */
-  #forget(change: KernelChange): void {
+  #forget(change: StateChange): void {
     if (change.kind === 'set-route') this.#routes.delete(prefixKey(change.route.destination));
     else if (change.kind === 'set-neighbor') this.#neighbors.delete(neighborKey(change.neighbor));
   }

@@ -1,10 +1,30 @@
 /** When the kernel's tables are to be looked at again: by the clock, and when a netlink event contradicts what they should hold. */
 import { messageOf } from '../error.ts';
 import { type NetlinkEvent, NetlinkMonitor } from '../sys/netlink/monitor.ts';
+import { type Link, type Route, RouteTable } from '../sys/netlink/rtnetlink.ts';
 import { withinNetns } from '../sys/netns.ts';
-import { contradicts, type Expectation } from './events.ts';
+import {
+  isNeighbor,
+  isRival,
+  isRoute,
+  type NeighborKey,
+  neighborKey,
+  type PrefixKey,
+  prefixKey,
+  type WantedNeighbor,
+  type WantedRoute,
+} from './diff.ts';
 
-export interface KernelWatchOptions {
+/** The entries that the kernel should have, and their devices as they were then. */
+export interface Expectation {
+  readonly routes: ReadonlyMap<PrefixKey, WantedRoute>;
+  readonly neighbors: ReadonlyMap<NeighborKey, WantedNeighbor>;
+  /** By name; undefined for those that were missing. */
+  readonly devices: ReadonlyMap<string, Link | undefined>;
+  readonly protocol: number;
+}
+
+export interface RouterWatchOptions {
   readonly netns: string | undefined;
   readonly expected: () => Expectation;
   /** The tables are to be read and repaired. */
@@ -27,8 +47,8 @@ const EVENT_TICKS = 10;
 /** Our choice, 10 min: what goes on being wrong is said again. */
 const FORGET_TICKS = 6_000;
 
-export class KernelWatch {
-  readonly #options: KernelWatchOptions;
+export class RouterWatch {
+  readonly #options: RouterWatchOptions;
   readonly #monitors: NetlinkMonitor[] = [];
   readonly #timer: NodeJS.Timeout;
   #ticks = 0;
@@ -41,7 +61,7 @@ export class KernelWatch {
   overruns = 0;
 
   /** Throws SyscallError, or what `withinNetns` throws. */
-  constructor(options: KernelWatchOptions) {
+  constructor(options: RouterWatchOptions) {
     this.#options = options;
     this.#open(['link', 'address', 'route']);
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
@@ -114,4 +134,41 @@ export class KernelWatch {
     }
     if (heard || this.#ticks % DUE_TICKS === 0) onDue();
   }
+}
+
+/**
+ * True when something expected is gone, was changed, or may be gone without an event of its own: with a device that goes
+ * down or loses its last address the kernel drops IPv4 routes silently. The events of our own changes contradict nothing.
+ */
+function contradicts(event: NetlinkEvent, expected: Expectation): boolean {
+  switch (event.kind) {
+    case 'link':
+      return linkChanged(event.change === 'removed', event.link, expected.devices);
+    case 'address': {
+      const { interfaceIndex } = event.address;
+      return [...expected.devices.values()].some((link) => link?.index === interfaceIndex);
+    }
+    case 'route':
+      return routeChanged(event.change === 'removed', event.route, expected);
+    case 'neighbor': {
+      const wanted = expected.neighbors.get(neighborKey(event.neighbor));
+      return wanted !== undefined && (event.change === 'removed' || !isNeighbor(event.neighbor, wanted));
+    }
+  }
+}
+
+function linkChanged(removed: boolean, link: Link, devices: Expectation['devices']): boolean {
+  for (const [name, known] of devices) {
+    if (known === undefined ? name !== link.name : known.index !== link.index) continue;
+    if (known === undefined) return !removed;
+    return removed || link.up !== known.up || link.name !== name;
+  }
+  return false;
+}
+
+function routeChanged(removed: boolean, route: Route, { routes, protocol }: Expectation): boolean {
+  if (route.table !== RouteTable.main || route.destination === undefined) return false;
+  const wanted = routes.get(prefixKey(route.destination));
+  if (wanted === undefined) return false;
+  return removed ? isRoute(route, wanted, protocol) : isRival(route, wanted, protocol);
 }

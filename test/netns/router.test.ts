@@ -13,7 +13,7 @@ import { parseIpv6 } from '../../lib/addr/ipv6.ts';
 import { parseMac } from '../../lib/addr/mac.ts';
 import { formatPrefix } from '../../lib/addr/prefix.ts';
 import { until } from '../../lib/lab/until.ts';
-import { type DesiredNeighbor, type DesiredRoute, KernelState } from '../../lib/router/router.ts';
+import { type DesiredNeighbor, type DesiredRoute, Router } from '../../lib/router/router.ts';
 import { NetlinkMonitor } from '../../lib/sys/netlink/monitor.ts';
 import { prefix } from '../fastpath/harness.ts';
 import { logTo } from '../log.ts';
@@ -58,11 +58,11 @@ function neighbor(text: string, mac: string): DesiredNeighbor {
   return { device: 'flannel.1', address: address(text), mac: parseMac(mac)! };
 }
 
-interface Bed {
-  readonly kernel: KernelState;
+interface Fixture {
+  readonly router: Router;
   readonly log: string[];
   /** Waits until the kernel shows exactly these routes to `destination`. Returns after how many ms. */
-  readonly settled: (destination: string, ...expected: string[]) => Promise<number>;
+  readonly shows: (destination: string, ...expected: string[]) => Promise<number>;
 }
 
 function makeHost(): void {
@@ -78,22 +78,22 @@ function removeHost(): void {
   for (const name of ['eth0', 'flannel.1']) execFileSync('sh', ['-c', `ip link del ${name} 2>/dev/null || true`]);
 }
 
-async function withKernel(t: ExecutionContext, body: (bed: Bed) => Promise<void>): Promise<void> {
+async function withRouter(t: ExecutionContext, body: (fixture: Fixture) => Promise<void>): Promise<void> {
   removeHost();
   makeHost();
   const log: string[] = [];
   const note = (fields: object, message: string) => log.push(`${message} ${JSON.stringify(fields)}`);
-  const kernel = new KernelState({ netns: undefined, scope: SCOPE, log: logTo(note) });
-  const settled = async (destination: string, ...expected: string[]): Promise<number> => {
+  const router = new Router({ netns: undefined, scope: SCOPE, log: logTo(note) });
+  const shows = async (destination: string, ...expected: string[]): Promise<number> => {
     const since = performance.now();
     await until(() => String(show(destination)) === String(expected), DEADLINE_MS);
     t.deepEqual(show(destination), expected, log.join('\n'));
     return performance.now() - since;
   };
   try {
-    await body({ kernel, log, settled });
+    await body({ router, log, shows });
   } finally {
-    await kernel.close();
+    await router.close();
     removeHost();
   }
 }
@@ -101,8 +101,8 @@ async function withKernel(t: ExecutionContext, body: (bed: Bed) => Promise<void>
 const NOTHING = { neighbors: [], routes: [] };
 
 test('a vxlan peer is a permanent neighbour and an onlink route, and goes without a trace', async (t) => {
-  await withKernel(t, async ({ kernel, log }) => {
-    await kernel.apply({
+  await withRouter(t, async ({ router, log }) => {
+    await router.apply({
       neighbors: [neighbor('10.244.2.0', '02:00:00:00:00:02'), neighbor('fd00:2::', '02:00:00:00:06:02')],
       routes: [onlink('10.244.2.0/24', '10.244.2.0'), onlink('fd00:2::/64', 'fd00:2::')],
     });
@@ -115,11 +115,11 @@ test('a vxlan peer is a permanent neighbour and an onlink route, and goes withou
       '10.244.2.0 lladdr 02:00:00:00:00:02 PERMANENT',
       'fd00:2:: lladdr 02:00:00:00:06:02 PERMANENT',
     ]);
-    await kernel.apply(NOTHING);
+    await router.apply(NOTHING);
     t.deepEqual(neighbors(), []);
     t.deepEqual([...show('10.244.2.0/24'), ...show('fd00:2::/64')], []);
     t.deepEqual(log, []);
-    t.is(kernel.repairs, 0);
+    t.is(router.repairs, 0);
   });
 });
 
@@ -146,10 +146,10 @@ for (const [family, subnet, gateways, local] of [
   const line = (gateway: string): string => `${subnet} via ${gateway} dev eth0 proto 137${local}`;
 
   test(`${family}: a changed gateway is replaced in place, without a moment without a route`, async (t) => {
-    await withKernel(t, async ({ kernel, log }) => {
-      await kernel.apply({ neighbors: [], routes: [plain(subnet, gateways[0])] });
+    await withRouter(t, async ({ router, log }) => {
+      await router.apply({ neighbors: [], routes: [plain(subnet, gateways[0])] });
       t.deepEqual(show(subnet), [line(gateways[0])]);
-      const events = await eventsOf(() => kernel.apply({ neighbors: [], routes: [plain(subnet, gateways[1])] }));
+      const events = await eventsOf(() => router.apply({ neighbors: [], routes: [plain(subnet, gateways[1])] }));
       t.deepEqual(show(subnet), [line(gateways[1])]);
       t.deepEqual(events, [`set route ${subnet}`]);
       t.deepEqual(log, []);
@@ -157,17 +157,17 @@ for (const [family, subnet, gateways, local] of [
   });
 
   test(`${family}: a route that somebody deletes or changes is repaired on the event, and said`, async (t) => {
-    await withKernel(t, async ({ kernel, log, settled }) => {
-      await kernel.apply({ neighbors: [], routes: [plain(subnet, gateways[0])] });
+    await withRouter(t, async ({ router, log, shows }) => {
+      await router.apply({ neighbors: [], routes: [plain(subnet, gateways[0])] });
       ip('route', 'del', subnet);
       t.deepEqual(show(subnet), []);
-      const deleted = await settled(subnet, line(gateways[0]));
+      const deleted = await shows(subnet, line(gateways[0]));
       ip('route', 'replace', subnet, 'via', gateways[1], 'dev', 'eth0', 'proto', 'static');
-      const changed = await settled(subnet, line(gateways[0]));
+      const changed = await shows(subnet, line(gateways[0]));
       t.log(`repaired ${deleted.toFixed(0)} ms after deletion, ${changed.toFixed(0)} ms after change`);
       t.true(deleted < ON_EVENT_MS && changed < ON_EVENT_MS);
-      await kernel.reconcile();
-      t.is(kernel.repairs, 2);
+      await router.reconcile();
+      t.is(router.repairs, 2);
       t.is(log.length, 2);
       t.regex(log[0]!, /^Repaired .*"wrong":"it was gone"/);
       t.regex(log[1]!, /^Repaired .*"wrong":"it was .* dev eth0 proto 4/);
@@ -175,28 +175,28 @@ for (const [family, subnet, gateways, local] of [
   });
 
   test(`${family}: a route of others to the same subnet is replaced and said once; the next lease finds it too`, async (t) => {
-    await withKernel(t, async ({ kernel, log }) => {
+    await withRouter(t, async ({ router, log }) => {
       ip('route', 'add', subnet, 'via', gateways[1], 'dev', 'eth0');
-      await kernel.apply({ neighbors: [], routes: [plain(subnet, gateways[0])] });
+      await router.apply({ neighbors: [], routes: [plain(subnet, gateways[0])] });
       t.deepEqual(show(subnet), [line(gateways[0])]);
-      await kernel.reconcile();
+      await router.reconcile();
       t.is(log.length, 1);
       t.regex(log[0]!, /^Replaced a route of others to a peer .*"it was .* proto 3/);
 
       // Not the first call: what others have is not known then.
       const late = family === 'IPv4' ? '10.244.3.0/24' : 'fd00:3::/64';
       ip('route', 'add', late, 'via', gateways[1], 'dev', 'eth0');
-      await kernel.apply({ neighbors: [], routes: [plain(subnet, gateways[0]), plain(late, gateways[0])] });
+      await router.apply({ neighbors: [], routes: [plain(subnet, gateways[0]), plain(late, gateways[0])] });
       t.deepEqual(show(late), [line(gateways[0]).replace(subnet, late)]);
       t.is(log.length, 2);
-      t.is(kernel.repairs, 0);
+      t.is(router.repairs, 0);
     });
   });
 
   test(`${family}: the same route as flanneld left it is taken over in place`, async (t) => {
-    await withKernel(t, async ({ kernel, log }) => {
+    await withRouter(t, async ({ router, log }) => {
       ip('route', 'add', subnet, 'via', gateways[0], 'dev', 'eth0');
-      const events = await eventsOf(() => kernel.apply({ neighbors: [], routes: [plain(subnet, gateways[0])] }));
+      const events = await eventsOf(() => router.apply({ neighbors: [], routes: [plain(subnet, gateways[0])] }));
       t.deepEqual(show(subnet), [line(gateways[0])]);
       t.deepEqual(events, [`set route ${subnet}`]);
       t.regex(log.join('\n'), /^Took over a route that was there already [^\n]*$/);
@@ -205,30 +205,30 @@ for (const [family, subnet, gateways, local] of [
 
   test(`${family}: what an earlier run left is corrected or removed, and nothing else`, async (t) => {
     const [other, foreign] = family === 'IPv4' ? ['10.244.9.0/24', '10.99.9.0/24'] : ['fd00:9::/64', 'fc99::/64'];
-    await withKernel(t, async ({ kernel, log }) => {
+    await withRouter(t, async ({ router, log }) => {
       const left = ['via', gateways[1], 'dev', 'eth0', 'proto', '137'];
       ip('route', 'add', subnet, ...left);
       ip('route', 'add', other, ...left);
       ip('route', 'add', foreign, ...left);
       ip('route', 'add', '10.244.8.0/24', 'via', '192.0.2.9', 'dev', 'eth0', 'proto', 'static');
-      await kernel.apply({ neighbors: [], routes: [plain(subnet, gateways[0])] });
+      await router.apply({ neighbors: [], routes: [plain(subnet, gateways[0])] });
       t.deepEqual(show(subnet), [line(gateways[0])]);
       t.deepEqual(show(other), []);
       t.is(show(foreign).length, 1, 'another network of this host');
       t.is(show('10.244.8.0/24').length, 1, 'not ours');
       t.is(log.length, 2);
       t.true(log.every((text) => text.startsWith('Removed or corrected what an earlier run left')));
-      t.is(kernel.repairs, 0);
+      t.is(router.repairs, 0);
     });
   });
 }
 
 test('IPv4: a route of others that the kernel would only use without ours stays; of several at one metric none does', async (t) => {
-  await withKernel(t, async ({ kernel }) => {
+  await withRouter(t, async ({ router }) => {
     ip('route', 'add', '10.244.2.0/24', 'via', '192.0.2.9', 'metric', '50');
     ip('route', 'add', '10.244.2.0/24', 'via', '192.0.2.8');
     ip('route', 'append', '10.244.2.0/24', 'via', '192.0.2.7');
-    await kernel.apply({ neighbors: [], routes: [plain('10.244.2.0/24', '192.0.2.2')] });
+    await router.apply({ neighbors: [], routes: [plain('10.244.2.0/24', '192.0.2.2')] });
     t.deepEqual(show('10.244.2.0/24'), [
       '10.244.2.0/24 via 192.0.2.2 dev eth0 proto 137',
       '10.244.2.0/24 via 192.0.2.9 dev eth0 metric 50',
@@ -237,17 +237,17 @@ test('IPv4: a route of others that the kernel would only use without ours stays;
 });
 
 test('IPv6: routes of others that would win over ours go, also multipath ones', async (t) => {
-  await withKernel(t, async ({ kernel }) => {
+  await withRouter(t, async ({ router }) => {
     const hops = ['nexthop', 'via', '2001:db8::8', 'nexthop', 'via', '2001:db8::9'];
     ip('-6', 'route', 'add', 'fd00:2::/64', 'metric', '300', ...hops);
     ip('-6', 'route', 'add', 'fd00:2::/64', 'via', '2001:db8::7', 'metric', '2000');
     ip('-6', 'route', 'add', 'fd00:3::/64', ...hops);
     ip('-6', 'route', 'add', 'unreachable', 'fd00:4::/64');
-    await kernel.apply({
+    await router.apply({
       neighbors: [],
       routes: ['fd00:2::/64', 'fd00:3::/64', 'fd00:4::/64'].map((subnet) => plain(subnet, '2001:db8::2')),
     });
-    await kernel.reconcile();
+    await router.reconcile();
     const ours = 'via 2001:db8::2 dev eth0 proto 137 metric 1024 pref medium';
     t.deepEqual(show('fd00:2::/64'), [
       `fd00:2::/64 ${ours}`,
@@ -259,12 +259,12 @@ test('IPv6: routes of others that would win over ours go, also multipath ones', 
 });
 
 test('a changed MAC address is replaced in place; a neighbour that is changed or deleted is repaired on the event', async (t) => {
-  await withKernel(t, async ({ kernel, log }) => {
+  await withRouter(t, async ({ router, log }) => {
     const routes = [onlink('10.244.2.0/24', '10.244.2.0')];
     const neighbors = (): string[] => lines(ip('neigh', 'show', 'dev', 'flannel.1'));
-    await kernel.apply({ neighbors: [neighbor('10.244.2.0', '02:00:00:00:00:02')], routes });
+    await router.apply({ neighbors: [neighbor('10.244.2.0', '02:00:00:00:00:02')], routes });
     const events = await eventsOf(() =>
-      kernel.apply({ neighbors: [neighbor('10.244.2.0', '02:00:00:00:00:03')], routes }),
+      router.apply({ neighbors: [neighbor('10.244.2.0', '02:00:00:00:00:03')], routes }),
     );
     t.deepEqual(events, ['set neighbor']);
     const good = ['10.244.2.0 lladdr 02:00:00:00:00:03 PERMANENT'];
@@ -281,27 +281,27 @@ test('a changed MAC address is replaced in place; a neighbour that is changed or
     }
     t.true(performance.now() - since < 3 * ON_EVENT_MS);
     ip('neigh', 'add', '10.244.7.0', 'lladdr', '02:00:00:00:00:07', 'dev', 'flannel.1', 'nud', 'permanent');
-    await kernel.reconcile();
+    await router.reconcile();
     t.deepEqual(neighbors(), good, 'permanent neighbours on a device of ours are ours');
-    t.is(kernel.repairs, 4);
+    t.is(router.repairs, 4);
     t.regex(log.at(-2)!, /it was .*lladdr 02:00:00:00:00:03 \(not permanent\)/);
     t.regex(log.at(-1)!, /10\.244\.7\.0 .*no lease wants it/);
   });
 });
 
 test('a device that goes down and up, or is deleted and made again, gets its routes back', async (t) => {
-  await withKernel(t, async ({ kernel, log, settled }) => {
+  await withRouter(t, async ({ router, log, shows }) => {
     const routes = ['10.244.2.0/24', '10.244.3.0/24'].map((subnet) => plain(subnet, '192.0.2.2'));
-    await kernel.apply({ neighbors: [], routes });
+    await router.apply({ neighbors: [], routes });
     const line = '10.244.2.0/24 via 192.0.2.2 dev eth0 proto 137';
     ip('link', 'set', 'eth0', 'down');
     t.deepEqual(show('10.244.2.0/24'), [], 'the kernel has dropped it, without an event');
     ip('link', 'set', 'eth0', 'up');
-    t.log(`back ${(await settled('10.244.2.0/24', line)).toFixed(0)} ms after the device came up again`);
+    t.log(`back ${(await shows('10.244.2.0/24', line)).toFixed(0)} ms after the device came up again`);
     ip('link', 'set', 'eth0', 'down');
     t.true(await until(() => log.some((text) => text.includes('device "eth0" is down')), DEADLINE_MS));
     ip('link', 'set', 'eth0', 'up');
-    await settled('10.244.2.0/24', line);
+    await shows('10.244.2.0/24', line);
     ip('link', 'del', 'eth0');
     t.true(await until(() => log.some((text) => text.includes('device "eth0" is missing')), DEADLINE_MS));
     ip('link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'eth0-peer');
@@ -309,7 +309,7 @@ test('a device that goes down and up, or is deleted and made again, gets its rou
     // Without its address the gateway is nowhere: what the kernel refuses is tried again.
     t.true(await until(() => log.some((text) => text.includes('ENETUNREACH')), DEADLINE_MS));
     ip('address', 'add', '192.0.2.1/24', 'dev', 'eth0');
-    t.log(`back ${(await settled('10.244.2.0/24', line)).toFixed(0)} ms after the new device got its address`);
+    t.log(`back ${(await shows('10.244.2.0/24', line)).toFixed(0)} ms after the new device got its address`);
     t.true(await until(() => log.at(-1)!.startsWith('All neighbors and routes are set again'), DEADLINE_MS));
     const refusals = log.filter((text) => text.includes('ENETUNREACH'));
     t.is(refusals.length, 1, refusals.join('\n'));
@@ -321,60 +321,60 @@ test('a device that goes down and up, or is deleted and made again, gets its rou
 });
 
 test('a device that loses its only address and gets it back gets its routes back', async (t) => {
-  await withKernel(t, async ({ kernel, settled }) => {
-    await kernel.apply({ neighbors: [], routes: [plain('10.244.2.0/24', '192.0.2.2')] });
+  await withRouter(t, async ({ router, shows }) => {
+    await router.apply({ neighbors: [], routes: [plain('10.244.2.0/24', '192.0.2.2')] });
     ip('address', 'del', '192.0.2.1/24', 'dev', 'eth0');
     t.deepEqual(show('10.244.2.0/24'), []);
     ip('address', 'add', '192.0.2.1/24', 'dev', 'eth0');
-    const ms = await settled('10.244.2.0/24', '10.244.2.0/24 via 192.0.2.2 dev eth0 proto 137');
+    const ms = await shows('10.244.2.0/24', '10.244.2.0/24 via 192.0.2.2 dev eth0 proto 137');
     t.true(ms < ON_EVENT_MS, `${ms} ms`);
   });
 });
 
 test('a route without a gateway is as flanneld leaves it for udp', async (t) => {
-  await withKernel(t, async ({ kernel }) => {
+  await withRouter(t, async ({ router }) => {
     const route = { device: 'flannel.1', gateway: undefined, onlink: false };
-    await kernel.apply({ neighbors: [], routes: SCOPE.map((destination) => ({ ...route, destination })) });
+    await router.apply({ neighbors: [], routes: SCOPE.map((destination) => ({ ...route, destination })) });
     t.deepEqual(show('10.244.0.0/16'), ['10.244.0.0/16 dev flannel.1 proto 137']);
     t.deepEqual(show('fd00::/16'), ['fd00::/16 dev flannel.1 proto 137 metric 1024 pref medium']);
-    await kernel.reconcile();
-    t.is(kernel.repairs, 0);
+    await router.reconcile();
+    t.is(router.repairs, 0);
   });
 });
 
 test('two leases for one subnet: one is used, and stays so in whatever order they come', async (t) => {
-  await withKernel(t, async ({ kernel, log }) => {
+  await withRouter(t, async ({ router, log }) => {
     const a = plain('10.244.2.0/24', '192.0.2.3');
     const b = plain('10.244.2.0/24', '192.0.2.2');
-    await kernel.apply({ neighbors: [], routes: [a] });
+    await router.apply({ neighbors: [], routes: [a] });
     const events = await eventsOf(async () => {
       for (const routes of [
         [a, b],
         [b, a],
         [a, b, a],
       ])
-        await kernel.apply({ neighbors: [], routes });
-      await kernel.reconcile();
+        await router.apply({ neighbors: [], routes });
+      await router.reconcile();
     });
     t.deepEqual(events, []);
     t.deepEqual(show('10.244.2.0/24'), ['10.244.2.0/24 via 192.0.2.3 dev eth0 proto 137']);
     t.is(log.length, 1);
     t.regex(log[0]!, /different ways/);
-    await kernel.apply({ neighbors: [], routes: [b] });
+    await router.apply({ neighbors: [], routes: [b] });
     t.deepEqual(show('10.244.2.0/24'), ['10.244.2.0/24 via 192.0.2.2 dev eth0 proto 137']);
   });
 });
 
 test('a flood of events that the kernel cannot hold: everything is read anew, and what was lost in it is repaired', async (t) => {
-  await withKernel(t, async ({ kernel, log, settled }) => {
-    await kernel.apply({ neighbors: [], routes: [plain('10.244.2.0/24', '192.0.2.2')] });
+  await withRouter(t, async ({ router, log, shows }) => {
+    await router.apply({ neighbors: [], routes: [plain('10.244.2.0/24', '192.0.2.2')] });
     const batch = Array.from({ length: 20_000 }, (_, n) => `route add 172.${16 + (n >> 8)}.${n & 255}.0/24 dev eth0`);
     batch.push('route del 10.244.2.0/24');
     execFileSync('ip', ['-batch', '-'], { input: batch.join('\n') });
-    const ms = await settled('10.244.2.0/24', '10.244.2.0/24 via 192.0.2.2 dev eth0 proto 137');
+    const ms = await shows('10.244.2.0/24', '10.244.2.0/24 via 192.0.2.2 dev eth0 proto 137');
     t.log(`repaired ${ms.toFixed(0)} ms after the flood`);
     t.true(ms < ON_EVENT_MS);
-    t.is(kernel.overruns, 1);
+    t.is(router.overruns, 1);
     t.is(log.filter((text) => text.includes('had to drop netlink events')).length, 1);
   });
 });
@@ -416,38 +416,38 @@ for (const [count, gateways] of [
   [2_000, 2_000],
 ] as const) {
   test(`${count} routes by way of ${gateways} neighbours: set, read again, one more, removed`, async (t) => {
-    await withKernel(t, async ({ kernel, log }) => {
+    await withRouter(t, async ({ router, log }) => {
       const ours = (): number => lines(ip('route', 'show', 'proto', '137')).length;
       const peers = manyPeers(count, gateways);
       const more = manyPeers(count + 1, gateways);
-      const took = [await measure('set', () => kernel.apply(peers))];
+      const took = [await measure('set', () => router.apply(peers))];
       t.is(ours(), count);
-      t.is(kernel.overruns, 0, 'our own changes do not overrun us');
-      took.push(await measure('read again', () => kernel.reconcile()));
-      took.push(await measure('one more', () => kernel.apply(more)));
+      t.is(router.overruns, 0, 'our own changes do not overrun us');
+      took.push(await measure('read again', () => router.reconcile()));
+      took.push(await measure('one more', () => router.apply(more)));
       t.is(ours(), count + 1);
-      took.push(await measure('removed', () => kernel.apply(NOTHING)));
+      took.push(await measure('removed', () => router.apply(NOTHING)));
       t.log(took.join(', '));
       t.is(ours(), 0);
       t.deepEqual(lines(ip('neigh', 'show', 'dev', 'flannel.1', 'nud', 'permanent')), []);
-      t.is(kernel.repairs, 0);
+      t.is(router.repairs, 0);
       t.deepEqual(log, []);
     });
   });
 }
 
 test('two networks of one host do not touch each other, and close leaves what is there', async (t) => {
-  await withKernel(t, async ({ kernel }) => {
+  await withRouter(t, async ({ router }) => {
     const log: string[] = [];
     const note = (fields: object, message: string) => log.push(`${message} ${JSON.stringify(fields)}`);
-    const other = new KernelState({
+    const other = new Router({
       netns: undefined,
       scope: [prefix('10.5.0.0/16')],
       log: logTo(note),
     });
-    await kernel.apply({ neighbors: [], routes: [plain('10.244.2.0/24', '192.0.2.2')] });
+    await router.apply({ neighbors: [], routes: [plain('10.244.2.0/24', '192.0.2.2')] });
     await other.apply({ neighbors: [], routes: [plain('10.5.2.0/24', '192.0.2.2')] });
-    await Promise.all([kernel.reconcile(), other.reconcile()]);
+    await Promise.all([router.reconcile(), other.reconcile()]);
     t.is(lines(ip('route', 'show', 'proto', '137')).length, 2);
     await other.close();
     await other.close();
@@ -458,22 +458,22 @@ test('two networks of one host do not touch each other, and close leaves what is
 });
 
 test('neighbours and routes of a tenant are kept in its own namespace', async (t) => {
-  const name = `weft-kernel-${process.pid}`;
+  const name = `weft-router-${process.pid}`;
   ip('netns', 'add', name);
   const log: string[] = [];
   const note = (fields: object, message: string) => log.push(`${message} ${JSON.stringify(fields)}`);
   const inside = (...args: string[]): string => ip('-n', name, ...args);
-  let kernel: KernelState | undefined;
+  let router: Router | undefined;
   try {
     inside('link', 'add', 'flannel.1', 'type', 'veth', 'peer', 'name', 'far');
     for (const device of ['flannel.1', 'far']) inside('link', 'set', device, 'up');
     inside('address', 'add', '10.244.1.0/32', 'dev', 'flannel.1');
-    kernel = new KernelState({
+    router = new Router({
       netns: `/run/netns/${name}`,
       scope: SCOPE,
       log: logTo(note),
     });
-    await kernel.apply({
+    await router.apply({
       neighbors: [neighbor('10.244.2.0', '02:00:00:00:00:02')],
       routes: [onlink('10.244.2.0/24', '10.244.2.0')],
     });
@@ -485,7 +485,7 @@ test('neighbours and routes of a tenant are kept in its own namespace', async (t
     t.true(await until(() => lines(inside('route')).includes(route), DEADLINE_MS), log.join('\n'));
     t.regex(inside('neigh'), /10\.244\.2\.0 .*PERMANENT/);
   } finally {
-    await kernel?.close();
+    await router?.close();
     ip('netns', 'del', name);
   }
 });

@@ -9,12 +9,12 @@ import {
   type ActualRoute,
   type ActualState,
   asActual,
-  diffKernelState,
+  diffState,
   isNeighbor,
   isRoute,
-  type KernelChange,
   neighborKey,
   type Ownership,
+  type StateChange,
   type WantedNeighbor,
   type WantedRoute,
   type WantedState,
@@ -42,7 +42,7 @@ function actual(destination: string, gateway: string, change: Partial<ActualRout
 }
 
 function changes(desired: Partial<WantedState>, there: Partial<ActualState>): string[] {
-  const diff = diffKernelState({ neighbors: [], routes: [], ...desired }, { neighbors: [], routes: [], ...there }, OWN);
+  const diff = diffState({ neighbors: [], routes: [], ...desired }, { neighbors: [], routes: [], ...there }, OWN);
   return diff.changes.map((change) => {
     const instead = 'instead' in change && change.instead !== undefined ? ' instead' : '';
     return change.kind + instead;
@@ -133,14 +133,14 @@ test('of two wishes for one subnet the one in the kernel stays; else it is the s
     [b, a, b],
   ]) {
     const choice = (there: readonly ActualRoute[]) =>
-      diffKernelState({ neighbors: [], routes }, { neighbors: [], routes: there }, OWN);
+      diffState({ neighbors: [], routes }, { neighbors: [], routes: there }, OWN);
     t.deepEqual([...choice([]).routes.values()], [a]);
     t.deepEqual([...choice([asActual(b, 137)]).routes.values()], [b]);
     t.deepEqual(choice([asActual(b, 137)]).changes, []);
     t.is(choice([]).contested.length, 1);
   }
   t.is(changes({ routes: [a, a] }, {}).length, 1);
-  t.deepEqual(diffKernelState({ neighbors: [], routes: [a, a] }, { neighbors: [], routes: [] }, OWN).contested, []);
+  t.deepEqual(diffState({ neighbors: [], routes: [a, a] }, { neighbors: [], routes: [] }, OWN).contested, []);
 });
 
 /** A kernel that knows of routes what the diff relies on: one entry for each destination and metric but for appended ones. */
@@ -153,7 +153,7 @@ class ModelKernel {
     this.neighbors = [...state.neighbors];
   }
 
-  make(t: ExecutionContext, change: KernelChange): void {
+  make(t: ExecutionContext, change: StateChange): void {
     switch (change.kind) {
       case 'set-neighbor': {
         const key = neighborKey(change.neighbor);
@@ -222,7 +222,7 @@ test('on random tables: what is wanted is there and alone, what is not ours stay
   for (let round = 0; round < 3000; round++) {
     const [desired, there] = [someWanted(dice), someActual(dice)];
     const kernel = new ModelKernel(there);
-    const diff = diffKernelState(desired, there, OWN);
+    const diff = diffState(desired, there, OWN);
     for (const change of diff.changes) kernel.make(t, change);
     const hint = `round ${round}, WEFT_SEED=${dice.seed}`;
     for (const route of desired.routes) {
@@ -257,6 +257,6 @@ test('on random tables: what is wanted is there and alone, what is not ours stay
         OWN.scope.some((scope) => prefixContains(scope, route.destination!));
       t.is(kernel.routes.includes(route), !ours, hint);
     }
-    t.deepEqual(diffKernelState(desired, kernel, OWN).changes, [], hint);
+    t.deepEqual(diffState(desired, kernel, OWN).changes, [], hint);
   }
 });

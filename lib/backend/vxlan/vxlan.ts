@@ -19,7 +19,7 @@ import { Engine } from '../../engine/engine.ts';
 import { Offloads } from '../../engine/offloads.ts';
 import type { Lease } from '../../lease/lease.ts';
 import type { DirectLink } from '../../router/on-link.ts';
-import { type DesiredNeighbor, type DesiredRoute, KernelState } from '../../router/router.ts';
+import { type DesiredNeighbor, type DesiredRoute, Router } from '../../router/router.ts';
 import { closeFd } from '../../sys/descriptor.ts';
 import { formatEndpoint } from '../../sys/socket-address.ts';
 import { openSendPool, openUdpSocket, socketAddress } from '../../sys/udp-socket.ts';
@@ -51,7 +51,7 @@ export async function startVxlanBackend(options: BackendOptions): Promise<Backen
     for (const family of own.ipv6 === undefined ? ([4] as const) : ([4, 6] as const))
       ends.push(await openEnd(options, vxlan, family, onRestored, undo));
     const underlay = { device: external.name, onChange: () => backend.replan() };
-    const kernel = new KernelState({
+    const kernel = new Router({
       netns,
       scope: networkPrefixes(config),
       log,
