@@ -1,4 +1,4 @@
-/** How a component tells its owner what happened: each call is one line of the log, `fields` its data. pino's loggers fit. */
+/** How a component reports what happened to its owner: each call is one line of the log, `fields` its data. pino's loggers fit. */
 export interface Log {
   debug(fields: object, message: string): void;
   info(fields: object, message: string): void;

@@ -31,7 +31,7 @@ export interface DaemonHost {
   /** Uniform in [0, 1). */
   readonly random: () => number;
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
-  /** Tells the service manager; see lib/sys/notify.ts. */
+  /** To the service manager; see lib/sys/notify.ts. */
   readonly notify: (state: { readonly ready?: true; readonly stopping?: true; readonly status?: string }) => void;
   readonly pid: number;
   readonly rssBytes: () => number;
@@ -111,11 +111,11 @@ export class Daemon {
    */
   #notify(): void {
     const ready = this.#networks.filter(({ state }) => state === 'ready');
-    const settled = ready.length > 0 && this.#networks.every(({ isOnItsWay }) => !isOnItsWay);
+    const startIsOver = ready.length > 0 && this.#networks.every(({ isOnItsWay }) => !isOnItsWay);
     const status = this.#statusLine(ready.length);
-    const becameReady = settled && !this.#notifiedReady;
+    const becameReady = startIsOver && !this.#notifiedReady;
     if (!becameReady && status === this.#notifiedStatus) return;
-    this.#notifiedReady ||= settled;
+    this.#notifiedReady ||= startIsOver;
     this.#notifiedStatus = status;
     this.#host.notify(becameReady ? { ready: true, status } : { status });
   }

@@ -32,7 +32,7 @@ import { type NetworkParts, summarize, toNetworkReport } from './network-report.
 import { toBackendStatus, toExternalStatus, toLeaseStatus, toPeers } from './replies.ts';
 import { type Obstacle, unlessAborted, type WaitHost, waitFor } from './wait.ts';
 
-/** What a network takes from its daemon. `onChange` is also told of its readiness and of its peers. */
+/** What a network takes from its daemon. `onChange` is also called when it becomes ready and when its leases change. */
 export interface NetworkHost extends WaitHost {
   readonly network: NetworkOptions;
   /** Whether there are others, for whose sake nothing that is wrong with this one may end the daemon. */
@@ -205,7 +205,7 @@ export class Network {
     vtepMacs: VtepMacs,
   ): Promise<OwnLease> {
     const { store, log } = this.#host;
-    if (kind.vtep) vtepMacs.settle(this.name, external.publicIp, await this.#persist(() => store.leases()));
+    if (kind.vtep) vtepMacs.reconcile(this.name, external.publicIp, await this.#persist(() => store.leases()));
     const attrs = kind.leaseAttrs(external, config, (device) => vtepMacs.macOf(this.name, device));
     await vtepMacs.save();
     const held = this.#own?.lease;

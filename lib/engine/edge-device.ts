@@ -13,7 +13,7 @@ import { withinNetns } from '../sys/netns.ts';
 import { writeInterfaceSysctl } from '../sys/sysctl.ts';
 import { openTap, openTun } from '../sys/tun.ts';
 import type { Engine } from './engine.ts';
-import { type LinkSettings, settleLink } from './link-settings.ts';
+import { applyLinkSettings, type LinkSettings } from './link-settings.ts';
 import { retry } from './retry.ts';
 
 /** Our choice; flannel leaves a TUN the kernel's 500, which bursts of small packets overrun. */
@@ -109,7 +109,7 @@ export class EdgeDevice {
       try {
         offloads.negotiateTun(fd);
         this.#writeSysctls();
-        const { index } = settleLink(this.#netlink, this.#settings);
+        const { index } = applyLinkSettings(this.#netlink, this.#settings);
         offloads.probeTun(fd, mac);
         this.#open = { fd, index };
       } catch (error) {
@@ -179,7 +179,7 @@ export class EdgeDevice {
         log.error({ device: name }, `${displaced}; undo that, or restart weftd`);
       this.#displaced = displaced;
       if (displaced !== undefined) return;
-      const { changes } = settleLink(this.#netlink, this.#settings);
+      const { changes } = applyLinkSettings(this.#netlink, this.#settings);
       if (changes.length === 0) return;
       log.warn({ device: name, set: changes }, 'Somebody changed the device; it was put right');
       void this.#options.onRestored();

@@ -1,7 +1,7 @@
 /**
  * A data plane that outlives its thread: when the thread dies, another takes over its sockets and devices.
  *
- * Segments are those of lib/dataplane/segment.ts; each remembers what it was given, and tells it to the next thread.
+ * Segments are those of lib/dataplane/segment.ts; each keeps what it was given, for the next thread.
  */
 import type { Prefix } from '../addr/prefix.ts';
 import { addStats, noStats } from '../dataplane/main/add-stats.ts';

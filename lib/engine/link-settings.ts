@@ -22,7 +22,7 @@ export interface LinkSettings {
  * Makes the device what it should be, in a namespace of its own choice: that of `netlink`. Returns its index and what was
  * changed, in words. Throws WeftError DEVICE_LOST, or NetlinkError.
  */
-export function settleLink(netlink: RouteNetlink, settings: LinkSettings): { index: number; changes: string[] } {
+export function applyLinkSettings(netlink: RouteNetlink, settings: LinkSettings): { index: number; changes: string[] } {
   const { name, mtu, txQueueLength, mac } = settings;
   const link = netlink.linkByName(name);
   if (link === undefined) throw new WeftError('DEVICE_LOST', `Device "${name}" vanished while it was set up`);
@@ -40,7 +40,7 @@ export function settleLink(netlink: RouteNetlink, settings: LinkSettings): { ind
     netlink.setLinkMtu(index, mtu);
     changes.push(`MTU ${mtu}`);
   }
-  changes.push(...settleAddresses(netlink, link, settings));
+  changes.push(...applyAddresses(netlink, link, settings));
   if (!link.up) {
     netlink.setLinkUp(index);
     changes.push('up');
@@ -48,7 +48,7 @@ export function settleLink(netlink: RouteNetlink, settings: LinkSettings): { ind
   return { index, changes };
 }
 
-function settleAddresses(netlink: RouteNetlink, link: Link, { addresses, network }: LinkSettings): string[] {
+function applyAddresses(netlink: RouteNetlink, link: Link, { addresses, network }: LinkSettings): string[] {
   const present = netlink.addresses().filter(({ interfaceIndex }) => interfaceIndex === link.index);
   const isWanted = (address: Address): boolean =>
     addresses.some((wanted) => wanted.address === address.address && wanted.length === address.prefixLength);

@@ -27,7 +27,7 @@ function specOf({ destination, interfaceIndex, gateway, onlink }: WantedRoute, p
   return { destination, interfaceIndex, protocol, scope: RouteScope.universe, ...via };
 }
 
-/** Everything that tells the route from others to the same destination. Of a multipath route all next hops go. */
+/** Everything by which the route differs from others to the same destination. Of a multipath route all next hops go. */
 function deletionOf(route: ActualRoute): RouteSpec {
   const { destination, gateway, interfaceIndex, metric, nextHops, protocol, table, type } = route;
   const hasOneHop = nextHops.length === 1;

@@ -37,7 +37,7 @@ function portBusy(object: string, port: number, cause: SyscallError, holders: re
   });
 }
 
-/** Only devices that are up have a socket. None if the kernel does not tell: the error is complete without them. */
+/** Only devices that are up have a socket. None if the kernel does not say: the error is complete without them. */
 function vxlanDevices(family: Family, port: number): Link[] {
   try {
     const netlink = RouteNetlink.open();

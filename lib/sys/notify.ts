@@ -1,5 +1,5 @@
 /**
- * sd_notify(3): tells systemd how the service is doing, one datagram to the AF_UNIX socket named in NOTIFY_SOCKET.
+ * sd_notify(3): reports to systemd how the service is doing, in one datagram to the AF_UNIX socket named in NOTIFY_SOCKET.
  * Node has no unix datagram sockets, and libsystemd need not be installed for this.
  */
 import { AF_UNIX } from '../linux/sockaddr.ts';

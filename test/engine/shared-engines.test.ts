@@ -54,7 +54,7 @@ test.serial('takers of one key get one engine, which the last of them stops', as
   await engines.release('a');
 });
 
-test.serial('whoever takes an engine that is being stopped waits and gets a new one', async (t) => {
+test.serial('an engine that is taken while it is being stopped is a new one, after the wait', async (t) => {
   const engines = new SharedEngines();
   const start = startOn(await freePort());
   const first = await engines.take('a', start);

@@ -13,7 +13,7 @@ import { Dataplane } from '../../lib/dataplane/main/client.ts';
 import type { DataplaneOptions } from '../../lib/dataplane/segment.ts';
 import { EdgeDevice } from '../../lib/engine/edge-device.ts';
 import { Engine } from '../../lib/engine/engine.ts';
-import { settleLink } from '../../lib/engine/link-settings.ts';
+import { applyLinkSettings } from '../../lib/engine/link-settings.ts';
 import { Offloads } from '../../lib/engine/offloads.ts';
 import { RouteNetlink } from '../../lib/sys/netlink/rtnetlink.ts';
 import { openUdpSocket, socketAddress } from '../../lib/sys/udp-socket.ts';
@@ -38,7 +38,7 @@ interface Thread {
   readonly options: DataplaneOptions;
 }
 
-interface Bed {
+interface Fixture {
   readonly engine: Engine;
   readonly device: EdgeDevice;
   /** Every thread that was started, in order. */
@@ -49,7 +49,7 @@ interface Bed {
   readonly restored: () => number;
 }
 
-async function withDevice(body: (bed: Bed) => Promise<void>, checkIntervalMs = 10_000): Promise<void> {
+async function withDevice(body: (fixture: Fixture) => Promise<void>, checkIntervalMs = 10_000): Promise<void> {
   for (const address of ['192.0.2.1', '192.0.2.2']) ip(`address replace ${address}/32 dev lo`);
   const log: string[] = [];
   const note = (fields: object, message: string): unknown => log.push(`${message} ${JSON.stringify(fields)}`);
@@ -176,7 +176,9 @@ test('what somebody changes on the device is put right, and its routes are asked
     await until(t, 'the address is there', () => Promise.resolve(ip('addr show weft0').includes('10.244.1.0/32')));
     ip('link set weft0 down');
     ip('link set weft0 name other0');
-    await until(t, 'it is told', () => Promise.resolve(log.some((line) => line.startsWith('The device was renamed'))));
+    await until(t, 'it is logged', () =>
+      Promise.resolve(log.some((line) => line.startsWith('The device was renamed'))),
+    );
     t.is(log.filter((line) => line.startsWith('The device was renamed')).length, 1);
   }, 50);
 });
@@ -195,7 +197,7 @@ test('a device is made what it should be, and left alone when it is', (t) => {
       addresses: [{ address: BASE, length: 32 }],
       network: [NETWORK],
     };
-    t.deepEqual(settleLink(netlink, settings).changes, [
+    t.deepEqual(applyLinkSettings(netlink, settings).changes, [
       'transmit queue of 500',
       'address 02:00:00:00:00:01',
       'MTU 1450',
@@ -208,8 +210,8 @@ test('a device is made what it should be, and left alone when it is', (t) => {
     t.regex(shown, /link\/ether 02:00:00:00:00:01/);
     t.regex(shown, /inet 10\.244\.1\.0\/32/);
     t.regex(shown, /inet 172\.16\.0\.1\/24/, 'addresses outside the network are not ours to remove');
-    t.deepEqual(settleLink(netlink, settings).changes, []);
-    t.throws(() => settleLink(netlink, { ...settings, name: 'tap1' }), { code: 'DEVICE_LOST' });
+    t.deepEqual(applyLinkSettings(netlink, settings).changes, []);
+    t.throws(() => applyLinkSettings(netlink, { ...settings, name: 'tap1' }), { code: 'DEVICE_LOST' });
   } finally {
     netlink.close();
     ip('link delete tap0');

@@ -105,7 +105,7 @@ test('changes the MAC address of a link, also while it is up', (t) => {
   });
 });
 
-test('tells VNI, port and families of kernel VXLAN devices', (t) => {
+test('reads VNI, port and families of kernel VXLAN devices', (t) => {
   const devices: [string, string[], Link['vxlan']][] = [
     ['x4', ['id', '1', 'local', '192.0.2.1', 'dstport', '4789'], { vni: 1, port: 4789, families: [4] }],
     ['x6', ['id', '16777215', 'local', 'fd00::1', 'dstport', '8472'], { vni: 0xffffff, port: 8472, families: [6] }],
@@ -376,7 +376,7 @@ test('the hops of a multipath route are all there', (t) => {
   });
 });
 
-test('tells which route a packet takes, as "ip route get" does', (t) => {
+test('finds the route a packet takes, as "ip route get" does', (t) => {
   withVeth((netlink, { index }) => {
     netlink.addAddress(index, { address: ip4('192.0.2.1'), length: 24 });
     netlink.addRoute({ destination: prefix('10.0.0.0/8'), interfaceIndex: index, gateway: ip4('192.0.2.9') });

@@ -1,4 +1,4 @@
-/** What senders and the operator are told when the underlay takes a packet from nobody, or from one peer not. */
+/** What senders and the operator hear when the underlay takes a packet from nobody, or from one peer not. */
 import type { ExecutionContext } from 'ava';
 import { parseIpv4 } from '../../lib/addr/ipv4.ts';
 import { outboundTurn } from '../../lib/dataplane/worker/outbound.ts';
@@ -57,7 +57,7 @@ function refusedAsOften(t: ExecutionContext, { harness }: Bed, times: number): v
   t.is(harness.counter(COUNT_DROPS + DROP_UNDERLAY_REFUSED), times);
 }
 
-test('a packet for a VTEP that cannot be reached: its sender is told', (t) => {
+test('a packet for a VTEP that cannot be reached: its sender gets an ICMP error', (t) => {
   bridged((given, sendFrame) => {
     const answers = sendFrame(KNOWN);
     t.is(answers.length, 1);
@@ -67,7 +67,7 @@ test('a packet for a VTEP that cannot be reached: its sender is told', (t) => {
   });
 });
 
-test('copies for VTEPs that cannot be reached: no sender is told, the host may be behind another', (t) => {
+test('copies for VTEPs that cannot be reached: no sender gets an ICMP error, the host may be behind another', (t) => {
   bridged((given, sendFrame) => {
     t.deepEqual(sendFrame(UNKNOWN), []);
     t.deepEqual(sendFrame(EVERYBODY), [], 'nor ever about a broadcast, in the name of everybody');

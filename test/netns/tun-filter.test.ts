@@ -30,7 +30,7 @@ const STORMS = [
 ].map(mac);
 const CALM = ['02:00:00:00:00:03', '02:00:00:02:00:01', '0a:58:0a:f4:01:07', 'fe:ff:ff:ff:ff:fe'].map(mac);
 
-interface Bed {
+interface Fixture {
   readonly fd: number;
   /** Sends a frame out of the device, as a pod's bridge would; true when its reader gets it. */
   readonly passes: (destination: Mac, source: Mac) => boolean;
@@ -38,7 +38,7 @@ interface Bed {
   readonly drops: () => bigint;
 }
 
-function withTap(vnetHeader: boolean, body: (bed: Bed) => void): void {
+function withTap(vnetHeader: boolean, body: (fixture: Fixture) => void): void {
   const { fd, name } = openTap('flannel.1', vnetHeader);
   const packets = check(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), 'socket', 'AF_PACKET');
   const netlink = RouteNetlink.open();

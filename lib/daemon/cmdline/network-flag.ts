@@ -20,7 +20,7 @@ export interface NetworkOptions {
 const KEYS = ['name', 'etcd-prefix', 'subnet-file', 'netns'] as const;
 type Key = (typeof KEYS)[number];
 
-/** 15 bytes are what Linux takes for a device name: whoever names one after a network can. */
+/** 15 bytes are what Linux takes for a device name: a device can be named after any network. */
 const NAME = /^[a-z0-9-]{1,15}$/;
 const EXAMPLE = 'for example -network=name=blue,etcd-prefix=/tenants/blue,subnet-file=/run/flannel/blue.env,netns=blue';
 /** Where iproute2 keeps namespaces that have a name. */

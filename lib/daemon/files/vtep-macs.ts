@@ -76,7 +76,7 @@ export class VtepMacs {
    * publishes is given up: two VTEPs with one address cut each other off, and a copied disk makes them. One that is not
    * saved is taken from our own lease: peers know it, be it of flanneld or from before the state directory was lost.
    */
-  settle(network: string, publicIp: Ipv4, leases: readonly Lease[]): void {
+  reconcile(network: string, publicIp: Ipv4, leases: readonly Lease[]): void {
     const { log } = this.#options;
     const elsewhere = new Map<Mac, Ipv4>();
     for (const { attrs } of leases)
@@ -164,7 +164,7 @@ function stationMac(value: unknown): Mac | undefined {
   return mac === undefined || mac === 0 || Math.floor(mac / 2 ** 40) % 2 === 1 ? undefined : mac;
 }
 
-/** The VTEP devices that a lease tells of. Leases of another backend have none. */
+/** The VTEP devices that a lease names. Leases of another backend have none. */
 function macsOfLease({ backendType, backendData, backendV6Data }: LeaseAttrs): [device: string, mac: Mac][] {
   if (backendType !== 'vxlan') return [];
   const found: [string, Mac][] = [];

@@ -209,7 +209,7 @@ class Relisting {
       await this.#list();
       this.#failing = false;
     } catch (error) {
-      // The stream still brings changes; if the connection is gone, its own end tells.
+      // The stream still brings changes; if the connection is gone, its own end shows it.
       if (!this.#failing && !this.#stopped)
         this.#options.log.warn({ reason: messageOf(error) }, 'could not list the leases again; the watch goes on');
       this.#failing = true;

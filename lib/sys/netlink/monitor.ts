@@ -22,7 +22,7 @@ import { type Neighbor, parseNeighbor } from './neighbor.ts';
 import { isCachedRoute, parseRoute, type Route } from './route.ts';
 import { NetlinkSocket } from './socket.ts';
 
-/** Something changed in the kernel. `set` is both "new" and "changed": rtnetlink does not tell them apart. */
+/** Something changed in the kernel. `set` is both "new" and "changed": rtnetlink does not distinguish them. */
 export type NetlinkEvent =
   | { readonly kind: 'link'; readonly change: 'set' | 'removed'; readonly link: Link }
   | { readonly kind: 'address'; readonly change: 'set' | 'removed'; readonly address: Address }

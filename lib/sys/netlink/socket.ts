@@ -129,7 +129,7 @@ export class NetlinkSocket {
    * Reads a whole table: `parse` of each entry but those for which it returns undefined. Throws {@link NetlinkError}.
    *
    * Where the kernel notices that a table changed while it was read (links, addresses) the table is read again. For
-   * routes it does not say so: one that comes or goes meanwhile may be in the result or not; a subscription tells.
+   * routes it does not say so: one that comes or goes meanwhile may be in the result or not; a subscription shows it.
    */
   dump<T>(request: NetlinkRequest, parse: (payload: Uint8Array) => T | undefined): T[] {
     for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
@@ -169,7 +169,7 @@ export class NetlinkSocket {
    * Valid until the next call. Throws SyscallError; ENOBUFS means that the kernel had to throw messages away.
    */
   receive(): NetlinkMessage[] | undefined {
-    // The kernel tells the length of a datagram without taking it, so that none is ever cut.
+    // The kernel gives the length of a datagram that it keeps, so that none is ever cut.
     const length = this.#receiveInto(0, MSG_PEEK | MSG_TRUNC);
     if (length === undefined) return undefined;
     if (length > this.#buffer.length) this.#buffer = new Uint8Array(length);

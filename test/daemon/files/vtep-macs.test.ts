@@ -147,7 +147,7 @@ test('a directory that takes nothing is reported once, and the address lasts as 
 test('without a saved address the one in our lease is taken over, for the VNI it stands for', async (t) => {
   const directory = await scratch(t);
   const { macs, lines } = await start(directory);
-  macs.settle('', OUR_IP, [lease('192.0.2.2', '02:00:00:00:00:02'), lease('192.0.2.1', 'c6:d2:32:6f:8f:44')]);
+  macs.reconcile('', OUR_IP, [lease('192.0.2.2', '02:00:00:00:00:02'), lease('192.0.2.1', 'c6:d2:32:6f:8f:44')]);
   t.is(formatMac(macs.macOf('', 'flannel.1')), 'c6:d2:32:6f:8f:44');
   t.not(formatMac(macs.macOf('', 'flannel.2')), 'c6:d2:32:6f:8f:44');
   t.deepEqual(
@@ -156,7 +156,7 @@ test('without a saved address the one in our lease is taken over, for the VNI it
   );
   await macs.save();
   const again = await start(directory);
-  again.macs.settle('', OUR_IP, [lease('192.0.2.1', '02:00:00:00:00:09')]);
+  again.macs.reconcile('', OUR_IP, [lease('192.0.2.1', '02:00:00:00:00:09')]);
   t.is(formatMac(again.macs.macOf('', 'flannel.1')), 'c6:d2:32:6f:8f:44', 'what is saved wins over the lease');
 });
 
@@ -166,7 +166,7 @@ test('both families of a dual-stack lease are taken over', async (t) => {
     '{"PublicIP":"192.0.2.1","PublicIPv6":"2001:db8::1","BackendType":"vxlan",' +
       '"BackendData":{"VNI":7,"VtepMAC":"02:00:00:00:00:04"},"BackendV6Data":{"VNI":7,"VtepMAC":"02:00:00:00:00:06"}}',
   );
-  macs.settle('red', OUR_IP, [{ ...lease('192.0.2.1', '02:00:00:00:00:00'), attrs }]);
+  macs.reconcile('red', OUR_IP, [{ ...lease('192.0.2.1', '02:00:00:00:00:00'), attrs }]);
   t.is(formatMac(macs.macOf('red', 'flannel.7')), '02:00:00:00:00:04');
   t.is(formatMac(macs.macOf('red', 'flannel-v6.7')), '02:00:00:00:00:06');
 });
@@ -184,7 +184,7 @@ const notTaken: readonly (readonly [what: string, publicIp: string, leases: Leas
 for (const [what, publicIp, leases] of notTaken)
   test(`an address in our lease ${what} is not taken over`, async (t) => {
     const { macs, lines } = await start(await scratch(t), () => 0.5);
-    macs.settle('', parseIpv4(publicIp)!, leases);
+    macs.reconcile('', parseIpv4(publicIp)!, leases);
     t.is(formatMac(macs.macOf('', 'flannel.1')), formatMac(randomMac(() => 0.5)));
     t.deepEqual(lines, []);
   });
@@ -196,7 +196,7 @@ test('an address that another node publishes is given up: a disk was copied', as
   const kept = original.macs.macOf('blue', 'flannel.1');
   await original.macs.save();
   const copy = await start(directory);
-  copy.macs.settle('', OUR_IP, [lease('192.0.2.2', mac)]);
+  copy.macs.reconcile('', OUR_IP, [lease('192.0.2.2', mac)]);
   const made = formatMac(copy.macs.macOf('', 'flannel.1'));
   t.not(made, mac);
   t.is(copy.macs.macOf('blue', 'flannel.1'), kept, 'another network is none of its business');

@@ -12,7 +12,7 @@ const network = (name: string, netns?: string): NetworkOptions => ({
 const config = (ipv4: string, ipv6?: string) =>
   parseNetworkConfig(JSON.stringify({ Network: ipv4, ...(ipv6 && { EnableIPv6: true, IPv6Network: ipv6 }) }));
 
-test('networks that overlap are told apart by their namespaces', (t) => {
+test('networks that overlap are kept apart by their namespaces', (t) => {
   const spaces = new AddressSpaces();
   spaces.claim(network('blue'), config('10.5.0.0/16'));
   spaces.claim(network('green', '/run/netns/green'), config('10.5.0.0/16'));
