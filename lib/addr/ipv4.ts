@@ -18,3 +18,9 @@ export function parseIpv4(text: string): Ipv4 | undefined {
 export function formatIpv4(address: Ipv4): string {
   return `${address >>> 24}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${address & 255}`;
 }
+
+/** An address that one host may have: not 0/8, 127/8, multicast, 240/4 or broadcast. */
+export function isHostAddress4(address: Ipv4): boolean {
+  const first = address >>> 24;
+  return first !== 0 && first !== 127 && first < 224;
+}

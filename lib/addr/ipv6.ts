@@ -50,3 +50,13 @@ export function formatIpv6(address: Ipv6): string {
   if (best.length < 2) return hex.join(':');
   return `${hex.slice(0, best.start).join(':')}::${hex.slice(best.start + best.length).join(':')}`;
 }
+
+/** ff00::/8, RFC 4291 §2.7. */
+export function isMulticast6(address: Ipv6): boolean {
+  return address >> 120n === 0xffn;
+}
+
+/** fe80::/10, RFC 4291 §2.5.6. */
+export function isLinkLocal6(address: Ipv6): boolean {
+  return address >> 118n === 0xfe80n >> 6n;
+}

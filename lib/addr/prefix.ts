@@ -1,4 +1,4 @@
-import { formatIp } from './ip.ts';
+import { formatIp, type IpAddress } from './ip.ts';
 import { type Ipv4, parseIpv4 } from './ipv4.ts';
 import { type Ipv6, parseIpv6 } from './ipv6.ts';
 
@@ -37,6 +37,11 @@ export function ipv4Prefix(address: Ipv4, length: number): Ipv4Prefix {
 
 export function ipv6Prefix(address: Ipv6, length: number): Ipv6Prefix {
   return { family: 6, address: address & ipv6Mask(length), length };
+}
+
+/** The prefix that holds `address` alone: /32 or /128. */
+export function hostPrefix(address: IpAddress): Prefix {
+  return typeof address === 'number' ? { family: 4, address, length: 32 } : { family: 6, address, length: 128 };
 }
 
 /** Parses `address/length` of either family and clears host bits, as Go's net.ParseCIDR does. Else undefined. */

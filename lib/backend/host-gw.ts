@@ -6,6 +6,7 @@
  */
 import { formatIp, type IpAddress } from '../addr/ip.ts';
 import { formatIpv4 } from '../addr/ipv4.ts';
+import { isLinkLocal6 } from '../addr/ipv6.ts';
 import { formatPrefix, type Prefix } from '../addr/prefix.ts';
 import { noStats } from '../dataplane/main/add-stats.ts';
 import type { FdbEntry, NeighborEntry } from '../dataplane/segment.ts';
@@ -13,7 +14,7 @@ import type { DataplaneStats, OffloadStatus } from '../dataplane/stats.ts';
 import { WeftError } from '../error.ts';
 import type { Lease } from '../lease/lease.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
-import { isLinkLocal6, isOnLink } from '../router/on-link.ts';
+import { isOnLink } from '../router/on-link.ts';
 import { type DesiredRoute, Router } from '../router/router.ts';
 import { RouteNetlink } from '../sys/netlink/rtnetlink.ts';
 import type { Backend, BackendOptions, BackendRoute, ExternalInterface, RefusedLease } from './backend.ts';

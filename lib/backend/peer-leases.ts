@@ -1,6 +1,6 @@
 /** Which leases become routes, and why the others do not. Pure: flannel takes every lease as it is; we do not. */
-import { formatIpv4, type Ipv4 } from '../addr/ipv4.ts';
-import { formatIpv6, type Ipv6 } from '../addr/ipv6.ts';
+import { formatIpv4, type Ipv4, isHostAddress4 } from '../addr/ipv4.ts';
+import { formatIpv6, type Ipv6, isLinkLocal6, isMulticast6 } from '../addr/ipv6.ts';
 import {
   formatPrefix,
   type Ipv4Prefix,
@@ -95,14 +95,9 @@ function backendName(type: string): string {
   return /^[a-z0-9-]{1,20}$/.test(type) ? type : quoteText(type, 40);
 }
 
-function isHostAddress4(address: Ipv4): boolean {
-  const first = address >>> 24;
-  return first !== 0 && first !== 127 && address < 0xe0000000;
-}
-
 /** False for what no host can be reached at from elsewhere: ::, ::1, multicast, link-local, IPv4-mapped. RFC 4291 §2.4. */
 export function isHostAddress6(address: Ipv6): boolean {
-  if (address >> 120n === 0xffn || address >> 118n === 0xfe80n >> 6n) return false;
+  if (isMulticast6(address) || isLinkLocal6(address)) return false;
   return address >> 32n !== 0xffffn && address > 1n;
 }
 

@@ -1,7 +1,7 @@
 /** What an edge device should be like, and the changes that make it so. */
 import { formatIp } from '../addr/ip.ts';
 import { formatMac, type Mac } from '../addr/mac.ts';
-import { type Prefix, prefixContains } from '../addr/prefix.ts';
+import { hostPrefix, type Prefix, prefixContains } from '../addr/prefix.ts';
 import { WeftError } from '../error.ts';
 import type { Address, InterfaceAddress, Link, RouteNetlink } from '../sys/netlink/rtnetlink.ts';
 
@@ -52,7 +52,9 @@ function applyAddresses(netlink: RouteNetlink, link: Link, { addresses, network 
   const present = netlink.addresses().filter(({ interfaceIndex }) => interfaceIndex === link.index);
   const isWanted = (address: Address): boolean =>
     addresses.some((wanted) => wanted.address === address.address && wanted.length === address.prefixLength);
-  const foreign = present.filter((address) => !isWanted(address) && network.some((prefix) => holds(prefix, address)));
+  const isInside = ({ address }: Address): boolean =>
+    network.some((prefix) => prefixContains(prefix, hostPrefix(address)));
+  const foreign = present.filter((address) => !isWanted(address) && isInside(address));
   for (const { address, prefixLength } of foreign) netlink.removeAddress(link.index, { address, length: prefixLength });
   const missing = addresses.filter(
     ({ address }) => !present.some((there) => isWanted(there) && there.address === address),
@@ -62,11 +64,4 @@ function applyAddresses(netlink: RouteNetlink, link: Link, { addresses, network 
     ...foreign.map(({ address }) => `without ${formatIp(address)}`),
     ...missing.map(({ address, length }) => `${formatIp(address)}/${length}`),
   ];
-}
-
-function holds(prefix: Prefix, { address }: Address): boolean {
-  return prefixContains(
-    prefix,
-    typeof address === 'number' ? { family: 4, address, length: 32 } : { family: 6, address, length: 128 },
-  );
 }

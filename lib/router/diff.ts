@@ -6,7 +6,7 @@
  */
 import type { IpAddress } from '../addr/ip.ts';
 import type { Mac } from '../addr/mac.ts';
-import { type Prefix, prefixContains } from '../addr/prefix.ts';
+import { hostPrefix, type Prefix, prefixContains } from '../addr/prefix.ts';
 import { type Neighbor, type Route, RouteTable, RouteType } from '../sys/netlink/rtnetlink.ts';
 
 export interface WantedRoute {
@@ -250,9 +250,7 @@ export function isNeighbor(actual: ActualNeighbor, wanted: WantedNeighbor): bool
 function isOwnNeighbor(neighbor: ActualNeighbor, { devices, scope }: Ownership): boolean {
   const { address, interfaceIndex, permanent } = neighbor;
   if (!permanent || !devices.has(interfaceIndex)) return false;
-  const host: Prefix =
-    typeof address === 'number' ? { family: 4, address, length: 32 } : { family: 6, address, length: 128 };
-  return scope.some((prefix) => prefixContains(prefix, host));
+  return scope.some((prefix) => prefixContains(prefix, hostPrefix(address)));
 }
 
 function groupByKey<T, Key>(items: readonly T[], keyOf: (item: T) => Key): Map<Key, T[]> {

@@ -1,6 +1,6 @@
 /** Which peers need no encapsulation: those on the link of the external interface. flannel's DirectRouting, and all of host-gw. */
 import { formatIp, type IpAddress } from '../addr/ip.ts';
-import type { Ipv6 } from '../addr/ipv6.ts';
+import { isLinkLocal6 } from '../addr/ipv6.ts';
 import { messageOf } from '../error.ts';
 import type { Log } from '../log.ts';
 import { NetlinkError, RouteNetlink, RouteType } from '../sys/netlink/rtnetlink.ts';
@@ -22,11 +22,6 @@ export function isOnLink(netlink: RouteNetlink, address: IpAddress, externalInde
     if (error instanceof NetlinkError && NO_ROUTE.has(error.code)) return false;
     throw error;
   }
-}
-
-/** fe80::/10, RFC 4291 §2.5.6. */
-export function isLinkLocal6(address: Ipv6): boolean {
-  return address >> 118n === 0xfe80n >> 6n;
 }
 
 /** DirectRouting of vxlan and ipip: who is on the external interface's link and needs no encapsulation. */

@@ -12,7 +12,7 @@
  * R, S and O (router, solicited, override) are an advertisement's. A solicitation may hold the source's MAC address as option 1,
  * an advertisement the target's as option 2.
  */
-import { formatIpv6, type Ipv6 } from '../addr/ipv6.ts';
+import { formatIpv6, type Ipv6, isMulticast6 } from '../addr/ipv6.ts';
 import { formatMac, type Mac } from '../addr/mac.ts';
 import { pseudoHeaderSum6 } from './checksum.ts';
 import { readMac, writeMac } from './ethernet.ts';
@@ -107,14 +107,13 @@ function checkAddresses(
   destination: Ipv6,
 ): WireProblem | undefined {
   const { type, solicited, target, mac } = parseNdp(view, message, messageEnd);
-  if (isMulticast(target)) return 'bad-address';
-  if (type === NDP_ADVERTISEMENT) return solicited && isMulticast(destination) ? 'bad-address' : undefined;
+  if (isMulticast6(target)) return 'bad-address';
+  if (type === NDP_ADVERTISEMENT) return solicited && isMulticast6(destination) ? 'bad-address' : undefined;
   if (source !== 0n) return undefined;
   // Duplicate address detection: nobody has the source address yet, so nobody can be told a MAC address for it.
   return mac === undefined && isSolicitedNode(destination) ? undefined : 'bad-address';
 }
 
-const isMulticast = (address: Ipv6): boolean => address >> 120n === 0xffn;
 /** ff02::1:ff00:0/104, RFC 4291 §2.7.1. */
 const isSolicitedNode = (address: Ipv6): boolean => address >> 24n === 0xff02_0000_0000_0000_0000_0001_ffn;
 

@@ -1,6 +1,6 @@
 /** What the leases of a vxlan network say about its VTEPs, with everything in it that could do harm refused. Pure. */
 import { formatIp, type IpAddress } from '../../addr/ip.ts';
-import { formatMac, type Mac, parseMac } from '../../addr/mac.ts';
+import { formatMac, isGroupMac, type Mac, parseMac } from '../../addr/mac.ts';
 import { formatPrefix, type Prefix } from '../../addr/prefix.ts';
 import type { Lease } from '../../lease/lease.ts';
 import type { RefusedLease } from '../backend.ts';
@@ -106,8 +106,7 @@ function readVtepMac(data: unknown, own: OwnVtep): Mac | string {
   const mac = typeof text === 'string' ? parseMac(text) : undefined;
   if (mac === undefined) return `its VtepMAC is ${quotePlain(text)}, which is no MAC address`;
   if (mac === 0) return 'its VtepMAC is all zeros';
-  // The I/G bit of the first octet: IEEE 802 section 8.2.2; it covers the broadcast address.
-  if ((Math.floor(mac / 2 ** 40) & 1) === 1) return `its VtepMAC ${formatMac(mac)} is a multicast address`;
+  if (isGroupMac(mac)) return `its VtepMAC ${formatMac(mac)} is a multicast address`;
   if (mac === own.mac) return `its VtepMAC ${formatMac(mac)} is ours`;
   return mac;
 }

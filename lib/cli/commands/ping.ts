@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError } from 'commander';
-import { type Ipv4, parseIpv4 } from '../../addr/ipv4.ts';
-import { formatPrefix, ipv4Prefix, type Prefix, parsePrefix, prefixContains } from '../../addr/prefix.ts';
+import { formatIpv4, type Ipv4, parseIpv4 } from '../../addr/ipv4.ts';
+import { ipv4Prefix, type Prefix, parsePrefix, prefixContains } from '../../addr/prefix.ts';
 import { askDaemon } from '../../control/client.ts';
 import { isIgnored, type Peer } from '../../control/protocol.ts';
 import { WeftError } from '../../error.ts';
@@ -123,8 +123,7 @@ function targetOf(peer: Peer, pod?: Ipv4): Target {
     throw new WeftError('UNKNOWN_PEER', `Peer ${peer.publicIp} has no IPv4 path: weft ping speaks ICMP for IPv4`);
   }
   const overlay = pod ?? subnet.address;
-  const overlayText = formatPrefix(ipv4Prefix(overlay, 32)).replace('/32', '');
-  return { subnet: peer.subnet, publicIp: peer.publicIp, underlay, overlay, overlayText };
+  return { subnet: peer.subnet, publicIp: peer.publicIp, underlay, overlay, overlayText: formatIpv4(overlay) };
 }
 
 /** One path of `weft ping --json`; keys are stable. Times are milliseconds, null when nothing came back. */

@@ -10,7 +10,7 @@ import { constants } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { formatIpv4, type Ipv4 } from '../../addr/ipv4.ts';
-import { formatMac, type Mac, parseMac } from '../../addr/mac.ts';
+import { formatMac, isStationMac, type Mac, parseMac } from '../../addr/mac.ts';
 import { findOption } from '../../backend/option.ts';
 import { vxlanDeviceName } from '../../backend/vxlan/options.ts';
 import { messageOf } from '../../error.ts';
@@ -158,10 +158,9 @@ function parseVtepMacs(text: string): Map<string, Mac> {
   return macs;
 }
 
-/** The address of one station: neither a group's nor all zeros (IEEE 802-2014 §8.2). */
 function stationMac(value: unknown): Mac | undefined {
   const mac = typeof value === 'string' ? parseMac(value) : undefined;
-  return mac === undefined || mac === 0 || Math.floor(mac / 2 ** 40) % 2 === 1 ? undefined : mac;
+  return mac !== undefined && isStationMac(mac) ? mac : undefined;
 }
 
 /** The VTEP devices that a lease names. Leases of another backend have none. */

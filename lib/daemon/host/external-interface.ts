@@ -3,7 +3,7 @@
  * -iface-can-reach; with none of them the interface that holds -public-ip, or else that of the first default route.
  */
 import { formatIpv4, type Ipv4, parseIpv4 } from '../../addr/ipv4.ts';
-import { formatIpv6, type Ipv6, parseIpv6 } from '../../addr/ipv6.ts';
+import { formatIpv6, type Ipv6, isLinkLocal6, parseIpv6 } from '../../addr/ipv6.ts';
 import type { ExternalInterface } from '../../backend/backend.ts';
 import { WeftError } from '../../error.ts';
 import { compileGoRegex } from '../cmdline/go-regex.ts';
@@ -76,10 +76,10 @@ export function requireIpv6Underlay(
   host: HostNetwork,
 ): void {
   const { name, ipv6 } = external;
-  if (need === 'none' || (ipv6 !== undefined && (need === 'on-link' || !isLinkLocal(ipv6)))) return;
+  if (need === 'none' || (ipv6 !== undefined && (need === 'on-link' || !isLinkLocal6(ipv6)))) return;
   const has = ipv6 === undefined ? 'none' : `only the link-local ${formatIpv6(ipv6)}`;
   const others = host.links
-    .filter((link) => interfaceAddresses(host, link, 6).some((address) => address !== 1n && !isLinkLocal(address)))
+    .filter((link) => interfaceAddresses(host, link, 6).some((address) => address !== 1n && !isLinkLocal6(address)))
     .map((link) => `${link.name} (${interfaceAddresses(host, link, 6).map(formatIpv6).join(', ')})`);
   const elsewhere = others.length === 0 ? '' : `, or choose another interface with -iface: ${others.join(', ')}`;
   throw new WeftError(
@@ -87,11 +87,6 @@ export function requireIpv6Underlay(
     `EnableIPv6 with backend ${backendType} needs an IPv6 address on interface ${quote(name)}, which has ${has}`,
     { hint: `give ${name} one (-public-ipv6 only says which one peers shall use)${elsewhere}` },
   );
-}
-
-/** fe80::/10, RFC 4291 §2.5.6. */
-function isLinkLocal(address: Ipv6): boolean {
-  return address >> 118n === 0x3fan;
 }
 
 function choose(options: InterfaceOptions, host: HostNetwork): Choice {

@@ -3,7 +3,7 @@
  * nobody reads, then named; the worker takes the new half between two turns and says so.
  */
 import { addressBytes, formatIp } from '../../addr/ip.ts';
-import { ipv4Prefix, ipv6Prefix, type Prefix } from '../../addr/prefix.ts';
+import { hostPrefix, type Prefix } from '../../addr/prefix.ts';
 import {
   CHUNKS,
   CHUNKS_SIZE,
@@ -130,10 +130,9 @@ export class TableWriter {
 
   #writeFibs(pool: ChunkPool, tables: number, segment: number, peers: readonly NumberedPeer[]): Prefix[] {
     const outer = (family: 4 | 6): FibRoute[] =>
-      peers.flatMap(({ number, peer: { address } }) => {
-        const prefix = typeof address === 'bigint' ? ipv6Prefix(address, 128) : ipv4Prefix(address, 32);
-        return prefix.family === family ? [{ prefix, next: number }] : [];
-      });
+      peers
+        .map(({ number, peer }) => ({ prefix: hostPrefix(peer.address), next: number }))
+        .filter(({ prefix }) => prefix.family === family);
     const inner = (family: 4 | 6): FibRoute[] =>
       peers.flatMap(({ number, peer }) =>
         peer.prefixes.filter((prefix) => prefix.family === family).map((prefix) => ({ prefix, next: number })),

@@ -10,9 +10,9 @@
  * - Questions to the one MAC address that is already known (RFC 4861 §7.3, RFC 1122 §2.3.2.1) ask whether that host is
  *   still alive, which no table knows.
  */
-import type { Ipv4 } from '../../../addr/ipv4.ts';
-import type { Ipv6 } from '../../../addr/ipv6.ts';
-import type { Mac } from '../../../addr/mac.ts';
+import { type Ipv4, isHostAddress4 } from '../../../addr/ipv4.ts';
+import { type Ipv6, isMulticast6 } from '../../../addr/ipv6.ts';
+import { isGroupMac, isStationMac, type Mac } from '../../../addr/mac.ts';
 import { type ArpPacket, checkArp, emitArp, parseArp } from '../../../wire/arp.ts';
 import { pseudoHeaderSum6 } from '../../../wire/checksum.ts';
 import {
@@ -63,7 +63,7 @@ export function answer(frame: Uint8Array, lookup: NeighborLookup): Uint8Array | 
   const message = readMessage(frame);
   if (typeof message === 'string') return message === 'other' ? 'flood' : 'bad';
   // A known MAC address is asked whether it still answers, or somebody is being told something.
-  if (!isGroup(message.to)) return 'flood';
+  if (!isGroupMac(message.to)) return 'flood';
   return message.kind === 'arp' ? answerArp(message, lookup) : answerNdp(message, lookup);
 }
 
@@ -76,7 +76,7 @@ export function snoop(frame: Uint8Array): NeighborClaim | undefined {
   if (typeof message === 'string') return undefined;
   if (message.kind === 'arp') {
     const { senderAddress, senderMac } = message.arp;
-    return isOneHost4(senderAddress) ? { address: senderAddress, mac: senderMac, router: undefined } : undefined;
+    return isHostAddress4(senderAddress) ? { address: senderAddress, mac: senderMac, router: undefined } : undefined;
   }
   const { ndp, source } = message;
   if (ndp.mac === undefined) return undefined;
@@ -106,7 +106,7 @@ function readMessage(frame: Uint8Array): ArpMessage | NeighborDiscoveryMessage |
   const view = new DataView(frame.buffer, frame.byteOffset, frame.length);
   if (checkEthernet(view, 0, frame.length) !== undefined) return 'bad';
   const from = ethernetSource(view, 0);
-  if (!isHostMac(from)) return 'bad';
+  if (!isStationMac(from)) return 'bad';
   const type = ethernetType(view, 0);
   if (type === ETHERTYPE_ARP) return readArp(view, from);
   if (type === ETHERTYPE_IPV6) return readNdp(view, from);
@@ -142,7 +142,7 @@ function looksLikeNdp(view: DataView, packet: number, end: number): boolean {
 
 function answerArp({ from, arp }: ArpMessage, lookup: NeighborLookup): Uint8Array | 'flood' {
   if (arp.operation !== ARP_REQUEST) return 'flood';
-  if (!isOneHost4(arp.senderAddress) || arp.senderAddress === arp.targetAddress) return 'flood';
+  if (!isHostAddress4(arp.senderAddress) || arp.senderAddress === arp.targetAddress) return 'flood';
   const known = lookup(arp.targetAddress);
   if (known === undefined || known.mac === from) return 'flood';
   const frame = new Uint8Array(ETHERNET_HEADER + ARP_PACKET);
@@ -191,15 +191,5 @@ function answerNdp({ from, source, ndp }: NeighborDiscoveryMessage, lookup: Neig
   return frame;
 }
 
-/** The lowest bit of the first byte: broadcast and multicast. IEEE 802, "I/G". */
-const isGroup = (mac: Mac): boolean => Math.floor(mac / 0x100_0000_0000) % 2 === 1;
-const isHostMac = (mac: Mac): boolean => mac !== 0 && !isGroup(mac);
-
-/** Not 0/8, 127/8, multicast, 240/4 or broadcast. */
-function isOneHost4(address: Ipv4): boolean {
-  const first = address >>> 24;
-  return first !== 0 && first !== 127 && first < 224;
-}
-
 /** Not ::, ::1 or multicast. */
-const isOneHost6 = (address: Ipv6): boolean => address > 1n && address >> 120n !== 0xffn;
+const isOneHost6 = (address: Ipv6): boolean => address > 1n && !isMulticast6(address);
