@@ -4,8 +4,7 @@
  * sendmmsg(2) and recvmmsg(2) save system calls only: each datagram passes the stack by itself, without UDP_SEGMENT and
  * UDP_GRO. A payload begins with two big-endian u32: the number of the trial, then the sequence number.
  */
-import type { Ipv4 } from '../addr/ipv4.ts';
-import { formatIpv4 } from '../addr/ipv4.ts';
+import { formatIpv4, type Ipv4 } from '../addr/ipv4.ts';
 import {
   IOVEC_BASE,
   IOVEC_LEN,
@@ -19,8 +18,9 @@ import { AF_INET } from '../linux/sockaddr.ts';
 import { MSG_DONTWAIT, SO_RCVBUFFORCE, SO_SNDBUFFORCE, SOCK_CLOEXEC, SOCK_DGRAM, SOL_SOCKET } from '../linux/socket.ts';
 import { closeFd } from './descriptor.ts';
 import { check, Errno, SyscallError } from './errno.ts';
-import { addressOf, bind, connect, errno, recvmmsg, sendmmsg, setsockopt, socket } from './ffi.ts';
-import { socketAddress } from './udp-socket.ts';
+import { addressOf, bind, connect, errno, recvmmsg, sendmmsg, socket } from './ffi.ts';
+import { socketAddress } from './socket-address.ts';
+import { setOption } from './socket-option.ts';
 
 /** Trial and sequence number. */
 export const STAMP_SIZE = 8;
@@ -58,13 +58,9 @@ class Batch {
   }
 }
 
-function setOption(fd: number, name: number, value: Uint8Array, object: string): void {
-  check(setsockopt(fd, SOL_SOCKET, name, value, value.length), 'setsockopt', object);
-}
-
 function openSocket(bufferOption: number, bufferBytes: number, object: string): number {
   const fd = check(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), 'socket', object);
-  setOption(fd, bufferOption, new Uint8Array(Int32Array.of(bufferBytes).buffer), object);
+  check(setOption(fd, SOL_SOCKET, bufferOption, bufferBytes), 'setsockopt', object);
   return fd;
 }
 
@@ -77,7 +73,7 @@ export class DatagramSender {
   constructor(to: Ipv4, port: number, payloadSize: number, bufferBytes: number) {
     this.#object = `UDP to ${formatIpv4(to)}:${port}`;
     this.#fd = openSocket(SO_SNDBUFFORCE, bufferBytes, this.#object);
-    setOption(this.#fd, SO_BROADCAST, new Uint8Array(Int32Array.of(1).buffer), this.#object);
+    check(setOption(this.#fd, SOL_SOCKET, SO_BROADCAST, 1), 'setsockopt', this.#object);
     const name = socketAddress(to, port);
     check(connect(this.#fd, name, name.length), 'connect', this.#object);
     this.#batch = new Batch(payloadSize);

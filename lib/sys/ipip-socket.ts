@@ -1,6 +1,5 @@
 /** The underlay's socket for IP in IP (RFC 2003): raw(7), protocol 4. */
-import type { Ipv4 } from '../addr/ipv4.ts';
-import { formatIpv4 } from '../addr/ipv4.ts';
+import { formatIpv4, type Ipv4 } from '../addr/ipv4.ts';
 import { WeftError } from '../error.ts';
 import { AF_INET } from '../linux/sockaddr.ts';
 import { SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_RAW } from '../linux/socket.ts';

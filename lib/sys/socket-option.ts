@@ -1,4 +1,4 @@
-/** Socket options that more than one kind of underlay socket has. socket(7), ip(7), ipv6(7). */
+/** Socket options that more than one kind of socket has. socket(7), ip(7), ipv6(7). */
 import type { Family } from '../addr/ip.ts';
 import {
   SO_RCVBUF,
@@ -32,13 +32,16 @@ export function getOption(fd: number, level: number, name: number): number | und
   return getsockopt(fd, level, name, new Uint8Array(value.buffer), length) < 0 ? undefined : value[0];
 }
 
-/** Buffers of `bytes`, past net.core.{r,w}mem_max with CAP_NET_ADMIN, else up to them. */
-export function setReceiveBuffer(fd: number, bytes: number): void {
-  if (setOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, bytes) < 0) setOption(fd, SOL_SOCKET, SO_RCVBUF, bytes);
+/** A buffer of `bytes`, past net.core.rmem_max with CAP_NET_ADMIN, else up to it. Returns 0, or -1 with errno. */
+export function setReceiveBuffer(fd: number, bytes: number): number {
+  const forced = setOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, bytes);
+  return forced < 0 ? setOption(fd, SOL_SOCKET, SO_RCVBUF, bytes) : forced;
 }
 
-export function setSendBuffer(fd: number, bytes: number): void {
-  if (setOption(fd, SOL_SOCKET, SO_SNDBUFFORCE, bytes) < 0) setOption(fd, SOL_SOCKET, SO_SNDBUF, bytes);
+/** As setReceiveBuffer, with net.core.wmem_max. */
+export function setSendBuffer(fd: number, bytes: number): number {
+  const forced = setOption(fd, SOL_SOCKET, SO_SNDBUFFORCE, bytes);
+  return forced < 0 ? setOption(fd, SOL_SOCKET, SO_SNDBUF, bytes) : forced;
 }
 
 /** Each datagram read carries the number of those that found no room (SO_RXQ_OVFL). */

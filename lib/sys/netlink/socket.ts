@@ -1,16 +1,9 @@
 import { WeftError } from '../../error.ts';
 import { AF_NETLINK, SOCKADDR_FAMILY } from '../../linux/sockaddr.ts';
-import {
-  MSG_TRUNC,
-  SO_RCVBUF,
-  SO_RCVBUFFORCE,
-  SOCK_CLOEXEC,
-  SOCK_NONBLOCK,
-  SOCK_RAW,
-  SOL_SOCKET,
-} from '../../linux/socket.ts';
+import { MSG_TRUNC, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_RAW, SOL_SOCKET } from '../../linux/socket.ts';
 import { check, Errno, errnoName, SyscallError } from '../errno.ts';
 import { bind, close, connect, errno, recv, send, setsockopt, socket } from '../ffi.ts';
+import { setOption, setReceiveBuffer } from '../socket-option.ts';
 import {
   NETLINK_CAP_ACK,
   NETLINK_EXT_ACK,
@@ -216,7 +209,8 @@ export class NetlinkSocket {
 }
 
 function configure(fd: number, options: NetlinkSocketOptions): void {
-  if (options.receiveBufferBytes !== undefined) setReceiveBuffer(fd, options.receiveBufferBytes);
+  if (options.receiveBufferBytes !== undefined)
+    check(setReceiveBuffer(fd, options.receiveBufferBytes), 'setsockopt SO_RCVBUF', OBJECT);
   if (options.nonBlocking !== true) setReceiveTimeout(fd, ANSWER_TIMEOUT_MS);
   setOptional(fd, NETLINK_EXT_ACK);
   setOptional(fd, NETLINK_CAP_ACK);
@@ -234,16 +228,6 @@ function socketAddress(groups: number): Uint8Array {
   return address;
 }
 
-function intBytes(value: number): Uint8Array {
-  return new Uint8Array(new Int32Array([value]).buffer);
-}
-
-function setReceiveBuffer(fd: number, bytes: number): void {
-  const value = intBytes(bytes);
-  if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, value, 4) === 0) return;
-  check(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, value, 4), 'setsockopt SO_RCVBUF', OBJECT);
-}
-
 /** struct timeval of 64-bit Linux: s64 seconds, s64 microseconds. */
 function setReceiveTimeout(fd: number, timeoutMs: number): void {
   const value = new BigInt64Array([BigInt(Math.floor(timeoutMs / 1000)), BigInt((timeoutMs % 1000) * 1000)]);
@@ -252,7 +236,7 @@ function setReceiveTimeout(fd: number, timeoutMs: number): void {
 
 /** Options that older kernels lack; without them errors only have fewer words. */
 function setOptional(fd: number, option: number): void {
-  if (setsockopt(fd, SOL_NETLINK, option, intBytes(1), 4) === 0) return;
+  if (setOption(fd, SOL_NETLINK, option, 1) === 0) return;
   const error = errno();
   if (errnoName(error) !== 'ENOPROTOOPT') throw new SyscallError('setsockopt', OBJECT, error);
 }
