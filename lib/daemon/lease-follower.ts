@@ -2,10 +2,10 @@
 import { formatIpv4, type Ipv4 } from '../addr/ipv4.ts';
 import { formatPrefix } from '../addr/prefix.ts';
 import type { Lease, SubnetPair } from '../lease/lease.ts';
-import { LeaseSet } from '../lease/lease-set.ts';
+import type { LeaseEvent } from '../lease/lease-set.ts';
 import { formatSubnetKey } from '../lease/subnet-key.ts';
 import type { Log } from '../log.ts';
-import type { LeaseEvent, LeaseListener } from '../store/store.ts';
+import type { LeaseListener } from '../store/store.ts';
 import { isSharedNatAddress } from './host/external-interface.ts';
 
 export interface LeaseFollowerOptions {
@@ -23,19 +23,21 @@ export const NAT_HINT = '10.0.2.15 is the NAT address of every Vagrant VM: give 
 
 export class LeaseFollower implements LeaseListener {
   readonly #options: LeaseFollowerOptions;
-  readonly #leases = new LeaseSet();
+  readonly #ownKey: string;
+  /** Those of the last event. */
+  #leases: readonly Lease[] = [];
   #alarms: readonly string[] = [];
   #timer: NodeJS.Timeout | undefined;
   #dirty = false;
 
   constructor(options: LeaseFollowerOptions) {
     this.#options = options;
+    this.#ownKey = formatSubnetKey(options.own);
   }
 
   /** All leases but the own one. */
   others(): readonly Lease[] {
-    const own = formatSubnetKey(this.#options.own);
-    return this.#leases.list().filter((lease) => formatSubnetKey(lease.subnets) !== own);
+    return this.#leases.filter((lease) => !this.#isOwn(lease));
   }
 
   /** What is wrong with our own place among the leases, one sentence each. */
@@ -43,22 +45,16 @@ export class LeaseFollower implements LeaseListener {
     return this.#alarms;
   }
 
-  onSnapshot(leases: readonly Lease[]): void {
-    const { added, changed, removed } = this.#leases.replace(leases);
-    for (const lease of [...added, ...changed]) this.#logLease(lease, 'Lease seen');
-    for (const lease of removed) this.#logLease(lease, 'Lease gone');
-    this.#changed();
-  }
-
-  onEvents(events: readonly LeaseEvent[]): void {
-    for (const event of events) {
-      const before = this.#leases.get(event.type === 'put' ? event.lease.subnets : event.subnets);
-      this.#leases.apply(event);
-      if (event.type === 'put' && before === undefined) this.#logLease(event.lease, 'Lease seen');
-      else if (event.type === 'put') this.#options.log.debug(describe(event.lease), 'Lease written again');
-      else if (before !== undefined) this.#logLease(before, 'Lease gone');
+  onLeases({ leases, changes, complete }: LeaseEvent): void {
+    this.#leases = leases;
+    for (const change of changes) {
+      if (change.type === 'delete') this.#logLease(change.previous, 'Lease gone');
+      else if (complete || change.previous === undefined) this.#logLease(change.lease, 'Lease seen');
+      else this.#options.log.debug(describe(change.lease), 'Lease written again');
     }
-    this.#changed();
+    // A storm of events must not make the backend build its tables for each of them.
+    if (this.#timer === undefined) this.#applyNow();
+    else this.#dirty = true;
   }
 
   /** Applies nothing any more. */
@@ -67,15 +63,9 @@ export class LeaseFollower implements LeaseListener {
     this.#dirty = false;
   }
 
-  /** A storm of events must not make the backend build its tables for each of them. */
-  #changed(): void {
-    if (this.#timer === undefined) this.#applyNow();
-    else this.#dirty = true;
-  }
-
   #applyNow(): void {
     this.#dirty = false;
-    this.#options.apply(this.#leases.list());
+    this.#options.apply(this.#leases);
     this.#raise([...this.#ownLeaseAlarms(), ...this.#duplicateAlarms()]);
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
@@ -87,7 +77,7 @@ export class LeaseFollower implements LeaseListener {
   #ownLeaseAlarms(): string[] {
     const { own, publicIp } = this.#options;
     const subnet = formatPrefix(own.ipv4);
-    const lease = this.#leases.get(own);
+    const lease = this.#leases.find((one) => this.#isOwn(one));
     if (lease === undefined) return [`Our lease ${subnet} is gone from etcd; another node may take the subnet`];
     if (lease.attrs.publicIp === publicIp) return [];
     return [`Our lease ${subnet} was taken by ${formatIpv4(lease.attrs.publicIp)}; two nodes use one subnet`];
@@ -110,8 +100,11 @@ export class LeaseFollower implements LeaseListener {
 
   /** Our own lease has been logged when it was acquired; what is wrong with it is an alarm. */
   #logLease(lease: Lease, message: string): void {
-    const isOwn = formatSubnetKey(lease.subnets) === formatSubnetKey(this.#options.own);
-    if (!isOwn) this.#options.log.info(describe(lease), message);
+    if (!this.#isOwn(lease)) this.#options.log.info(describe(lease), message);
+  }
+
+  #isOwn({ subnets }: Lease): boolean {
+    return formatSubnetKey(subnets) === this.#ownKey;
   }
 }
 

@@ -26,9 +26,9 @@ export interface LeaseStore {
   acquire(request: AcquireRequest): Promise<OwnLease>;
 
   /**
-   * Follows all leases, the own one included, until `close`. Calls `listener` with complete states and with changes;
-   * survives restarts, compaction and hung servers by itself. Never withdraws a lease because the store is unreachable,
-   * nor because its value can no longer be read: then the last readable one stays until the key goes.
+   * Follows all leases, the own one included, until `close`. Survives restarts, compaction and hung servers by itself.
+   * Never withdraws a lease because the store is unreachable, nor because its value can no longer be read: then the last
+   * readable one stays until the key goes. The watch keeps the set of leases; a listener has no need of one.
    */
   watch(listener: LeaseListener): LeaseWatch;
 
@@ -54,16 +54,12 @@ export interface OwnLease {
 }
 
 export interface LeaseListener {
-  /** A complete list, after the first read and after every re-list; whatever is not in it is gone. */
-  onSnapshot(leases: readonly Lease[]): void;
-  /** Changes in the order the store made them. */
-  onEvents(events: readonly LeaseEvent[]): void;
+  /** After the first list and every further one, be it without a change, and after changes: those of one write together. */
+  onLeases(event: LeaseEvent): void;
 }
 
-export type { LeaseEvent };
-
 export interface LeaseWatch {
-  /** Resolves when the first snapshot has been delivered. */
+  /** Resolves when the first list has been delivered. */
   readonly ready: Promise<void>;
   close(): Promise<void>;
 }

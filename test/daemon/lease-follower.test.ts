@@ -4,6 +4,7 @@ import { parseIpv4 } from '../../lib/addr/ipv4.ts';
 import { formatPrefix, type Ipv4Prefix, parsePrefix } from '../../lib/addr/prefix.ts';
 import { LeaseFollower, NAT_HINT } from '../../lib/daemon/lease-follower.ts';
 import type { Lease, SubnetPair } from '../../lib/lease/lease.ts';
+import { LeaseSet, type StoredChange } from '../../lib/lease/lease-set.ts';
 import { logTo } from '../log.ts';
 
 const subnets = (text: string): SubnetPair => ({ ipv4: parsePrefix(text) as Ipv4Prefix, ipv6: undefined });
@@ -31,29 +32,35 @@ function follow(intervalMs: number, publicIp = '192.0.2.1') {
     intervalMs,
     apply: (leases) => applied.push(leases.map(({ subnets: { ipv4 } }) => formatPrefix(ipv4))),
   });
-  return { follower, applied, lines, alarms: () => lines.filter(([level]) => level === 'error') };
+  const set = new LeaseSet();
+  return {
+    follower,
+    applied,
+    lines,
+    list: (...leases: readonly Lease[]): void => follower.onLeases(set.replace(leases)),
+    change: (...changes: readonly StoredChange[]): void => follower.onLeases(set.apply(changes)),
+    alarms: () => lines.filter(([level]) => level === 'error'),
+  };
 }
 
-test('the first list is applied before onSnapshot returns, also an empty one', (t) => {
-  const { follower, applied } = follow(1000);
-  follower.onSnapshot([OWN, PEER]);
+test('the first list is applied before onLeases returns, also an empty one', (t) => {
+  const { follower, applied, list } = follow(1000);
+  list(OWN, PEER);
   t.deepEqual(applied, [['10.244.1.0/24', '10.244.2.0/24']]);
   t.deepEqual(follower.others(), [PEER]);
   follower.close();
   const empty = follow(1000);
-  empty.follower.onSnapshot([]);
+  empty.list();
   t.deepEqual(empty.applied, [[]]);
   empty.follower.close();
 });
 
 test('a storm of events is applied together, and its end is what counts', async (t) => {
-  const { follower, applied } = follow(30);
-  follower.onSnapshot([OWN]);
-  for (let host = 0; host < 250; host++)
-    follower.onEvents([{ type: 'put', lease: lease(`10.244.${host}.0/24`, '192.0.2.2') }]);
-  follower.onEvents([{ type: 'put', lease: OWN }]);
-  for (let host = 10; host < 250; host++)
-    follower.onEvents([{ type: 'delete', subnets: subnets(`10.244.${host}.0/24`) }]);
+  const { follower, applied, list, change } = follow(30);
+  list(OWN);
+  for (let host = 0; host < 250; host++) change({ type: 'put', lease: lease(`10.244.${host}.0/24`, '192.0.2.2') });
+  change({ type: 'put', lease: OWN });
+  for (let host = 10; host < 250; host++) change({ type: 'delete', subnets: subnets(`10.244.${host}.0/24`) });
   while (applied.length < 2) await sleep(5);
   await sleep(60);
   t.is(applied.length, 2);
@@ -62,53 +69,87 @@ test('a storm of events is applied together, and its end is what counts', async 
 });
 
 test('after close nothing is applied', async (t) => {
-  const { follower, applied } = follow(10);
-  follower.onSnapshot([OWN]);
-  follower.onEvents([{ type: 'put', lease: PEER }]);
+  const { follower, applied, list, change } = follow(10);
+  list(OWN);
+  change({ type: 'put', lease: PEER });
   follower.close();
   await sleep(30);
   t.is(applied.length, 1);
 });
 
 test('a lease that vanished from a list is gone', (t) => {
-  const { follower, lines } = follow(0);
-  follower.onSnapshot([OWN, PEER]);
-  follower.onSnapshot([OWN]);
+  const { follower, lines, list } = follow(0);
+  list(OWN, PEER);
+  list(OWN);
   t.deepEqual(follower.others(), []);
   t.deepEqual(lines.at(-1), ['info', 'Lease gone', { subnet: '10.244.2.0/24', publicIp: '192.0.2.2' }]);
   follower.close();
 });
 
+test('a change is a line of the log: a lease that is new, written again, gone; of our own only the second', (t) => {
+  const { follower, lines, list, change } = follow(0);
+  list();
+  change({ type: 'put', lease: OWN }, { type: 'put', lease: PEER }, { type: 'put', lease: PEER });
+  change({ type: 'put', lease: OWN }, { type: 'delete', subnets: PEER.subnets });
+  t.deepEqual(
+    lines
+      .filter(([, message]) => message.startsWith('Lease'))
+      .map(([level, message, { subnet }]) => [level, message, subnet]),
+    [
+      ['info', 'Lease seen', '10.244.2.0/24'],
+      ['debug', 'Lease written again', '10.244.2.0/24'],
+      ['debug', 'Lease written again', '10.244.1.0/24'],
+      ['info', 'Lease gone', '10.244.2.0/24'],
+    ],
+  );
+  follower.close();
+});
+
+test('a lease that differs in a further list is seen again, one that was only renewed is not', (t) => {
+  const { follower, lines, list } = follow(0);
+  list(OWN, PEER);
+  list(OWN, { ...PEER, expiresAtMs: 1 });
+  list(OWN, lease('10.244.2.0/24', '192.0.2.3'));
+  t.deepEqual(
+    lines.filter(([, message]) => message.startsWith('Lease')).map(([, message, { publicIp }]) => [message, publicIp]),
+    [
+      ['Lease seen', '192.0.2.2'],
+      ['Lease seen', '192.0.2.3'],
+    ],
+  );
+  follower.close();
+});
+
 test('another node with our PublicIP raises an alarm once, and its end is logged', async (t) => {
-  const { follower, lines, alarms } = follow(1);
+  const { follower, lines, list, change, alarms } = follow(1);
   const twin = lease('10.244.7.0/24', '192.0.2.1');
-  follower.onSnapshot([OWN, twin]);
+  list(OWN, twin);
   const alarm = 'Lease 10.244.7.0/24 has our PublicIP 192.0.2.1 too';
   t.deepEqual(follower.alarms, [alarm]);
-  follower.onEvents([{ type: 'put', lease: twin }]);
+  change({ type: 'put', lease: twin });
   await sleep(10);
   t.deepEqual(alarms(), [['error', `Alarm: ${alarm}`, {}]]);
-  follower.onEvents([{ type: 'delete', subnets: twin.subnets }]);
+  change({ type: 'delete', subnets: twin.subnets });
   while (follower.alarms.length > 0) await sleep(2);
   t.deepEqual(lines.at(-1), ['info', `Alarm is over: ${alarm}`, {}]);
   follower.close();
 });
 
 test('our lease taken over or deleted raises an alarm', (t) => {
-  const { follower, alarms } = follow(0);
-  follower.onSnapshot([lease('10.244.1.0/24', '192.0.2.9')]);
+  const { follower, list, alarms } = follow(0);
+  list(lease('10.244.1.0/24', '192.0.2.9'));
   t.deepEqual(follower.alarms, ['Our lease 10.244.1.0/24 was taken by 192.0.2.9; two nodes use one subnet']);
   t.is(alarms().length, 1);
   follower.close();
   const gone = follow(0);
-  gone.follower.onSnapshot([PEER]);
+  gone.list(PEER);
   t.deepEqual(gone.follower.alarms, ['Our lease 10.244.1.0/24 is gone from etcd; another node may take the subnet']);
   gone.follower.close();
 });
 
 test('with the NAT address of Vagrant the alarm says what to do', (t) => {
-  const { follower, alarms } = follow(0, '10.0.2.15');
-  follower.onSnapshot([lease('10.244.1.0/24', '10.0.2.15'), lease('10.244.2.0/24', '10.0.2.15')]);
+  const { follower, list, alarms } = follow(0, '10.0.2.15');
+  list(lease('10.244.1.0/24', '10.0.2.15'), lease('10.244.2.0/24', '10.0.2.15'));
   t.is(alarms()[0]?.[2].hint, NAT_HINT);
   follower.close();
 });

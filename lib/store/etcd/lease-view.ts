@@ -4,7 +4,7 @@ import type { HeldKey } from '../../lease/allocate.ts';
 import { quoteText } from '../../lease/go-json.ts';
 import type { Lease } from '../../lease/lease.ts';
 import { decodeLeaseAttrs } from '../../lease/lease-attrs.ts';
-import { type LeaseEvent, LeaseSet } from '../../lease/lease-set.ts';
+import { type LeaseEvent, LeaseSet, type StoredChange } from '../../lease/lease-set.ts';
 import { parseSubnetKey, subnetsClaimedByKey } from '../../lease/subnet-key.ts';
 import type { Log } from '../../log.ts';
 import type { KeyValue, WatchEvent } from './api.ts';
@@ -90,37 +90,25 @@ export class LeaseView {
   }
 
   /** Takes a complete list. */
-  list(kvs: readonly KeyValue[]): readonly Lease[] {
+  list(kvs: readonly KeyValue[]): LeaseEvent {
     this.#skipped.keepOnly(kvs);
-    const leases: Lease[] = [];
-    for (const kv of kvs) {
-      const lease = this.#leaseOf(kv);
-      if (lease !== undefined) leases.push(lease);
-    }
-    this.#leases.replace(leases);
-    return leases;
+    return this.#leases.replace(kvs.map((kv) => this.#leaseOf(kv)).filter((lease) => lease !== undefined));
   }
 
-  events(events: readonly WatchEvent[]): readonly LeaseEvent[] {
-    const changes: LeaseEvent[] = [];
-    for (const event of events) {
-      const change = event.type === 'PUT' ? this.#put(event.kv) : this.#delete(event.kv);
-      if (change === undefined) continue;
-      this.#leases.apply(change);
-      changes.push(change);
-    }
-    return changes;
+  /** Takes changes in etcd's order. Those of keys that name no lease, and values that cannot be read, are left out. */
+  events(events: readonly WatchEvent[]): LeaseEvent {
+    const changes = events.map(({ type, kv }) => (type === 'PUT' ? this.#put(kv) : this.#delete(kv)));
+    return this.#leases.apply(changes.filter((change) => change !== undefined));
   }
 
-  #put(kv: KeyValue): LeaseEvent | undefined {
+  #put(kv: KeyValue): StoredChange | undefined {
     const { lease } = readStoredKey(kv, this.#roomLength, this.#skipped);
     return lease && { type: 'put', lease: { ...lease, expiresAtMs: undefined } };
   }
 
-  /** The event of a key that never was a lease, or whose value never could be read, changes nothing. */
-  #delete(kv: KeyValue): LeaseEvent | undefined {
+  #delete(kv: KeyValue): StoredChange | undefined {
     const subnets = parseSubnetKey(text(kv.key.subarray(this.#roomLength), 'latin1'));
-    return subnets && this.#leases.get(subnets) && { type: 'delete', subnets };
+    return subnets && { type: 'delete', subnets };
   }
 
   #leaseOf(kv: KeyValue): Lease | undefined {

@@ -3,6 +3,7 @@ import { messageOf, WeftError } from '../../error.ts';
 import { chooseSubnets } from '../../lease/allocate.ts';
 import type { Lease, SubnetPair } from '../../lease/lease.ts';
 import { encodeLeaseAttrs } from '../../lease/lease-attrs.ts';
+import type { LeaseEvent } from '../../lease/lease-set.ts';
 import { type NetworkConfig, parseNetworkConfig } from '../../lease/network-config.ts';
 import { formatSubnetKey } from '../../lease/subnet-key.ts';
 import type { Log } from '../../log.ts';
@@ -95,7 +96,7 @@ export class EtcdLeaseStore implements LeaseStore {
 
   async leases(): Promise<readonly Lease[]> {
     const { kvs } = await this.#client.range(this.#range());
-    return new LeaseView(this.#room.length, this.#skipped).list(kvs);
+    return new LeaseView(this.#room.length, this.#skipped).list(kvs).leases;
   }
 
   async acquire(request: AcquireRequest): Promise<OwnLease> {
@@ -117,13 +118,10 @@ export class EtcdLeaseStore implements LeaseStore {
       heartbeatMs: this.#options.heartbeatMs ?? DEFAULT_HEARTBEAT_MS,
       log: this.#options.log,
       random: this.#options.random,
-      onList: (kvs) => {
-        const leases = view.list(kvs);
-        this.#tell(() => listener.onSnapshot(leases));
-      },
+      onList: (kvs) => this.#deliver(view.list(kvs), listener),
       onEvents: (events) => {
-        const changes = view.events(events);
-        if (changes.length > 0) this.#tell(() => listener.onEvents(changes));
+        const event = view.events(events);
+        if (event.changes.length > 0) this.#deliver(event, listener);
       },
     });
     this.#watches.add(watch);
@@ -157,10 +155,10 @@ export class EtcdLeaseStore implements LeaseStore {
     await watch.close();
   }
 
-  /** A listener's mistake must not end the watch; the next complete list gives it another chance. */
-  #tell(call: () => void): void {
+  /** A listener's mistake must not end the watch; the next event, with all leases, gives it another chance. */
+  #deliver(event: LeaseEvent, listener: LeaseListener): void {
     try {
-      call();
+      listener.onLeases(event);
     } catch (error) {
       this.#options.log.error({ err: error }, 'a listener failed on a change of leases');
     }

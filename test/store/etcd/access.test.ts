@@ -85,8 +85,8 @@ test('keeps all leases when its permission is taken away, and follows again when
   t.is(following.keys, '10.9.1.0-24');
   t.is(log.count('could not list the leases again'), 1);
   await etcd.etcdctl(...root, 'role', 'grant-permission', 'network', '--prefix=true', 'readwrite', `${PREFIX}/`);
-  const { snapshots } = following;
-  await following.until('a further list', (now) => now.snapshots > snapshots);
+  const { lists } = following;
+  await following.until('a further list', (now) => now.lists > lists);
   t.is(following.keys, '10.9.1.0-24');
 });
 
@@ -94,5 +94,5 @@ test('does not mind a user name that is given to an etcd without authentication'
   const etcd = await startEtcd();
   t.teardown(() => etcd.stop());
   const { store } = openStore(t, etcd.endpoint, WEFT);
-  t.is((await follow(t, store)).snapshots, 1);
+  t.is((await follow(t, store)).lists, 1);
 });

@@ -41,7 +41,7 @@ test('waits for an etcd that is down at the start', async (t) => {
   const watch = store.watch(following);
   await log.until('not following etcd');
   t.like(store.health(), { connected: false, revision: undefined, lastError: refused?.message });
-  t.is(following.snapshots, 0, 'no list is no empty list');
+  t.is(following.lists, 0, 'no list is no empty list');
   await etcd.restart();
   const begun = performance.now();
   await watch.ready;
@@ -89,7 +89,7 @@ test('notices an etcd that hangs within ten seconds, and loses nothing when it g
   etcd.resume();
   await other.put(`${ROOM}10.5.4.0-24`, udpValue('192.0.2.4'));
   await following.untilKeys('10.5.1.0-24,10.5.2.0-24,10.5.4.0-24');
-  t.is(following.snapshots, 1);
+  t.is(following.lists, 1);
 });
 
 test('notices a black hole by its heartbeat, and does not pile up connections in it', async (t) => {
@@ -114,7 +114,7 @@ test('lists again when the history it needs was compacted while it was away', as
   const last = await other.put(`${ROOM}10.5.2.0-24`, udpValue('192.0.2.22'));
   await etcd.etcdctl('compact', last);
   await proxy.restore();
-  await following.until('a second list', ({ snapshots }) => snapshots === 2);
+  await following.until('a second list', ({ lists }) => lists === 2);
   t.is(following.history.at(-1), 'list 10.5.2.0-24,10.5.3.0-24');
   t.is(following.state.get('10.5.2.0-24'), 0xc0000216);
   t.is(store.health().revision, last);
@@ -149,7 +149,7 @@ test('catches up on more than the 4 MiB that gRPC usually allows', async (t) => 
   for (let n = 3; n < 9; n++) await other.put(`${ROOM}10.5.${n}.0-24`, large);
   await proxy.restore();
   await following.until('all leases', ({ state }) => state.size === 8);
-  t.is(following.snapshots, 1);
+  t.is(following.lists, 1);
   const second = await follow(t, store);
   t.is(second.state.size, 8);
 });
@@ -167,7 +167,7 @@ test('lists again when another etcd answers at the same address', async (t) => {
   await following.untilKeys('10.5.9.0-24');
   await otherSecond.put(`${ROOM}10.5.8.0-24`, udpValue('192.0.2.8'));
   await following.untilKeys('10.5.8.0-24,10.5.9.0-24');
-  t.is(following.snapshots, 2);
+  t.is(following.lists, 2);
 });
 
 test('uses the next endpoint when one is dead, at the start and later', async (t) => {

@@ -1,11 +1,12 @@
 /** What the store's tests share: a store on a real etcd, a listener that can be waited on, a second client. */
 import type { ExecutionContext } from 'ava';
-import type { Lease, LeaseAttrs, SubnetPair } from '../../../lib/lease/lease.ts';
+import type { LeaseAttrs, SubnetPair } from '../../../lib/lease/lease.ts';
 import { decodeLeaseAttrs } from '../../../lib/lease/lease-attrs.ts';
+import type { LeaseChange, LeaseEvent } from '../../../lib/lease/lease-set.ts';
 import { formatSubnetKey, parseSubnetKey } from '../../../lib/lease/subnet-key.ts';
 import { EtcdClient } from '../../../lib/store/etcd/client.ts';
 import { EtcdLeaseStore, type EtcdLeaseStoreOptions } from '../../../lib/store/etcd/store.ts';
-import type { LeaseEvent, LeaseListener } from '../../../lib/store/store.ts';
+import type { LeaseListener } from '../../../lib/store/store.ts';
 
 const WAIT_MS = 15_000;
 
@@ -81,25 +82,23 @@ export class LogRecorder {
   }
 }
 
-/** A listener that keeps the state the store tells of, and how it was told. */
+/** A listener that keeps the last state, and what led to it. */
 export class Following implements LeaseListener {
   /** "10.5.1.0-24" -> PublicIP as a number. */
   readonly state = new Map<string, number>();
-  /** Every call: "list a,b" or "put a" / "delete a". */
+  /** "list a,b" for a complete list, "put a" or "delete a" for a change. */
   readonly history: string[] = [];
-  snapshots = 0;
+  /** Complete lists. */
+  lists = 0;
   readonly #waiting = new Waiting();
 
-  onSnapshot(leases: readonly Lease[]): void {
-    this.snapshots++;
+  onLeases({ leases, changes, complete }: LeaseEvent): void {
     this.state.clear();
     for (const { subnets, attrs } of leases) this.state.set(formatSubnetKey(subnets), attrs.publicIp);
-    this.history.push(`list ${[...this.state.keys()].join()}`);
-    this.#waiting.changed();
-  }
-
-  onEvents(events: readonly LeaseEvent[]): void {
-    for (const event of events) this.#apply(event);
+    if (complete) {
+      this.lists++;
+      this.history.push(`list ${[...this.state.keys()].join()}`);
+    } else this.history.push(...changes.map(describe));
     this.#waiting.changed();
   }
 
@@ -115,13 +114,11 @@ export class Following implements LeaseListener {
   untilKeys(keys: string): Promise<void> {
     return this.until(`the leases ${keys}`, () => this.keys === keys);
   }
+}
 
-  #apply(event: LeaseEvent): void {
-    const key = formatSubnetKey(event.type === 'put' ? event.lease.subnets : event.subnets);
-    this.history.push(`${event.type} ${key}`);
-    if (event.type === 'put') this.state.set(key, event.lease.attrs.publicIp);
-    else this.state.delete(key);
-  }
+function describe(change: LeaseChange): string {
+  const { subnets } = change.type === 'put' ? change.lease : change.previous;
+  return `${change.type} ${formatSubnetKey(subnets)}`;
 }
 
 export type StoreOverrides = Partial<EtcdLeaseStoreOptions>;

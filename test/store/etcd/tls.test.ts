@@ -51,7 +51,7 @@ async function outcome(endpoint: string, tls: EtcdTls | undefined): Promise<stri
 
 test('reads, writes and watches over TLS with only the CA', async (t) => {
   const { store } = openStore(t, `${etcd.endpoint}/`, { tls: { ca: authority.cert } });
-  t.is((await follow(t, store)).snapshots, 1);
+  t.is((await follow(t, store)).lists, 1);
   t.is(await outcome(etcd.endpoint.replace('127.0.0.1', 'localhost'), { ca: authority.cert }), 'works');
 });
 
