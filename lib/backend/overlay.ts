@@ -116,7 +116,7 @@ export class OverlayBackend implements Backend {
     const wanted = new Set(plan.kernel.neighbors.map(({ device, address }) => `${device} ${address}`));
     const leaving = before.kernel.neighbors.filter(({ device, address }) => !wanted.has(`${device} ${address}`));
     await kernel.apply({ neighbors: [...plan.kernel.neighbors, ...leaving], routes: ready });
-    await Promise.all(devices.map((device, i) => device.setPeers(plan.peers[i] ?? [])));
+    await Promise.all(devices.map((device, i) => device.forwardTo(plan.peers[i] ?? [])));
     await kernel.apply(plan.kernel);
   }
 

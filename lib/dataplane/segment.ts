@@ -99,7 +99,7 @@ export interface Segment {
   setDevice(device: SegmentDevice): void;
   /**
    * Replaces all peers; calls in between are merged into the last. Resolves when the thread uses them, within milliseconds,
-   * with the prefixes that found no room.
+   * with the prefixes that found no room. Called by lib/engine/engine.ts alone, on the main thread.
    */
   setPeers(peers: readonly SegmentPeer[]): Promise<readonly Prefix[]>;
   /** Of this segment; datagrams that belong to none (an unknown VNI, no VXLAN header) are counted with each. */

@@ -4,7 +4,7 @@
  */
 import { statSync } from 'node:fs';
 import { formatPrefix } from '../addr/prefix.ts';
-import type { Segment, SegmentOptions, SegmentPeer } from '../dataplane/segment.ts';
+import type { SegmentOptions, SegmentPeer } from '../dataplane/segment.ts';
 import { messageOf } from '../error.ts';
 import type { Log } from '../log.ts';
 import { closeFd } from '../sys/descriptor.ts';
@@ -12,7 +12,7 @@ import { RouteNetlink } from '../sys/netlink/rtnetlink.ts';
 import { withinNetns } from '../sys/netns.ts';
 import { writeInterfaceSysctl } from '../sys/sysctl.ts';
 import { openTap, openTun } from '../sys/tun.ts';
-import type { Engine } from './engine.ts';
+import type { Engine, EngineSegment } from './engine.ts';
 import { applyLinkSettings, type LinkSettings } from './link-settings.ts';
 import { retry } from './retry.ts';
 
@@ -38,7 +38,7 @@ export class EdgeDevice {
   readonly #settings: LinkSettings;
   readonly #engine: Engine;
   readonly #netlink: RouteNetlink;
-  readonly #segment: Segment;
+  readonly #segment: EngineSegment;
   readonly #stop = new AbortController();
   /** Undefined while the device is lost. */
   #open: { readonly fd: number; readonly index: number } | undefined;
@@ -76,14 +76,14 @@ export class EdgeDevice {
     return this.#options.name;
   }
 
-  /** What it forwards: peers, counters, tables. */
-  get segment(): Omit<Segment, 'setDevice' | 'detach'> {
+  /** What it forwards: counters and tables, to read. */
+  get segment(): Pick<EngineSegment, 'stats' | 'fdb' | 'neighbors'> {
     return this.#segment;
   }
 
-  /** As Segment.setPeers; prefixes without room are logged. */
-  async setPeers(peers: readonly SegmentPeer[]): Promise<void> {
-    const left = await this.#segment.setPeers(peers);
+  /** Forwards to these peers and no others. Resolves when it does; prefixes that found no room are logged. */
+  async forwardTo(peers: readonly SegmentPeer[]): Promise<void> {
+    const left = await this.#segment.keepPeers(peers);
     if (left.length === 0) return;
     const first = left.slice(0, 5).map(formatPrefix);
     this.#options.log.error({ device: this.name, count: left.length, first }, 'The FIB is full; routes were left out');

@@ -1,7 +1,7 @@
 /**
  * A data plane that outlives its thread: when the thread dies, another takes over its sockets and devices.
  *
- * Segments are those of lib/dataplane/segment.ts; each keeps what it was given, for the next thread.
+ * Segments are those of lib/dataplane/segment.ts; each keeps its device and its peers, and gives them to the next thread.
  */
 import type { Prefix } from '../addr/prefix.ts';
 import { addStats, noStats } from '../dataplane/main/add-stats.ts';
@@ -40,13 +40,22 @@ export interface EngineOptions {
   readonly log: Log;
 }
 
+/** A segment of lib/dataplane/segment.ts that outlives the threads it runs on. */
+export interface EngineSegment extends Omit<Segment, 'setPeers'> {
+  /**
+   * Keeps these peers, in place of those before, for the thread that runs and for any that follows. Resolves when a thread
+   * uses them, with the prefixes that found no room; the only caller of Segment.setPeers.
+   */
+  keepPeers(peers: readonly SegmentPeer[]): Promise<readonly Prefix[]>;
+}
+
 /** Starts a thread; tests watch over it. */
 export type StartDataplane = (options: DataplaneOptions) => Promise<Dataplane>;
 
 export class Engine {
   readonly #options: EngineOptions;
   readonly #startDataplane: StartDataplane;
-  readonly #segments = new Set<EngineSegment>();
+  readonly #segments = new Set<LastingSegment>();
   readonly #stop = new AbortController();
   #dataplane: Dataplane | undefined;
   #restarting: Promise<void> = Promise.resolve();
@@ -78,8 +87,8 @@ export class Engine {
   }
 
   /** Throws WeftError TOO_MANY_SEGMENTS. */
-  addSegment(options: SegmentOptions): Segment {
-    const segment = new EngineSegment(options, {
+  addSegment(options: SegmentOptions): EngineSegment {
+    const segment = new LastingSegment(options, {
       running: () => this.#restarting,
       remove: (gone) => this.#segments.delete(gone),
     });
@@ -144,10 +153,10 @@ export class Engine {
 interface SegmentOwner {
   /** Resolves when there is a thread, or the engine has stopped. */
   running(): Promise<void>;
-  remove(segment: EngineSegment): void;
+  remove(segment: LastingSegment): void;
 }
 
-class EngineSegment implements Segment {
+class LastingSegment implements EngineSegment {
   readonly #options: SegmentOptions;
   readonly #owner: SegmentOwner;
   /** Of the thread that runs now. */
@@ -184,7 +193,7 @@ class EngineSegment implements Segment {
     this.#segment?.setDevice(device);
   }
 
-  async setPeers(peers: readonly SegmentPeer[]): Promise<readonly Prefix[]> {
+  async keepPeers(peers: readonly SegmentPeer[]): Promise<readonly Prefix[]> {
     this.#peers = peers;
     await this.#owner.running();
     return (await this.#segment?.setPeers(this.#peers)) ?? [];

@@ -101,7 +101,7 @@ async function withDevice(body: (fixture: Fixture) => Promise<void>, checkInterv
     await once(peer, 'listening');
     ip('route replace 10.244.0.0/16 dev weft0');
     const prefixes = [prefix('10.244.2.0/24')];
-    await device.setPeers([{ address: PEER, socketAddress: socketAddress(PEER, PORT), prefixes, vtep: undefined }]);
+    await device.forwardTo([{ address: PEER, socketAddress: socketAddress(PEER, PORT), prefixes, vtep: undefined }]);
     const cross = async (): Promise<void> => {
       const arrived = once(peer, 'message', { signal: AbortSignal.timeout(5000) });
       pod.send('x', 9, '10.244.2.5');
@@ -144,8 +144,8 @@ test('peers that change while there is no thread are those of the next one', asy
     await threads[0]!.dataplane.stop();
     threads[0]!.options.onEnded('this test ended it');
     const prefixes = [prefix('10.244.2.0/24'), prefix('10.244.3.0/24')];
-    await device.setPeers([{ address: PEER, socketAddress: socketAddress(PEER, PORT), prefixes, vtep: undefined }]);
-    t.is(threads.length, 2, 'setPeers waits for a thread');
+    await device.forwardTo([{ address: PEER, socketAddress: socketAddress(PEER, PORT), prefixes, vtep: undefined }]);
+    t.is(threads.length, 2, 'forwardTo waits for a thread');
     await cross();
   });
 });
