@@ -1,4 +1,4 @@
-/** flannel's `alloc` backend: a subnet for this host, and nothing else. Whoever uses it carries the packets himself. */
+/** flannel's `alloc` backend: a subnet for this host, and nothing else. Something else has to carry the packets. */
 import { noStats } from '../dataplane/main/add-stats.ts';
 import { removeLeftovers } from '../router/router.ts';
 import type { Backend, BackendOptions } from './backend.ts';

@@ -89,7 +89,7 @@ function whyNot({ subnets, attrs }: Lease, place: OwnPlace): string | undefined 
   return undefined;
 }
 
-/** flannel's udp and alloc write no type, and so cannot be told from each other; a lease written by hand may name them. */
+/** flannel's udp and alloc write no type, and so look the same; a lease written by hand may name them. */
 function backendName(type: string): string {
   if (type === '' || type === 'alloc') return 'udp';
   return /^[a-z0-9-]{1,20}$/.test(type) ? type : quoteText(type, 40);

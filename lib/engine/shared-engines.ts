@@ -9,7 +9,7 @@ interface SharedEngine {
 
 export class SharedEngines {
   readonly #engines = new Map<string, SharedEngine>();
-  /** Engines that close their sockets: a network that wants the same ones has to wait. */
+  /** Engines that are closing their sockets: the next engine with the same ones has to wait. */
   readonly #stopping = new Map<string, Promise<void>>();
   /** Resource to network. */
   readonly #claims = new Map<string, string>();

@@ -5,7 +5,7 @@ import { WeftError } from '../error.ts';
 import { goField, goPlainField, type JsonObject, type JsonValue, parseJson, quoteJson, toPlain } from './go-json.ts';
 import type { LeaseAttrs } from './lease.ts';
 
-/** ::ffff:0:0/96, the IPv4-mapped addresses (RFC 4291 §2.5.5.2), which Go's net.IP does not tell from IPv4. */
+/** ::ffff:0:0/96, the IPv4-mapped addresses (RFC 4291 §2.5.5.2), which Go's net.IP takes for IPv4. */
 const IPV4_MAPPED = 0xffffn << 32n;
 
 /**

@@ -127,7 +127,7 @@ export class Dataplane {
         options.onPriorityRefused(message.reason);
         return;
       case 'neighbors':
-        // Whoever asked before the worker looked gets the same answer.
+        // All requests made before the worker looked get the same answer.
         for (const [request, answered] of this.#neighborRequests) {
           if (request <= message.request) answered(message.neighbors);
         }
@@ -208,7 +208,7 @@ export class Dataplane {
   }
 
   async #build(): Promise<Map<number, Prefix[]>> {
-    // At least one turn of the event loop: whoever asks in this one is heard.
+    // At least one turn of the event loop: peers set in this one are in these tables.
     await Promise.resolve();
     await this.#until(() => this.#tables.ready);
     this.#building = undefined;
