@@ -1,12 +1,12 @@
 /** flannel's `alloc` backend: a subnet for this host, and nothing else. Something else has to carry the packets. */
 import { noStats } from '../dataplane/main/add-stats.ts';
+import { networkPrefixes } from '../lease/network-config.ts';
 import { removeLeftovers } from '../router/router.ts';
 import type { Backend, BackendOptions } from './backend.ts';
 
 /** Removes the routes that an earlier run with another backend left; makes nothing. */
 export async function startAllocBackend({ config, external, log, netns }: BackendOptions): Promise<Backend> {
-  const scope = config.ipv6 === undefined ? [config.network] : [config.network, config.ipv6.network];
-  await removeLeftovers({ netns, scope, log });
+  await removeLeftovers({ netns, scope: networkPrefixes(config), log });
   return {
     type: 'alloc',
     deviceName: external.name,

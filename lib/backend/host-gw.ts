@@ -13,12 +13,12 @@ import type { FdbEntry, NeighborEntry } from '../dataplane/segment.ts';
 import type { DataplaneStats, OffloadStatus } from '../dataplane/stats.ts';
 import { WeftError } from '../error.ts';
 import type { Lease } from '../lease/lease.ts';
-import type { NetworkConfig } from '../lease/network-config.ts';
+import { type NetworkConfig, networkPrefixes } from '../lease/network-config.ts';
 import { isOnLink } from '../router/on-link.ts';
 import { type DesiredRoute, Router } from '../router/router.ts';
 import { RouteNetlink } from '../sys/netlink/rtnetlink.ts';
 import type { Backend, BackendOptions, BackendRoute, ExternalInterface, RefusedLease } from './backend.ts';
-import { sortLeases, whyNot6 } from './peer-leases.ts';
+import { logRefusals, ownPlace, ownPlace6, sortLeases, whyNot6 } from './peer-leases.ts';
 
 const TYPE = 'host-gw';
 
@@ -75,9 +75,8 @@ class HostGwBackend implements Backend {
     this.#netlink = netlink;
     this.deviceName = external.name;
     this.overlayMtu = external.mtu;
-    const scope = config.ipv6 === undefined ? [config.network] : [config.network, config.ipv6.network];
     const underlay = { device: external.name, onChange: () => this.#apply() };
-    this.#kernel = new Router({ netns: undefined, scope, log, underlay });
+    this.#kernel = new Router({ netns: undefined, scope: networkPrefixes(config), log, underlay });
   }
 
   setLeases(leases: readonly Lease[]): void {
@@ -87,19 +86,15 @@ class HostGwBackend implements Backend {
 
   /** Also after the external interface came back or got another address: who is on its link is asked anew. */
   #apply(): void {
-    const { config, external, own, log } = this.#options;
+    const { external, log } = this.#options;
     const link = this.#netlink.linkByName(external.name);
     if (link?.up === true) {
-      const { usable, refused } = sortLeases(this.#leases, {
-        backendType: TYPE,
-        own,
-        network: config.network,
-        ipv6Network: config.ipv6?.network,
-        addresses: [external.ipv4, external.publicIp],
-      });
+      const { usable, refused } = sortLeases(this.#leases, ownPlace(this.#options, TYPE));
       const { routes, unreachable } = this.#toRoutes(usable, link.index);
       this.#routes = routes;
-      this.#refuse([...refused, ...unreachable]);
+      const all = [...refused, ...unreachable];
+      logRefusals(log, this.#refused, all);
+      this.#refused = all;
     }
     // Without the interface nobody is on its link, but that says nothing about the leases.
     else log.warn({ device: external.name }, 'The external interface is gone or down; routes to peers wait for it');
@@ -129,19 +124,10 @@ class HostGwBackend implements Backend {
 
   /** A link-local gateway is as good as any here. */
   #whyNot6(lease: Lease): string | undefined {
-    const { config, external } = this.#options;
     const { publicIpv6 } = lease.attrs;
-    if (config.ipv6 === undefined || (publicIpv6 !== undefined && isLinkLocal6(publicIpv6))) return undefined;
-    const addresses = [external.ipv6, external.publicIpv6].filter((address) => address !== undefined);
-    return whyNot6(lease, { network: config.ipv6.network, addresses });
-  }
-
-  #refuse(refused: readonly RefusedLease[]): void {
-    for (const lease of refused) {
-      const known = this.#refused.some((other) => other.subnet === lease.subnet && other.reason === lease.reason);
-      if (!known) this.#options.log.warn(lease, 'A lease is not used');
-    }
-    this.#refused = refused;
+    const place = ownPlace6(this.#options);
+    if (place === undefined || (publicIpv6 !== undefined && isLinkLocal6(publicIpv6))) return undefined;
+    return whyNot6(lease, place);
   }
 
   refusedLeases(): readonly RefusedLease[] {

@@ -112,6 +112,13 @@ export interface OwnPlace6 {
   readonly addresses: readonly Ipv6[];
 }
 
+/** Undefined in a network without IPv6. */
+export function ownPlace6({ config, external }: BackendOptions): OwnPlace6 | undefined {
+  if (config.ipv6 === undefined) return undefined;
+  const addresses = [external.ipv6, external.publicIpv6].filter((address) => address !== undefined);
+  return { network: config.ipv6.network, addresses };
+}
+
 /** Why a usable lease's IPv6 subnet cannot be reached over an IPv6 underlay; undefined when it can. */
 export function whyNot6({ attrs: { publicIpv6 } }: Lease, place: OwnPlace6): string | undefined {
   if (publicIpv6 === undefined) return 'it has no PublicIPv6';

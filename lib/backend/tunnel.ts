@@ -1,9 +1,8 @@
 /** Starts a backend of one TUN on an engine of its own: udp and ipip. */
-import type { Prefix } from '../addr/prefix.ts';
 import type { SegmentOptions, SegmentPeer } from '../dataplane/segment.ts';
 import { EdgeDevice } from '../engine/edge-device.ts';
 import type { Engine } from '../engine/engine.ts';
-import type { NetworkConfig } from '../lease/network-config.ts';
+import { networkPrefixes } from '../lease/network-config.ts';
 import { DirectLink } from '../router/on-link.ts';
 import { type DesiredRoute, Router } from '../router/router.ts';
 import type { InterfaceAddress } from '../sys/netlink/rtnetlink.ts';
@@ -115,11 +114,6 @@ export function openDirectLink(options: BackendOptions, undo: Undo): DirectLink 
   const link = new DirectLink(external.name, log);
   undo.add('direct link', () => link.close());
   return link;
-}
-
-/** The prefixes of the whole network. */
-export function networkPrefixes({ network, ipv6 }: NetworkConfig): Prefix[] {
-  return ipv6 === undefined ? [network] : [network, ipv6.network];
 }
 
 /** <subnet base>/32 and /128: with the subnet's own length, the base would be a broadcast address (flannel issue 533). */

@@ -8,10 +8,11 @@ import { formatIpv4 } from '../addr/ipv4.ts';
 import { formatPrefix } from '../addr/prefix.ts';
 import { Engine } from '../engine/engine.ts';
 import { Offloads } from '../engine/offloads.ts';
+import { networkPrefixes } from '../lease/network-config.ts';
 import { openUdpSocket } from '../sys/udp-socket.ts';
 import type { Backend, BackendOptions } from './backend.ts';
 import { integerOption } from './option.ts';
-import { networkPrefixes, startTunnel } from './tunnel.ts';
+import { startTunnel } from './tunnel.ts';
 
 const DEVICE = 'flannel0';
 const DEFAULT_PORT = 8285;

@@ -39,6 +39,11 @@ export interface Ipv6NetworkConfig {
   readonly subnetMax: Ipv6Prefix;
 }
 
+/** The prefixes of the whole network. */
+export function networkPrefixes({ network, ipv6 }: NetworkConfig): Prefix[] {
+  return ipv6 === undefined ? [network] : [network, ipv6.network];
+}
+
 /**
  * Parses and checks the value of `<prefix>/config`. Throws WeftError CONFIG_INVALID whose message names the field, the
  * value found and what is allowed.

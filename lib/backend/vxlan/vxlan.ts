@@ -18,6 +18,7 @@ import { EdgeDevice } from '../../engine/edge-device.ts';
 import { Engine } from '../../engine/engine.ts';
 import { Offloads } from '../../engine/offloads.ts';
 import type { Lease } from '../../lease/lease.ts';
+import { networkPrefixes } from '../../lease/network-config.ts';
 import type { DirectLink } from '../../router/on-link.ts';
 import { type DesiredNeighbor, type DesiredRoute, Router } from '../../router/router.ts';
 import { closeFd } from '../../sys/descriptor.ts';
@@ -26,8 +27,8 @@ import { openSendPool, openUdpSocket, socketAddress } from '../../sys/udp-socket
 import { Undo } from '../../undo.ts';
 import type { Backend, BackendOptions, BackendRoute, RefusedLease } from '../backend.ts';
 import { OverlayBackend, type OverlayPlan } from '../overlay.ts';
-import { ownPlace, sortLeases } from '../peer-leases.ts';
-import { deviceAddresses, networkPrefixes, openDirectLink } from '../tunnel.ts';
+import { ownPlace, ownPlace6, sortLeases } from '../peer-leases.ts';
+import { deviceAddresses, openDirectLink } from '../tunnel.ts';
 import { type OwnVtep, type SortedVteps, sortVteps4, sortVteps6, type Vtep } from './leases.ts';
 import { OVERHEAD4, OVERHEAD6, type VxlanOptions, vxlanDeviceName, vxlanOptions } from './options.ts';
 
@@ -200,10 +201,9 @@ function joinPlans(ends: readonly EndPlan[], refused: readonly RefusedLease[]): 
   };
 }
 
-function vtepsOf({ config, external }: BackendOptions, end: VtepEnd, usable: readonly Lease[]): SortedVteps {
-  if (end.family === 4) return sortVteps4(usable, end);
-  const addresses = [external.ipv6, external.publicIpv6].filter((address) => address !== undefined);
-  return sortVteps6(usable, end, { network: config.ipv6!.network, addresses });
+/** There is an end for IPv6 only in a network with IPv6. */
+function vtepsOf(options: BackendOptions, end: VtepEnd, usable: readonly Lease[]): SortedVteps {
+  return end.family === 4 ? sortVteps4(usable, end) : sortVteps6(usable, end, ownPlace6(options)!);
 }
 
 function toSegmentPeer({ address, mac, subnets }: Vtep, port: number): SegmentPeer {
