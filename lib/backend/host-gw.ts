@@ -12,7 +12,7 @@ import { noStats } from '../dataplane/main/add-stats.ts';
 import type { FdbEntry, NeighborEntry } from '../dataplane/segment.ts';
 import type { DataplaneStats, OffloadStatus } from '../dataplane/stats.ts';
 import { WeftError } from '../error.ts';
-import type { Lease } from '../lease/lease.ts';
+import type { Lease, LeaseAttrs } from '../lease/lease.ts';
 import { type NetworkConfig, networkPrefixes } from '../lease/network-config.ts';
 import { isOnLink } from '../router/on-link.ts';
 import { type DesiredRoute, Router } from '../router/router.ts';
@@ -21,6 +21,21 @@ import type { Backend, BackendOptions, BackendRoute, ExternalInterface, RefusedL
 import { logRefusals, ownPlace, ownPlace6, sortLeases, whyNot6 } from './peer-leases.ts';
 
 const TYPE = 'host-gw';
+
+/**
+ * What our node writes into its lease (flannel pkg/backend/hostgw). Throws WeftError PUBLIC_IP_NOT_LOCAL, here and not only at
+ * the start: no lease may carry an address that is another host's.
+ */
+export function hostGwLeaseAttrs(external: ExternalInterface, config: NetworkConfig): LeaseAttrs {
+  checkPublicAddresses(external, config);
+  return {
+    publicIp: external.publicIp,
+    publicIpv6: config.enableIpv6 ? external.publicIpv6 : undefined,
+    backendType: TYPE,
+    backendData: undefined,
+    backendV6Data: undefined,
+  };
+}
 
 /** Throws WeftError PUBLIC_IP_NOT_LOCAL or UNSUPPORTED_BACKEND, or what the kernel refuses. */
 export async function startHostGwBackend(options: BackendOptions): Promise<Backend> {
@@ -43,7 +58,7 @@ export async function startHostGwBackend(options: BackendOptions): Promise<Backe
  * Peers send to PublicIP as their gateway, which behind NAT is another host. flannel refuses too (pkg/backend/hostgw).
  * Throws WeftError PUBLIC_IP_NOT_LOCAL.
  */
-export function checkPublicAddresses(external: ExternalInterface, { enableIpv6 }: NetworkConfig): void {
+function checkPublicAddresses(external: ExternalInterface, { enableIpv6 }: NetworkConfig): void {
   const netlink = RouteNetlink.open();
   const own = netlink.addresses().filter(({ interfaceIndex }) => interfaceIndex === external.index);
   netlink.close();

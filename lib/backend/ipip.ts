@@ -9,11 +9,13 @@ import { formatIpv4 } from '../addr/ipv4.ts';
 import { formatPrefix } from '../addr/prefix.ts';
 import { Engine } from '../engine/engine.ts';
 import { Offloads } from '../engine/offloads.ts';
+import { WeftError } from '../error.ts';
+import type { LeaseAttrs } from '../lease/lease.ts';
+import type { NetworkConfig } from '../lease/network-config.ts';
 import type { Log } from '../log.ts';
 import { openIpipSocket } from '../sys/ipip-socket.ts';
 import { RouteNetlink } from '../sys/netlink/rtnetlink.ts';
-import type { Backend, BackendOptions } from './backend.ts';
-import { requireIpv4Only } from './ipip-lease.ts';
+import type { Backend, BackendOptions, ExternalInterface } from './backend.ts';
 import { startTunnel } from './tunnel.ts';
 
 const TYPE = 'ipip';
@@ -22,6 +24,20 @@ const DEVICE = 'flannel.ipip';
 const OVERHEAD = 20;
 /** Our choice: as for udp. */
 const SOCKET_BUFFER = 8 << 20;
+
+/** What our node writes into its lease (flannel pkg/backend/ipip). Throws WeftError CONFIG_INVALID. */
+export function ipipLeaseAttrs({ publicIp }: ExternalInterface, config: NetworkConfig): LeaseAttrs {
+  requireIpv4Only(config);
+  return { publicIp, publicIpv6: undefined, backendType: TYPE, backendData: undefined, backendV6Data: undefined };
+}
+
+/** Throws WeftError CONFIG_INVALID. As in flannel: an IPv6 packet in IPv4 has a protocol number of its own, 41 (RFC 4213). */
+function requireIpv4Only({ enableIpv6 }: NetworkConfig): void {
+  if (!enableIpv6) return;
+  throw new WeftError('CONFIG_INVALID', 'EnableIPv6 is true: backend ipip carries IPv4 only', {
+    hint: 'set EnableIPv6 to false, or Backend.Type to vxlan or host-gw, in the network configuration',
+  });
+}
 
 /** Codes: CONFIG_INVALID, and those of openIpipSocket and startTunnel. */
 export async function startIpipBackend(options: BackendOptions): Promise<Backend> {

@@ -4,9 +4,6 @@ import { WeftError } from '../error.ts';
 import type { LeaseAttrs } from '../lease/lease.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
 import type { Backend, BackendOptions, ExternalInterface } from './backend.ts';
-import { checkPublicAddresses } from './host-gw.ts';
-import { ipipLeaseAttrs } from './ipip-lease.ts';
-import { vxlanLeaseAttrs } from './vxlan/options.ts';
 
 export interface BackendKind {
   /** Makes a TUN or TAP, so that /dev/net/tun has to be there. */
@@ -18,70 +15,46 @@ export interface BackendKind {
    * gateway of the same link may be link-local; routed: one that is good beyond the link.
    */
   readonly ipv6Underlay: 'none' | 'on-link' | 'routed';
-  /** What this node writes into its lease. `vtepMac`: see BackendOptions. */
-  leaseAttrs(external: ExternalInterface, config: NetworkConfig, vtepMac: (device: string) => Mac): LeaseAttrs;
+  /** What this node writes into its lease. `vtepMac`: see BackendOptions. Rejects with what the backend's own function throws. */
+  leaseAttrs(external: ExternalInterface, config: NetworkConfig, vtepMac: (device: string) => Mac): Promise<LeaseAttrs>;
   start(options: BackendOptions): Promise<Backend>;
 }
 
+/** Each backend is loaded when a network asks for it: a host-gw node needs no data plane. */
 const BACKENDS: Readonly<Record<string, BackendKind>> = {
   udp: {
     edgeDevice: true,
     vtep: false,
     ipv6Underlay: 'none',
-    // flanneld writes no BackendType for udp (pkg/backend/udp/udp.go), and the IPv6 address in dual-stack networks only.
-    leaseAttrs: (external, config) => ({
-      publicIp: external.publicIp,
-      publicIpv6: config.enableIpv6 ? external.publicIpv6 : undefined,
-      backendType: '',
-      backendData: undefined,
-      backendV6Data: undefined,
-    }),
+    leaseAttrs: async (external, config) => (await import('./udp.ts')).udpLeaseAttrs(external, config),
     start: async (options) => (await import('./udp.ts')).startUdpBackend(options),
   },
   vxlan: {
     edgeDevice: true,
     vtep: true,
     ipv6Underlay: 'routed',
-    leaseAttrs: vxlanLeaseAttrs,
+    leaseAttrs: async (...own) => (await import('./vxlan/options.ts')).vxlanLeaseAttrs(...own),
     start: async (options) => (await import('./vxlan/vxlan.ts')).startVxlanBackend(options),
   },
   ipip: {
     edgeDevice: true,
     vtep: false,
     ipv6Underlay: 'none',
-    leaseAttrs: ipipLeaseAttrs,
+    leaseAttrs: async (external, config) => (await import('./ipip.ts')).ipipLeaseAttrs(external, config),
     start: async (options) => (await import('./ipip.ts')).startIpipBackend(options),
   },
   'host-gw': {
     edgeDevice: false,
     vtep: false,
     ipv6Underlay: 'on-link',
-    // flannel pkg/backend/hostgw/hostgw.go
-    leaseAttrs: (external, config) => {
-      // Not only at the start: no lease may carry an address that is another host's.
-      checkPublicAddresses(external, config);
-      return {
-        publicIp: external.publicIp,
-        publicIpv6: config.enableIpv6 ? external.publicIpv6 : undefined,
-        backendType: 'host-gw',
-        backendData: undefined,
-        backendV6Data: undefined,
-      };
-    },
+    leaseAttrs: async (external, config) => (await import('./host-gw.ts')).hostGwLeaseAttrs(external, config),
     start: async (options) => (await import('./host-gw.ts')).startHostGwBackend(options),
   },
   alloc: {
     edgeDevice: false,
     vtep: false,
     ipv6Underlay: 'none',
-    // flanneld's alloc writes neither a type nor an IPv6 address, whatever the network (pkg/backend/alloc/alloc.go).
-    leaseAttrs: (external) => ({
-      publicIp: external.publicIp,
-      publicIpv6: undefined,
-      backendType: '',
-      backendData: undefined,
-      backendV6Data: undefined,
-    }),
+    leaseAttrs: async (external) => (await import('./alloc.ts')).allocLeaseAttrs(external),
     start: async (options) => (await import('./alloc.ts')).startAllocBackend(options),
   },
 };

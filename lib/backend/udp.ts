@@ -8,12 +8,15 @@ import { formatIpv4 } from '../addr/ipv4.ts';
 import { formatPrefix } from '../addr/prefix.ts';
 import { Engine } from '../engine/engine.ts';
 import { Offloads } from '../engine/offloads.ts';
-import { networkPrefixes } from '../lease/network-config.ts';
+import type { LeaseAttrs } from '../lease/lease.ts';
+import { type NetworkConfig, networkPrefixes } from '../lease/network-config.ts';
 import { openUdpSocket } from '../sys/udp-socket.ts';
-import type { Backend, BackendOptions } from './backend.ts';
+import type { Backend, BackendOptions, ExternalInterface } from './backend.ts';
 import { integerOption } from './option.ts';
 import { startTunnel } from './tunnel.ts';
 
+/** BackendType of leases. */
+const LEASE_TYPE = '';
 const DEVICE = 'flannel0';
 const DEFAULT_PORT = 8285;
 const PORTS = { min: 1, max: 65535 };
@@ -21,6 +24,17 @@ const PORTS = { min: 1, max: 65535 };
 const OVERHEAD = 20 + 8;
 /** Our choice: 8 MiB hold what a 10 Gb/s underlay brings in 6 ms. */
 const SOCKET_BUFFER = 8 << 20;
+
+/** What our node writes into its lease: flanneld's udp writes no type, and the IPv6 address in dual-stack networks only. */
+export function udpLeaseAttrs({ publicIp, publicIpv6 }: ExternalInterface, { enableIpv6 }: NetworkConfig): LeaseAttrs {
+  return {
+    publicIp,
+    publicIpv6: enableIpv6 ? publicIpv6 : undefined,
+    backendType: LEASE_TYPE,
+    backendData: undefined,
+    backendV6Data: undefined,
+  };
+}
 
 /** Codes: CONFIG_INVALID, and those of openUdpSocket and startTunnel. */
 export async function startUdpBackend(options: BackendOptions): Promise<Backend> {
@@ -35,8 +49,7 @@ export async function startUdpBackend(options: BackendOptions): Promise<Backend>
   }));
   return startTunnel(options, {
     type: 'udp',
-    // flannel's udp writes no BackendType.
-    leaseType: '',
+    leaseType: LEASE_TYPE,
     deviceName: DEVICE,
     mtu: external.mtu - OVERHEAD,
     port,

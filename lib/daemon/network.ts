@@ -206,7 +206,7 @@ export class Network {
   ): Promise<OwnLease> {
     const { store, log } = this.#host;
     if (kind.vtep) vtepMacs.reconcile(this.name, external.publicIp, await this.#persist(() => store.leases()));
-    const attrs = kind.leaseAttrs(external, config, (device) => vtepMacs.macOf(this.name, device));
+    const attrs = await kind.leaseAttrs(external, config, (device) => vtepMacs.macOf(this.name, device));
     await vtepMacs.save();
     const held = this.#own?.lease;
     // Of an earlier attempt; the store renews it. Writing it again would be an event for every node at each attempt.
