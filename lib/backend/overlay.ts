@@ -1,6 +1,6 @@
 /**
  * A backend with a data plane, once its devices and engines run: leases become peers of the segments, and neighbours and
- * routes of the kernel, in flannel's order. What a lease means is the `plan` of each backend.
+ * routes of the kernel, in flannel's order. What a usable lease means is the `plan` of each backend.
  */
 import { addStats } from '../dataplane/main/add-stats.ts';
 import type { FdbEntry, NeighborEntry, SegmentPeer } from '../dataplane/segment.ts';
@@ -9,11 +9,14 @@ import type { EdgeDevice } from '../engine/edge-device.ts';
 import type { Engine } from '../engine/engine.ts';
 import { messageOf } from '../error.ts';
 import type { Lease } from '../lease/lease.ts';
+import { networkPrefixes } from '../lease/network-config.ts';
 import type { Log } from '../log.ts';
 import { prefixKey } from '../router/diff.ts';
-import type { DesiredRoute, DesiredState, Router } from '../router/router.ts';
-import type { Backend, BackendRoute, RefusedLease } from './backend.ts';
-import { logRefusals } from './peer-leases.ts';
+import type { DirectLink } from '../router/on-link.ts';
+import { type DesiredRoute, type DesiredState, Router } from '../router/router.ts';
+import type { Undo } from '../undo.ts';
+import type { Backend, BackendOptions, BackendRoute, RefusedLease } from './backend.ts';
+import { logRefusals, type OwnPlace, ownPlace, sortLeases } from './peer-leases.ts';
 
 /** What the leases ask for. */
 export interface OverlayPlan {
@@ -21,25 +24,32 @@ export interface OverlayPlan {
   readonly peers: readonly (readonly SegmentPeer[])[];
   readonly kernel: DesiredState;
   readonly routes: readonly BackendRoute[];
+  /** Usable leases that are of no use to this backend after all. */
   readonly refused: readonly RefusedLease[];
 }
 
 export interface OverlayParts {
   readonly type: string;
+  /** BackendType of its leases. */
+  readonly leaseType: string;
   /** The first is the one to name. */
   readonly devices: readonly EdgeDevice[];
   readonly engines: readonly Engine[];
-  readonly kernel: Router;
   readonly overlayMtu: number;
   readonly port: number | undefined;
-  readonly log: Log;
-  plan(leases: readonly Lease[]): OverlayPlan;
-  /** Gives back everything, devices first. */
-  close(): Promise<void>;
+  /** Peers on it need no encapsulation; undefined without DirectRouting. */
+  readonly link: DirectLink | undefined;
+  /** How to give back everything, devices first. */
+  readonly undo: Undo;
+  /** `usable`: what sortLeases says. */
+  plan(usable: readonly Lease[]): OverlayPlan;
 }
 
 export class OverlayBackend implements Backend {
   readonly #parts: OverlayParts;
+  readonly #log: Log;
+  readonly #place: OwnPlace;
+  readonly #kernel: Router;
   #leases: readonly Lease[] = [];
   #plan: OverlayPlan = { peers: [], kernel: { neighbors: [], routes: [] }, routes: [], refused: [] };
   /** What segments and kernel have. */
@@ -47,8 +57,17 @@ export class OverlayBackend implements Backend {
   #applying: Promise<void> | undefined;
   #stopped = false;
 
-  constructor(parts: OverlayParts) {
+  /** Throws what Router throws. */
+  constructor(options: BackendOptions, parts: OverlayParts) {
+    const { config, external, log, netns } = options;
+    const underlay = { device: external.name, onChange: () => this.#replan() };
     this.#parts = parts;
+    this.#log = log;
+    this.#place = ownPlace(options, parts.leaseType);
+    const scope = networkPrefixes(config);
+    this.#kernel = new Router({ netns, scope, log, ...(parts.link === undefined ? {} : { underlay }) });
+    // Before the devices go, which it would take for somebody's doing.
+    parts.undo.add('neighbours and routes', () => this.#kernel.close());
   }
 
   get type(): string {
@@ -69,21 +88,28 @@ export class OverlayBackend implements Backend {
 
   /** Applies what there is without any lease, such as the route of the whole network. */
   async prepare(): Promise<void> {
-    this.replan();
+    this.#replan();
     await this.#applying;
   }
 
   setLeases(leases: readonly Lease[]): void {
     this.#leases = leases;
-    this.replan();
+    this.#replan();
   }
 
-  /** What the leases mean may have changed: the underlay did. */
-  replan(): void {
+  /** A device is there again; neighbours and routes through it may be gone. */
+  restore(): Promise<void> {
+    return this.#kernel.reconcile();
+  }
+
+  /** Also when the underlay changed, and so perhaps what the leases mean. */
+  #replan(): void {
     if (this.#stopped) return;
-    const plan = this.#parts.plan(this.#leases);
-    logRefusals(this.#parts.log, this.#plan.refused, plan.refused);
-    this.#plan = plan;
+    const { usable, refused } = sortLeases(this.#leases, this.#place);
+    const plan = this.#parts.plan(usable);
+    const all = [...refused, ...plan.refused];
+    logRefusals(this.#log, this.#plan.refused, all);
+    this.#plan = { ...plan, refused: all };
     this.#applying ??= this.#applyAll().finally(() => {
       this.#applying = undefined;
     });
@@ -96,7 +122,7 @@ export class OverlayBackend implements Backend {
       try {
         await this.#apply(this.#applied, plan);
       } catch (error) {
-        this.#parts.log.error({ error: messageOf(error) }, 'Applying the leases failed');
+        this.#log.error({ error: messageOf(error) }, 'Applying the leases failed');
       }
       this.#applied = plan;
     }
@@ -107,7 +133,7 @@ export class OverlayBackend implements Backend {
    * segment does not know the peer. Routes past the devices need no segment and never wait.
    */
   async #apply(before: OverlayPlan, plan: OverlayPlan): Promise<void> {
-    const { devices, kernel } = this.#parts;
+    const { devices } = this.#parts;
     const ours = new Set(devices.map(({ name }) => name));
     const applied = new Map(before.kernel.routes.map((route) => [prefixKey(route.destination), route]));
     const ready = plan.kernel.routes.filter(
@@ -115,9 +141,9 @@ export class OverlayBackend implements Backend {
     );
     const wanted = new Set(plan.kernel.neighbors.map(({ device, address }) => `${device} ${address}`));
     const leaving = before.kernel.neighbors.filter(({ device, address }) => !wanted.has(`${device} ${address}`));
-    await kernel.apply({ neighbors: [...plan.kernel.neighbors, ...leaving], routes: ready });
+    await this.#kernel.apply({ neighbors: [...plan.kernel.neighbors, ...leaving], routes: ready });
     await Promise.all(devices.map((device, i) => device.forwardTo(plan.peers[i] ?? [])));
-    await kernel.apply(plan.kernel);
+    await this.#kernel.apply(plan.kernel);
   }
 
   refusedLeases(): readonly RefusedLease[] {
@@ -152,7 +178,7 @@ export class OverlayBackend implements Backend {
     if (this.#stopped) return;
     this.#stopped = true;
     await this.#applying;
-    await this.#parts.close();
+    await this.#parts.undo.run(this.#log);
   }
 }
 

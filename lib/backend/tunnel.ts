@@ -4,14 +4,14 @@ import { EdgeDevice } from '../engine/edge-device.ts';
 import type { Engine } from '../engine/engine.ts';
 import { networkPrefixes } from '../lease/network-config.ts';
 import { DirectLink } from '../router/on-link.ts';
-import { type DesiredRoute, Router } from '../router/router.ts';
+import type { DesiredRoute } from '../router/router.ts';
 import type { InterfaceAddress } from '../sys/netlink/rtnetlink.ts';
 import { socketAddress } from '../sys/udp-socket.ts';
 import { Undo } from '../undo.ts';
 import type { Backend, BackendOptions, BackendRoute } from './backend.ts';
 import { booleanOption, invalidOption } from './option.ts';
-import { OverlayBackend, type OverlayPlan } from './overlay.ts';
-import { groupByPublicIp, ownPlace, type PeerPrefixes, sortLeases } from './peer-leases.ts';
+import { OverlayBackend } from './overlay.ts';
+import { groupByPublicIp, type PeerPrefixes } from './peer-leases.ts';
 
 export interface Tunnel {
   readonly type: string;
@@ -61,42 +61,35 @@ interface TunnelParts {
 }
 
 function openTunnel(options: BackendOptions, tunnel: Tunnel, { engine, link, undo }: TunnelParts): OverlayBackend {
-  const { config, external, log, netns, own } = options;
-  const { type, deviceName: name, mtu, port } = tunnel;
-  const network = networkPrefixes(config);
+  const { config, log, netns, own } = options;
+  const { type, leaseType, deviceName: name, mtu, port } = tunnel;
   const device = new EdgeDevice(engine, {
     name,
     mtu,
     mac: undefined,
     addresses: deviceAddresses(own),
-    network,
+    network: networkPrefixes(config),
     netns,
     log,
     segment: { own, tunnel4: own.ipv4.address, tunnel6: own.ipv6?.address, ethernet: undefined },
-    onRestored: () => kernel.reconcile(),
+    onRestored: () => backend.restore(),
   });
   undo.add('device', () => device.close());
-  const underlay = { device: external.name, onChange: () => backend.replan() };
-  const kernel = new Router({ netns, scope: network, log, ...(link === undefined ? {} : { underlay }) });
-  // Before the device goes, which it would take for somebody's doing.
-  undo.add('neighbours and routes', () => kernel.close());
-  const place = ownPlace(options, tunnel.leaseType);
-  const backend = new OverlayBackend({
+  const backend = new OverlayBackend(options, {
     type,
+    leaseType,
     devices: [device],
     engines: [engine],
-    kernel,
     overlayMtu: mtu,
     port,
-    log,
-    plan: (leases): OverlayPlan => {
-      const { usable, refused } = sortLeases(leases, place);
+    link,
+    undo,
+    plan: (usable) => {
       const peers = groupByPublicIp(usable);
       const { kernel: routes, shown } = tunnel.routesTo(peers, link);
       const segmentPeers = peers.map((peer) => toSegmentPeer(peer, port ?? 0));
-      return { peers: [segmentPeers], kernel: { neighbors: [], routes }, routes: shown, refused };
+      return { peers: [segmentPeers], kernel: { neighbors: [], routes }, routes: shown, refused: [] };
     },
-    close: () => undo.run(log),
   });
   return backend;
 }

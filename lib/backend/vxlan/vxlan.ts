@@ -20,18 +20,19 @@ import { Offloads } from '../../engine/offloads.ts';
 import type { Lease } from '../../lease/lease.ts';
 import { networkPrefixes } from '../../lease/network-config.ts';
 import type { DirectLink } from '../../router/on-link.ts';
-import { type DesiredNeighbor, type DesiredRoute, Router } from '../../router/router.ts';
+import type { DesiredNeighbor, DesiredRoute } from '../../router/router.ts';
 import { closeFd } from '../../sys/descriptor.ts';
 import { formatEndpoint } from '../../sys/socket-address.ts';
 import { openSendPool, openUdpSocket, socketAddress } from '../../sys/udp-socket.ts';
 import { Undo } from '../../undo.ts';
 import type { Backend, BackendOptions, BackendRoute, RefusedLease } from '../backend.ts';
 import { OverlayBackend, type OverlayPlan } from '../overlay.ts';
-import { ownPlace, ownPlace6, sortLeases } from '../peer-leases.ts';
+import { ownPlace6 } from '../peer-leases.ts';
 import { deviceAddresses, openDirectLink } from '../tunnel.ts';
 import { type OwnVtep, type SortedVteps, sortVteps4, sortVteps6, type Vtep } from './leases.ts';
 import { OVERHEAD4, OVERHEAD6, type VxlanOptions, vxlanDeviceName, vxlanOptions } from './options.ts';
 
+const TYPE = 'vxlan';
 /** Our choice: source ports that flows are spread over, so that a NIC and the network take them different ways. */
 const SEND_SOCKETS = 8;
 /** Our choice: 8 MiB hold what a 10 Gb/s underlay brings in 6 ms. */
@@ -41,41 +42,27 @@ const SEND_BUFFER = RECEIVE_BUFFER / SEND_SOCKETS;
 
 /** Codes: CONFIG_INVALID, MTU_TOO_SMALL, NETWORK_CONFLICT, and those of openUdpSocket and EdgeDevice. */
 export async function startVxlanBackend(options: BackendOptions): Promise<Backend> {
-  const { config, external, log, netns, own } = options;
-  const vxlan = vxlanOptions(config, external);
+  const { log, own } = options;
+  const vxlan = vxlanOptions(options.config, options.external);
   const { port, underlayMtu } = vxlan;
   const undo = new Undo();
   try {
     const link = openDirectLink(options, undo);
     const ends: VtepEnd[] = [];
-    const onRestored = (): Promise<void> => kernel.reconcile();
+    const onRestored = (): Promise<void> => backend.restore();
     for (const family of own.ipv6 === undefined ? ([4] as const) : ([4, 6] as const))
       ends.push(await openEnd(options, vxlan, family, onRestored, undo));
-    const underlay = { device: external.name, onChange: () => backend.replan() };
-    const kernel = new Router({
-      netns,
-      scope: networkPrefixes(config),
-      log,
-      ...(link === undefined ? {} : { underlay }),
-    });
-    // Before the devices go, which it would take for somebody's doing.
-    undo.add('neighbours and routes', () => kernel.close());
-    const place = ownPlace(options, 'vxlan');
-    const backend = new OverlayBackend({
-      type: 'vxlan',
+    const backend = new OverlayBackend(options, {
+      type: TYPE,
+      leaseType: TYPE,
       devices: ends.map(({ device }) => device),
       engines: ends.map(({ engine }) => engine),
-      kernel,
       // What fits both devices.
       overlayMtu: underlayMtu - (ends.length === 2 ? OVERHEAD6 : OVERHEAD4),
       port,
-      log,
-      plan: (leases) => {
-        const { usable, refused } = sortLeases(leases, place);
-        const parts = ends.map((end) => planEnd(options, end, port, link, usable));
-        return joinPlans(parts, refused);
-      },
-      close: () => undo.run(log),
+      link,
+      undo,
+      plan: (usable) => joinPlans(ends.map((end) => planEnd(options, end, port, link, usable))),
     });
     return backend;
   } catch (error) {
@@ -192,12 +179,12 @@ interface EndPlan {
   readonly refused: readonly RefusedLease[];
 }
 
-function joinPlans(ends: readonly EndPlan[], refused: readonly RefusedLease[]): OverlayPlan {
+function joinPlans(ends: readonly EndPlan[]): OverlayPlan {
   return {
     peers: ends.map(({ peers }) => peers),
     kernel: { neighbors: ends.flatMap(({ neighbors }) => neighbors), routes: ends.flatMap(({ routes }) => routes) },
     routes: ends.flatMap(({ shown }) => shown),
-    refused: [...refused, ...ends.flatMap((end) => end.refused)],
+    refused: ends.flatMap(({ refused }) => refused),
   };
 }
 
