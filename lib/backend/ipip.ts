@@ -4,11 +4,8 @@
  *   TUN flannel.ipip, <subnet base>/32 ── engine ── raw socket, IP protocol 4 ── peer's <PublicIP>
  *   per peer: route <peer subnet> via <PublicIP> dev flannel.ipip onlink
  */
-import { release } from 'node:os';
 import { formatIpv4 } from '../addr/ipv4.ts';
 import { formatPrefix } from '../addr/prefix.ts';
-import { Engine } from '../engine/engine.ts';
-import { Offloads } from '../engine/offloads.ts';
 import { WeftError } from '../error.ts';
 import type { LeaseAttrs } from '../lease/lease.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
@@ -53,7 +50,10 @@ export async function startIpipBackend(options: BackendOptions): Promise<Backend
     canRouteDirectly: true,
     // Every raw socket gets every packet: two networks would see each other's.
     resource: `IP protocol 4 on ${formatIpv4(external.ipv4)}`,
-    startEngine: () => startEngine(options),
+    encapsulation: TYPE,
+    openSocket: () => openIpipSocket(external.ipv4, SOCKET_BUFFER),
+    negotiate: (offloads) =>
+      offloads.withoutUdp('a raw socket sends and receives one packet after the other, many a call'),
     routesTo: (peers, link) => {
       const routes = peers.flatMap(({ publicIp, prefixes }) => {
         const direct = link?.reaches(publicIp) === true;
@@ -68,14 +68,6 @@ export async function startIpipBackend(options: BackendOptions): Promise<Backend
       return { kernel: routes, shown };
     },
   });
-}
-
-function startEngine({ external, offload, sourceCheck, tos, log }: BackendOptions): Promise<Engine> {
-  const socket = { fd: openIpipSocket(external.ipv4, SOCKET_BUFFER), family: 4 } as const;
-  const offloads = new Offloads(offload, release());
-  offloads.withoutUdp('a raw socket sends and receives one packet after the other, many a call');
-  const sockets = { receive: [socket], send: [socket] };
-  return Engine.start({ encapsulation: 'ipip', ...sockets, offloads, sourceCheck, tos, log });
 }
 
 /** A device of the kernel's ipip module gets a copy of each packet: it delivers it again, or answers "port unreachable". */

@@ -1,7 +1,9 @@
 /** Starts a backend of one TUN on an engine of its own: udp and ipip. */
-import type { SegmentOptions, SegmentPeer } from '../dataplane/segment.ts';
+import { release } from 'node:os';
+import type { Encapsulation, SegmentOptions, SegmentPeer } from '../dataplane/segment.ts';
 import { EdgeDevice } from '../engine/edge-device.ts';
-import type { Engine } from '../engine/engine.ts';
+import { Engine } from '../engine/engine.ts';
+import { Offloads } from '../engine/offloads.ts';
 import { networkPrefixes } from '../lease/network-config.ts';
 import { DirectLink } from '../router/on-link.ts';
 import type { DesiredRoute } from '../router/router.ts';
@@ -26,7 +28,11 @@ export interface Tunnel {
   readonly canRouteDirectly: boolean;
   /** What no two networks of a host may share, in words. */
   readonly resource: string;
-  startEngine(): Promise<Engine>;
+  readonly encapsulation: Encapsulation;
+  /** One socket for both directions: its descriptor. */
+  openSocket(): number;
+  /** Which offloads the socket has. */
+  negotiate(offloads: Offloads, socket: number): void;
   /** `link`: who needs no encapsulation; undefined without DirectRouting. */
   routesTo(peers: readonly PeerPrefixes[], link: DirectLink | undefined): TunnelRoutes;
 }
@@ -37,13 +43,13 @@ export interface TunnelRoutes {
   readonly shown: readonly BackendRoute[];
 }
 
-/** Codes: NETWORK_CONFLICT, CONFIG_INVALID, and those of EdgeDevice and `startEngine`. */
+/** Codes: NETWORK_CONFLICT, CONFIG_INVALID, and those of EdgeDevice and `openSocket`. */
 export async function startTunnel(options: BackendOptions, tunnel: Tunnel): Promise<Backend> {
   const undo = new Undo();
   try {
     undo.add('claim', options.engines.claim(tunnel.resource, options.network));
     const link = tunnel.canRouteDirectly ? openDirectLink(options, undo) : undefined;
-    const engine = await tunnel.startEngine();
+    const engine = await startEngine(options, tunnel);
     undo.add('engine', () => engine.stop());
     const backend = openTunnel(options, tunnel, { engine, link, undo });
     await backend.prepare();
@@ -52,6 +58,14 @@ export async function startTunnel(options: BackendOptions, tunnel: Tunnel): Prom
     await undo.run(options.log);
     throw error;
   }
+}
+
+function startEngine({ offload, sourceCheck, tos, log }: BackendOptions, tunnel: Tunnel): Promise<Engine> {
+  const socket = { fd: tunnel.openSocket(), family: 4 } as const;
+  const offloads = new Offloads(offload, release());
+  tunnel.negotiate(offloads, socket.fd);
+  const sockets = { receive: [socket], send: [socket] };
+  return Engine.start({ encapsulation: tunnel.encapsulation, ...sockets, offloads, sourceCheck, tos, log });
 }
 
 interface TunnelParts {

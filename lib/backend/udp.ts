@@ -3,11 +3,8 @@
  *
  *   TUN flannel0, <subnet base>/32, route <Network> ── engine ── UDP <external address>:<Port> ── peer's <PublicIP>:<Port>
  */
-import { release } from 'node:os';
 import { formatIpv4 } from '../addr/ipv4.ts';
 import { formatPrefix } from '../addr/prefix.ts';
-import { Engine } from '../engine/engine.ts';
-import { Offloads } from '../engine/offloads.ts';
 import type { LeaseAttrs } from '../lease/lease.ts';
 import { type NetworkConfig, networkPrefixes } from '../lease/network-config.ts';
 import { openUdpSocket } from '../sys/udp-socket.ts';
@@ -55,7 +52,10 @@ export async function startUdpBackend(options: BackendOptions): Promise<Backend>
     port,
     canRouteDirectly: false,
     resource: `UDP port ${port} on ${formatIpv4(external.ipv4)}`,
-    startEngine: () => startEngine(options, port),
+    encapsulation: 'ip-in-udp',
+    // Peers see the source port that flannel's have: the one they send to.
+    openSocket: () => openUdpSocket(external.ipv4, port, SOCKET_BUFFER),
+    negotiate: (offloads, socket) => offloads.negotiateSockets([socket], [socket]),
     routesTo: (peers) => ({
       kernel: routes,
       shown: peers.flatMap(({ publicIp, prefixes }) =>
@@ -63,13 +63,4 @@ export async function startUdpBackend(options: BackendOptions): Promise<Backend>
       ),
     }),
   });
-}
-
-/** One socket for both directions, so that peers see the source port that flannel's have. */
-function startEngine({ external, offload, sourceCheck, tos, log }: BackendOptions, port: number): Promise<Engine> {
-  const socket = { fd: openUdpSocket(external.ipv4, port, SOCKET_BUFFER), family: 4 } as const;
-  const offloads = new Offloads(offload, release());
-  offloads.negotiateSockets([socket.fd], [socket.fd]);
-  const sockets = { receive: [socket], send: [socket] };
-  return Engine.start({ encapsulation: 'ip-in-udp', ...sockets, offloads, sourceCheck, tos, log });
 }
