@@ -1,7 +1,7 @@
 /** Which prefixes are taken in each network namespace. Networks whose addresses overlap need one each. */
 import { formatPrefix, type Prefix, prefixesOverlap } from '../../addr/prefix.ts';
 import { WeftError } from '../../error.ts';
-import type { NetworkConfig } from '../../lease/network-config.ts';
+import { type NetworkConfig, networkPrefixes } from '../../lease/network-config.ts';
 import type { NetworkOptions } from '../cmdline/network-flag.ts';
 
 interface Claim {
@@ -16,8 +16,8 @@ export class AddressSpaces {
    * Takes the prefixes of a network for itself in its namespace; the first one to come has them. Returns how to give them
    * back. Throws WeftError NETWORK_OVERLAP.
    */
-  claim(network: NetworkOptions, { network: ipv4, ipv6 }: NetworkConfig): () => void {
-    const prefixes: Prefix[] = ipv6 === undefined ? [ipv4] : [ipv4, ipv6.network];
+  claim(network: NetworkOptions, config: NetworkConfig): () => void {
+    const prefixes = networkPrefixes(config);
     for (const other of this.#claims) {
       if (other.network.netns !== network.netns) continue;
       for (const mine of prefixes)
