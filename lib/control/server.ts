@@ -1,9 +1,10 @@
 /** The daemon's end of the control socket. */
 import { chmodSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { messageOf, WeftError } from '../error.ts';
+import { closeServer, createBoundedServer } from './http.ts';
 import { type ControlPath, type ControlReplies, type ErrorReply, MAX_SOCKET_PATH_BYTES } from './protocol.ts';
 
 export interface ControlQuery {
@@ -21,10 +22,6 @@ export interface ControlServer {
   close(): Promise<void>;
 }
 
-/** Our choice: the socket is for root and a handful of commands; a client that hangs is cut. */
-const REQUEST_TIMEOUT_MS = 5000;
-const MAX_CONNECTIONS = 64;
-
 /**
  * Listens on the unix socket `path` with mode 0600; makes its directory (0755). A stale socket of a dead daemon is
  * replaced. Throws WeftError ALREADY_RUNNING when a live process answers on it, CONTROL_SOCKET_REFUSED when the path
@@ -39,18 +36,9 @@ export async function serveControl(path: string, handlers: ControlHandlers): Pro
     throw refused(path, messageOf(error), error);
   }
   await removeStaleSocket(path);
-  const server = createServer((request, response) => void answer(request, response, handlers));
-  server.headersTimeout = REQUEST_TIMEOUT_MS;
-  server.requestTimeout = REQUEST_TIMEOUT_MS;
-  server.maxConnections = MAX_CONNECTIONS;
+  const server = createBoundedServer((request, response) => void answer(request, response, handlers));
   await listenPrivately(server, path);
-  return {
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
+  return { close: () => closeServer(server) };
 }
 
 /** Never rejects: a client that has gone away is written to in vain. */

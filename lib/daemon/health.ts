@@ -1,10 +1,7 @@
 /** flannel's health endpoint: GET /healthz and /readyz with flannel's own words. flannel main.go, mustRunHealthz. */
-import { createServer, type Server } from 'node:http';
+import type { Server } from 'node:http';
+import { closeServer, createBoundedServer } from '../control/http.ts';
 import { messageOf, WeftError } from '../error.ts';
-
-/** Our choice: probes are short. */
-const REQUEST_TIMEOUT_MS = 5000;
-const MAX_CONNECTIONS = 64;
 
 export interface HealthServer {
   close(): Promise<void>;
@@ -12,22 +9,13 @@ export interface HealthServer {
 
 /** Throws WeftError HEALTHZ_REFUSED when the address cannot be listened on. */
 export async function serveHealth(ip: string, port: number, isReady: () => boolean): Promise<HealthServer> {
-  const server = createServer((request, response) => {
+  const server = createBoundedServer((request, response) => {
     const [status, text] = answer(request.method, request.url, isReady);
     response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' });
     response.end(request.method === 'HEAD' ? undefined : text);
   });
-  server.headersTimeout = REQUEST_TIMEOUT_MS;
-  server.requestTimeout = REQUEST_TIMEOUT_MS;
-  server.maxConnections = MAX_CONNECTIONS;
   await listen(server, ip, port);
-  return {
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
+  return { close: () => closeServer(server) };
 }
 
 function answer(method: string | undefined, url: string | undefined, isReady: () => boolean): [number, string] {
