@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { FLAGS } from '../lib/daemon/cmdline/flags.ts';
+import { counterRows } from '../lib/dataplane/counters.ts';
 import { DROP_REASONS } from '../lib/dataplane/drop.ts';
 import { OFFLOAD_NAMES } from '../lib/engine/offloads.ts';
 
@@ -36,11 +37,25 @@ function thrownCodes(): Map<string, string> {
   return codes;
 }
 
-test('every drop reason has a line in docs/operations.md', (t) => {
+/** The rows of the tables between two headings that begin with names in back-quotes: their cells. */
+function rowsBetween(from: string, to: string): string[][] {
+  const section = operations.slice(operations.indexOf(from), operations.indexOf(to));
+  return [...section.matchAll(/^\| (`.*) \|$/gm)].map((row) => row[1]!.split(' | '));
+}
+
+test('docs/operations.md explains every drop reason, with its direction, and none that is gone', (t) => {
+  const rows = rowsBetween('## Drop reasons', '## Other counters');
   t.deepEqual(
-    DROP_REASONS.filter((reason) => !documented.has(reason)),
-    [],
+    rows.map(([reason, direction]) => [reason, direction]),
+    Object.entries(DROP_REASONS).map(([reason, { direction }]) => [`\`${reason}\``, direction]),
   );
+});
+
+test('docs/operations.md explains every other counter, and none that is gone', (t) => {
+  const rows = rowsBetween('## Other counters', '## Offloads');
+  const explained = rows.flatMap(([names]) => [...names!.matchAll(/`([^`]+)`/g)].map((name) => name[1]!));
+  const counters = counterRows().flatMap(([name]) => (name.startsWith('drops.') ? [] : [name]));
+  t.deepEqual(explained.toSorted(), counters.toSorted());
 });
 
 test('every error code has a line in docs/operations.md', (t) => {
@@ -58,12 +73,6 @@ test('every offload has a line in docs/operations.md, and its switch exists', (t
     [],
   );
   for (const name of OFFLOAD_NAMES) t.true(name in FLAGS);
-});
-
-test('docs/operations.md explains no drop reason that is gone', (t) => {
-  const section = operations.slice(operations.indexOf('## Drop reasons'), operations.indexOf('## Other counters'));
-  const rows = [...section.matchAll(/^\| `([^`]+)` \|/gm)].map((match) => match[1]!);
-  t.deepEqual(rows, [...DROP_REASONS]);
 });
 
 test("the commands of weft that the documents name exist, and so do its daemon's flags", (t) => {

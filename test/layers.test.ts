@@ -40,7 +40,11 @@ const ROOMS: Readonly<Record<string, Room>> = {
   measure: { rooms: ['addr', 'lab', 'sys', 'wire'], packages: ['raw-socket'] },
   bench: { rooms: ['addr', 'control', 'dataplane', 'fastpath', 'lab', 'measure', 'sys'], packages: [] },
   demo: { rooms: ['addr', 'bench', 'capture', 'control', 'lab', 'measure'], packages: [] },
-  cli: { rooms: ['addr', 'bench', 'capture', 'control', 'demo', 'lab', 'measure'], packages: ['commander'] },
+  // Of `dataplane` the table of counters, which `weft stats` prints.
+  cli: {
+    rooms: ['addr', 'bench', 'capture', 'control', 'dataplane', 'demo', 'lab', 'measure'],
+    packages: ['commander'],
+  },
 };
 
 /** The only file that starts a worker thread. */

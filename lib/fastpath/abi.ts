@@ -101,7 +101,7 @@ export const SEGMENT_TUNNEL6 = 88;
 /** MTU of the device: what is longer was joined by the kernel before we got it. */
 export const SEGMENT_MTU = 104;
 
-// --- COUNTERS: block s of COUNTER_BLOCK bytes; index of a u64 in it ---
+// --- COUNTERS: block s of COUNTER_BLOCK bytes; index of a u64 in it. lib/dataplane/counters.ts says what each counts ---
 export const COUNTERS = 0x16000;
 export const COUNTER_BLOCK = 512;
 export const COUNT_OUT_RECEIVED = 0;
@@ -118,18 +118,14 @@ export const COUNT_ICMP_SENT = 10;
 export const COUNT_ICMP_LIMITED = 11;
 /** In block 0 only: one count for each receiving socket would need a place of its own, so they share. */
 export const COUNT_SOCKET_OVERFLOW = 12;
-/** Frames that went to many peers, copies not counted. */
 export const COUNT_FLOODED = 13;
-/** ARP requests and neighbour solicitations that were answered here. */
 export const COUNT_ANSWERED = 14;
-/** Claims of a MAC address by another VTEP that were refused. */
 export const COUNT_REFUSED_MOVES = 15;
-/** How often a sender that flooded was shut out for a moment. */
 export const COUNT_SHUT_OUT = 16;
-/** First of the drop counters: reason r is counter COUNT_DROPS + r (lib/dataplane/drop.ts has the names). */
+/** First of the drop counters: reason r is counter COUNT_DROPS + r. */
 export const COUNT_DROPS = 20;
 
-// --- drop reasons: index into DROP_REASONS ---
+// --- drop reasons (lib/dataplane/drop.ts) ---
 export const DROP_NOT_IP = 0;
 export const DROP_TRUNCATED = 1;
 export const DROP_BAD_HEADER = 2;

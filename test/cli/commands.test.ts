@@ -111,8 +111,9 @@ test('weft stats prints counters and every drop reason, those that happened firs
   // How wide the first column is depends on the longest reason there is.
   t.regex(stdout, /\nDrop reason +Packets\nspoofed-source +7\nno-route +2\n/);
   const lines = stdout.slice(stdout.indexOf('Drop reason')).trimEnd().split('\n').slice(1);
-  t.is(lines.length, DROP_REASONS.length);
-  for (const reason of DROP_REASONS)
+  const reasons = Object.keys(DROP_REASONS);
+  t.is(lines.length, reasons.length);
+  for (const reason of reasons)
     t.true(
       lines.some((line) => line.startsWith(`${reason} `)),
       reason,

@@ -7,7 +7,7 @@ import type {
   StatsReply,
   StatusReply,
 } from '../../lib/control/protocol.ts';
-import { DROP_REASONS, type DropReason } from '../../lib/dataplane/drop.ts';
+import { noStats } from '../../lib/dataplane/main/add-stats.ts';
 
 const READY: NetworkCondition = {
   state: 'ready',
@@ -149,13 +149,11 @@ export const ROUTES: RoutesReply = {
   ],
 };
 
-const NO_DROPS = Object.fromEntries(DROP_REASONS.map((reason) => [reason, 0])) as Record<DropReason, number>;
-
 export const STATS: StatsReply = {
   at: '2026-11-22T11:00:00.000Z',
   outbound: { received: 1000, forwarded: 998, forwardedBytes: 1_400_000, reads: 100, writes: 50 },
   inbound: { received: 2000, forwarded: 1993, forwardedBytes: 2_800_000, reads: 0, writes: 0 },
-  drops: { ...NO_DROPS, 'no-route': 2, 'spoofed-source': 7 },
+  drops: { ...noStats().drops, 'no-route': 2, 'spoofed-source': 7 },
   bridge: { flooded: 0, answered: 0, refusedMoves: 0, shutOut: 0 },
   icmp: { sent: 2, rateLimited: 1 },
   peers: [],

@@ -1,4 +1,5 @@
 import test from 'ava';
+import { counterRows } from '../../lib/dataplane/counters.ts';
 import * as abi from '../../lib/fastpath/abi.ts';
 import { fdbBucketsFor } from '../../lib/fib/fdb.ts';
 import { FDB_BUCKET_SLOTS, FIB_CHUNK_ENTRIES } from '../../lib/fib/layout.ts';
@@ -69,4 +70,20 @@ test('no table of the memory runs into the next one', (t) => {
     const limit = next === undefined ? abi.MEMORY_PAGES * 65536 : next[1];
     t.true(start + size <= limit, `${name} end at ${start + size}, the next begins at ${limit}`);
   }
+});
+
+test('every counter is in exactly one row of the table of counters, and has a place of its own in the block', (t) => {
+  const constants = Object.entries(abi).flatMap(([name, value]) => {
+    if (name.startsWith('DROP_')) return [abi.COUNT_DROPS + value];
+    return name.startsWith('COUNT_') && name !== 'COUNT_DROPS' ? [value] : [];
+  });
+  const ascending = (a: number, b: number) => a - b;
+  const indexes = counterRows().map(([, { index }]) => index);
+  t.deepEqual(indexes.toSorted(ascending), constants.toSorted(ascending));
+  t.is(new Set(indexes).size, indexes.length);
+  t.true(Math.max(...indexes) < abi.COUNTER_BLOCK / 8);
+});
+
+test('every counter says in one sentence what it counts', (t) => {
+  for (const [name, { help }] of counterRows()) t.regex(help, /^[A-Z].*[^.]$/, name);
 });

@@ -17,9 +17,10 @@ import {
   CONFIG_TABLES_WANTED,
   CONFIG_TOS,
   CONFIG_TOS_INHERIT,
-  COUNT_DROPS,
   COUNTER_BLOCK,
   COUNTERS,
+  DROP_MULTICAST,
+  DROP_NO_FDB_ENTRY,
   ICMP_LENGTH,
   ICMP_QUEUE,
   ICMP_SLOT_SIZE,
@@ -239,7 +240,7 @@ export class Harness {
     const { fastpath } = this;
     const peers = fastpath.outboundFloodPeers(SEGMENT);
     if (!learning || peers === 0) {
-      fastpath.outboundDrop(SEGMENT, DROP_REASONS.indexOf(learning ? 'no-fdb-entry' : 'multicast'));
+      fastpath.outboundDrop(SEGMENT, learning ? DROP_NO_FDB_ENTRY : DROP_MULTICAST);
       return;
     }
     // The cuts of a super-packet fill the tables: one peer at a time, each with the frame as it came.
@@ -398,12 +399,14 @@ export class Harness {
   }
 
   #drops(): number[] {
-    return DROP_REASONS.map((_, i) => this.counter(COUNT_DROPS + i));
+    return Object.values(DROP_REASONS).map(({ index }) => this.counter(index));
   }
 
   #newDrops(before: readonly number[]): DropReason[] {
     const now = this.#drops();
-    return DROP_REASONS.flatMap((reason, i) => Array.from({ length: now[i]! - before[i]! }, () => reason));
+    return (Object.keys(DROP_REASONS) as DropReason[]).flatMap((reason, i) =>
+      Array.from({ length: now[i]! - before[i]! }, () => reason),
+    );
   }
 }
 

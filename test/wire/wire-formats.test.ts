@@ -51,7 +51,7 @@ test('the drop reasons in the document exist', (t) => {
   const reasons = named.map(([, first, second]) => first ?? second!);
   t.true(reasons.length > 7, reasons.join(' '));
   t.deepEqual(
-    reasons.filter((reason) => !(DROP_REASONS as readonly string[]).includes(reason)),
+    reasons.filter((reason) => !(reason in DROP_REASONS)),
     [],
   );
 });

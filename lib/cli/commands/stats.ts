@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Command, InvalidArgumentError } from 'commander';
 import { askDaemon } from '../../control/client.ts';
 import type { StatsReply } from '../../control/protocol.ts';
+import { countAt, counterRows } from '../../dataplane/counters.ts';
 import { addQueryOptions, printReply, type QueryOptions } from '../query.ts';
 import { type Column, formatFields, formatTable } from '../table.ts';
 import { formatBitRate, formatBytes, formatCount } from '../units.ts';
@@ -53,26 +54,21 @@ async function watch(options: StatsOptions, seconds: number): Promise<never> {
 
 /** Counters, with a column of rates when there is an earlier reading. */
 export function formatStats(stats: StatsReply, before?: StatsReply): string {
-  const others: [string, string][] = [
-    ['ICMP errors sent', `${formatCount(stats.icmp.sent)} (${formatCount(stats.icmp.rateLimited)} held back)`],
-    ['Socket overflows', `${formatCount(stats.socketOverflow)} datagrams lost because the receive buffer was full`],
-    ...bridgeFields(stats),
-  ];
-  return `${formatDirections(stats, before)}\n${formatFields(others)}\n${formatDrops(stats, before)}`;
+  return `${formatDirections(stats, before)}\n${formatFields(otherLines(stats))}\n${formatDrops(stats, before)}`;
 }
 
-/** What a learning network does beside forwarding; nothing on others. */
-function bridgeFields({ bridge }: StatsReply): [string, string][] {
-  if (Object.values(bridge).every((count) => count === 0)) return [];
-  const { flooded, answered, refusedMoves, shutOut } = bridge;
-  return [
-    [
-      'Flooded',
-      `${formatCount(flooded)} frames to all VTEPs; ${formatCount(answered)} ARP and ND questions answered here`,
-    ],
-    ['MAC moves', `${formatCount(refusedMoves)} refused`],
-    ['Storms', `senders shut out ${formatCount(shutOut)} times`],
-  ];
+/** The counters that the table has lines for. What a learning network does beside forwarding is not shown on others. */
+function otherLines(stats: StatsReply): [title: string, text: string][] {
+  const learns = Object.values(stats.bridge).some((count) => count > 0);
+  const lines = new Map<string, string>();
+  for (const [name, { line }] of counterRows()) {
+    if (line === undefined || (name.startsWith('bridge.') && !learns)) continue;
+    const [title, words] = line;
+    const text = words.replace('#', formatCount(countAt(stats, name)));
+    const first = lines.get(title);
+    lines.set(title, first === undefined ? text : `${first} ${text}`);
+  }
+  return [...lines];
 }
 
 function formatDirections(stats: StatsReply, before: StatsReply | undefined): string {

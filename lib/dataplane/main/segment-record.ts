@@ -5,24 +5,6 @@ import { ipv4Mask, ipv6Mask } from '../../addr/prefix.ts';
 import {
   CONFIG_AGEING,
   CONFIG_NOW,
-  COUNT_ANSWERED,
-  COUNT_DROPS,
-  COUNT_FLOODED,
-  COUNT_ICMP_LIMITED,
-  COUNT_ICMP_SENT,
-  COUNT_IN_BYTES,
-  COUNT_IN_FORWARDED,
-  COUNT_IN_READS,
-  COUNT_IN_RECEIVED,
-  COUNT_IN_WRITES,
-  COUNT_OUT_BYTES,
-  COUNT_OUT_FORWARDED,
-  COUNT_OUT_READS,
-  COUNT_OUT_RECEIVED,
-  COUNT_OUT_WRITES,
-  COUNT_REFUSED_MOVES,
-  COUNT_SHUT_OUT,
-  COUNT_SOCKET_OVERFLOW,
   COUNTER_BLOCK,
   COUNTERS,
   LEARNED,
@@ -58,7 +40,7 @@ import {
   SEGMENTS,
 } from '../../fastpath/abi.ts';
 import { VNET_SIZE } from '../../linux/virtio-net.ts';
-import { DROP_REASONS, type DropReason } from '../drop.ts';
+import { countsOf } from '../counters.ts';
 import type { LearnedNeighbor } from '../protocol.ts';
 import type { FdbEntry, NeighborEntry, SegmentDevice, SegmentOptions } from '../segment.ts';
 import type { DataplaneStats, PeerStats } from '../stats.ts';
@@ -141,37 +123,9 @@ export class SegmentRecord {
 
   /** Block 0 has what belongs to no segment: each shows it, for it may have been meant for any. */
   stats(peers: readonly PeerStats[]): DataplaneStats {
-    const count = (index: number): number =>
-      Number(this.#longs[(COUNTERS + this.number * COUNTER_BLOCK) / 8 + index]! + this.#longs[COUNTERS / 8 + index]!);
-    const drops = Object.fromEntries(
-      DROP_REASONS.map((reason, index) => [reason, count(COUNT_DROPS + index)]),
-    ) as Record<DropReason, number>;
-    return {
-      outbound: {
-        received: count(COUNT_OUT_RECEIVED),
-        forwarded: count(COUNT_OUT_FORWARDED),
-        forwardedBytes: count(COUNT_OUT_BYTES),
-        reads: count(COUNT_OUT_READS),
-        writes: count(COUNT_OUT_WRITES),
-      },
-      inbound: {
-        received: count(COUNT_IN_RECEIVED),
-        forwarded: count(COUNT_IN_FORWARDED),
-        forwardedBytes: count(COUNT_IN_BYTES),
-        reads: count(COUNT_IN_READS),
-        writes: count(COUNT_IN_WRITES),
-      },
-      drops,
-      bridge: {
-        flooded: count(COUNT_FLOODED),
-        answered: count(COUNT_ANSWERED),
-        refusedMoves: count(COUNT_REFUSED_MOVES),
-        shutOut: count(COUNT_SHUT_OUT),
-      },
-      icmp: { sent: count(COUNT_ICMP_SENT), rateLimited: count(COUNT_ICMP_LIMITED) },
-      peers,
-      socketOverflow: count(COUNT_SOCKET_OVERFLOW),
-    };
+    const own = (COUNTERS + this.number * COUNTER_BLOCK) / 8;
+    const counts = countsOf(({ index }) => Number(this.#longs[own + index]! + this.#longs[COUNTERS / 8 + index]!));
+    return { ...counts, peers };
   }
 
   fdb(tables: TableWriter): FdbEntry[] {
