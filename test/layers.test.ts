@@ -31,7 +31,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   engine: { rooms: ['addr', 'dataplane', 'sys'], packages: [] },
   backend: { rooms: ['addr', 'dataplane', 'engine', 'lease', 'router', 'sys'], packages: [] },
   // Product.
-  control: { rooms: ['dataplane'], packages: [] },
+  control: { rooms: [], packages: [] },
   daemon: {
     rooms: ['addr', 'backend', 'control', 'dataplane', 'engine', 'lease', 'store', 'sys'],
     packages: ['pino', 'pino-pretty'],

@@ -143,7 +143,7 @@ export class Segment {
 
   async #count(offered: number, pids: readonly number[]): Promise<StormCount> {
     const { bridge, drops } = (await this.#network.record(pids))[0]!.stats;
-    return { offered, flooded: bridge.flooded, limited: drops['storm-limited'] };
+    return { offered, flooded: bridge.flooded, limited: drops['storm-limited'] ?? 0 };
   }
 }
 

@@ -1,10 +1,9 @@
 /**
  * The daemon's local API: HTTP/1.1 over a unix socket, `GET /v1/<name>`, JSON replies. These types are the contract between
  * weftd, the weft command and whoever else reads the socket: keys are never renamed or removed within /v1, absent values are
- * null, times are ISO 8601 in UTC, addresses and prefixes are text.
+ * null, times are ISO 8601 in UTC, addresses and prefixes are text. They are the room's own: lib/daemon/replies.ts is where
+ * the daemon's must fit them.
  */
-import type { FdbEntry, NeighborEntry } from '../dataplane/segment.ts';
-import type { DataplaneStats, OffloadStatus } from '../dataplane/stats.ts';
 
 export const DEFAULT_CONTROL_SOCKET = '/run/weft/weft.sock';
 
@@ -129,6 +128,13 @@ export interface EtcdStatus {
   readonly watchRestarts: number;
 }
 
+export interface OffloadStatus {
+  readonly name: 'tun-tso' | 'tun-uso' | 'tun-gro' | 'udp-gso' | 'udp-gro';
+  readonly active: boolean;
+  /** "in use", "switched off by --tun-gro=false", "TUNSETOFFLOAD refused USO: EINVAL", ... */
+  readonly reason: string;
+}
+
 export interface PeersReply {
   readonly peers: readonly Peer[];
 }
@@ -167,9 +173,33 @@ export interface RoutesReply {
   readonly routes: readonly { readonly prefix: string; readonly via: string; readonly device: string }[];
 }
 
-export interface StatsReply extends DataplaneStats {
+/** Counters since the daemon started; docs/operations.md explains each. */
+export interface StatsReply {
   /** When the counters were read, so that two replies give rates. */
   readonly at: string;
+  readonly outbound: DirectionCounters;
+  readonly inbound: DirectionCounters;
+  /** Packets of each drop reason. */
+  readonly drops: Readonly<Record<string, number>>;
+  /** On a learning VXLAN segment; zeros elsewhere. */
+  readonly bridge: {
+    readonly flooded: number;
+    readonly answered: number;
+    readonly refusedMoves: number;
+    readonly shutOut: number;
+  };
+  readonly icmp: { readonly sent: number; readonly rateLimited: number };
+  /** Each address of a peer. */
+  readonly peers: readonly (PeerTraffic & { readonly publicIp: string })[];
+  readonly socketOverflow: number;
+}
+
+export interface DirectionCounters {
+  readonly received: number;
+  readonly forwarded: number;
+  readonly forwardedBytes: number;
+  readonly reads: number;
+  readonly writes: number;
 }
 
 export interface FdbReply {
@@ -177,9 +207,30 @@ export interface FdbReply {
   readonly fdb: readonly FdbEntry[];
 }
 
+export interface FdbEntry {
+  /** "02:42:0a:f4:01:02" */
+  readonly mac: string;
+  /** The VTEP's underlay address. */
+  readonly vtep: string;
+  readonly origin: 'lease' | 'learned';
+  /** Since the last frame from it; null for leases. */
+  readonly ageSeconds: number | null;
+  /** How often the address changed its VTEP, and how often that was refused: too soon after the last. Both stop at 65,535. */
+  readonly moves: number;
+  readonly refusedMoves: number;
+}
+
 export interface NeighReply {
   /** Empty but for vxlan. */
   readonly neighbors: readonly NeighborEntry[];
+}
+
+export interface NeighborEntry {
+  readonly address: string;
+  readonly mac: string;
+  readonly vtep: string;
+  readonly origin: 'lease' | 'learned';
+  readonly ageSeconds: number | null;
 }
 
 /** Body of every reply that is not 200. */

@@ -2,6 +2,7 @@
  * The process part of weftd: control socket, health, saved state, and one or several networks (network.ts), which share
  * data planes and nothing else. What is wrong with one of several networks stops no other; the only one ends the daemon.
  */
+import type { Backend } from '../backend/backend.ts';
 import type { StatusReply } from '../control/protocol.ts';
 import { type ControlHandlers, type ControlQuery, serveControl } from '../control/server.ts';
 import { SharedEngines } from '../engine/shared-engines.ts';
@@ -17,6 +18,7 @@ import { chooseExternalInterface } from './host/external-interface.ts';
 import { readHostNetwork } from './host/host-network.ts';
 import { checkPrivileges } from './host/preflight.ts';
 import { Network } from './network.ts';
+import { toFdbReply, toNeighReply, toRoutesReply, toStatsReply } from './replies.ts';
 
 /** What the daemon takes from its process; tests give their own. */
 export interface DaemonHost {
@@ -132,14 +134,16 @@ export class Daemon {
     return {
       '/v1/status': (query) => this.#status(query),
       '/v1/peers': (query) => ({ peers: this.#network(query).peers() }),
-      '/v1/routes': (query) => ({ routes: this.#network(query).running().routes() }),
-      '/v1/stats': (query) => ({
-        at: new Date(this.#host.now()).toISOString(),
-        ...this.#network(query).running().stats(),
-      }),
-      '/v1/fdb': (query) => ({ fdb: this.#network(query).running().fdb() }),
-      '/v1/neigh': async (query) => ({ neighbors: await this.#network(query).running().neighbors() }),
+      '/v1/routes': (query) => toRoutesReply(this.#running(query)),
+      '/v1/stats': (query) => toStatsReply(this.#running(query), this.#host.now()),
+      '/v1/fdb': (query) => toFdbReply(this.#running(query)),
+      '/v1/neigh': (query) => toNeighReply(this.#running(query)),
     };
+  }
+
+  /** Throws WeftError UNKNOWN_NETWORK, NOT_READY. */
+  #running(query: ControlQuery): Backend {
+    return this.#network(query).running();
   }
 
   /** The one asked for, or the first. Throws WeftError UNKNOWN_NETWORK. */

@@ -13,6 +13,7 @@ import {
   toExternalStatus,
   toLeaseStatus,
   toNetworkStatus,
+  toOffloads,
   toWaitReason,
 } from './replies.ts';
 import type { Obstacle } from './wait.ts';
@@ -50,7 +51,7 @@ export function toNetworkReport(
     external: external === undefined ? null : toExternalStatus(external),
     backend: backend === undefined ? null : toBackendStatus(backend, sourceCheck),
     etcd: toEtcdStatus(health, etcdPrefix),
-    offloads: backend?.offloads() ?? [],
+    offloads: backend === undefined ? [] : toOffloads(backend),
     peers: countUsed(others, backend?.refusedLeases() ?? []),
     subnetFile,
   };

@@ -1,4 +1,7 @@
-/** What the daemon knows about itself, as the replies of its local API. Pure. */
+/**
+ * What the daemon knows about itself, as the replies of its local API. Pure. Here the types of backends and data plane meet
+ * those of the API, and the compiler sees whether they still fit.
+ */
 import { formatIpv4 } from '../addr/ipv4.ts';
 import { formatIpv6, type Ipv6 } from '../addr/ipv6.ts';
 import { formatPrefix, type Prefix } from '../addr/prefix.ts';
@@ -7,10 +10,15 @@ import type {
   BackendStatus,
   EtcdStatus,
   ExternalStatus,
+  FdbReply,
   LeaseStatus,
+  NeighReply,
   NetworkStatus,
+  OffloadStatus,
   Peer,
   PeerTraffic,
+  RoutesReply,
+  StatsReply,
   WaitReason,
 } from '../control/protocol.ts';
 import type { Lease } from '../lease/lease.ts';
@@ -77,6 +85,10 @@ export function toEtcdStatus(health: StoreHealth, prefix: string): EtcdStatus {
   };
 }
 
+export function toOffloads(backend: Backend): readonly OffloadStatus[] {
+  return backend.offloads();
+}
+
 /** How many leases of other nodes the backend uses, be it for their IPv4 part only. */
 export function countUsed(others: readonly Lease[], refused: readonly RefusedLease[]): number {
   const subnets = new Set(refused.map(({ subnet }) => subnet));
@@ -106,6 +118,23 @@ export function toPeers(others: readonly Lease[], backend: Backend): Peer[] {
       note: noteOf(reason, reason6),
     };
   });
+}
+
+export function toRoutesReply(backend: Backend): RoutesReply {
+  return { routes: backend.routes() };
+}
+
+export function toStatsReply(backend: Backend, nowMs: number): StatsReply {
+  const { outbound, inbound, drops, bridge, icmp, peers, socketOverflow } = backend.stats();
+  return { at: isoTime(nowMs), outbound, inbound, drops, bridge, icmp, peers, socketOverflow };
+}
+
+export function toFdbReply(backend: Backend): FdbReply {
+  return { fdb: backend.fdb() };
+}
+
+export async function toNeighReply(backend: Backend): Promise<NeighReply> {
+  return { neighbors: await backend.neighbors() };
 }
 
 function noteOf(reason: string | undefined, reason6: string | undefined): string | null {

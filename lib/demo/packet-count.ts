@@ -29,7 +29,7 @@ export function countByDaemons(lab: Lab): PacketCounter {
 /** The kernel's own multicast on the device (IPv6 discovery) is for no peer; it is left out and told. */
 function claimNoEngineDrops(stats: readonly StatsReply[], claims: Claims): void {
   const count = (pick: (reply: StatsReply) => number) => stats.reduce((sum, reply) => sum + pick(reply), 0);
-  const multicast = count(({ drops }) => drops.multicast);
+  const multicast = count(({ drops }) => drops.multicast ?? 0);
   const dropped = count(({ drops }) => Object.values(drops).reduce((sum, drop) => sum + drop, 0)) - multicast;
   const overflow = count(({ socketOverflow }) => socketOverflow);
   const forwarded = count(({ inbound, outbound }) => inbound.forwarded + outbound.forwarded);

@@ -2,7 +2,8 @@ import test from 'ava';
 import { parseIpv4 } from '../../lib/addr/ipv4.ts';
 import { parseIpv6 } from '../../lib/addr/ipv6.ts';
 import { type Ipv4Prefix, type Ipv6Prefix, parsePrefix } from '../../lib/addr/prefix.ts';
-import { countUsed, toBackendStatus, toPeers } from '../../lib/daemon/replies.ts';
+import { countUsed, toBackendStatus, toPeers, toStatsReply } from '../../lib/daemon/replies.ts';
+import { countAt, counterRows } from '../../lib/dataplane/counters.ts';
 import type { PeerStats } from '../../lib/dataplane/stats.ts';
 import type { Lease } from '../../lib/lease/lease.ts';
 import { backendAtRest } from './backend-at-rest.ts';
@@ -70,4 +71,11 @@ test('a lease of which only the IPv6 part is refused still counts as a peer', (t
 
 test('a backend without a port says null', (t) => {
   t.is(toBackendStatus(backendAtRest([], []), true).port, null);
+});
+
+test('every counter is in the reply of /v1/stats, under its name', (t) => {
+  const reply = toStatsReply(backendAtRest([], [counters('192.0.2.2', 1)]), 0);
+  for (const [name] of counterRows()) t.is(countAt(reply, name), 0, name);
+  t.is(reply.at, '1970-01-01T00:00:00.000Z');
+  t.deepEqual(reply.peers, [counters('192.0.2.2', 1)]);
 });

@@ -105,11 +105,10 @@ function formatDrops(stats: StatsReply, before: StatsReply | undefined): string 
   const columns: Column[] = [{ title: 'Drop reason' }, { title: 'Packets', align: 'right' }];
   if (before !== undefined) columns.push({ title: 'Packets/s', align: 'right' });
   const reasons = Object.entries(stats.drops).toSorted(([, a], [, b]) => b - a);
-  const earlier: Readonly<Record<string, number>> = before?.drops ?? {};
   const rows = reasons.map(([reason, count]) => {
     const cells = [reason, formatCount(count)];
     if (before === undefined) return cells;
-    return [...cells, rate(perSecond(stats, before, count - (earlier[reason] ?? 0)), formatCount)];
+    return [...cells, rate(perSecond(stats, before, count - (before.drops[reason] ?? 0)), formatCount)];
   });
   return formatTable(columns, rows);
 }
