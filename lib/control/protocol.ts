@@ -42,7 +42,9 @@ export interface NetworkCondition {
   readonly lease: LeaseStatus | null;
   readonly external: ExternalStatus | null;
   readonly backend: BackendStatus | null;
-  readonly etcd: EtcdStatus;
+  readonly store: StoreStatus;
+  /** The older name of `store`, with the same values; without `kind`. */
+  readonly etcd: Omit<StoreStatus, 'kind'>;
   /** Which path packets take, and why; empty until the backend runs, and for those without a data plane. */
   readonly offloads: readonly OffloadStatus[];
   /** Other nodes with a lease that is used. */
@@ -54,6 +56,7 @@ export interface NetworkCondition {
 export interface NetworkReport extends NetworkCondition {
   /** '' for the only network of a daemon without --network. */
   readonly name: string;
+  /** The older name of `store.prefix`. */
   readonly etcdPrefix: string;
   /** File of the network namespace that its devices, neighbours and routes are in; null: the daemon's own. */
   readonly netns: string | null;
@@ -117,7 +120,9 @@ export interface BackendStatus {
   readonly sourceCheck: boolean;
 }
 
-export interface EtcdStatus {
+/** Where configuration and leases are. */
+export interface StoreStatus {
+  readonly kind: 'etcd';
   readonly endpoint: string;
   readonly prefix: string;
   readonly connected: boolean;
@@ -146,7 +151,7 @@ export interface Peer {
   readonly publicIpv6: string | null;
   /** As in the lease; '' for udp, which writes none. */
   readonly backendType: string;
-  /** null: never (a reservation) or not known, as with etcd, which tells the end of a lease to its holder only. */
+  /** null: never (a reservation) or not known, as in etcd, which tells the end of a lease to its holder only. */
   readonly expiresAt: string | null;
   /** null when the data plane keeps no counters for this peer. */
   readonly traffic: PeerTraffic | null;

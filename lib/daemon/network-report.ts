@@ -9,11 +9,11 @@ import type { NetworkOptions } from './cmdline/network-flag.ts';
 import {
   countUsed,
   toBackendStatus,
-  toEtcdStatus,
   toExternalStatus,
   toLeaseStatus,
   toNetworkStatus,
   toOffloads,
+  toStoreStatus,
   toWaitReason,
 } from './replies.ts';
 import type { Obstacle } from './wait.ts';
@@ -39,6 +39,8 @@ export function toNetworkReport(
   sourceCheck: boolean,
 ): NetworkReport {
   const { state, wait, config, external, own, backend, others } = parts;
+  const store = toStoreStatus(health, etcdPrefix);
+  const { kind: _kind, ...etcd } = store;
   return {
     name,
     etcdPrefix,
@@ -50,7 +52,8 @@ export function toNetworkReport(
     lease: own === undefined ? null : toLeaseStatus(own, health),
     external: external === undefined ? null : toExternalStatus(external),
     backend: backend === undefined ? null : toBackendStatus(backend, sourceCheck),
-    etcd: toEtcdStatus(health, etcdPrefix),
+    store,
+    etcd,
     offloads: backend === undefined ? [] : toOffloads(backend),
     peers: countUsed(others, backend?.refusedLeases() ?? []),
     subnetFile,

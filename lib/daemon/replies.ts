@@ -8,7 +8,6 @@ import { formatPrefix, type Prefix } from '../addr/prefix.ts';
 import type { Backend, ExternalInterface, RefusedLease } from '../backend/backend.ts';
 import type {
   BackendStatus,
-  EtcdStatus,
   ExternalStatus,
   FdbReply,
   LeaseStatus,
@@ -19,6 +18,7 @@ import type {
   PeerTraffic,
   RoutesReply,
   StatsReply,
+  StoreStatus,
   WaitReason,
 } from '../control/protocol.ts';
 import type { Lease } from '../lease/lease.ts';
@@ -73,8 +73,10 @@ export function toBackendStatus(backend: Backend, sourceCheck: boolean): Backend
   };
 }
 
-export function toEtcdStatus(health: StoreHealth, prefix: string): EtcdStatus {
+export function toStoreStatus(health: StoreHealth, prefix: string): StoreStatus {
   return {
+    // There is no other yet.
+    kind: 'etcd',
     endpoint: health.endpoint,
     prefix,
     connected: health.connected,

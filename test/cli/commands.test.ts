@@ -195,11 +195,11 @@ test('empty tables say why', async (t) => {
     t.regex((await run('weft', [command, '--control-socket', socket])).stdout, /^No entries: .*not vxlan\.\n$/);
 });
 
-test('alarms, skipped keys and the last error of etcd are shown', (t) => {
+test('alarms, skipped keys and the last error of the store are shown', (t) => {
   const status: StatusReply = {
     ...STATUS,
     alarms: ['192.0.2.1 is also the PublicIP of 10.244.7.0/24'],
-    etcd: { ...STATUS.etcd, connected: false, lastError: 'connection refused', skipped: 2 },
+    store: { ...STATUS.store, connected: false, lastError: 'connection refused', skipped: 2 },
   };
   const text = formatStatus(status, Date.parse(STATUS.startedAt), PLAIN);
   t.true(text.includes('Alarm        192.0.2.1 is also the PublicIP of 10.244.7.0/24\n'));

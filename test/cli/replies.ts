@@ -9,6 +9,16 @@ import type {
 } from '../../lib/control/protocol.ts';
 import { noStats } from '../../lib/dataplane/main/add-stats.ts';
 
+const ETCD = {
+  endpoint: 'http://192.0.2.254:2379',
+  prefix: '/coreos.com/network',
+  connected: true,
+  lastError: null,
+  revision: '42',
+  skipped: 0,
+  watchRestarts: 0,
+};
+
 const READY: NetworkCondition = {
   state: 'ready',
   waitingFor: null,
@@ -25,15 +35,8 @@ const READY: NetworkCondition = {
     reason: '-iface=eth1',
   },
   backend: { type: 'udp', device: 'flannel0', mtu: 1472, port: 8285, sourceCheck: true },
-  etcd: {
-    endpoint: 'http://192.0.2.254:2379',
-    prefix: '/coreos.com/network',
-    connected: true,
-    lastError: null,
-    revision: '42',
-    skipped: 0,
-    watchRestarts: 0,
-  },
+  store: { kind: 'etcd', ...ETCD },
+  etcd: ETCD,
   offloads: [
     { name: 'tun-tso', active: true, reason: 'in use' },
     { name: 'udp-gro', active: false, reason: 'switched off by --udp-gro=false' },
@@ -98,7 +101,8 @@ export const TENANTS: StatusReply = {
       state: 'failed',
       waitingFor: { ...HELD_UP.waitingFor!, code: 'PORT_BUSY', message: 'the port is in use', hint: null, attempts: 2 },
       alarms: ['Network "red" has failed: the port is in use', 'Our lease is gone'],
-      etcd: { ...READY.etcd, connected: false },
+      store: { ...READY.store, connected: false },
+      etcd: { ...ETCD, connected: false },
     },
   ],
 };

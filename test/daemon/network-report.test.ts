@@ -48,6 +48,15 @@ function refusals(count: number) {
 }
 
 test('a network that has nothing yet is reported with nulls', (t) => {
+  const etcd = {
+    endpoint: 'http://192.0.2.254:2379',
+    prefix: '/t/blue',
+    connected: true,
+    lastError: null,
+    revision: '7',
+    skipped: 0,
+    watchRestarts: 0,
+  };
   t.deepEqual(toNetworkReport(BLUE, NOTHING, HEALTH, true), {
     name: 'blue',
     etcdPrefix: '/t/blue',
@@ -59,15 +68,8 @@ test('a network that has nothing yet is reported with nulls', (t) => {
     lease: null,
     external: null,
     backend: null,
-    etcd: {
-      endpoint: 'http://192.0.2.254:2379',
-      prefix: '/t/blue',
-      connected: true,
-      lastError: null,
-      revision: '7',
-      skipped: 0,
-      watchRestarts: 0,
-    },
+    store: { kind: 'etcd', ...etcd },
+    etcd,
     offloads: [],
     peers: 0,
     subnetFile: '/blue.env',

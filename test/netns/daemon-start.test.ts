@@ -203,7 +203,7 @@ test('without etcd it waits, says so once, and is ready soon after etcd is up', 
   t.is(status.state, 'waiting');
   t.is(status.waitingFor?.code, 'STORE_UNREACHABLE');
   t.true(status.waitingFor?.message.includes(server.endpoint), status.waitingFor?.message);
-  t.false(status.etcd.connected);
+  t.false(status.store.connected);
   await t.throwsAsync(askDaemon(weftd.files.controlSocket, '/v1/peers'), { code: 'NOT_READY' });
 
   await server.restart();

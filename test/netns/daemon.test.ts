@@ -120,13 +120,13 @@ test('etcd that is killed and started again costs no packet between known peers'
   await connected(t);
   const pings = [ping(h1, overlay.pods[1]!.address, 400, 0.01), ping(h2, overlay.pods[0]!.address, 400, 0.01)];
   await world.etcd.stop('SIGKILL');
-  const notice = async () => !(await status(h1)).etcd.connected;
+  const notice = async () => !(await status(h1)).store.connected;
   t.true(await until(notice, 10_000), 'the loss of etcd is not shown');
   t.is((await status(h1)).state, 'ready');
   world.etcd = await startEtcd(lab);
   for (const program of pings) t.deepEqual(await pingResult(program), { sent: 400, received: 400 });
   for (const host of [h1, h2])
-    t.true(await until(async () => (await status(host)).etcd.connected, 10_000), `${host.netns} has not come back`);
+    t.true(await until(async () => (await status(host)).store.connected, 10_000), `${host.netns} has not come back`);
 });
 
 test('a lease written by hand is a route within a second, and gone with its key', async (t) => {
@@ -147,7 +147,7 @@ test('keys and values that make no sense change no route and lose no packet', as
   const { h1, lab, overlay } = world;
   await connected(t);
   const before = await routes(h1);
-  const { skipped: skippedBefore } = (await status(h1)).etcd;
+  const { skipped: skippedBefore } = (await status(h1)).store;
   const program = ping(h1, overlay.pods[1]!.address, 100, 0.01);
   const bad: [string, string][] = [
     ['nonsense', '{"PublicIP":"192.0.2.9"}'],
@@ -157,8 +157,8 @@ test('keys and values that make no sense change no route and lose no packet', as
     ['10.244.11.0-24/../x', '{"PublicIP":"192.0.2.9"}'],
   ];
   for (const [key, value] of bad) await put(key, value);
-  const counted = async () => (await status(h1)).etcd.skipped === skippedBefore + bad.length;
-  t.true(await until(counted, 5000), `${(await status(h1)).etcd.skipped} skipped`);
+  const counted = async () => (await status(h1)).store.skipped === skippedBefore + bad.length;
+  t.true(await until(counted, 5000), `${(await status(h1)).store.skipped} skipped`);
   t.deepEqual(await routes(h1), before);
   t.deepEqual(await pingResult(program), { sent: 100, received: 100 });
   for (const [key] of bad) await etcdctl(lab, ['del', '--', `${SUBNETS}${key}`]);

@@ -36,7 +36,7 @@ function isOverview({ networks }: StatusReply, wanted: string | undefined): bool
 export function formatStatus(status: StatusReply, nowMs: number, style: Style): string {
   const fields: [string, string][] = [[`weftd ${status.version}`, formatState(status, nowMs, style)]];
   for (const alarm of status.alarms) fields.push(['Alarm', style.red(alarm)]);
-  const { network, lease, external, backend, etcd } = status;
+  const { network, lease, external, backend, store } = status;
   if (network !== null) fields.push(['Network', formatNetwork(network)]);
   if (lease !== null)
     fields.push([
@@ -45,7 +45,7 @@ export function formatStatus(status: StatusReply, nowMs: number, style: Style): 
     ]);
   if (backend !== null) fields.push(['Backend', formatBackend(backend, status.offloads.length > 0)]);
   if (external !== null) fields.push(['External', formatExternal(external)]);
-  fields.push(['etcd', formatEtcd(etcd, status.waitingFor?.message)]);
+  fields.push([store.kind, formatStore(store, status.waitingFor?.message)]);
   if (backend !== null) fields.push(['Peers', String(status.peers)]);
   fields.push(['Subnet file', status.subnetFile]);
   return formatFields(fields) + formatOffloads(status, style);
@@ -70,15 +70,15 @@ export function formatOverview(status: StatusReply, nowMs: number, style: Style)
   const below = problems.length === 0 ? '' : `\n${formatFields(problems)}`;
   const head = formatFields([
     [`weftd ${status.version}`, first],
-    ['etcd', formatEtcdOf(networks)],
+    [status.store.kind, formatStoreOf(networks)],
   ]);
   return `${head}\n${formatTable(columns, rows)}${below}`;
 }
 
 /** Each network has a connection of its own, all to the same servers. */
-function formatEtcdOf(networks: readonly NetworkReport[]): string {
-  const away = networks.filter(({ etcd }) => !etcd.connected).map(({ name }) => name);
-  return `${networks[0]?.etcd.endpoint}, ${away.length === 0 ? 'connected' : `not connected for ${away.join(', ')}`}`;
+function formatStoreOf(networks: readonly NetworkReport[]): string {
+  const away = networks.filter(({ store }) => !store.connected).map(({ name }) => name);
+  return `${networks[0]?.store.endpoint}, ${away.length === 0 ? 'connected' : `not connected for ${away.join(', ')}`}`;
 }
 
 function problemsOf(
@@ -136,12 +136,12 @@ function formatExternal(external: NonNullable<StatusReply['external']>): string 
 }
 
 /** `said` is what the lines above have told already. */
-function formatEtcd(etcd: StatusReply['etcd'], said: string | undefined): string {
-  const connection = etcd.connected ? 'connected' : 'not connected';
-  const revision = etcd.revision === null ? '' : `, revision ${etcd.revision}`;
-  const skipped = etcd.skipped === 0 ? '' : `, ${etcd.skipped} keys skipped because they do not parse`;
-  const error = etcd.connected || etcd.lastError === null || etcd.lastError === said ? '' : `\n${etcd.lastError}`;
-  return `${etcd.endpoint}${etcd.prefix}, ${connection}${revision}${skipped}${error}`;
+function formatStore(store: StatusReply['store'], said: string | undefined): string {
+  const connection = store.connected ? 'connected' : 'not connected';
+  const revision = store.revision === null ? '' : `, revision ${store.revision}`;
+  const skipped = store.skipped === 0 ? '' : `, ${store.skipped} keys skipped because they do not parse`;
+  const error = store.connected || store.lastError === null || store.lastError === said ? '' : `\n${store.lastError}`;
+  return `${store.endpoint}${store.prefix}, ${connection}${revision}${skipped}${error}`;
 }
 
 function formatOffloads(status: StatusReply, style: Style): string {
