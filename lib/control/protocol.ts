@@ -1,8 +1,8 @@
 /**
  * The daemon's local API: HTTP/1.1 over a unix socket, `GET /v1/<name>`, JSON replies. These types are the contract between
  * weftd, the weft command and whoever else reads the socket: keys are never renamed or removed within /v1, absent values are
- * null, times are ISO 8601 in UTC, addresses and prefixes are text. They are the room's own: lib/daemon/replies.ts is where
- * the daemon's must fit them.
+ * null, times are ISO 8601 in UTC, addresses and prefixes are text. v1.schema.json says the same as a JSON Schema, which
+ * tests hold replies against. The types are the room's own: lib/daemon/replies.ts is where the daemon's must fit them.
  */
 
 export const DEFAULT_CONTROL_SOCKET = '/run/weft/weft.sock';

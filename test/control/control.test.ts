@@ -11,6 +11,7 @@ import { askDaemon } from '../../lib/control/client.ts';
 import type { PeersReply, RoutesReply } from '../../lib/control/protocol.ts';
 import { type ControlHandlers, serveControl } from '../../lib/control/server.ts';
 import { WeftError } from '../../lib/error.ts';
+import { violations } from './schema.ts';
 
 const PEERS: PeersReply = {
   peers: [
@@ -132,7 +133,9 @@ for (const [method, path, status, code] of raw)
     for await (const chunk of response) text += chunk;
     t.is(response.statusCode, status);
     t.is(response.headers['content-type'], 'application/json');
-    t.is((JSON.parse(text) as { error?: { code: string } }).error?.code, code);
+    const body = JSON.parse(text) as { error?: { code: string } };
+    t.is(body.error?.code, code);
+    if (status !== 200) t.deepEqual(violations('error', body), []);
   });
 
 test('a second daemon is refused while the first answers, and the first goes on', async (t) => {

@@ -6,6 +6,7 @@ import { WeftError } from '../../lib/error.ts';
 import type { Lease } from '../../lib/lease/lease.ts';
 import { parseNetworkConfig } from '../../lib/lease/network-config.ts';
 import type { StoreHealth } from '../../lib/store/store.ts';
+import { violations } from '../control/schema.ts';
 import { backendAtRest } from './backend-at-rest.ts';
 
 const BLUE = { name: 'blue', etcdPrefix: '/t/blue', subnetFile: '/blue.env', netns: '/run/netns/blue' };
@@ -88,6 +89,7 @@ test('what is waited for is told, and what has failed is an alarm too', (t) => {
     attempts: 3,
   });
   t.deepEqual(waiting.alarms, []);
+  t.deepEqual(violations('NetworkReport', waiting), []);
   const failed: NetworkParts = { ...NOTHING, state: 'failed', wait };
   t.deepEqual(toNetworkReport(BLUE, failed, HEALTH, true).alarms, ['Network "blue" has failed: the port is in use']);
   t.is(summarize(failed), 'Failed: the port is in use');
@@ -102,7 +104,9 @@ test('a ready network is one line with its subnet, its device and the peers that
   const config = parseNetworkConfig('{"Network":"10.5.0.0/16"}');
   const parts: NetworkParts = { ...NOTHING, state: 'ready', config, own, backend, others };
   t.is(summarize(parts), '10.5.1.0/24 on flannel.1, 1 peers');
-  t.like(toNetworkReport(BLUE, parts, HEALTH, false), {
+  const report = toNetworkReport(BLUE, parts, HEALTH, false);
+  t.deepEqual(violations('NetworkReport', report), []);
+  t.like(report, {
     peers: 1,
     network: { ipv4: '10.5.0.0/16', subnetLen: 24 },
     lease: { ipv4: '10.5.1.0/24', origin: 'reused' },

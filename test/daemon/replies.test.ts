@@ -6,6 +6,7 @@ import { countUsed, toBackendStatus, toPeers, toStatsReply } from '../../lib/dae
 import { countAt, counterRows } from '../../lib/dataplane/counters.ts';
 import type { PeerStats } from '../../lib/dataplane/stats.ts';
 import type { Lease } from '../../lib/lease/lease.ts';
+import { violations } from '../control/schema.ts';
 import { backendAtRest } from './backend-at-rest.ts';
 
 function lease(subnet: string, publicIp: string, subnet6?: string, publicIpv6?: string): Lease {
@@ -53,6 +54,7 @@ test('a peer has the counters of both its addresses', (t) => {
     note: null,
   });
   t.is(plain?.traffic, null);
+  t.deepEqual(violations('/v1/peers', { peers: [dual, plain] }), []);
 });
 
 test('a lease that is refused is listed with the reason, and without the counters of another of its host', (t) => {
@@ -78,4 +80,5 @@ test('every counter is in the reply of /v1/stats, under its name', (t) => {
   for (const [name] of counterRows()) t.is(countAt(reply, name), 0, name);
   t.is(reply.at, '1970-01-01T00:00:00.000Z');
   t.deepEqual(reply.peers, [counters('192.0.2.2', 1)]);
+  t.deepEqual(violations('/v1/stats', reply), []);
 });

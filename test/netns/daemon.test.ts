@@ -11,6 +11,7 @@ import { execInNetns, type LabProcess, spawnInNetns } from '../../lib/lab/netns.
 import { type Overlay, startOverlay } from '../../lib/lab/overlay.ts';
 import { destroyLab, destroyLabNow } from '../../lib/lab/remove.ts';
 import { until } from '../../lib/lab/until.ts';
+import { CONTROL_PATHS, violations } from '../control/schema.ts';
 import { whySkipped } from './enter.ts';
 
 //   pod1 ── cni0 [ h1 ] u0 ──────────┬────────── u0 [ h2 ] cni0 ── pod2
@@ -99,6 +100,11 @@ test('pods on two hosts ping each other, and both daemons counted every packet',
       inboundBytes: 40 * 84,
     });
   }
+});
+
+test('every reply of a running daemon is what the schema says', async (t) => {
+  await connected(t);
+  for (const path of CONTROL_PATHS) t.deepEqual(violations(path, await askDaemon(world.h1.controlSocket, path)), []);
 });
 
 test('etcd holds what flanneld would have written, and subnet.env is the same subnet', async (t) => {

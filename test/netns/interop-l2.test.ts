@@ -3,6 +3,7 @@ import { askDaemon } from '../../lib/control/client.ts';
 import { connectL2Pod } from '../../lib/lab/l2-pod.ts';
 import { destroyLab, type LabHost } from '../../lib/lab/lab.ts';
 import { execInNetns } from '../../lib/lab/netns.ts';
+import { violations } from '../control/schema.ts';
 import { whySkipped } from './enter.ts';
 import { type Bed, type BedOptions, withBed } from './interop/bed.ts';
 import { captureWhile, readFields, udpPortAs } from './interop/capture.ts';
@@ -161,6 +162,7 @@ test('weft fdb and weft neigh show what was learned, and from which VTEP', async
     }
     const { fdb } = await askDaemon(host.controlSocket, '/v1/fdb');
     const { neighbors } = await askDaemon(host.controlSocket, '/v1/neigh');
+    t.deepEqual([...violations('/v1/fdb', { fdb }), ...violations('/v1/neigh', { neighbors })], []);
     for (const number of [2, 3]) {
       const [mac, vtep] = [segment.macs[number - 1], `192.0.2.${number}`];
       t.like(
