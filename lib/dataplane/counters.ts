@@ -1,6 +1,10 @@
 /**
  * The counters of a segment, one row each. What follows from the table: how they are read, summed and set to zero, the type
  * of `DataplaneStats`, the lines of `weft stats`, and what docs/operations.md has to explain. Its shape is that of /v1/stats.
+ *
+ * A new counter is a constant in lib/fastpath/abi.ts, a row here (a drop reason: in drop.ts), a `count` where it happens, and a
+ * line in docs/operations.md; then /v1/stats promises it: lib/control/protocol.ts (not a drop reason) and v1.schema.json.
+ * Tests name what was forgotten.
  */
 import {
   COUNT_ANSWERED,
@@ -61,7 +65,7 @@ const TABLE = {
     sent: { index: COUNT_ICMP_SENT, help: 'ICMP errors sent to senders', line: ['ICMP errors sent', '#'] },
     rateLimited: {
       index: COUNT_ICMP_LIMITED,
-      help: 'ICMP errors not sent because of their rate limit',
+      help: 'ICMP errors not sent: beyond their rate limit, or too many in one turn',
       line: ['ICMP errors sent', '(# held back)'],
     },
   },
