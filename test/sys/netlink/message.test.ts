@@ -1,9 +1,9 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { WeftError } from '../../lib/error.ts';
-import { NLMSG_DONE, NLMSG_ERROR } from '../../lib/sys/netlink/abi.ts';
-import { parseAddress } from '../../lib/sys/netlink/address.ts';
-import { parseLink } from '../../lib/sys/netlink/link.ts';
+import { WeftError } from '../../../lib/error.ts';
+import { NLMSG_DONE, NLMSG_ERROR } from '../../../lib/sys/netlink/abi.ts';
+import { parseAddress } from '../../../lib/sys/netlink/address.ts';
+import { parseLink } from '../../../lib/sys/netlink/link.ts';
 import {
   emitMessage,
   parseAttributes,
@@ -13,9 +13,9 @@ import {
   readU32,
   stringAttribute,
   u32Attribute,
-} from '../../lib/sys/netlink/message.ts';
-import { parseRoute } from '../../lib/sys/netlink/route.ts';
-import { bytesOf, netlinkVectors } from './netlink-vectors.ts';
+} from '../../../lib/sys/netlink/message.ts';
+import { parseRoute } from '../../../lib/sys/netlink/route.ts';
+import { bytesOf, netlinkVectors } from './vectors.ts';
 
 const { answers } = netlinkVectors();
 

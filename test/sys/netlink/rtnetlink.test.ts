@@ -1,10 +1,10 @@
 import test from 'ava';
-import { formatIp } from '../../lib/addr/ip.ts';
-import { parseIpv4 } from '../../lib/addr/ipv4.ts';
-import { formatIpv6, parseIpv6 } from '../../lib/addr/ipv6.ts';
-import { formatMac } from '../../lib/addr/mac.ts';
-import { formatPrefix, parsePrefix } from '../../lib/addr/prefix.ts';
-import { addressAttributes, emitAddressBody, parseAddress } from '../../lib/sys/netlink/address.ts';
+import { formatIp } from '../../../lib/addr/ip.ts';
+import { parseIpv4 } from '../../../lib/addr/ipv4.ts';
+import { formatIpv6, parseIpv6 } from '../../../lib/addr/ipv6.ts';
+import { formatMac } from '../../../lib/addr/mac.ts';
+import { formatPrefix, parsePrefix } from '../../../lib/addr/prefix.ts';
+import { addressAttributes, emitAddressBody, parseAddress } from '../../../lib/sys/netlink/address.ts';
 import {
   addressAttribute,
   emitLinkBody,
@@ -12,17 +12,17 @@ import {
   parseLink,
   parseLinkStats,
   txQueueLengthAttribute,
-} from '../../lib/sys/netlink/link.ts';
-import { type Attribute, emitMessage, parseMessages, viewOf } from '../../lib/sys/netlink/message.ts';
-import { emitNeighbor, emitNeighborDeletion, parseNeighbor } from '../../lib/sys/netlink/neighbor.ts';
+} from '../../../lib/sys/netlink/link.ts';
+import { type Attribute, emitMessage, parseMessages, viewOf } from '../../../lib/sys/netlink/message.ts';
+import { emitNeighbor, emitNeighborDeletion, parseNeighbor } from '../../../lib/sys/netlink/neighbor.ts';
 import {
   emitRoute,
   emitRouteDeletion,
   emitRouteQuestion,
   parseRoute,
   type Route,
-} from '../../lib/sys/netlink/route.ts';
-import { bytesOf, netlinkVectors } from './netlink-vectors.ts';
+} from '../../../lib/sys/netlink/route.ts';
+import { bytesOf, netlinkVectors } from './vectors.ts';
 
 const { requests, answers } = netlinkVectors();
 const U0 = 3;

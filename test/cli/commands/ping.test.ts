@@ -1,7 +1,7 @@
 import test from 'ava';
-import { formatIpv4 } from '../../lib/addr/ipv4.ts';
-import { chooseTargets, formatPing, summarizePath } from '../../lib/cli/commands/ping.ts';
-import type { Peer } from '../../lib/control/protocol.ts';
+import { formatIpv4 } from '../../../lib/addr/ipv4.ts';
+import { chooseTargets, formatPing, summarizePath } from '../../../lib/cli/commands/ping.ts';
+import type { Peer } from '../../../lib/control/protocol.ts';
 
 const peer = (subnet: string, publicIp: string): Peer => ({
   subnet,

@@ -1,7 +1,7 @@
 import test from 'ava';
-import { type BenchReport, type Sample, SCHEMA, toRows } from '../../lib/bench/report.ts';
-import { judge } from '../../lib/bench/thresholds.ts';
-import { formatReport } from '../../lib/cli/commands/bench-report.ts';
+import { type BenchReport, type Sample, SCHEMA, toRows } from '../../../lib/bench/report.ts';
+import { judge } from '../../../lib/bench/thresholds.ts';
+import { formatReport } from '../../../lib/cli/commands/bench-report.ts';
 
 const SAMPLES: readonly Sample[] = [
   ...[12, 14, 13].map(

@@ -10,7 +10,7 @@ export function netlinkVectors(): {
   readonly requests: Readonly<Record<string, Vector>>;
   readonly answers: Readonly<Record<string, Vector>>;
 } {
-  const file = new URL('../../../test/vectors/netlink/iproute2.json', import.meta.url);
+  const file = new URL('../../../../test/vectors/netlink/iproute2.json', import.meta.url);
   // The shape of the file as checked in.
   return JSON.parse(readFileSync(file, 'utf8')) as ReturnType<typeof netlinkVectors>;
 }
