@@ -1,123 +1,90 @@
-/**
- * The architecture as data: which room of lib/ may import which, and which packages. docs/architecture.md has the picture;
- * change the two together, on purpose. The root files of lib/ (error.ts, version.ts, index.ts) may be imported by all.
- */
+/** The table of rooms (layers/rooms.ts) and lib/ say the same. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, normalize } from 'node:path';
+import { join } from 'node:path';
 import test from 'ava';
+import {
+  circles,
+  fileImports,
+  importsOf,
+  roomOf,
+  type SourceFile,
+  STARTS_WORKERS,
+  unused,
+  violations,
+  withoutComments,
+} from './layers/check.ts';
+import { ROOMS } from './layers/rooms.ts';
 
-interface Room {
-  readonly rooms: readonly string[];
-  /** Packages beside Node's own modules. 'none': not even those; the room is pure. */
-  readonly packages: readonly string[] | 'none';
-}
+/** Circles of files that are still there; one that is gone has to go from here. TODO(merge): empty. */
+const KNOWN_CIRCLES: readonly string[] = [
+  'bench/beds.ts -> bench/contenders.ts -> bench/setting.ts -> bench/beds.ts',
+  'bench/observations.ts -> bench/contenders.ts -> bench/setting.ts -> bench/beds.ts -> bench/observations.ts',
+  'bench/report.ts -> bench/contenders.ts -> bench/report.ts',
+  'bench/standing-beds.ts -> bench/contenders.ts -> bench/setting.ts -> bench/beds.ts -> bench/standing-beds.ts',
+  'bench/storm.ts -> bench/contenders.ts -> bench/report.ts -> bench/storm.ts',
+  'bench/thresholds.ts -> bench/report.ts -> bench/thresholds.ts',
+  'bench/weft-network.ts -> bench/contenders.ts -> bench/report.ts -> bench/storm.ts -> bench/weft-network.ts',
+  'fastpath/assembly/inbound/message.ts -> fastpath/assembly/inbound/vxlan.ts -> fastpath/assembly/inbound/message.ts',
+  'lab/build.ts -> lab/lab.ts -> lab/build.ts',
+  'lab/layout.ts -> lab/lab.ts -> lab/layout.ts',
+  'lab/remove.ts -> lab/layout.ts -> lab/lab.ts -> lab/remove.ts',
+];
 
-const ROOMS: Readonly<Record<string, Room>> = {
-  // Pure: no I/O.
-  addr: { rooms: [], packages: 'none' },
-  wire: { rooms: ['addr'], packages: 'none' },
-  fib: { rooms: ['addr'], packages: 'none' },
-  lease: { rooms: ['addr'], packages: 'none' },
-  // Constants of Linux: struct offsets, option numbers.
-  linux: { rooms: [], packages: 'none' },
-  // Host: system calls, files, etcd.
-  sys: { rooms: ['addr', 'linux'], packages: ['koffi'] },
-  capture: { rooms: ['addr', 'wire'], packages: ['cap'] },
-  store: { rooms: ['addr', 'lease'], packages: ['@grpc/grpc-js', '@grpc/proto-loader'] },
-  // Engine.
-  router: { rooms: ['addr', 'sys'], packages: [] },
-  fastpath: { rooms: ['fib', 'linux', 'wire'], packages: [] },
-  dataplane: { rooms: ['addr', 'fastpath', 'fib', 'linux', 'sys', 'wire'], packages: [] },
-  engine: { rooms: ['addr', 'dataplane', 'sys'], packages: [] },
-  backend: { rooms: ['addr', 'dataplane', 'engine', 'lease', 'router', 'sys'], packages: [] },
-  // Product.
-  control: { rooms: [], packages: [] },
-  daemon: {
-    rooms: ['addr', 'backend', 'control', 'dataplane', 'engine', 'lease', 'store', 'sys'],
-    packages: ['pino', 'pino-pretty'],
-  },
-  lab: { rooms: ['addr', 'control'], packages: [] },
-  measure: { rooms: ['addr', 'lab', 'sys', 'wire'], packages: ['raw-socket'] },
-  bench: { rooms: ['addr', 'control', 'dataplane', 'fastpath', 'lab', 'measure', 'sys'], packages: [] },
-  demo: { rooms: ['addr', 'bench', 'capture', 'control', 'lab', 'measure'], packages: [] },
-  // Of `dataplane` the table of counters, which `weft stats` prints.
-  cli: {
-    rooms: ['addr', 'bench', 'capture', 'control', 'dataplane', 'demo', 'lab', 'measure'],
-    packages: ['commander'],
-  },
-};
-
-/** The only file that starts a worker thread. */
-const STARTS_WORKERS = 'dataplane/main/client.ts';
-
-/** A clock, chance, the environment or the terminal: these are passed in from daemon, cli and bin. */
-const AMBIENT = /\bprocess\.(?:exit|env|argv)\b|\bconsole\.|\bDate\.now\b|\bMath\.random\b/;
-const MAY_BE_AMBIENT = ['bench', 'cli', 'daemon', 'lab'];
-
-interface SourceFile {
-  /** Relative to lib/: "wire/ipv4.ts". */
-  readonly path: string;
-  readonly text: string;
-}
-
-/** One line for each thing in the file that the tables do not allow. */
-function violations({ path, text }: SourceFile): string[] {
-  const room = roomOf(path);
-  // index.ts and its like: the public face, not a room.
-  const rules = room.endsWith('.ts') ? undefined : ROOMS[room];
-  if (rules === undefined && !room.endsWith('.ts')) return [`room ${room} is not in the table`];
-  const code = withoutComments(text);
-  const found = importsOf(code).map((name) => (rules === undefined ? undefined : problem(path, room, rules, name)));
-  if (/\bimport\s*\(\s*[^'"\s]/.test(code)) found.push('imports a computed name, which nobody can check');
-  if (/\bnew\s+Worker\b/.test(code) && path !== STARTS_WORKERS) found.push('starts a worker');
-  if (AMBIENT.test(code) && !MAY_BE_AMBIENT.includes(room)) found.push('uses clock, chance, environment or terminal');
-  return found.filter((line) => line !== undefined).map((line) => `${path}: ${line}`);
-}
-
-/** What is wrong with one import, or undefined. */
-function problem(path: string, room: string, rules: Room, name: string): string | undefined {
-  if (name.startsWith('.')) {
-    const file = normalize(join(dirname(path), name));
-    if (file.startsWith('..')) return `imports ${file}, which is outside lib/`;
-    const target = roomOf(file);
-    const allowed = target === room || target.endsWith('.ts') || rules.rooms.includes(target);
-    return allowed ? undefined : `${room} may not import ${target}`;
-  }
-  if (rules.packages === 'none') return `${room} is pure and may not import ${name}`;
-  if (name.startsWith('node:') || rules.packages.includes(name)) return undefined;
-  return `${room} may not import the package ${name}`;
-}
-
-/** "wire/ipv4.ts" is in "wire"; "error.ts" stands for itself. */
-function roomOf(path: string): string {
-  return path.split('/')[0]!;
-}
-
-/** The code without its comments. Strings are kept whole, so that "http://" in one does not begin a comment. */
-function withoutComments(text: string): string {
-  const stringOrComment = /('(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|`(?:\\.|[^`\\])*`)|\/\/[^\n]*|\/\*[\s\S]*?\*\//g;
-  return text.replaceAll(stringOrComment, (_, string: string | undefined) => string ?? ' ');
-}
-
-/** Every literal module name: static, re-exported, for its side effects, dynamic, by require, and as a worker's URL. */
-function importsOf(code: string): string[] {
-  const forms = [
-    /^\s*(?:import|export)\b[^'"`;()]*?\bfrom\s*['"]([^'"]+)['"]/gm,
-    /^\s*import\s*['"]([^'"]+)['"]/gm,
-    /\b(?:import|require)\s*\(\s*['"]([^'"]+)['"]/g,
-    /\bnew\s+URL\(\s*['"]([^'"]+\.js)['"]/g,
-  ];
-  return forms.flatMap((form) => [...code.matchAll(form)].map((match) => match[1]!));
-}
-
-const sources: readonly SourceFile[] = readdirSync('lib', { recursive: true, encoding: 'utf8' })
+/** Folders and files, relative to lib/. */
+const paths = readdirSync('lib', { recursive: true, encoding: 'utf8' });
+const sources: readonly SourceFile[] = paths
   .filter((path) => path.endsWith('.ts'))
   .map((path) => ({ path, text: readFileSync(join('lib', path), 'utf8') }));
 
-test('everything that lib/ imports is below it, and in the table', (t) => {
+/** "dataplane" for "dataplane/worker". */
+const topOf = (room: string): string => room.split('/')[0]!;
+
+test('everything that lib/ imports is in the table', (t) => {
   const imports = sources.flatMap(({ text }) => importsOf(withoutComments(text)));
   t.true(imports.length > 300, `the patterns find ${imports.length} imports`);
   t.deepEqual(sources.flatMap(violations), []);
+});
+
+test('everything in the table is used', (t) => {
+  t.deepEqual(unused(sources), []);
+});
+
+test('the table and lib/ have the same rooms', (t) => {
+  const gone = Object.keys(ROOMS)
+    .filter((room) => !paths.includes(room))
+    .map((room) => `${room} is in the table and not in lib/: the table says what is`);
+  const unknown = paths
+    .filter((path) => !(roomOf(path) in ROOMS))
+    .map((path) => `${path} has no row in the table: say first what it may import, and why`);
+  t.deepEqual([...gone, ...unknown], []);
+});
+
+test('files do not import each other in a circle, types included: none of them could be read or tested alone', (t) => {
+  t.deepEqual(circles(fileImports(sources)), KNOWN_CIRCLES);
+});
+
+test('nor do rooms, each with those inside it: there would be no up and down', (t) => {
+  const imports = new Map<string, string[]>();
+  for (const [room, { imports: below }] of Object.entries(ROOMS)) {
+    const others = below.map(topOf).filter((target) => target !== topOf(room));
+    imports.set(topOf(room), [...(imports.get(topOf(room)) ?? []), ...others]);
+  }
+  t.deepEqual(circles(imports), []);
+});
+
+test('a pure room imports pure rooms only', (t) => {
+  const pure = (room: string) => ROOMS[room]?.packages === 'none';
+  const impure = Object.entries(ROOMS).flatMap(([room, { imports }]) =>
+    imports.filter((target) => pure(room) && !pure(target)).map((target) => `${room} is pure, and ${target} is not`),
+  );
+  t.deepEqual(impure, []);
+});
+
+test('the threads of the data plane import what they share, never each other, and what they share imports neither', (t) => {
+  const within = (room: string) => ROOMS[room]?.imports.filter((target) => topOf(target) === 'dataplane');
+  t.deepEqual(within('dataplane/main'), ['dataplane']);
+  t.deepEqual(within('dataplane/worker'), ['dataplane']);
+  t.deepEqual(within('dataplane'), []);
 });
 
 test('the one file that may start a worker does', (t) => {
@@ -125,37 +92,46 @@ test('the one file that may start a worker does', (t) => {
   t.regex(client?.text ?? '', /new Worker\(/);
 });
 
-test('the table itself has no circle', (t) => {
-  const height = (room: string, above: readonly string[]): number => {
-    t.false(above.includes(room), [...above, room].join(' -> '));
-    return above.includes(room)
-      ? 0
-      : 1 + Math.max(0, ...ROOMS[room]!.rooms.map((below) => height(below, [...above, room])));
-  };
-  for (const room of Object.keys(ROOMS)) t.true(height(room, []) > 0);
+test('docs/architecture.md says what each room is', (t) => {
+  const text = readFileSync('docs/architecture.md', 'utf8');
+  const table = text.slice(text.indexOf('| room |'), text.indexOf('\n\n', text.indexOf('| room |')));
+  const told = [...table.matchAll(/^\| `([^`]+)` \|/gm)].map((row) => row[1]!);
+  const rooms = Object.keys(ROOMS).filter((room) => room === topOf(room) && !room.endsWith('.ts'));
+  t.deepEqual(told.toSorted(), rooms.toSorted());
 });
 
 // The checker on code that breaks a rule, and on code that only looks so.
 const BAD: readonly (readonly [path: string, text: string, violation: RegExp])[] = [
-  ['wire/x.ts', "import { a } from '../fib/trie.ts';", /wire may not import fib/],
+  ['wire/x.ts', "import { a } from '../fib/trie.ts';", /wire may not import fib: .* without a machine/],
   ['wire/x.ts', "import type { A } from '../dataplane/stats.ts';", /wire may not import dataplane/],
+  ['wire/x.ts', "import type { Log } from '../log.ts';", /wire may not import log.ts/],
+  ['wire/layout/x.ts', "import { a } from '../ipv4.ts';", /wire\/layout may not import wire/],
   ['store/x.ts', "export { a } from '../backend/udp.ts';", /store may not import backend/],
-  ['backend/x.ts', "import '../store/etcd.ts';", /backend may not import store/],
+  ['store/x.ts', "import { a } from './etcd/store.ts';", /store may not import store\/etcd/],
+  ['backend/x.ts', "import '../store/etcd/store.ts';", /backend may not import store\/etcd/],
   ['cli/x.ts', "import {\n  a,\n  b,\n} from '../daemon/daemon.ts';", /cli may not import daemon/],
   ['cli/commands/x.ts', "import * as all from '../../daemon/daemon.ts';", /cli may not import daemon/],
   ['dataplane/x.ts', "const a = await import('../daemon/log.ts');", /dataplane may not import daemon/],
-  ['dataplane/x.ts', "const url = new URL('../daemon/x.js', import.meta.url);", /dataplane may not import daemon/],
-  ['fastpath/assembly/x.ts', "import { A } from '../../dataplane/stats';", /fastpath may not import dataplane/],
+  ['dataplane/x.ts', "import type { A } from './worker/queue.ts';", /may not import dataplane\/worker/],
+  ['dataplane/main/x.ts', "import type { A } from '../worker/queue.ts';", /main thread/],
+  ['dataplane/main/x.ts', "const url = new URL('../worker/worker.js', import.meta.url);", /may not import/],
+  ['dataplane/main/client.ts', "import { a } from '../worker/worker.ts';", /main thread/],
+  ['dataplane/worker/neighbor/x.ts', "import { a } from '../../main/tables.ts';", /worker thread/],
+  ['dataplane/worker/x.ts', "const url = new URL('../../daemon/x.js', import.meta.url);", /may not import daemon/],
+  ['fastpath/assembly/inbound/x.ts', "import { A } from '../../../dataplane/stats';", /may not import dataplane/],
+  ['fastpath/assembly/x.ts', "import { load } from '../load';", /may not import fastpath: asc/],
   ['addr/x.ts', "import { b } from '../../test/random.ts';", /outside lib/],
   ['addr/x.ts', "import { readFileSync } from 'node:fs';", /addr is pure/],
   ['wire/x.ts', "import { z } from 'zod';", /wire is pure/],
   ['fib/x.ts', "const fs = require('fs');", /fib is pure/],
   ['backend/x.ts', "import koffi from 'koffi';", /may not import the package koffi/],
   ['dataplane/x.ts', "const koffi = (await import('koffi')).default;", /may not import the package koffi/],
+  ['cli/x.ts', "const cap = createRequire(import.meta.url)('cap');", /may not import the package cap/],
   ['cli/x.ts', 'const module = await import(name);', /computed name/],
   ['backend/x.ts', 'const worker = new Worker(url);', /starts a worker/],
   ['store/x.ts', 'const now = Date.now();', /clock/],
   ['utils/x.ts', '', /utils is not in the table/],
+  ['utils.ts', '', /utils.ts is not in the table/],
 ];
 
 for (const [path, text, violation] of BAD)
@@ -172,13 +148,30 @@ const GOOD: readonly (readonly [path: string, text: string])[] = [
   ],
   ['wire/x.ts', "// import { a } from '../fib/trie.ts';\n/* import 'node:fs'; new Worker(); Date.now() */"],
   ['sys/x.ts', "import koffi from 'koffi';\nimport { arch } from 'node:os';"],
-  ['dataplane/main/client.ts', "new Worker(new URL('./worker.js', import.meta.url));"],
+  ['dataplane/main/client.ts', "new Worker(new URL('../worker/worker.js', import.meta.url));"],
+  ['dataplane/worker/x.ts', "import { a } from './neighbor/table.ts';"],
   ['addr/x.ts', "const text = 'see http://example.org'; // from 'node:fs'"],
-  ['fastpath/assembly/x.ts', "import { A } from '../abi';\nimport { IPV4_TTL } from '../../wire/ipv4-layout';"],
-  ['index.ts', "export { parseIpv4 } from './addr/ipv4.ts';"],
+  ['fastpath/assembly/x.ts', "import { A } from '../abi';\nimport { IPV4_TTL } from '../../wire/layout/ipv4';"],
+  ['undo.ts', "import type { Log } from './log.ts';"],
 ];
 
 for (const [path, text] of GOOD)
   test(`finds no fault with ${path}: ${text.replaceAll('\n', ' ')}`, (t) => {
     t.deepEqual(violations({ path, text }), []);
   });
+
+test('finds a permission that nothing uses', (t) => {
+  const found = unused([{ path: 'wire/x.ts', text: "import { a } from './layout/udp.ts';" }]);
+  t.true(found.some((line) => line.startsWith('wire: no file of it uses "addr"')));
+  t.false(found.some((line) => line.startsWith('wire: no file of it uses "wire/layout"')));
+});
+
+test('finds circles, the shortest first, through types and inside a folder', (t) => {
+  const files = [
+    { path: 'a/x.ts', text: "import type { Y } from './y.ts';" },
+    { path: 'a/y.ts', text: "export { z } from '../b/z';\nimport { x } from './x.ts';" },
+    { path: 'b/z.ts', text: "import { x } from '../a/x.ts';" },
+    { path: 'c.ts', text: "import { x } from './a/x.ts';" },
+  ];
+  t.deepEqual(circles(fileImports(files)), ['a/x.ts -> a/y.ts -> a/x.ts', 'b/z.ts -> a/x.ts -> a/y.ts -> b/z.ts']);
+});

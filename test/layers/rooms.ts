@@ -1,0 +1,175 @@
+/**
+ * The architecture as data: which room of lib/ may import which, and which packages, and why. docs/architecture.md has the
+ * picture; change the two together, on purpose. The table says what is: a permission that nothing uses fails.
+ */
+
+/** A folder of lib/ or a single file, with all below it that has no row of its own. */
+export interface Room {
+  /** Other rooms; "sys" does not stand for "sys/netlink", which has a row. FOR_ALL may be imported anywhere. */
+  readonly imports: readonly string[];
+  /** Packages, beside Node's own modules. 'none': not even those; the room is pure. */
+  readonly packages: readonly string[] | 'none';
+  /** May read the clock, draw lots, look into the environment and write to the terminal. To the others it is given. */
+  readonly ambient?: true;
+  /** Why the row is no longer: the end of every complaint about the room. */
+  readonly why: string;
+}
+
+const PURE = 'what decides about bytes does no I/O, so that it is tested without a machine';
+
+/** What every room may import. */
+export const FOR_ALL = 'error.ts';
+
+export const ROOMS: Readonly<Record<string, Room>> = {
+  'error.ts': { imports: [], packages: 'none', why: 'everybody imports it' },
+  'log.ts': { imports: [], packages: 'none', why: 'a log is an interface; who writes it is for the daemon to say' },
+  'undo.ts': { imports: ['log.ts'], packages: 'none', why: 'it knows steps and not what they undo' },
+  'version.ts': { imports: [], packages: [], why: 'it reads one file' },
+  // TODO(merge): 'backoff.ts', and under "Pure" linux: { imports: [], packages: 'none', why: as wire/layout }.
+
+  // Pure: no I/O.
+  addr: { imports: [], packages: 'none', why: 'values do not know who uses them' },
+  wire: { imports: ['addr', 'wire/layout'], packages: 'none', why: PURE },
+  'wire/layout': { imports: [], packages: 'none', why: 'tsc and asc both compile it: constants and nothing else' },
+  fib: { imports: ['addr'], packages: 'none', why: PURE },
+  lease: { imports: ['addr'], packages: 'none', why: PURE },
+
+  // Host: system calls, files, etcd.
+  sys: { imports: ['addr', 'sys/netlink'], packages: ['koffi'], why: 'it is what Linux offers, whoever wants it' },
+  'sys/netlink': { imports: ['addr', 'sys'], packages: [], why: 'it speaks with the kernel through the calls of sys' },
+  capture: {
+    imports: ['addr', 'wire', 'wire/layout'],
+    packages: ['cap'],
+    why: 'a capture knows bytes, not who sent them',
+  },
+  store: { imports: ['lease'], packages: [], why: 'a contract names no store that keeps it' },
+  'store/etcd': {
+    imports: ['lease', 'log.ts', 'store'],
+    packages: ['@grpc/grpc-js', '@grpc/proto-loader'],
+    why: 'a store knows leases and not what becomes of them: losing etcd cannot touch the data path',
+  },
+
+  // Engine.
+  router: {
+    imports: ['addr', 'log.ts', 'sys', 'sys/netlink'],
+    packages: [],
+    why: "it makes the kernel's tables what it is told, and knows no lease",
+  },
+  'fastpath/abi.ts': { imports: [], packages: 'none', why: 'tsc and asc both compile it: constants and nothing else' },
+  fastpath: { imports: ['fastpath/abi.ts'], packages: [], why: 'it loads the packet code for whoever has the memory' },
+  'fastpath/assembly': {
+    imports: ['fastpath/abi.ts', 'wire/layout'],
+    packages: 'none',
+    why: 'asc compiles it: all that it can share with TypeScript is constants',
+  },
+  dataplane: { imports: ['addr'], packages: [], why: 'it is what both threads know: no code of either' },
+  'dataplane/main': {
+    imports: ['addr', 'dataplane', 'fastpath', 'fastpath/abi.ts', 'fib', 'sys'],
+    packages: [],
+    why: 'it runs on the main thread and shares memory with the worker thread, not code',
+  },
+  'dataplane/worker': {
+    imports: ['addr', 'dataplane', 'fastpath', 'fastpath/abi.ts', 'fib', 'sys', 'wire', 'wire/layout'],
+    packages: [],
+    why: 'it runs on the worker thread, which never waits for the main thread, for etcd or for netlink',
+  },
+  engine: {
+    imports: ['addr', 'dataplane', 'dataplane/main', 'log.ts', 'sys', 'sys/netlink'],
+    packages: [],
+    why: 'it keeps a data plane alive for any backend and knows no lease',
+  },
+  backend: {
+    imports: [
+      'addr',
+      'backend/vxlan',
+      'dataplane',
+      'dataplane/main',
+      'engine',
+      'lease',
+      'log.ts',
+      'router',
+      'sys',
+      'sys/netlink',
+      'undo.ts',
+    ],
+    packages: [],
+    why: 'a backend gets leases and sees no store: known peers keep talking while etcd is down',
+  },
+  'backend/vxlan': {
+    imports: ['addr', 'backend', 'dataplane', 'engine', 'lease', 'router', 'sys', 'sys/netlink', 'undo.ts'],
+    packages: [],
+    why: 'a backend gets leases and sees no store: known peers keep talking while etcd is down',
+  },
+
+  // Product.
+  control: { imports: ['dataplane'], packages: [], why: 'daemon and cli meet here, and neither sees into the other' },
+  daemon: {
+    imports: [
+      'addr',
+      'backend',
+      'control',
+      'daemon/cmdline',
+      'daemon/files',
+      'daemon/host',
+      'engine',
+      'lease',
+      'log.ts',
+      'store',
+      'store/etcd',
+      'sys',
+      'undo.ts',
+      'version.ts',
+    ],
+    packages: ['pino', 'pino-pretty'],
+    ambient: true,
+    why: 'it wires and does not do: packets, routes and headers are for others',
+  },
+  'daemon/cmdline': {
+    imports: ['addr', 'dataplane', 'engine'],
+    packages: [],
+    why: 'flags become values before anything starts',
+  },
+  'daemon/files': {
+    imports: ['addr', 'backend', 'backend/vxlan', 'daemon/host', 'lease', 'log.ts'],
+    packages: [],
+    why: 'a file is written from values it is given',
+  },
+  'daemon/host': {
+    imports: ['addr', 'backend', 'daemon/cmdline', 'lease', 'sys/netlink'],
+    packages: [],
+    why: 'it looks at this host and changes nothing',
+  },
+  lab: { imports: ['addr', 'control'], packages: [], why: 'a lab runs the programs as a user would' },
+  measure: {
+    imports: ['addr', 'lab', 'sys', 'wire', 'wire/layout'],
+    packages: ['raw-socket'],
+    why: 'it measures any path and knows none of ours',
+  },
+  bench: {
+    imports: [
+      'addr',
+      'control',
+      'dataplane',
+      'dataplane/main',
+      'fastpath',
+      'fastpath/abi.ts',
+      'lab',
+      'measure',
+      'sys',
+      'version.ts',
+    ],
+    packages: [],
+    why: 'it compares programs from outside; of their parts it times tables alone',
+  },
+  demo: {
+    imports: ['addr', 'bench', 'capture', 'control', 'lab', 'measure'],
+    packages: [],
+    why: 'it shows what a user can see, by the control socket and on the wire',
+  },
+  cli: {
+    imports: ['addr', 'bench', 'capture', 'control', 'demo', 'lab', 'measure', 'version.ts'],
+    packages: ['commander'],
+    ambient: true,
+    why: 'weft asks weftd by its control socket and does not reach into it',
+  },
+};
