@@ -100,6 +100,7 @@ test("the commands of weft that the documents name exist, and so do its daemon's
 const pages = [
   'README.md',
   'CHANGELOG.md',
+  'CONTRIBUTING.md',
   'native-deps.md',
   ...readdirSync('docs', { recursive: true, encoding: 'utf8' }).map((file) => join('docs', file)),
 ].filter((file) => file.endsWith('.md'));
@@ -122,5 +123,20 @@ test('files of the source that the documents name exist', (t) => {
       .filter((path) => !existsSync(path))
       .map((path) => `${page}: ${path}`),
   );
+  t.deepEqual(missing, []);
+});
+
+test('the functions that CONTRIBUTING.md follows a packet through are in the files it says', (t) => {
+  const rows = [...readFileSync('CONTRIBUTING.md', 'utf8').matchAll(/^\| (`lib\/[^|]+) \| ([^|]+) \|$/gm)];
+  t.true(rows.length > 20);
+  const quoted = (text: string) => [...text.matchAll(/`([^`]+)`/g)].map((match) => match[1]!);
+  const missing = rows.flatMap(([, files, functions]) => {
+    const code = quoted(files!)
+      .map((file) => readFileSync(file, 'utf8'))
+      .join('\n');
+    return quoted(functions!)
+      .filter((name) => !code.includes(`${name}(`))
+      .map((name) => `${files}: ${name}`);
+  });
   t.deepEqual(missing, []);
 });
