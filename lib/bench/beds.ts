@@ -6,7 +6,7 @@
 import { startEtcd } from '../lab/etcd.ts';
 import { unlessInterrupted } from '../lab/interrupt.ts';
 import { startKernelPeer } from '../lab/kernel-peer.ts';
-import type { Lab, LabHost } from '../lab/lab.ts';
+import type { Lab, LabHost } from '../lab/model.ts';
 import { execInNetns, type LabProcess } from '../lab/netns.ts';
 import { withLab } from '../lab/with-lab.ts';
 import type { ContenderBed } from './contenders.ts';

@@ -7,7 +7,7 @@
  * The pod keeps one address for each path, and a route for the path's network instead of a default route.
  */
 import { ipBatch } from '../lab/command.ts';
-import type { LabHost } from '../lab/lab.ts';
+import type { LabHost } from '../lab/model.ts';
 
 /** The MTU inside, the same for all: what VXLAN leaves of 1500, so that nobody gains by larger segments. */
 export const INNER_MTU = 1450;

@@ -1,7 +1,7 @@
 /** Beds that need no daemon of the benchmark's, and what all beds between two pods have in common. */
 import { ipBatch } from '../lab/command.ts';
 import { addKernelVxlan, kernelVxlanPodAddress } from '../lab/kernel-vxlan.ts';
-import type { Lab, LabHost } from '../lab/lab.ts';
+import type { Lab, LabHost } from '../lab/model.ts';
 import type { LabProcess } from '../lab/netns.ts';
 import type { ConnectedPod } from '../lab/pod.ts';
 import type { Contender, ContenderBed } from './contenders.ts';

@@ -11,7 +11,7 @@
 import { WeftError } from '../error.ts';
 import { ipBatch } from '../lab/command.ts';
 import { connectL2Pod } from '../lab/l2-pod.ts';
-import type { Lab, LabHost } from '../lab/lab.ts';
+import type { Lab, LabHost } from '../lab/model.ts';
 import { execInNetns } from '../lab/netns.ts';
 import { until } from '../lab/until.ts';
 import type { Bed } from '../measure/path.ts';

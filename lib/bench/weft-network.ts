@@ -9,7 +9,7 @@ import { askDaemon } from '../control/client.ts';
 import type { StatsReply, StatusReply } from '../control/protocol.ts';
 import { WeftError } from '../error.ts';
 import { putConfig } from '../lab/etcd.ts';
-import type { Lab, LabHost } from '../lab/lab.ts';
+import type { Lab, LabHost } from '../lab/model.ts';
 import { execInNetns, type LabProcess } from '../lab/netns.ts';
 import { startReadyDaemon } from '../lab/ready-daemon.ts';
 import { until } from '../lab/until.ts';

@@ -5,7 +5,7 @@ import { CHECKS, type CheckName, captureFilter, checkTitle, type Wire } from '..
 import { FrameReader } from '../capture/frame-stream.ts';
 import type { Expectation } from '../capture/inspect.ts';
 import { CaptureRecord, type CaptureTally } from '../capture/record.ts';
-import type { LabHost } from '../lab/lab.ts';
+import type { LabHost } from '../lab/model.ts';
 import { execInNetns } from '../lab/netns.ts';
 import { DemoChild } from './child.ts';
 import type { Claims } from './claims.ts';

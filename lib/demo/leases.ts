@@ -5,7 +5,7 @@ import { askDaemon } from '../control/client.ts';
 import type { StatusReply } from '../control/protocol.ts';
 import { WeftError } from '../error.ts';
 import { DEFAULT_ETCD_PREFIX, etcdctl } from '../lab/etcd.ts';
-import type { Lab } from '../lab/lab.ts';
+import type { Lab } from '../lab/model.ts';
 import { execInNetns } from '../lab/netns.ts';
 import type { Showcase } from './backends.ts';
 import type { Claims } from './claims.ts';

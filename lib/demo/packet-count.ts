@@ -1,7 +1,7 @@
 /** Who counts the packets between the pods, so that a capture can be held against it: the daemons, or the kernel where it carries them. */
 import { askDaemon } from '../control/client.ts';
 import type { StatsReply } from '../control/protocol.ts';
-import type { Lab, LabHost } from '../lab/lab.ts';
+import type { Lab, LabHost } from '../lab/model.ts';
 import { execInNetns } from '../lab/netns.ts';
 import { ipCounter } from '../measure/cpu-time.ts';
 import type { Claims } from './claims.ts';

@@ -14,7 +14,7 @@ import { askDaemon } from '../control/client.ts';
 import { WeftError } from '../error.ts';
 import { DEFAULT_ETCD_PREFIX, putConfig, startEtcd } from '../lab/etcd.ts';
 import { unlessInterrupted } from '../lab/interrupt.ts';
-import type { Lab } from '../lab/lab.ts';
+import type { Lab } from '../lab/model.ts';
 import type { LabProcess } from '../lab/netns.ts';
 import { defaultConfig } from '../lab/overlay.ts';
 import { type ConnectedPod, connectPod } from '../lab/pod.ts';

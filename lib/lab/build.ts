@@ -1,6 +1,6 @@
 /** The lines of ip(8) that make a lab. Pure: what is to be done, not the doing. */
-import type { Lab, LabHost } from './lab.ts';
 import { namespacesOf, underlayNetns } from './layout.ts';
+import type { Lab, LabHost } from './model.ts';
 
 /** Lines for one namespace. */
 export interface Batch {

@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { WeftError } from '../error.ts';
-import type { Lab, LabHost, LabTenant } from './lab.ts';
+import type { Lab, LabHost, LabTenant } from './model.ts';
 import { describeExit, type LabProcess, spawnInNetns } from './netns.ts';
 import { until } from './until.ts';
 

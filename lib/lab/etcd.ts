@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { WeftError } from '../error.ts';
 import { toolMissing } from './command.ts';
-import type { Lab } from './lab.ts';
+import type { Lab } from './model.ts';
 import { cannotExec, describeExit, type ExecResult, execInNetns, type LabProcess, spawnInNetns } from './netns.ts';
 import { until } from './until.ts';
 

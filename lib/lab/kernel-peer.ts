@@ -11,7 +11,7 @@ import { writeFile } from 'node:fs/promises';
 import { WeftError } from '../error.ts';
 import { ipBatch, run } from './command.ts';
 import { DEFAULT_ETCD_PREFIX, etcdctl } from './etcd.ts';
-import type { Lab, LabHost } from './lab.ts';
+import type { Lab, LabHost } from './model.ts';
 import { type ConnectedPod, connectPod } from './pod.ts';
 
 export interface KernelPeerOptions {

@@ -7,7 +7,7 @@
  * Peers are set up as flannel does for its vxlan backend, without learning and without ARP on the wire.
  */
 import { ipBatch, run } from './command.ts';
-import type { Lab, LabHost } from './lab.ts';
+import type { Lab, LabHost } from './model.ts';
 
 /** Our choice: no port or VNI of flannel or Weft. */
 const VNI = 42;

@@ -8,7 +8,7 @@
  * the host's pods behind cni0 do not reach other hosts any more.
  */
 import { ipBatch, run } from './command.ts';
-import type { PodSite } from './lab.ts';
+import type { PodSite } from './model.ts';
 
 export interface L2PodOptions {
   /** "10.99.0.1/24" */

@@ -2,7 +2,7 @@
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { WeftError } from '../error.ts';
-import type { Lab, LabHost, LabOptions, LabTenant } from './lab.ts';
+import type { Lab, LabHost, LabOptions, LabTenant } from './model.ts';
 
 /** What is written to lab.json; the rest of a Lab follows from it. */
 export type LabDescription = Required<Pick<LabOptions, 'id' | 'hosts' | 'direct' | 'underlayMtu' | 'tenants'>>;

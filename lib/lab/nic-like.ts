@@ -1,6 +1,6 @@
 import { forEachLimited, run } from './command.ts';
-import type { Lab } from './lab.ts';
 import { underlayNetns } from './layout.ts';
+import type { Lab } from './model.ts';
 
 /** What a veth carries whole and a plain NIC cuts: the segmentation offloads. */
 const SEGMENTATION = ['tso', 'tx-udp-segmentation', 'tx-udp_tnl-segmentation', 'tx-udp_tnl-csum-segmentation'] as const;

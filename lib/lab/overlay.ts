@@ -1,6 +1,6 @@
 import { startDaemon } from './daemon.ts';
 import { putConfig, startEtcd } from './etcd.ts';
-import type { Lab } from './lab.ts';
+import type { Lab } from './model.ts';
 import type { LabProcess } from './netns.ts';
 import { type ConnectedPod, connectPod } from './pod.ts';
 

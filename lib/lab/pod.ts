@@ -8,7 +8,7 @@ import { formatIpv4, parseIpv4 } from '../addr/ipv4.ts';
 import { formatIpv6, parseIpv6 } from '../addr/ipv6.ts';
 import { WeftError } from '../error.ts';
 import { ipBatch, run } from './command.ts';
-import type { Lab, PodSite } from './lab.ts';
+import type { Lab, PodSite } from './model.ts';
 
 export interface ConnectedPod {
   /** "10.244.37.2" */

@@ -3,7 +3,7 @@ import { askDaemon } from '../control/client.ts';
 import type { StatusReply } from '../control/protocol.ts';
 import { WeftError } from '../error.ts';
 import { startDaemon } from './daemon.ts';
-import type { Lab, LabHost } from './lab.ts';
+import type { Lab, LabHost } from './model.ts';
 import type { LabProcess } from './netns.ts';
 
 const READY_WITHIN_MS = 10_000;

@@ -7,7 +7,7 @@
  */
 import { startDaemon } from './daemon.ts';
 import { etcdctl, putConfig, startEtcd } from './etcd.ts';
-import type { Lab, LabTenant } from './lab.ts';
+import type { Lab, LabTenant } from './model.ts';
 import type { LabProcess } from './netns.ts';
 import { defaultConfig, type OverlayOptions } from './overlay.ts';
 import { type ConnectedPod, connectPod } from './pod.ts';

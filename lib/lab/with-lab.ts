@@ -1,5 +1,6 @@
 import { messageOf } from '../error.ts';
-import { createLab, type Lab, type LabOptions } from './lab.ts';
+import { createLab } from './lab.ts';
+import type { Lab, LabOptions } from './model.ts';
 import { destroyLab, destroyLabNow } from './remove.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;

@@ -3,7 +3,7 @@ import anyTest from 'ava';
 import { askDaemon } from '../../lib/control/client.ts';
 import { daemonLogFile, startDaemon } from '../../lib/lab/daemon.ts';
 import { etcdctl, putConfig, startEtcd } from '../../lib/lab/etcd.ts';
-import type { Lab, LabHost } from '../../lib/lab/lab.ts';
+import type { Lab, LabHost } from '../../lib/lab/model.ts';
 import { execInNetns, type LabProcess, spawnInNetns } from '../../lib/lab/netns.ts';
 import { defaultConfig, startOverlay } from '../../lib/lab/overlay.ts';
 import { type ConnectedPod, connectPod } from '../../lib/lab/pod.ts';

@@ -1,6 +1,6 @@
 import anyTest from 'ava';
-import { destroyLab } from '../../lib/lab/lab.ts';
 import { setWireLike } from '../../lib/lab/nic-like.ts';
+import { destroyLab } from '../../lib/lab/remove.ts';
 import { whySkipped } from './enter.ts';
 import { withBed } from './interop/bed.ts';
 import { assertDecodes, captureWhile, decode, udpPortAs } from './interop/capture.ts';

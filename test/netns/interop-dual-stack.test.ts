@@ -1,8 +1,8 @@
 import anyTest from 'ava';
 import { etcdctl } from '../../lib/lab/etcd.ts';
-import { destroyLab } from '../../lib/lab/lab.ts';
 import { execInNetns } from '../../lib/lab/netns.ts';
 import { setWireLike } from '../../lib/lab/nic-like.ts';
+import { destroyLab } from '../../lib/lab/remove.ts';
 import { whySkipped } from './enter.ts';
 import { type BedOptions, withBed } from './interop/bed.ts';
 import { assertDecodes, captureWhile, readFields, udpPortAs } from './interop/capture.ts';

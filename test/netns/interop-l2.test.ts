@@ -1,8 +1,9 @@
 import anyTest, { type ExecutionContext } from 'ava';
 import { askDaemon } from '../../lib/control/client.ts';
 import { connectL2Pod } from '../../lib/lab/l2-pod.ts';
-import { destroyLab, type LabHost } from '../../lib/lab/lab.ts';
+import type { LabHost } from '../../lib/lab/model.ts';
 import { execInNetns } from '../../lib/lab/netns.ts';
+import { destroyLab } from '../../lib/lab/remove.ts';
 import { violations } from '../control/schema.ts';
 import { whySkipped } from './enter.ts';
 import { type Bed, type BedOptions, withBed } from './interop/bed.ts';

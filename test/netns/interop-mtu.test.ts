@@ -1,6 +1,7 @@
 import anyTest, { type ExecutionContext } from 'ava';
 import { run } from '../../lib/lab/command.ts';
-import { destroyLab, type Lab } from '../../lib/lab/lab.ts';
+import type { Lab } from '../../lib/lab/model.ts';
+import { destroyLab } from '../../lib/lab/remove.ts';
 import { whySkipped } from './enter.ts';
 import { type End, withBed } from './interop/bed.ts';
 import { addressOf, directions } from './interop/every-kind.ts';

@@ -1,8 +1,9 @@
 import anyTest, { type ExecutionContext } from 'ava';
 import { askDaemon } from '../../lib/control/client.ts';
-import { destroyLab, type Lab, type LabTenant } from '../../lib/lab/lab.ts';
+import type { Lab, LabTenant } from '../../lib/lab/model.ts';
 import { execInNetns } from '../../lib/lab/netns.ts';
 import { setWireLike } from '../../lib/lab/nic-like.ts';
+import { destroyLab } from '../../lib/lab/remove.ts';
 import { startTenants } from '../../lib/lab/tenants.ts';
 import { withLab } from '../../lib/lab/with-lab.ts';
 import { whySkipped } from './enter.ts';

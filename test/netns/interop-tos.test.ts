@@ -1,6 +1,7 @@
 import anyTest, { type ExecutionContext } from 'ava';
 import { run } from '../../lib/lab/command.ts';
-import { destroyLab, type Lab, type LabHost } from '../../lib/lab/lab.ts';
+import type { Lab, LabHost } from '../../lib/lab/model.ts';
+import { destroyLab } from '../../lib/lab/remove.ts';
 import { whySkipped } from './enter.ts';
 import { type Bed, type BedOptions, withBed } from './interop/bed.ts';
 import { captureWhile, readFields, udpPortAs } from './interop/capture.ts';

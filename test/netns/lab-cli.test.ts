@@ -5,9 +5,10 @@ import anyTest from 'ava';
 import { formatMap } from '../../lib/cli/commands/lab.ts';
 import { startDaemon } from '../../lib/lab/daemon.ts';
 import { etcdctl } from '../../lib/lab/etcd.ts';
-import { destroyLab, findLab } from '../../lib/lab/lab.ts';
+import { findLab } from '../../lib/lab/lab.ts';
 import { describeLab, directoryOf, isNamespaceOf, layOut } from '../../lib/lab/layout.ts';
 import { listNamespaces, processesIn } from '../../lib/lab/netns.ts';
+import { destroyLab } from '../../lib/lab/remove.ts';
 import { withLab } from '../../lib/lab/with-lab.ts';
 import { whySkipped } from './enter.ts';
 

@@ -2,10 +2,10 @@ import { existsSync, readFileSync } from 'node:fs';
 import anyTest from 'ava';
 import { startDaemon } from '../../lib/lab/daemon.ts';
 import { etcdctl } from '../../lib/lab/etcd.ts';
-import { destroyLab } from '../../lib/lab/lab.ts';
 import { execInNetns } from '../../lib/lab/netns.ts';
 import { defaultConfig, startOverlay } from '../../lib/lab/overlay.ts';
 import { connectPod } from '../../lib/lab/pod.ts';
+import { destroyLab } from '../../lib/lab/remove.ts';
 import { withLab } from '../../lib/lab/with-lab.ts';
 import { whySkipped } from './enter.ts';
 

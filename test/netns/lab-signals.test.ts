@@ -2,9 +2,10 @@ import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import anyTest, { type ExecutionContext } from 'ava';
-import { destroyLab, findLab } from '../../lib/lab/lab.ts';
+import { findLab } from '../../lib/lab/lab.ts';
 import { directoryOf, isNamespaceOf } from '../../lib/lab/layout.ts';
 import { listNamespaces, processesIn } from '../../lib/lab/netns.ts';
+import { destroyLab } from '../../lib/lab/remove.ts';
 import { whySkipped } from './enter.ts';
 
 // A process of its own has the lab (lab-child.ts) and ends in every way a process can end.

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import anyTest, { type ExecutionContext } from 'ava';
 import type { PeerPing } from '../../lib/cli/commands/ping.ts';
-import type { Lab } from '../../lib/lab/lab.ts';
+import type { Lab } from '../../lib/lab/model.ts';
 import { type ExecResult, execInNetns } from '../../lib/lab/netns.ts';
 import { type Overlay, startOverlay } from '../../lib/lab/overlay.ts';
 import { withLab } from '../../lib/lab/with-lab.ts';

@@ -5,12 +5,13 @@ import { Command, Option } from 'commander';
 import { messageOf, WeftError } from '../../error.ts';
 import { requireRoot } from '../../lab/command.ts';
 import { putConfig, startEtcd } from '../../lab/etcd.ts';
-import { destroyLab, findLab, type Lab, type PodSite } from '../../lab/lab.ts';
+import { findLab } from '../../lab/lab.ts';
 import { isNamespaceOf, MAX_HOSTS, MAX_TENANTS, namespacesOf } from '../../lab/layout.ts';
+import type { Lab, PodSite } from '../../lab/model.ts';
 import { processesIn } from '../../lab/netns.ts';
 import { defaultConfig, startOverlay } from '../../lab/overlay.ts';
 import type { ConnectedPod } from '../../lab/pod.ts';
-import { isTakenLabId, listLabIds } from '../../lab/remove.ts';
+import { destroyLab, isTakenLabId, listLabIds } from '../../lab/remove.ts';
 import { startTenants, tenantConfig } from '../../lab/tenants.ts';
 import { keepingLab } from '../../lab/with-lab.ts';
 

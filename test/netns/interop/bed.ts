@@ -3,7 +3,7 @@ import { askDaemon } from '../../../lib/control/client.ts';
 import { startDaemon } from '../../../lib/lab/daemon.ts';
 import { putConfig, startEtcd } from '../../../lib/lab/etcd.ts';
 import { type KernelPeer, startKernelPeer } from '../../../lib/lab/kernel-peer.ts';
-import type { Lab, LabHost } from '../../../lib/lab/lab.ts';
+import type { Lab, LabHost } from '../../../lib/lab/model.ts';
 import type { LabProcess } from '../../../lib/lab/netns.ts';
 import { defaultConfig } from '../../../lib/lab/overlay.ts';
 import { type ConnectedPod, connectPod } from '../../../lib/lab/pod.ts';

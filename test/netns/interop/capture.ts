@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import { run } from '../../../lib/lab/command.ts';
-import type { Lab } from '../../../lib/lab/lab.ts';
+import type { Lab } from '../../../lib/lab/model.ts';
 import { spawnInNetns } from '../../../lib/lab/netns.ts';
 import { until } from '../../../lib/lab/until.ts';
 
