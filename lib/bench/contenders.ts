@@ -1,7 +1,6 @@
 /** Every path that is compared: what it is, what its pods need, and which of the measurements a run makes of it by itself. */
 import type { Bed } from '../measure/path.ts';
-import type { TestName } from './report.ts';
-import type { Setting } from './setting.ts';
+import type { Setting, TestName } from './matrix.ts';
 
 /** Networks of weftd, each with addresses, etcd prefix and pods of its own: `10.<number>.0.0/16`. */
 export const NETWORKS = {

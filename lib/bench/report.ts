@@ -3,35 +3,10 @@ import type { OffloadStatus } from '../dataplane/stats.ts';
 import { summarize } from '../measure/statistics.ts';
 import type { Contender } from './contenders.ts';
 import type { LookupTiming } from './lookup-timing.ts';
-import type { Setting } from './setting.ts';
+import { METRICS, type Metric, type Setting, type TestName, UNITS } from './matrix.ts';
 import type { StormCount } from './storm.ts';
-import type { Threshold } from './thresholds.ts';
 
 export const SCHEMA = 'weft-bench/1';
-
-export const TESTS = ['tcp1', 'tcp4', 'udp64', 'rtt'] as const;
-export type TestName = (typeof TESTS)[number];
-
-/** What one test yields, in the order of the table. `better` says which direction is good. */
-export const METRICS = {
-  tcp1: ['throughput', 'machineCpu', 'daemonCpu', 'retransmits'],
-  tcp4: ['throughput', 'machineCpu', 'daemonCpu', 'retransmits'],
-  udp64: ['rate', 'loss'],
-  rtt: ['p50', 'p99', 'lost'],
-} as const satisfies Record<TestName, readonly string[]>;
-export type Metric = (typeof METRICS)[TestName][number];
-
-export const UNITS: Readonly<Record<Metric, string>> = {
-  throughput: 'Gb/s',
-  machineCpu: 's/GB',
-  daemonCpu: 's/GB',
-  retransmits: '',
-  rate: 'packets/s',
-  loss: '',
-  p50: 'ms',
-  p99: 'ms',
-  lost: '',
-};
 
 /** One measurement of one contender. */
 export interface Sample {
@@ -123,6 +98,17 @@ export interface BenchReport {
   readonly fragments: Readonly<Partial<Record<Contender, number>>>;
   readonly thresholds: readonly Threshold[];
   readonly failures: readonly Failure[];
+}
+
+/** A limit for one figure, and what this run measured of it. */
+export interface Threshold {
+  readonly name: string;
+  readonly comparison: 'at least' | 'at most';
+  readonly limit: number;
+  readonly unit: string;
+  /** null: this run did not measure it. */
+  readonly measured: number | null;
+  readonly state: 'ok' | 'MISSED' | 'not measured';
 }
 
 export interface RouteTiming {

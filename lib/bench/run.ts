@@ -11,6 +11,7 @@ import type { ContenderBed } from './contenders.ts';
 import { CONTENDERS, type Contender, isWanted, type Selection } from './contenders.ts';
 import { describeEnvironment } from './environment.ts';
 import { timeFdbLookups, timeFibLookups } from './lookup-timing.ts';
+import { SETTINGS, type Setting, TESTS, type TestName } from './matrix.ts';
 import { INNER_MTU } from './pod-link.ts';
 import {
   type BenchReport,
@@ -19,11 +20,9 @@ import {
   type Method,
   type Sample,
   SCHEMA,
-  TESTS,
-  type TestName,
   toRows,
 } from './report.ts';
-import { SETTINGS, type Setting, SettingSwitch } from './setting.ts';
+import { SettingSwitch } from './setting.ts';
 import { STORM_FRAMES_PER_SECOND } from './storm.ts';
 import { judge } from './thresholds.ts';
 

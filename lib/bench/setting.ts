@@ -1,16 +1,8 @@
-/** The conditions under which contenders are compared. */
+/** Puts a lab under the conditions in which paths are compared. */
 import { setNicLike } from '../lab/nic-like.ts';
 import { allowedCpus, setAffinity } from '../sys/affinity.ts';
 import type { BedSet } from './beds.ts';
-
-export const SETTINGS = ['free', 'one-core', 'nic-like'] as const;
-export type Setting = (typeof SETTINGS)[number];
-
-export const SETTING_TEXT: Readonly<Record<Setting, string>> = {
-  free: 'the scheduler places everything; the veth carries packets of 64 KB whole',
-  'one-core': 'every process of the run on one CPU, kernel work follows: total cost per bit',
-  'nic-like': 'segmentation offloads of the underlay veth off, GRO on, as on a plain NIC',
-};
+import type { Setting } from './matrix.ts';
 
 /** Puts the beds under a setting and takes them out again. */
 export class SettingSwitch {

@@ -1,18 +1,8 @@
 /** What the project promises about its speed, and whether a run kept it. docs/performance.md tells where the numbers come from. */
 import type { Contender } from './contenders.ts';
 import type { LookupTiming } from './lookup-timing.ts';
-import { type BenchReport, findRow, type Metric, type TestName } from './report.ts';
-import type { Setting } from './setting.ts';
-
-export interface Threshold {
-  readonly name: string;
-  readonly comparison: 'at least' | 'at most';
-  readonly limit: number;
-  readonly unit: string;
-  /** null: this run did not measure it. */
-  readonly measured: number | null;
-  readonly state: 'ok' | 'MISSED' | 'not measured';
-}
+import type { Metric, Setting, TestName } from './matrix.ts';
+import { type BenchReport, findRow, type Threshold } from './report.ts';
 
 type Measurements = Pick<BenchReport, 'results' | 'fib' | 'fdb' | 'daemon'>;
 

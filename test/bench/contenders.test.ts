@@ -1,7 +1,6 @@
 import test from 'ava';
 import { CONTENDERS, contenderText, isWanted, NETWORKS, pathOf, type Selection } from '../../lib/bench/contenders.ts';
-import { TESTS } from '../../lib/bench/report.ts';
-import { SETTINGS } from '../../lib/bench/setting.ts';
+import { SETTINGS, TESTS } from '../../lib/bench/matrix.ts';
 
 const ALL: Selection = { settings: undefined, contenders: undefined, tests: undefined };
 

@@ -1,6 +1,6 @@
 import test from 'ava';
-import { type Sample, toRows } from '../../lib/bench/report.ts';
-import { judge, type Threshold } from '../../lib/bench/thresholds.ts';
+import { type Sample, type Threshold, toRows } from '../../lib/bench/report.ts';
+import { judge } from '../../lib/bench/thresholds.ts';
 
 function tcp(round: number, contender: Sample['contender'], throughput: number, more: Partial<Sample> = {}): Sample {
   const values = { throughput, machineCpu: 1 / throughput, retransmits: 0 };

@@ -1,17 +1,14 @@
 /** The report of `weft bench` for people. */
 import { type Contender, contenderText } from '../../bench/contenders.ts';
+import { type Metric, SETTING_TEXT, SETTINGS, TESTS, type TestName } from '../../bench/matrix.ts';
 import {
   type BenchReport,
   type DaemonFigures,
   findRow,
-  type Metric,
   type ResultRow,
   type StormFigures,
-  TESTS,
-  type TestName,
+  type Threshold,
 } from '../../bench/report.ts';
-import { SETTING_TEXT, SETTINGS } from '../../bench/setting.ts';
-import type { Threshold } from '../../bench/thresholds.ts';
 import { summarize } from '../../measure/statistics.ts';
 import { SMALL_PACKET_BYTES } from '../../measure/udp.ts';
 import { type Column, formatFields, formatTable } from '../table.ts';

@@ -1,9 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { CONTENDERS, type Contender } from '../../bench/contenders.ts';
-import { TESTS, type TestName } from '../../bench/report.ts';
+import { SETTINGS, type Setting, TESTS, type TestName } from '../../bench/matrix.ts';
 import { type BenchOptions, runBench } from '../../bench/run.ts';
-import { SETTINGS, type Setting } from '../../bench/setting.ts';
 import { messageOf, WeftError } from '../../error.ts';
 import { requireRoot } from '../../lab/command.ts';
 import { formatReport } from './bench-report.ts';
