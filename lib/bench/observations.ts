@@ -2,15 +2,15 @@
 import type { OffloadStatus } from '../dataplane/stats.ts';
 import { execInNetns } from '../lab/netns.ts';
 import { ipCounter } from '../measure/cpu-time.ts';
-import type { Contender, ContenderBed } from './contenders.ts';
+import type { NamedPath, PathName } from './paths.ts';
 import type { StormCount } from './storm.ts';
 import type { DaemonRecord } from './weft-network.ts';
 
 export class Observations {
   readonly #readySeconds: number[] = [];
-  readonly #offloads = new Map<Contender, Map<string, OffloadStatus>>();
-  readonly #residentBytes = new Map<Contender, number>();
-  readonly #fragments = new Map<Contender, number>();
+  readonly #offloads = new Map<PathName, Map<string, OffloadStatus>>();
+  readonly #residentBytes = new Map<PathName, number>();
+  readonly #fragments = new Map<PathName, number>();
   #storm: StormCount | undefined;
 
   /** Of each daemon's first start. */
@@ -18,18 +18,18 @@ export class Observations {
     return this.#readySeconds;
   }
 
-  /** What the daemons of each contender said about their offloads after a load, each different answer once. */
-  get offloads(): Partial<Record<Contender, readonly OffloadStatus[]>> {
-    return Object.fromEntries([...this.#offloads].map(([contender, statuses]) => [contender, [...statuses.values()]]));
+  /** What the daemons of each path said about their offloads after a load, each different answer once. */
+  get offloads(): Partial<Record<PathName, readonly OffloadStatus[]>> {
+    return Object.fromEntries([...this.#offloads].map(([path, statuses]) => [path, [...statuses.values()]]));
   }
 
-  /** The most that a daemon of each contender had after a load. */
-  get residentBytes(): Partial<Record<Contender, number>> {
+  /** The most that a daemon of each path had after a load. */
+  get residentBytes(): Partial<Record<PathName, number>> {
     return Object.fromEntries(this.#residentBytes);
   }
 
-  /** IpFragCreates on each contender's path while it was measured. */
-  get fragments(): Partial<Record<Contender, number>> {
+  /** IpFragCreates on each path while it was measured. */
+  get fragments(): Partial<Record<PathName, number>> {
     return Object.fromEntries(this.#fragments);
   }
 
@@ -42,12 +42,12 @@ export class Observations {
     this.#readySeconds.push(...seconds);
   }
 
-  addDaemons(contender: Contender, records: readonly DaemonRecord[]): void {
-    const offloads = this.#offloads.get(contender) ?? new Map<string, OffloadStatus>();
-    this.#offloads.set(contender, offloads);
+  addDaemons(path: PathName, records: readonly DaemonRecord[]): void {
+    const offloads = this.#offloads.get(path) ?? new Map<string, OffloadStatus>();
+    this.#offloads.set(path, offloads);
     for (const { status, residentBytes } of records) {
       for (const offload of status.offloads) offloads.set(JSON.stringify(offload), offload);
-      this.#residentBytes.set(contender, Math.max(residentBytes, this.#residentBytes.get(contender) ?? 0));
+      this.#residentBytes.set(path, Math.max(residentBytes, this.#residentBytes.get(path) ?? 0));
     }
   }
 
@@ -60,18 +60,18 @@ export class Observations {
     };
   }
 
-  async countingFragments<T>(bed: ContenderBed, body: () => Promise<T>): Promise<T> {
-    const before = await fragments(bed);
+  async countingFragments<T>(path: NamedPath, body: () => Promise<T>): Promise<T> {
+    const before = await fragments(path);
     try {
       return await body();
     } finally {
-      const made = (await fragments(bed)) - before;
-      this.#fragments.set(bed.contender, (this.#fragments.get(bed.contender) ?? 0) + made);
+      const made = (await fragments(path)) - before;
+      this.#fragments.set(path.name, (this.#fragments.get(path.name) ?? 0) + made);
     }
   }
 }
 
-async function fragments({ namespaces }: ContenderBed): Promise<number> {
+async function fragments({ namespaces }: NamedPath): Promise<number> {
   const texts = await Promise.all(namespaces.map((netns) => execInNetns(netns, ['cat', '/proc/net/snmp'])));
   return texts.reduce((sum, { stdout }) => sum + ipCounter(stdout, 'FragCreates'), 0);
 }

@@ -1,19 +1,19 @@
 /** The result of `weft bench`: types of its JSON, and how samples become rows. Keys are stable within a schema. */
 import type { OffloadStatus } from '../dataplane/stats.ts';
 import { summarize } from '../measure/statistics.ts';
-import type { Contender } from './contenders.ts';
 import type { LookupTiming } from './lookup-timing.ts';
 import { METRICS, type Metric, type Setting, type TestName, UNITS } from './matrix.ts';
+import type { PathName } from './paths.ts';
 import type { StormCount } from './storm.ts';
 
-export const SCHEMA = 'weft-bench/1';
+export const SCHEMA = 'weft-bench/2';
 
-/** One measurement of one contender. */
+/** One measurement of one path. */
 export interface Sample {
   readonly round: number;
   readonly setting: Setting;
   readonly test: TestName;
-  readonly contender: Contender;
+  readonly path: PathName;
   readonly values: Readonly<Partial<Record<Metric, number>>>;
   /** What limited a UDP rate: `loss`, or `sender` when nothing was lost and the sending side could not offer more. */
   readonly limit?: string;
@@ -24,7 +24,7 @@ export interface ResultRow {
   readonly test: TestName;
   readonly metric: Metric;
   readonly unit: string;
-  readonly contender: Contender;
+  readonly path: PathName;
   readonly samples: readonly number[];
   readonly median: number;
   readonly min: number;
@@ -39,7 +39,7 @@ export interface Failure {
   readonly round: number;
   readonly setting: Setting;
   readonly test: TestName;
-  readonly contender: Contender;
+  readonly path: PathName;
   readonly message: string;
 }
 
@@ -66,7 +66,7 @@ export interface Method {
   readonly qdisc: string;
   readonly underlayMtu: number;
   readonly innerMtu: number;
-  /** As the sender of kernel-vxlan, or of the first contender measured, had it; null without a TCP test. */
+  /** As the sender of kernel-vxlan, or of the first path measured, had it; null without a TCP test. */
   readonly tcpMss: number | null;
   readonly smallPacketBytes: number;
   readonly maxLoss: number;
@@ -88,14 +88,14 @@ export interface BenchReport {
   /** What the UDP generator offers and the receiver counts on the direct path without pacing, by setting. */
   readonly generatorCeiling: readonly GeneratorCeiling[];
   /** Offloads of the daemons after their load, each different answer once: a fallback in operation shows here. */
-  readonly offloads: Readonly<Partial<Record<Contender, readonly OffloadStatus[]>>>;
+  readonly offloads: Readonly<Partial<Record<PathName, readonly OffloadStatus[]>>>;
   readonly fib: readonly RouteTiming[];
   readonly fdb: readonly LookupTiming[];
   readonly daemon: DaemonFigures | null;
   /** Of all measurements of segment-storm; null without one. */
   readonly storm: StormFigures | null;
-  /** IpFragCreates on each contender's path while it was measured; anything but 0 spoils the comparison. */
-  readonly fragments: Readonly<Partial<Record<Contender, number>>>;
+  /** IpFragCreates on each path while it was measured; anything but 0 spoils the comparison. */
+  readonly fragments: Readonly<Partial<Record<PathName, number>>>;
   readonly thresholds: readonly Threshold[];
   readonly failures: readonly Failure[];
 }
@@ -119,7 +119,7 @@ export interface RouteTiming {
 export interface DaemonFigures {
   /** From the first start of each daemon until it said that it is ready. */
   readonly readySeconds: readonly number[];
-  /** The most that a daemon of each contender had resident after its load. */
+  /** The most that a daemon of each path had resident after its load. */
   readonly residentBytes: readonly number[];
 }
 
@@ -133,11 +133,11 @@ export interface GeneratorCeiling {
   readonly receivedPerSecond: number;
 }
 
-/** Rows in the order setting, test, metric, contender in which their first samples came. */
+/** Rows in the order setting, test, metric, path in which their first samples came. */
 export function toRows(samples: readonly Sample[]): ResultRow[] {
   const groups = new Map<string, Sample[]>();
   for (const sample of samples) {
-    const key = `${sample.setting} ${sample.test} ${sample.contender}`;
+    const key = `${sample.setting} ${sample.test} ${sample.path}`;
     groups.set(key, [...(groups.get(key) ?? []), sample]);
   }
   const rows = [...groups.values()].flatMap((group) => rowsOf(group));
@@ -150,7 +150,7 @@ export function toRows(samples: readonly Sample[]): ResultRow[] {
 
 function rowsOf(group: readonly Sample[]): ResultRow[] {
   // A group has at least the sample that made it.
-  const { setting, test, contender } = group[0]!;
+  const { setting, test, path } = group[0]!;
   return METRICS[test].flatMap((metric) => {
     const values = group.map((sample) => sample.values[metric]).filter((value) => value !== undefined);
     if (values.length === 0) return [];
@@ -160,7 +160,7 @@ function rowsOf(group: readonly Sample[]): ResultRow[] {
       test,
       metric,
       unit: UNITS[metric],
-      contender,
+      path,
       samples: values,
       ...summarize(values),
       ratioToKernelVxlan: null,
@@ -174,9 +174,7 @@ export function findRow(
   setting: Setting,
   test: TestName,
   metric: Metric,
-  contender: Contender,
+  path: PathName,
 ): ResultRow | undefined {
-  return rows.find(
-    (row) => row.setting === setting && row.test === test && row.metric === metric && row.contender === contender,
-  );
+  return rows.find((row) => row.setting === setting && row.test === test && row.metric === metric && row.path === path);
 }

@@ -1,4 +1,4 @@
-/** One run of `weft bench`: every contender under every setting, interleaved, round after round. */
+/** One run of `weft bench`: every path under every setting, interleaved, round after round. */
 import { messageOf, WeftError } from '../error.ts';
 import { CONGESTION_CONTROL, OMITTED_SECONDS } from '../measure/iperf3.ts';
 import { PING_RESOLUTION_MS } from '../measure/ping-output.ts';
@@ -6,12 +6,11 @@ import { measureRtt } from '../measure/rtt.ts';
 import { longestTcpSeconds, measureTcp } from '../measure/tcp.ts';
 import { GENERATOR_TEXT } from '../measure/traffic-protocol.ts';
 import { MAX_LOSS, SMALL_PACKET_BYTES, UdpBench } from '../measure/udp.ts';
-import { type BedSet, UNDERLAY_MTU, underlayQdisc, withBeds } from './beds.ts';
-import type { ContenderBed } from './contenders.ts';
-import { CONTENDERS, type Contender, isWanted, type Selection } from './contenders.ts';
 import { describeEnvironment } from './environment.ts';
 import { timeFdbLookups, timeFibLookups } from './lookup-timing.ts';
 import { SETTINGS, type Setting, TESTS, type TestName } from './matrix.ts';
+import { type PathLab, UNDERLAY_MTU, underlayQdisc, withPathLab } from './path-lab.ts';
+import { isWanted, type NamedPath, PATHS, type PathName, type Selection } from './paths.ts';
 import { INNER_MTU } from './pod-link.ts';
 import {
   type BenchReport,
@@ -45,29 +44,29 @@ export interface BenchHost {
   readonly log: (line: string) => void;
 }
 
-/** Builds the beds, measures, removes them. Throws WeftError NOT_ROOT, TOOL_MISSING, DAEMON_FAILED, INTERRUPTED, ... */
+/** Builds the paths, measures, removes them. Throws WeftError NOT_ROOT, TOOL_MISSING, DAEMON_FAILED, INTERRUPTED, ... */
 export async function runBench(options: BenchOptions, host: BenchHost): Promise<BenchReport> {
   const environment = await describeEnvironment();
   const fib = timeFibLookups([2, 10_000], host.random).map(({ entries, ...rest }) => ({ routes: entries, ...rest }));
   const fdb = timeFdbLookups([2, 10_000], host.random);
   const id = `b${host.pid.toString(36)}`;
-  const contenders = CONTENDERS.filter((contender) =>
-    SETTINGS.some((setting) => testsOf(options.selection, setting, contender).length > 0),
+  const paths = PATHS.filter((path) =>
+    SETTINGS.some((setting) => testsOf(options.selection, setting, path).length > 0),
   );
-  return withBeds(
-    { contenders, id, stormSeconds: longestTcpSeconds(options.tcpSeconds), log: host.log },
-    async (beds, signal) => {
+  return withPathLab(
+    { paths, id, stormSeconds: longestTcpSeconds(options.tcpSeconds), log: host.log },
+    async (pathLab, signal) => {
       const startedAt = host.now();
-      const run = new Run(options, host, beds, signal);
+      const run = new Run(options, host, pathLab, signal);
       const measured = await run.measureAll();
-      const parts = { results: toRows(measured.samples), fib, fdb, daemon: readDaemons(beds) };
-      const { offloads, fragments, storm } = beds.observations;
+      const parts = { results: toRows(measured.samples), fib, fdb, daemon: readDaemons(pathLab) };
+      const { offloads, fragments, storm } = pathLab.observations;
       return {
         schema: SCHEMA,
         startedAt: startedAt.toISOString(),
         durationSeconds: Math.round((host.now().getTime() - startedAt.getTime()) / 1000),
         environment,
-        method: await describeMethod(options, beds, measured),
+        method: await describeMethod(options, pathLab, measured),
         ...parts,
         generatorCeiling: measured.ceilings,
         offloads,
@@ -80,8 +79,8 @@ export async function runBench(options: BenchOptions, host: BenchHost): Promise<
   );
 }
 
-function testsOf(selection: Selection, setting: Setting, contender: Contender): TestName[] {
-  return TESTS.filter((test) => isWanted(selection, setting, test, contender));
+function testsOf(selection: Selection, setting: Setting, path: PathName): TestName[] {
+  return TESTS.filter((test) => isWanted(selection, setting, test, path));
 }
 
 interface Measured {
@@ -95,7 +94,7 @@ interface Measured {
 class Run {
   readonly #options: BenchOptions;
   readonly #host: BenchHost;
-  readonly #beds: BedSet;
+  readonly #pathLab: PathLab;
   readonly #signal: AbortSignal;
   readonly #switch: SettingSwitch;
   /** Of each pair of namespaces: the paths between two pods share theirs. */
@@ -105,12 +104,12 @@ class Run {
   readonly #ceilings = new Map<Setting, GeneratorCeiling>();
   #tcpMss: number | null = null;
 
-  constructor(options: BenchOptions, host: BenchHost, beds: BedSet, signal: AbortSignal) {
+  constructor(options: BenchOptions, host: BenchHost, pathLab: PathLab, signal: AbortSignal) {
     this.#options = options;
     this.#host = host;
-    this.#beds = beds;
+    this.#pathLab = pathLab;
     this.#signal = signal;
-    this.#switch = new SettingSwitch(beds, host.pid);
+    this.#switch = new SettingSwitch(pathLab, host.pid);
   }
 
   async measureAll(): Promise<Measured> {
@@ -136,47 +135,42 @@ class Run {
   get #settings(): readonly Setting[] {
     const { selection } = this.#options;
     const isMeasured = (setting: Setting) =>
-      this.#beds.contenders.some((contender) => testsOf(selection, setting, contender).length > 0);
+      this.#pathLab.paths.some((path) => testsOf(selection, setting, path).length > 0);
     return SETTINGS.filter(isMeasured);
   }
 
-  /** One contender after the other: its daemons start, all its tests run, its daemons stop. */
+  /** One path after the other: its daemons start, all its tests run, its daemons stop. */
   async #measureSetting(round: number, setting: Setting): Promise<void> {
-    const { contenders } = this.#beds;
-    // Every round begins with another contender: none always comes first after a pause, or after the same neighbour.
-    for (let i = 0; i < contenders.length; i++) {
-      const contender = contenders[(i + round - 1) % contenders.length]!;
-      const tests = testsOf(this.#options.selection, setting, contender);
-      if (tests.length > 0) await this.#measureContender(round, setting, contender, tests);
+    const { paths } = this.#pathLab;
+    // Every round begins with another path: none always comes first after a pause, or after the same neighbour.
+    for (let i = 0; i < paths.length; i++) {
+      const path = paths[(i + round - 1) % paths.length]!;
+      const tests = testsOf(this.#options.selection, setting, path);
+      if (tests.length > 0) await this.#measurePath(round, setting, path, tests);
       if (this.#signal.aborted) throw new WeftError('INTERRUPTED', 'Interrupted');
     }
   }
 
-  async #measureContender(
-    round: number,
-    setting: Setting,
-    contender: Contender,
-    tests: readonly TestName[],
-  ): Promise<void> {
+  async #measurePath(round: number, setting: Setting, name: PathName, tests: readonly TestName[]): Promise<void> {
     const left = new Set(tests);
     try {
-      await this.#beds.within(contender, async (bed) => {
+      await this.#pathLab.within(name, async (path) => {
         for (const test of tests) {
-          await this.#measureOne(round, setting, test, bed);
+          await this.#measureOne(round, setting, test, path);
           left.delete(test);
           if (this.#signal.aborted) return;
         }
       });
     } catch (error) {
       if (this.#signal.aborted) return;
-      for (const test of left.size > 0 ? left : tests) this.#fail({ round, setting, test, contender }, error);
+      for (const test of left.size > 0 ? left : tests) this.#fail({ round, setting, test, path: name }, error);
     }
   }
 
-  async #measureOne(round: number, setting: Setting, test: TestName, bed: ContenderBed): Promise<void> {
-    const place = { round, setting, test, contender: bed.contender };
+  async #measureOne(round: number, setting: Setting, test: TestName, path: NamedPath): Promise<void> {
+    const place = { round, setting, test, path: path.name };
     try {
-      const result = await this.#measure(test, bed, setting);
+      const result = await this.#measure(test, path, setting);
       this.#samples.push({ ...place, ...result.sample });
       this.#host.log(`${this.#describe(place)}  ${result.text}`);
     } catch (error) {
@@ -189,21 +183,21 @@ class Run {
     this.#host.log(`${this.#describe(place)}  FAILED: ${messageOf(error)}`);
   }
 
-  #describe({ round, setting, test, contender }: Place): string {
-    return `round ${round}/${this.#options.rounds}  ${setting}  ${test}  ${contender}`;
+  #describe({ round, setting, test, path }: Place): string {
+    return `round ${round}/${this.#options.rounds}  ${setting}  ${test}  ${path}`;
   }
 
-  async #measure(test: TestName, bed: ContenderBed, setting: Setting): Promise<Result> {
-    if (test === 'udp64') return this.#measureUdp(bed, setting);
+  async #measure(test: TestName, path: NamedPath, setting: Setting): Promise<Result> {
+    if (test === 'udp64') return this.#measureUdp(path, setting);
     if (test === 'rtt') {
-      const { p50Ms, p99Ms, lost } = await measureRtt(bed, this.#options.pings, this.#options.pingIntervalSeconds);
+      const { p50Ms, p99Ms, lost } = await measureRtt(path, this.#options.pings, this.#options.pingIntervalSeconds);
       return {
         sample: { values: { p50: p50Ms, p99: p99Ms, lost } },
         text: `p50 ${p50Ms.toFixed(3)} ms, p99 ${p99Ms.toFixed(3)} ms`,
       };
     }
-    const tcp = await measureTcp(bed, test === 'tcp1' ? 1 : 4, this.#options.tcpSeconds);
-    if (this.#tcpMss === null || bed.contender === 'kernel-vxlan') this.#tcpMss = tcp.mss;
+    const tcp = await measureTcp(path, test === 'tcp1' ? 1 : 4, this.#options.tcpSeconds);
+    if (this.#tcpMss === null || path.name === 'kernel-vxlan') this.#tcpMss = tcp.mss;
     const {
       gigabitsPerSecond: throughput,
       machineCpuSecondsPerGB: machineCpu,
@@ -223,13 +217,13 @@ class Run {
     };
   }
 
-  async #measureUdp({ contender, client, server }: ContenderBed, setting: Setting): Promise<Result> {
+  async #measureUdp({ name, client, server }: NamedPath, setting: Setting): Promise<Result> {
     const pair = `${client.netns} ${server.netns}`;
     const udp = this.#udp.get(pair) ?? new UdpBench(client.netns, server.netns);
     this.#udp.set(pair, udp);
     try {
       const { packetsPerSecond, loss, limit, flood } = await udp.measure(server.address, this.#options.udpTrialSeconds);
-      if (contender === 'direct' && !this.#ceilings.has(setting)) this.#ceilings.set(setting, { setting, ...flood });
+      if (name === 'direct' && !this.#ceilings.has(setting)) this.#ceilings.set(setting, { setting, ...flood });
       return {
         sample: { values: { rate: packetsPerSecond, loss }, limit },
         text: `${Math.round(packetsPerSecond)} packets/s (${limit})`,
@@ -251,13 +245,13 @@ interface Result {
   readonly text: string;
 }
 
-async function describeMethod(options: BenchOptions, beds: BedSet, measured: Measured): Promise<Method> {
+async function describeMethod(options: BenchOptions, pathLab: PathLab, measured: Measured): Promise<Method> {
   return {
     rounds: options.rounds,
     congestionControl: CONGESTION_CONTROL,
     tcpSeconds: options.tcpSeconds,
     tcpOmittedSeconds: OMITTED_SECONDS,
-    qdisc: await underlayQdisc(beds.lab),
+    qdisc: await underlayQdisc(pathLab.lab),
     underlayMtu: UNDERLAY_MTU,
     innerMtu: INNER_MTU,
     tcpMss: measured.tcpMss,
@@ -272,7 +266,7 @@ async function describeMethod(options: BenchOptions, beds: BedSet, measured: Mea
   };
 }
 
-function readDaemons({ observations }: BedSet): BenchReport['daemon'] {
+function readDaemons({ observations }: PathLab): BenchReport['daemon'] {
   const residentBytes = Object.values(observations.residentBytes);
   if (observations.readySeconds.length === 0) return null;
   return { readySeconds: observations.readySeconds, residentBytes };

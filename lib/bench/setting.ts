@@ -1,17 +1,17 @@
 /** Puts a lab under the conditions in which paths are compared. */
 import { setNicLike } from '../lab/nic-like.ts';
 import { allowedCpus, setAffinity } from '../sys/affinity.ts';
-import type { BedSet } from './beds.ts';
 import type { Setting } from './matrix.ts';
+import type { PathLab } from './path-lab.ts';
 
-/** Puts the beds under a setting and takes them out again. */
+/** Puts a lab under a setting and takes it out again. */
 export class SettingSwitch {
-  readonly #beds: BedSet;
+  readonly #pathLab: PathLab;
   readonly #cpus: readonly number[] = allowedCpus();
   readonly #ownPid: number;
 
-  constructor(beds: BedSet, ownPid: number) {
-    this.#beds = beds;
+  constructor(pathLab: PathLab, ownPid: number) {
+    this.#pathLab = pathLab;
     this.#ownPid = ownPid;
   }
 
@@ -23,7 +23,7 @@ export class SettingSwitch {
   /** Runs `body` under `setting`. `morePids` are processes that were started meanwhile and stay. */
   async within(setting: Setting, morePids: () => readonly number[], body: () => Promise<void>): Promise<void> {
     const place = (cpus: readonly number[]) => {
-      for (const pid of [this.#ownPid, ...this.#beds.pids, ...morePids()]) setAffinity(pid, cpus);
+      for (const pid of [this.#ownPid, ...this.#pathLab.pids, ...morePids()]) setAffinity(pid, cpus);
     };
     if (setting === 'one-core') place([this.oneCpu]);
     if (setting === 'nic-like') await this.#setNicLike(true);
@@ -36,6 +36,6 @@ export class SettingSwitch {
   }
 
   async #setNicLike(on: boolean): Promise<void> {
-    await setNicLike(this.#beds.lab, on);
+    await setNicLike(this.#pathLab.lab, on);
   }
 }

@@ -1,36 +1,36 @@
-/** What the project promises about its speed, and whether a run kept it. docs/performance.md tells where the numbers come from. */
-import type { Contender } from './contenders.ts';
+/** The thresholds of the project's speed, and whether a run kept them. docs/performance.md says where the numbers come from. */
 import type { LookupTiming } from './lookup-timing.ts';
 import type { Metric, Setting, TestName } from './matrix.ts';
+import type { PathName } from './paths.ts';
 import { type BenchReport, findRow, type Threshold } from './report.ts';
 
 type Measurements = Pick<BenchReport, 'results' | 'fib' | 'fdb' | 'daemon'>;
 
-/** Takes the figure of a promise out of a run; undefined if the run did not measure it. */
+/** Takes the figure that has a threshold out of a run; undefined if the run did not measure it. */
 type Measure = (run: Measurements) => number | undefined;
 
-interface Pledge extends Pick<Threshold, 'name' | 'comparison' | 'limit' | 'unit'> {
+interface ThresholdSpec extends Pick<Threshold, 'name' | 'comparison' | 'limit' | 'unit'> {
   readonly measure: Measure;
 }
 
-function atLeast(limit: number, name: string, measure: Measure): Pledge {
+function atLeast(limit: number, name: string, measure: Measure): ThresholdSpec {
   return { name, comparison: 'at least', limit, unit: '', measure };
 }
 
-function atMost(limit: number, name: string, measure: Measure, unit = ''): Pledge {
+function atMost(limit: number, name: string, measure: Measure, unit = ''): ThresholdSpec {
   return { name, comparison: 'at most', limit, unit, measure };
 }
 
-/** Ratio of two contenders' medians in one run; by default weft-udp over kernel-vxlan. */
+/** Ratio of two paths' medians in one run; by default weft-udp over kernel-vxlan. */
 function ratio(
   setting: Setting,
   test: TestName,
   metric: Metric,
-  contender: Contender = 'weft-udp',
-  base: Contender = 'kernel-vxlan',
+  path: PathName = 'weft-udp',
+  base: PathName = 'kernel-vxlan',
 ): Measure {
   return ({ results }) => {
-    const above = findRow(results, setting, test, metric, contender);
+    const above = findRow(results, setting, test, metric, path);
     const below = findRow(results, setting, test, metric, base);
     return above === undefined || below === undefined || below.median === 0 ? undefined : above.median / below.median;
   };
@@ -40,20 +40,20 @@ function largest(values: readonly number[] | undefined): number | undefined {
   return values === undefined || values.length === 0 ? undefined : Math.max(...values);
 }
 
-/** One path's throughput over another's, wherever it is promised: "TCP 1 stream, free, weft-vxlan over weft-udp". */
-function tcpPledges(
+/** One path's throughput over another's, wherever it has a threshold: "TCP 1 stream, free, weft-vxlan over weft-udp". */
+function tcpThresholds(
   limit: number,
-  contender: Contender,
-  base: Contender,
+  path: PathName,
+  base: PathName,
   places: readonly (readonly [Setting, 'tcp1' | 'tcp4'])[],
-): Pledge[] {
+): ThresholdSpec[] {
   return places.map(([setting, test]) => {
-    const name = `TCP ${test === 'tcp1' ? '1 stream' : '4 streams'}, ${setting}, ${contender} over ${base}`;
-    return atLeast(limit, name, ratio(setting, test, 'throughput', contender, base));
+    const name = `TCP ${test === 'tcp1' ? '1 stream' : '4 streams'}, ${setting}, ${path} over ${base}`;
+    return atLeast(limit, name, ratio(setting, test, 'throughput', path, base));
   });
 }
 
-const PLEDGES: readonly Pledge[] = [
+const THRESHOLDS: readonly ThresholdSpec[] = [
   atLeast(0.5, 'TCP 1 stream, free, of kernel VXLAN', ratio('free', 'tcp1', 'throughput')),
   atLeast(0.24, 'TCP 1 stream, one core, of kernel VXLAN', ratio('one-core', 'tcp1', 'throughput')),
   atLeast(0.25, 'TCP 4 streams, free, of kernel VXLAN', ratio('free', 'tcp4', 'throughput')),
@@ -70,24 +70,24 @@ const PLEDGES: readonly Pledge[] = [
   ),
   atMost(10, 'RTT p50, free, times kernel VXLAN', ratio('free', 'rtt', 'p50')),
   atLeast(0.7, 'UDP 64-byte loss-free rate, free, of kernel VXLAN', ratio('free', 'udp64', 'rate')),
-  ...tcpPledges(0.95, 'weft-vxlan', 'weft-udp', [
+  ...tcpThresholds(0.95, 'weft-vxlan', 'weft-udp', [
     ['free', 'tcp1'],
     ['one-core', 'tcp1'],
     ['nic-like', 'tcp1'],
     ['free', 'tcp4'],
   ]),
-  ...tcpPledges(2.5, 'kernel-to-weft', 'kernel-to-weft-off', [
+  ...tcpThresholds(2.5, 'kernel-to-weft', 'kernel-to-weft-off', [
     ['free', 'tcp1'],
     ['nic-like', 'tcp1'],
   ]),
-  ...tcpPledges(2, 'weft-ipip', 'weft-udp-off', [['free', 'tcp1']]),
+  ...tcpThresholds(2, 'weft-ipip', 'weft-udp-off', [['free', 'tcp1']]),
   // Where the scheduler is free, one path of the kernel measured twice differs by more than 5 %.
-  ...tcpPledges(0.95, 'weft-host-gw', 'plain-routing', [
+  ...tcpThresholds(0.95, 'weft-host-gw', 'plain-routing', [
     ['one-core', 'tcp1'],
     ['nic-like', 'tcp1'],
   ]),
-  ...tcpPledges(0.9, 'segment-storm', 'segment', [['free', 'tcp1']]),
-  ...tcpPledges(0.9, 'segment-storm', 'storm-aside', [['free', 'tcp1']]),
+  ...tcpThresholds(0.9, 'segment-storm', 'segment', [['free', 'tcp1']]),
+  ...tcpThresholds(0.9, 'segment-storm', 'storm-aside', [['free', 'tcp1']]),
   atMost(1.2, 'FIB lookup, 10,000 routes over 2', ({ fib }) =>
     lookupRatio(fib.map(({ routes, ...rest }) => ({ entries: routes, ...rest }))),
   ),
@@ -107,12 +107,12 @@ function megabytes(bytes: readonly number[] | undefined): number | undefined {
   return most === undefined ? undefined : most / 1e6;
 }
 
-/** Every promise, measured or not. */
+/** Every threshold, measured or not. */
 export function judge(run: Measurements): Threshold[] {
-  return PLEDGES.map(({ measure, ...pledge }) => {
+  return THRESHOLDS.map(({ measure, ...threshold }) => {
     const measured = measure(run);
-    if (measured === undefined) return { ...pledge, measured: null, state: 'not measured' };
-    const kept = pledge.comparison === 'at least' ? measured >= pledge.limit : measured <= pledge.limit;
-    return { ...pledge, measured, state: kept ? 'ok' : 'MISSED' };
+    if (measured === undefined) return { ...threshold, measured: null, state: 'not measured' };
+    const kept = threshold.comparison === 'at least' ? measured >= threshold.limit : measured <= threshold.limit;
+    return { ...threshold, measured, state: kept ? 'ok' : 'MISSED' };
   });
 }

@@ -14,7 +14,7 @@ import { execInNetns, type LabProcess } from '../lab/netns.ts';
 import { startReadyDaemon } from '../lab/ready-daemon.ts';
 import { until } from '../lab/until.ts';
 import { residentBytes } from '../measure/cpu-time.ts';
-import { NETWORKS, type NetworkName, type Offload } from './contenders.ts';
+import { NETWORKS, type NetworkName, type Offload } from './paths.ts';
 
 const PEERS_WITHIN_MS = 5000;
 const FIRST_PACKET_WITHIN_MS = 5000;

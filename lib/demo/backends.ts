@@ -1,5 +1,5 @@
-/** The backends that the demo can show: what each is told, and what it has to put on the underlay. */
-import type { Contender } from '../bench/contenders.ts';
+/** The backends that the demo can show: its configuration, and what it has to put on the underlay. */
+import type { PathName } from '../bench/paths.ts';
 import type { Wire } from '../capture/checks.ts';
 
 export const DEMO_BACKENDS = ['udp', 'vxlan', 'host-gw', 'ipip'] as const;
@@ -12,7 +12,7 @@ export interface Showcase {
   /** The edge device; null where the kernel carries the packets. */
   readonly device: string | null;
   /** What the backend is called among the paths that are compared. */
-  readonly contender: Contender;
+  readonly path: PathName;
 }
 
 /** The port IANA gave to VXLAN, which every decoder knows; flannel's default is 8472. */
@@ -24,24 +24,24 @@ export const SHOWCASES: Readonly<Record<DemoBackend, Showcase>> = {
     config: { Type: 'udp' },
     wire: { encapsulation: 'ip-in-udp', port: 8285 },
     device: 'flannel0',
-    contender: 'weft-udp',
+    path: 'weft-udp',
   },
   vxlan: {
     config: { Type: 'vxlan', VNI, Port: VXLAN_PORT },
     wire: { encapsulation: 'vxlan', port: VXLAN_PORT, vni: VNI },
     device: `flannel.${VNI}`,
-    contender: 'weft-vxlan',
+    path: 'weft-vxlan',
   },
   'host-gw': {
     config: { Type: 'host-gw' },
     wire: { encapsulation: 'none' },
     device: null,
-    contender: 'weft-host-gw',
+    path: 'weft-host-gw',
   },
   ipip: {
     config: { Type: 'ipip' },
     wire: { encapsulation: 'ipip' },
     device: 'flannel.ipip',
-    contender: 'weft-ipip',
+    path: 'weft-ipip',
   },
 };

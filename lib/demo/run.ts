@@ -8,7 +8,7 @@
 import { existsSync } from 'node:fs';
 import { parseIpv4 } from '../addr/ipv4.ts';
 import type { Mac } from '../addr/mac.ts';
-import { makeDirectBed, makeKernelVxlanBed, makeWeftBed } from '../bench/standing-beds.ts';
+import { makeDirectPath, makeKernelVxlanPath } from '../bench/kernel-paths.ts';
 import type { Expectation } from '../capture/inspect.ts';
 import { askDaemon } from '../control/client.ts';
 import { WeftError } from '../error.ts';
@@ -25,7 +25,7 @@ import { type DemoBackend, SHOWCASES, type Showcase } from './backends.ts';
 import { captureWhile, claimHeaders } from './capture-phase.ts';
 import { type Claim, Claims } from './claims.ts';
 import { claimLeases, macOf } from './leases.ts';
-import { measureOverhead, type Overhead } from './overhead.ts';
+import { makeWeftPath, measureOverhead, type Overhead } from './overhead.ts';
 import { countByDaemons, countByKernel, type PacketCounter } from './packet-count.ts';
 import { type DemoPod, pingBothWays, transferTcp, transferUdp } from './traffic.ts';
 import { claimWireshark } from './wireshark.ts';
@@ -42,7 +42,7 @@ export interface DemoOptions {
 
 /** `weft demo --json`; keys are stable. */
 export interface DemoReport {
-  readonly schema: 'weft-demo/1';
+  readonly schema: 'weft-demo/2';
   readonly backend: DemoBackend;
   /** No claim failed. */
   readonly ok: boolean;
@@ -68,7 +68,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
   const left = isTakenLabId(id) || existsSync(directory);
   claims.check('nothing is left behind', !left, `namespaces ${id}-*, their processes and ${directory} are gone`);
   return {
-    schema: 'weft-demo/1',
+    schema: 'weft-demo/2',
     backend: options.backend,
     ok: claims.all.every(({ state }) => state !== 'FAILED'),
     durationSeconds: Math.round((performance.now() - start) / 100) / 10,
@@ -102,7 +102,7 @@ class Demo {
     const pods = this.#pods(connected);
     await this.#watchTraffic(pods, vtepMacs);
     await this.#counter.claimNoDrops(this.#claims);
-    await this.#tellPath();
+    await this.#logOffloads();
     return this.#measureOverhead(daemons, connected);
   }
 
@@ -164,26 +164,26 @@ class Demo {
   }
 
   /** After the traffic, because an offload may have been refused by it. */
-  async #tellPath(): Promise<void> {
+  async #logOffloads(): Promise<void> {
     const statuses = await Promise.all(this.#lab.hosts.map((host) => askDaemon(host.controlSocket, '/v1/status')));
     const states = statuses.flatMap(({ offloads }) =>
       offloads.map(({ name, active, reason }) => (active ? `${name} on` : `${name} off (${reason})`)),
     );
-    const path =
+    const inUse =
       states.length === 0 ? 'the kernel routes them, no daemon touches them' : [...new Set(states)].join(', ');
-    this.#options.log(`Path of packets: ${path}`);
+    this.#options.log(`Path of packets: ${inUse}`);
   }
 
   async #measureOverhead(daemons: readonly LabProcess[], pods: readonly ConnectedPod[]): Promise<Overhead[]> {
-    const beds = [
-      await makeDirectBed(this.#lab),
-      await makeKernelVxlanBed(this.#lab),
-      await makeWeftBed(this.#showcase.contender, this.#lab, daemons, pods),
+    const paths = [
+      await makeDirectPath(this.#lab),
+      await makeKernelVxlanPath(this.#lab),
+      await makeWeftPath(this.#showcase.path, this.#lab, daemons, pods),
     ];
     const results: Overhead[] = [];
-    for (const bed of beds) {
-      this.#options.log(`Measuring ${bed.contender}`);
-      results.push(await measureOverhead(bed));
+    for (const path of paths) {
+      this.#options.log(`Measuring ${path.name}`);
+      results.push(await measureOverhead(path));
     }
     return results;
   }

@@ -6,7 +6,7 @@
  *
  * The underlay is 192.0.2.0/24 (RFC 5737) and 2001:db8::/64 (RFC 3849) in the namespace `<id>-net`: host n is 192.0.2.n and
  * 2001:db8::n, etcd listens on 192.0.2.254:2379. With two hosts and `direct: true` a plain veth joins them instead of the
- * bridge (the bed of `weft bench`), etcd then lives in host 1 at 192.0.2.1:2379.
+ * bridge (as in `weft bench` and `weft demo`), etcd then lives in host 1 at 192.0.2.1:2379.
  *
  * A tenant has a router and a pod of its own beside each host, so that its addresses may be those of another tenant:
  *

@@ -1,4 +1,6 @@
-/** Where a path is measured: its two ends, and the daemons that carry it. */
+/** What is measured: a path's two ends, and the daemons that carry it. */
+
+/** An end of a path. */
 export interface Endpoint {
   /** Name for `ip netns exec`. */
   readonly netns: string;
@@ -7,7 +9,7 @@ export interface Endpoint {
 }
 
 /** A path that carries packets now. */
-export interface Bed {
+export interface Path {
   readonly client: Endpoint;
   readonly server: Endpoint;
   /** The daemons on the path; empty where the kernel does it. */

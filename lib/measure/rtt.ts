@@ -1,8 +1,8 @@
-/** Round-trip times over an idle bed. */
+/** Round-trip times over an idle path. */
 import { WeftError } from '../error.ts';
 import { toolMissing } from '../lab/command.ts';
 import { cannotExec, execInNetns } from '../lab/netns.ts';
-import type { Bed } from './path.ts';
+import type { Path } from './path.ts';
 import { pingArguments, readPingOutput } from './ping-output.ts';
 import { percentile } from './statistics.ts';
 
@@ -18,15 +18,15 @@ export interface RttSample {
 const WARM_UP = 10;
 
 /** Code: PING_FAILED if nothing comes back. */
-export async function measureRtt(bed: Bed, count: number, intervalSeconds: number): Promise<RttSample> {
-  const argv = ['ping', ...pingArguments(bed.server.address, count + WARM_UP, intervalSeconds)];
+export async function measureRtt(path: Path, count: number, intervalSeconds: number): Promise<RttSample> {
+  const argv = ['ping', ...pingArguments(path.server.address, count + WARM_UP, intervalSeconds)];
   const timeoutMs = (count + WARM_UP) * intervalSeconds * 1000 + 10_000;
-  const { stdout, stderr } = await execInNetns(bed.client.netns, argv, { timeoutMs, allowFailure: true });
+  const { stdout, stderr } = await execInNetns(path.client.netns, argv, { timeoutMs, allowFailure: true });
   if (cannotExec(stderr)) throw toolMissing('ping');
   if (stdout === '') throw new WeftError('PING_FAILED', `ping failed: ${stderr.trim()}`);
   const result = readPingOutput(stdout);
   if (result.received <= WARM_UP) {
-    throw new WeftError('PING_FAILED', `${bed.server.address} answered ${result.received} of ${result.sent} echoes`);
+    throw new WeftError('PING_FAILED', `${path.server.address} answered ${result.received} of ${result.sent} echoes`);
   }
   const rtts = result.rttMs.slice(WARM_UP);
   return {

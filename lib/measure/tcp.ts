@@ -1,4 +1,4 @@
-/** One TCP run over a bed, with the CPU time it took. */
+/** One TCP run over a path, with the CPU time it took. */
 import { readFileSync } from 'node:fs';
 import { WeftError } from '../error.ts';
 import { toolMissing } from '../lab/command.ts';
@@ -13,7 +13,7 @@ import {
   SERVER_LISTENING,
   serverArguments,
 } from './iperf3.ts';
-import type { Bed } from './path.ts';
+import type { Path } from './path.ts';
 
 const PORT = 5201;
 const SERVER_START_MS = 5000;
@@ -37,8 +37,8 @@ export function longestTcpSeconds(seconds: number): number {
 }
 
 /** `seconds` count; one more goes before. Throws WeftError IPERF3_FAILED, TOOL_MISSING, ... */
-export async function measureTcp(bed: Bed, streams: number, seconds: number): Promise<TcpSample> {
-  const server = spawnInNetns(bed.server.netns, ['iperf3', ...serverArguments(PORT)]);
+export async function measureTcp(path: Path, streams: number, seconds: number): Promise<TcpSample> {
+  const server = spawnInNetns(path.server.netns, ['iperf3', ...serverArguments(PORT)]);
   try {
     const listening = () => server.stdout().includes(SERVER_LISTENING);
     await until(() => listening() || !server.running(), SERVER_START_MS);
@@ -47,11 +47,11 @@ export async function measureTcp(bed: Bed, streams: number, seconds: number): Pr
       if (cannotExec(words)) throw toolMissing('iperf3');
       throw new WeftError('IPERF3_FAILED', `the iperf3 server does not listen: ${words}`);
     }
-    const before = cpuNow(bed);
-    const argv = ['iperf3', ...clientArguments({ server: bed.server.address, port: PORT, streams, seconds })];
+    const before = cpuNow(path);
+    const argv = ['iperf3', ...clientArguments({ server: path.server.address, port: PORT, streams, seconds })];
     const timeoutMs = longestTcpSeconds(seconds) * 1000;
-    const { stdout } = await execInNetns(bed.client.netns, argv, { timeoutMs, allowFailure: true });
-    const after = cpuNow(bed);
+    const { stdout } = await execInNetns(path.client.netns, argv, { timeoutMs, allowFailure: true });
+    const after = cpuNow(path);
     const result = readIperf3Report(stdout);
     if (result.congestionControl !== CONGESTION_CONTROL) {
       throw new WeftError('IPERF3_FAILED', `iperf3 ran with ${result.congestionControl}, not ${CONGESTION_CONTROL}`);
@@ -61,7 +61,7 @@ export async function measureTcp(bed: Bed, streams: number, seconds: number): Pr
       gigabitsPerSecond: result.bitsPerSecond / 1e9,
       retransmits: result.retransmits,
       machineCpuSecondsPerGB: (after.machine - before.machine) / gigabytes,
-      daemonCpuSecondsPerGB: bed.daemonPids.length > 0 ? (after.daemons - before.daemons) / gigabytes : undefined,
+      daemonCpuSecondsPerGB: path.daemonPids.length > 0 ? (after.daemons - before.daemons) / gigabytes : undefined,
       mss: result.mss,
     };
   } finally {
@@ -69,9 +69,12 @@ export async function measureTcp(bed: Bed, streams: number, seconds: number): Pr
   }
 }
 
-function cpuNow(bed: Bed): { readonly machine: number; readonly daemons: number } {
+function cpuNow(path: Path): { readonly machine: number; readonly daemons: number } {
   return {
     machine: machineCpuSeconds(readFileSync('/proc/stat', 'utf8')),
-    daemons: bed.daemonPids.reduce((sum, pid) => sum + processCpuSeconds(readFileSync(`/proc/${pid}/stat`, 'utf8')), 0),
+    daemons: path.daemonPids.reduce(
+      (sum, pid) => sum + processCpuSeconds(readFileSync(`/proc/${pid}/stat`, 'utf8')),
+      0,
+    ),
   };
 }

@@ -1,4 +1,4 @@
-/** The loss-free rate of small UDP packets over a bed. */
+/** The loss-free rate of small UDP packets over a path. */
 import { searchThroughput, type TrialOutcome } from './throughput-search.ts';
 import { TrafficProcess } from './traffic-process.ts';
 

@@ -2,9 +2,9 @@ import test from 'ava';
 import { type Sample, type Threshold, toRows } from '../../lib/bench/report.ts';
 import { judge } from '../../lib/bench/thresholds.ts';
 
-function tcp(round: number, contender: Sample['contender'], throughput: number, more: Partial<Sample> = {}): Sample {
+function tcp(round: number, path: Sample['path'], throughput: number, more: Partial<Sample> = {}): Sample {
   const values = { throughput, machineCpu: 1 / throughput, retransmits: 0 };
-  return { round, setting: 'free', test: 'tcp1', contender, values, ...more };
+  return { round, setting: 'free', test: 'tcp1', path, values, ...more };
 }
 
 test('samples become rows with median, spread and the ratio of the medians within one setting', (t) => {
@@ -14,14 +14,14 @@ test('samples become rows with median, spread and the ratio of the medians withi
     tcp(1, 'weft-udp', 5, { setting: 'one-core' }),
   ]);
   const row = rows.find(
-    ({ setting, metric, contender }) => setting === 'free' && metric === 'throughput' && contender === 'weft-udp',
+    ({ setting, metric, path }) => setting === 'free' && metric === 'throughput' && path === 'weft-udp',
   );
   t.deepEqual(row, {
     setting: 'free',
     test: 'tcp1',
     metric: 'throughput',
     unit: 'Gb/s',
-    contender: 'weft-udp',
+    path: 'weft-udp',
     samples: [9, 8, 40],
     median: 9,
     min: 8,
@@ -32,10 +32,10 @@ test('samples become rows with median, spread and the ratio of the medians withi
   t.is(alone?.ratioToKernelVxlan, null, 'no kernel-vxlan was measured in that setting');
 });
 
-test('a metric that a contender does not have makes no row, and 0 retransmits have no ratio', (t) => {
+test('a metric that a path does not have makes no row, and 0 retransmits have no ratio', (t) => {
   const rows = toRows([tcp(1, 'kernel-vxlan', 10), tcp(1, 'direct', 20)]);
   t.deepEqual(
-    rows.map(({ contender, metric }) => `${contender} ${metric}`),
+    rows.map(({ path, metric }) => `${path} ${metric}`),
     ['kernel-vxlan', 'direct'].flatMap((name) => [`${name} throughput`, `${name} machineCpu`, `${name} retransmits`]),
   );
   t.is(rows.find(({ metric }) => metric === 'retransmits')?.ratioToKernelVxlan, null);
@@ -46,7 +46,7 @@ test('what limited a packet rate stands in the row of the rate only', (t) => {
     round,
     setting: 'free',
     test: 'udp64',
-    contender: 'direct',
+    path: 'direct',
     values: { rate: 1000, loss: 0 },
     limit,
   });
@@ -86,30 +86,30 @@ test('each ratio is held against its limit, which itself is still good', (t) => 
 });
 
 test('each backend is held against what it has to keep up with, in the same run', (t) => {
-  const judged = (...throughputs: readonly (readonly [Sample['contender'], number])[]) =>
-    judge({ ...NOTHING, results: toRows(throughputs.map(([contender, value]) => tcp(1, contender, value))) });
-  const pairs: readonly (readonly [Sample['contender'], Sample['contender'], number])[] = [
+  const judged = (...throughputs: readonly (readonly [Sample['path'], number])[]) =>
+    judge({ ...NOTHING, results: toRows(throughputs.map(([path, value]) => tcp(1, path, value))) });
+  const pairs: readonly (readonly [Sample['path'], Sample['path'], number])[] = [
     ['weft-vxlan', 'weft-udp', 0.95],
     ['kernel-to-weft', 'kernel-to-weft-off', 2.5],
     ['weft-ipip', 'weft-udp-off', 2],
     ['segment-storm', 'segment', 0.9],
     ['segment-storm', 'storm-aside', 0.9],
   ];
-  for (const [contender, base, limit] of pairs) {
-    const name = new RegExp(`1 stream, free, ${contender} over ${base}$`);
-    t.is(stateOf(judged([contender, limit * 8], [base, 8]), name), 'ok');
-    t.is(stateOf(judged([contender, limit * 8 - 0.01], [base, 8]), name), 'MISSED');
-    t.is(stateOf(judged([contender, 8]), name), 'not measured');
+  for (const [path, base, limit] of pairs) {
+    const name = new RegExp(`1 stream, free, ${path} over ${base}$`);
+    t.is(stateOf(judged([path, limit * 8], [base, 8]), name), 'ok');
+    t.is(stateOf(judged([path, limit * 8 - 0.01], [base, 8]), name), 'MISSED');
+    t.is(stateOf(judged([path, 8]), name), 'not measured');
   }
   t.is(stateOf(judged(['weft-host-gw', 8], ['plain-routing', 8]), /one-core, weft-host-gw/), 'not measured');
 });
 
 test('a round trip, a lookup, a start and the memory must not exceed their limits', (t) => {
-  const rtt = (contender: Sample['contender'], p50: number): Sample => ({
+  const rtt = (path: Sample['path'], p50: number): Sample => ({
     round: 1,
     setting: 'free',
     test: 'rtt',
-    contender,
+    path,
     values: { p50, p99: 1, lost: 0 },
   });
   const judged = (p50: number, many: number, ready: number, bytes: number) =>

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
-import { CONTENDERS } from '../../lib/bench/contenders.ts';
+import { PATHS } from '../../lib/bench/paths.ts';
 import type { BenchReport } from '../../lib/bench/report.ts';
 import { DEMO_BACKENDS } from '../../lib/demo/backends.ts';
 import type { DemoReport } from '../../lib/demo/run.ts';
@@ -81,7 +81,7 @@ for (const backend of DEMO_BACKENDS)
         [],
       );
       t.deepEqual(
-        report.overhead.map(({ contender }) => contender),
+        report.overhead.map(({ path }) => path),
         ['direct', 'kernel-vxlan', `weft-${backend}`],
       );
       for (const { rttP50Ms, gigabitsPerSecond } of report.overhead) t.true(rttP50Ms > 0 && gigabitsPerSecond > 0);
@@ -102,7 +102,7 @@ netnsTest('Ctrl-C in the middle of the demo ends it with nothing left', async (t
   t.deepEqual(remainsOf('d', pid), []);
 });
 
-netnsTest('a short benchmark measures every contender and leaves nothing behind', async (t) => {
+netnsTest('a short benchmark measures every path and leaves nothing behind', async (t) => {
   const { code, stdout, stderr, pid } = await start([
     'bench',
     '--json',
@@ -117,17 +117,17 @@ netnsTest('a short benchmark measures every contender and leaves nothing behind'
   t.deepEqual(report.failures, []);
   const measured = report.results.filter(({ metric }) => metric === 'throughput');
   t.deepEqual(
-    measured.map(({ contender }) => contender),
-    CONTENDERS,
+    measured.map(({ path }) => path),
+    PATHS,
   );
   for (const row of measured) t.true(row.median > 0 && row.samples.length === 1, JSON.stringify(row));
   t.deepEqual(new Set(Object.values(report.fragments)), new Set([0]));
   t.is(report.method.congestionControl, 'cubic');
   // Two each of udp, vxlan, ipip, host-gw and the segment, one beside a kernel's VXLAN.
   t.is(report.daemon?.readySeconds.length, 11);
-  for (const contender of ['weft-udp-off', 'weft-vxlan-off', 'kernel-to-weft-off'] as const)
+  for (const path of ['weft-udp-off', 'weft-vxlan-off', 'kernel-to-weft-off'] as const)
     t.deepEqual(
-      report.offloads[contender]?.filter(({ active }) => active),
+      report.offloads[path]?.filter(({ active }) => active),
       [],
     );
   t.true((report.storm?.offered ?? 0) >= 10_000, JSON.stringify(report.storm));
@@ -135,15 +135,15 @@ netnsTest('a short benchmark measures every contender and leaves nothing behind'
   t.deepEqual(remainsOf('b', pid), []);
 });
 
-netnsTest('a benchmark of some contenders measures them by all that was asked for', async (t) => {
-  const contenders = ['direct', 'weft-udp', 'weft-vxlan', 'weft-ipip'];
-  const selection = ['--settings', 'one-core,nic-like', '--tests', 'udp64,rtt', '--contenders', contenders.join()];
+netnsTest('a benchmark of some paths measures them by all that was asked for', async (t) => {
+  const paths = ['direct', 'weft-udp', 'weft-vxlan', 'weft-ipip'];
+  const selection = ['--settings', 'one-core,nic-like', '--tests', 'udp64,rtt', '--paths', paths.join()];
   const { code, stdout, stderr, pid } = await start(['bench', '--json', '--quick', ...selection]).outcome;
   t.is(code, 0, stderr);
   const report = JSON.parse(stdout) as BenchReport;
   t.deepEqual(report.failures, []);
   const measured = report.results.filter(({ metric }) => ['rate', 'p50'].includes(metric));
-  t.is(measured.length, 2 * 2 * contenders.length, JSON.stringify(measured));
+  t.is(measured.length, 2 * 2 * paths.length, JSON.stringify(measured));
   for (const row of measured) t.true(row.median > 0 && row.samples.length === 1, JSON.stringify(row));
   const judged = report.thresholds.filter(({ state }) => state !== 'not measured');
   t.is(judged.length, 4, 'lookups, start and memory');

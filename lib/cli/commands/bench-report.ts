@@ -1,6 +1,6 @@
 /** The report of `weft bench` for people. */
-import { type Contender, contenderText } from '../../bench/contenders.ts';
 import { type Metric, SETTING_TEXT, SETTINGS, TESTS, type TestName } from '../../bench/matrix.ts';
+import { pathText } from '../../bench/paths.ts';
 import {
   type BenchReport,
   type DaemonFigures,
@@ -100,7 +100,7 @@ function formatTest(rows: readonly ResultRow[], test: TestName): string {
   if (lines.length === 0) return '';
   const columns: Column[] = [
     { title: 'Setting' },
-    { title: 'Contender' },
+    { title: 'Path' },
     { title: layout.mainTitle, align: 'right' },
     { title: 'min–max', align: 'right' },
     { title: 'of kernel-vxlan', align: 'right' },
@@ -109,12 +109,12 @@ function formatTest(rows: readonly ResultRow[], test: TestName): string {
   ];
   const cells = lines.map((row) => [
     row.setting,
-    row.contender,
+    row.path,
     number(row.median, layout.digits),
     `${number(row.min, layout.digits)}–${number(row.max, layout.digits)}`,
     row.ratioToKernelVxlan === null ? '-' : row.ratioToKernelVxlan.toFixed(3),
     ...layout.others.map(({ metric, digits }) => {
-      const other = findRow(rows, row.setting, test, metric, row.contender);
+      const other = findRow(rows, row.setting, test, metric, row.path);
       return other === undefined ? '-' : number(other.median, digits);
     }),
     ...(test === 'udp64' ? [countLimits(row.limits ?? [])] : []),
@@ -133,13 +133,13 @@ function number(value: number, digits: number): string {
 
 function formatNotes(report: BenchReport): string {
   const fields: [string, string][] = [];
-  for (const [contender, statuses] of Object.entries(report.offloads)) {
+  for (const [path, statuses] of Object.entries(report.offloads)) {
     const on = [...new Set(statuses.filter(({ active }) => active).map(({ name }) => name))];
     const off = [...new Set(statuses.filter(({ active }) => !active).map(({ name, reason }) => `${name}: ${reason}`))];
-    // Where the kernel carries the packets there is nothing to tell.
+    // Where the kernel carries the packets there are none.
     if (statuses.length === 0) continue;
     const inUse = on.length === 0 ? 'no offload in use' : `in use ${on.join(', ')}`;
-    fields.push([`Path of ${contender}`, [inUse, ...off].join('\n')]);
+    fields.push([`Offloads of ${path}`, [inUse, ...off].join('\n')]);
   }
   for (const { setting, sentPerSecond, receivedPerSecond } of report.generatorCeiling) {
     fields.push([
@@ -155,10 +155,10 @@ function formatNotes(report: BenchReport): string {
   }
   if (report.daemon !== null) fields.push(...formatDaemons(report.daemon));
   if (report.storm !== null) fields.push(['Storm', formatStorm(report.storm)]);
-  const fragments = Object.entries(report.fragments).map(([contender, count]) => `${contender} ${count}`);
+  const fragments = Object.entries(report.fragments).map(([path, count]) => `${path} ${count}`);
   fields.push(['IP fragments made', fragments.join(', ')]);
-  const contenders = [...new Set(report.results.map(({ contender }) => contender))];
-  for (const contender of contenders) fields.push([contender, contenderText(contender satisfies Contender)]);
+  const paths = [...new Set(report.results.map(({ path }) => path))];
+  for (const path of paths) fields.push([path, pathText(path)]);
   return formatFields(fields);
 }
 
@@ -168,7 +168,7 @@ function formatDaemons({ readySeconds, residentBytes }: DaemonFigures): [string,
   const seconds = `${ready.median.toFixed(2)} s (${ready.min.toFixed(2)}–${ready.max.toFixed(2)})`;
   const fields: [string, string][] = [['weftd ready after', `${seconds}, ${readySeconds.length} starts`]];
   if (residentBytes.length > 0)
-    fields.push(['weftd resident', `${formatBytes(resident.min)} to ${formatBytes(resident.max)}, by contender`]);
+    fields.push(['weftd resident', `${formatBytes(resident.min)} to ${formatBytes(resident.max)}, by path`]);
   return fields;
 }
 
@@ -197,7 +197,7 @@ export function formatThresholds(thresholds: readonly Threshold[]): string {
 
 function formatFailures({ failures }: BenchReport): string {
   const lines = failures.map(
-    ({ round, setting, test, contender, message }) => `round ${round} ${setting} ${test} ${contender}: ${message}\n`,
+    ({ round, setting, test, path, message }) => `round ${round} ${setting} ${test} ${path}: ${message}\n`,
   );
   return `Measurements that failed\n${lines.join('')}`;
 }

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { CONTENDERS, type Contender } from '../../bench/contenders.ts';
 import { SETTINGS, type Setting, TESTS, type TestName } from '../../bench/matrix.ts';
+import { PATHS, type PathName } from '../../bench/paths.ts';
 import { type BenchOptions, runBench } from '../../bench/run.ts';
 import { messageOf, WeftError } from '../../error.ts';
 import { requireRoot } from '../../lab/command.ts';
@@ -13,7 +13,9 @@ interface BenchCommandOptions {
   readonly udpSeconds?: number;
   readonly pings?: number;
   readonly settings?: readonly Setting[];
-  readonly contenders?: readonly Contender[];
+  readonly paths?: readonly PathName[];
+  /** What --paths was called before. */
+  readonly contenders?: readonly PathName[];
   readonly tests?: readonly TestName[];
   readonly quick?: boolean;
   /** true: to standard output. */
@@ -36,7 +38,8 @@ export function benchCommand(): Command {
     .addOption(duration('--udp-seconds <s>', 'of each trial in the search for the loss-free rate', FULL.udpSeconds))
     .addOption(count('--pings <n>', 'echoes for each round-trip time', FULL.pings))
     .addOption(list('--settings <list>', 'conditions', SETTINGS))
-    .addOption(list('--contenders <list>', 'paths', CONTENDERS))
+    .addOption(list('--paths <list>', 'paths', PATHS))
+    .addOption(list('--contenders <list>', 'paths', PATHS).hideHelp())
     .addOption(list('--tests <list>', 'what to measure', TESTS))
     .option('--quick', `a first look: ${describe(QUICK)}`)
     .option('--json [file]', 'print JSON with stable keys, or write it to a file beside the table')
@@ -46,13 +49,13 @@ export function benchCommand(): Command {
 Needs root, etcd, iperf3, ping, tc and ethtool. It makes network namespaces of its own and removes them, also on Ctrl-C.
 Progress goes to standard error. Leave the machine alone meanwhile: everything else that runs is measured too.
 
-Without --settings, --contenders and --tests it measures what the thresholds need and a little more: every contender by
-one TCP stream, the main ones by everything. With any of the three, all combinations of what they select.
+Without --settings, --paths and --tests it measures what the thresholds need and a little more: every path by one
+TCP stream, the main ones by everything. With any of the three, all combinations of what they select.
 
 Examples:
   weft bench --quick                                        is everything there?
   weft bench --settings one-core --tests tcp1 --rounds 9    one comparison, closely
-  weft bench --contenders weft-udp,weft-vxlan               two backends by everything
+  weft bench --paths weft-udp,weft-vxlan                    two backends by everything
   weft bench --json result.json                             about 15 minutes
 
 Exit code: 0 when all was measured, 1 when a measurement failed. Missed thresholds are in the report.`,
@@ -80,7 +83,7 @@ function toRunOptions(options: BenchCommandOptions): BenchOptions {
     udpTrialSeconds: options.udpSeconds ?? preset.udpSeconds,
     pings: options.pings ?? preset.pings,
     pingIntervalSeconds: PING_INTERVAL_SECONDS,
-    selection: { settings: options.settings, contenders: options.contenders, tests: options.tests },
+    selection: { settings: options.settings, paths: options.paths ?? options.contenders, tests: options.tests },
   };
 }
 

@@ -51,7 +51,7 @@ Exit code: 0 when every claim held, 1 otherwise.`,
     });
 }
 
-/** What follows the claims, which have been told as they were made. */
+/** What follows the claims, which have been printed as they were made. */
 export function formatDemo(report: DemoReport): string {
   const count = (state: Claim['state']) => report.claims.filter((claim) => claim.state === state).length;
   const skipped = count('skipped') === 0 ? '' : `, ${count('skipped')} skipped`;
@@ -66,7 +66,7 @@ export function formatDemo(report: DemoReport): string {
 }
 
 function formatOverhead(overhead: readonly Overhead[]): string {
-  const kernel = overhead.find(({ contender }) => contender === 'kernel-vxlan');
+  const kernel = overhead.find(({ path }) => path === 'kernel-vxlan');
   const columns: Column[] = [
     { title: 'Path' },
     { title: 'RTT p50 ms', align: 'right' },
@@ -76,7 +76,7 @@ function formatOverhead(overhead: readonly Overhead[]): string {
     { title: 'CPU s/GB', align: 'right' },
   ];
   const rows = overhead.map((row) => [
-    row.contender,
+    row.path,
     row.rttP50Ms.toFixed(3),
     row.rttP99Ms.toFixed(3),
     row.gigabitsPerSecond.toFixed(2),

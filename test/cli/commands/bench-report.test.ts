@@ -9,7 +9,7 @@ const SAMPLES: readonly Sample[] = [
       round: index + 1,
       setting: 'free',
       test: 'tcp1',
-      contender: 'kernel-vxlan',
+      path: 'kernel-vxlan',
       values: { throughput, machineCpu: 0.5, retransmits: index },
     }),
   ),
@@ -18,7 +18,7 @@ const SAMPLES: readonly Sample[] = [
       round: index + 1,
       setting: 'free',
       test: 'tcp1',
-      contender: 'weft-udp',
+      path: 'weft-udp',
       values: { throughput, machineCpu: 1.25, daemonCpu: 0.75, retransmits: 0 },
     }),
   ),
@@ -26,7 +26,7 @@ const SAMPLES: readonly Sample[] = [
     round: 1,
     setting: 'nic-like',
     test: 'udp64',
-    contender: 'kernel-vxlan',
+    path: 'kernel-vxlan',
     values: { rate: 250_000, loss: 0 },
     limit: 'sender',
   },
@@ -91,11 +91,11 @@ function report(more: Partial<BenchReport> = {}): BenchReport {
   };
 }
 
-test('the table has the median, the spread and the share of kernel VXLAN for each contender', (t) => {
+test('the table has the median, the spread and the share of kernel VXLAN for each path', (t) => {
   const text = formatReport(report());
   t.true(
     text.includes(`TCP, 1 stream
-Setting  Contender      Gb/s      min–max  of kernel-vxlan  CPU s/GB  weftd s/GB  retransmits
+Setting  Path           Gb/s      min–max  of kernel-vxlan  CPU s/GB  weftd s/GB  retransmits
 free     kernel-vxlan  13.00  12.00–14.00            1.000      0.50           -            1
 free     weft-udp       7.50    6.00–9.00            0.577      1.25        0.75            0
 `),
@@ -103,7 +103,7 @@ free     weft-udp       7.50    6.00–9.00            0.577      1.25        0.
   );
   t.true(
     text.includes(`UDP, 64-byte packets, highest rate without loss
-Setting   Contender     packets/s          min–max  of kernel-vxlan  limited by
+Setting   Path          packets/s          min–max  of kernel-vxlan  limited by
 nic-like  kernel-vxlan    250,000  250,000–250,000            1.000  sender 1
 `),
     text,
@@ -126,14 +126,14 @@ test('kernel, congestion control, queue, MTU and method are told', (t) => {
 
 test('an offload that fell back and fragments that were made can be seen', (t) => {
   const text = formatReport(report());
-  t.regex(text, /Path of weft-udp +in use udp-gro\n +udp-gso: the kernel refused it: EIO\n/);
+  t.regex(text, /Offloads of weft-udp +in use udp-gro\n +udp-gso: the kernel refused it: EIO\n/);
   t.regex(text, /IP fragments made +kernel-vxlan 0, weft-udp 3\n/);
 });
 
 test('starts, memory, MAC lookups and the storm are told', (t) => {
   const text = formatReport(report());
   t.regex(text, /weftd ready after +0\.40 s \(0\.39–0\.41\), 2 starts\n/);
-  t.regex(text, /weftd resident +92\.0 MB to 93\.0 MB, by contender\n/);
+  t.regex(text, /weftd resident +92\.0 MB to 93\.0 MB, by path\n/);
   t.regex(text, /FDB lookup, 10,000 leases +3\.30 ns\n/);
   t.regex(
     text,
@@ -154,7 +154,7 @@ test('a measurement that failed is named with its place', (t) => {
     round: 2,
     setting: 'free',
     test: 'tcp4',
-    contender: 'weft-udp',
+    path: 'weft-udp',
     message: 'iperf3 failed: no route',
   } as const;
   t.regex(

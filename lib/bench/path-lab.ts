@@ -1,5 +1,5 @@
 /**
- * The paths of all contenders, in one lab of two hosts joined by one veth: every path has devices, addresses and pods' links
+ * All paths, in one lab of two hosts joined by one veth: every path has devices, addresses and pods' links
  * of its own there, and one etcd serves all. What the kernel carries is simply there; daemons run only while their path is
  * measured, so that every path is measured on a machine on which nothing else runs.
  */
@@ -9,11 +9,10 @@ import { startKernelPeer } from '../lab/kernel-peer.ts';
 import type { Lab, LabHost } from '../lab/model.ts';
 import { execInNetns, type LabProcess } from '../lab/netns.ts';
 import { withLab } from '../lab/with-lab.ts';
-import type { ContenderBed } from './contenders.ts';
-import { type Contender, NETWORKS, type NetworkName, type Path, pathOf } from './contenders.ts';
+import { hostsOf, KERNEL_PATHS, podPath } from './kernel-paths.ts';
 import { Observations } from './observations.ts';
+import { type NamedPath, NETWORKS, type NetworkName, type PathName, type PathSetup, setupOf } from './paths.ts';
 import { linkPod } from './pod-link.ts';
-import { hostsOf, podBed, STANDING } from './standing-beds.ts';
 import { Segment } from './storm.ts';
 import { addressesOf, etcdPrefixOf, hostFor, WeftNetwork, waitForEcho } from './weft-network.ts';
 
@@ -25,19 +24,8 @@ const KERNEL_PEER_SUBNET = `10.${NETWORKS['from-kernel'].number}.250.0/24`;
 /** etcd's own defaults: with a lab's, which make it start at once, it wakes 500 times a second for ever. */
 const QUIET_ETCD = ['--heartbeat-interval=100', '--election-timeout=1000'];
 
-export interface BedSet {
-  readonly contenders: readonly Contender[];
-  readonly lab: Lab;
-  /** What was started and goes on running. */
-  readonly pids: readonly number[];
-  /** What was noticed by the way. */
-  readonly observations: Observations;
-  /** Runs `body` while the contender's path carries packets. */
-  within<T>(contender: Contender, body: (bed: ContenderBed) => Promise<T>): Promise<T>;
-}
-
-export interface BedOptions {
-  readonly contenders: readonly Contender[];
+export interface PathLabOptions {
+  readonly paths: readonly PathName[];
   /** At most 8 characters [a-z0-9]; names the lab. */
   readonly id: string;
   /** No storm lasts longer. */
@@ -45,54 +33,59 @@ export interface BedOptions {
   readonly log: (line: string) => void;
 }
 
-/** Builds what the contenders need, runs `body`, and removes it all, however `body` ends, also by a signal. */
-export function withBeds<T>(options: BedOptions, body: (beds: BedSet, signal: AbortSignal) => Promise<T>): Promise<T> {
+/** Builds what the paths need, runs `body`, and removes it all, however `body` ends, also by a signal. */
+export function withPathLab<T>(
+  options: PathLabOptions,
+  body: (pathLab: PathLab, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   const { id, log } = options;
   const lab = { id, hosts: 2, direct: true, underlayMtu: UNDERLAY_MTU, log };
   return withLab(lab, (built, signal) =>
-    unlessInterrupted(signal, async () => {
-      const beds = new LabBeds(built, options);
-      await beds.prepare();
-      return body(beds, signal);
-    }),
+    unlessInterrupted(signal, async () => body(await PathLab.prepare(built, options), signal)),
   );
 }
 
-class LabBeds implements BedSet {
+export class PathLab {
   readonly lab: Lab;
-  readonly contenders: readonly Contender[];
+  readonly paths: readonly PathName[];
+  /** What was noticed by the way. */
   readonly observations = new Observations();
-  readonly #options: BedOptions;
-  readonly #standing = new Map<Contender, ContenderBed>();
+  readonly #options: PathLabOptions;
+  readonly #kernelPaths = new Map<PathName, NamedPath>();
   readonly #networks = new Map<NetworkName, { readonly network: WeftNetwork; readonly addresses: readonly string[] }>();
   #segment: Segment | undefined;
   #etcd: LabProcess | undefined;
 
-  constructor(lab: Lab, options: BedOptions) {
+  private constructor(lab: Lab, options: PathLabOptions) {
     this.lab = lab;
-    this.contenders = options.contenders;
+    this.paths = options.paths;
     this.#options = options;
   }
 
+  /** What was started and goes on running. */
   get pids(): readonly number[] {
     return this.#etcd === undefined ? [] : [this.#etcd.pid];
   }
 
-  async prepare(): Promise<void> {
-    for (const contender of this.contenders) {
-      this.#options.log(`preparing ${contender}`);
-      const path = pathOf(contender);
-      switch (path.kind) {
-        case 'weft':
-        case 'kernel-to-weft':
-          await this.#prepareNetwork(path.network, path.kind);
-          break;
-        case 'segment':
-          await this.#prepareSegment();
-          break;
-        default:
-          this.#standing.set(contender, await STANDING[path.kind](this.lab));
-      }
+  static async prepare(lab: Lab, options: PathLabOptions): Promise<PathLab> {
+    const pathLab = new PathLab(lab, options);
+    for (const path of options.paths) {
+      options.log(`preparing ${path}`);
+      await pathLab.#prepare(path);
+    }
+    return pathLab;
+  }
+
+  async #prepare(path: PathName): Promise<void> {
+    const setup = setupOf(path);
+    switch (setup.kind) {
+      case 'weft':
+      case 'kernel-to-weft':
+        return this.#prepareNetwork(setup.network, setup.kind);
+      case 'segment':
+        return this.#prepareSegment();
+      default:
+        this.#kernelPaths.set(path, await KERNEL_PATHS[setup.kind](this.lab));
     }
   }
 
@@ -134,27 +127,28 @@ class LabBeds implements BedSet {
     this.#segment = await Segment.prepare(this.lab, network, hosts, this.#options.stormSeconds);
   }
 
-  async within<T>(contender: Contender, body: (bed: ContenderBed) => Promise<T>): Promise<T> {
-    const measure = (bed: ContenderBed) => this.observations.countingFragments(bed, () => body(bed));
-    const standing = this.#standing.get(contender);
-    return standing === undefined ? this.#withDaemons(contender, pathOf(contender), measure) : measure(standing);
+  /** Runs `body` while the path carries packets. */
+  async within<T>(name: PathName, body: (path: NamedPath) => Promise<T>): Promise<T> {
+    const measure = (path: NamedPath) => this.observations.countingFragments(path, () => body(path));
+    const kernelPath = this.#kernelPaths.get(name);
+    return kernelPath === undefined ? this.#withDaemons(name, setupOf(name), measure) : measure(kernelPath);
   }
 
-  #withDaemons<T>(contender: Contender, path: Path, measure: (bed: ContenderBed) => Promise<T>): Promise<T> {
-    if (path.kind === 'segment') {
+  #withDaemons<T>(name: PathName, setup: PathSetup, measure: (path: NamedPath) => Promise<T>): Promise<T> {
+    if (setup.kind === 'segment') {
       const onStorm = this.observations.addStorm.bind(this.observations);
-      // `prepare` has made what the contenders need.
-      return this.#segment!.within(path.storm, onStorm, (bed) => measure({ contender, ...bed }));
+      // `prepare` has made what the paths need.
+      return this.#segment!.within(setup.storm, onStorm, (path) => measure({ name, ...path }));
     }
-    if (path.kind !== 'weft' && path.kind !== 'kernel-to-weft') throw new RangeError(`${contender} was not prepared`);
-    const { network, addresses } = this.#networks.get(path.network)!;
-    const whole = path.kind === 'kernel-to-weft' ? withoutChecksumOffload : withoutChange;
-    return network.within(path.offload, (daemonPids) =>
+    if (setup.kind !== 'weft' && setup.kind !== 'kernel-to-weft') throw new RangeError(`${name} was not prepared`);
+    const { network, addresses } = this.#networks.get(setup.network)!;
+    const whole = setup.kind === 'kernel-to-weft' ? withoutChecksumOffload : withoutChange;
+    return network.within(setup.offload, (daemonPids) =>
       whole(hostsOf(this.lab)[0], async () => {
-        const bed = podBed(contender, this.lab, addresses, daemonPids);
-        await waitForEcho(bed.client.netns, bed.server.address);
-        const result = await measure(bed);
-        this.observations.addDaemons(contender, await network.record(daemonPids));
+        const path = podPath(name, this.lab, addresses, daemonPids);
+        await waitForEcho(path.client.netns, path.server.address);
+        const result = await measure(path);
+        this.observations.addDaemons(name, await network.record(daemonPids));
         return result;
       }),
     );

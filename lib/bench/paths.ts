@@ -1,5 +1,5 @@
 /** Every path that is compared: what it is, what its pods need, and which of the measurements a run makes of it by itself. */
-import type { Bed } from '../measure/path.ts';
+import type { Path } from '../measure/path.ts';
 import type { Setting, TestName } from './matrix.ts';
 
 /** Networks of weftd, each with addresses, etcd prefix and pods of its own: `10.<number>.0.0/16`. */
@@ -16,8 +16,8 @@ export type NetworkName = keyof typeof NETWORKS;
 
 export type Offload = 'auto' | 'off';
 
-/** How a path is made. */
-export type Path =
+/** How a path is set up. */
+export type PathSetup =
   | { readonly kind: 'direct' | 'kernel-vxlan' | 'plain-routing' }
   /** weftd on both hosts, or on the server's only, with the kernel's VXLAN on the client's. */
   | { readonly kind: 'weft' | 'kernel-to-weft'; readonly network: NetworkName; readonly offload: Offload }
@@ -27,136 +27,134 @@ export type Path =
 /** `overlay`: on the segment's own bridge; `aside`: on one without the overlay's device, with as many pods that listen. */
 export type Storm = 'none' | 'aside' | 'overlay';
 
-interface ContenderSpec {
+interface PathSpec {
   /** One line for tables and help. */
   readonly text: string;
-  readonly path: Path;
-  /** What a run measures unless it is told what to measure. */
+  readonly setup: PathSetup;
+  /** What a run measures without a selection. */
   readonly plan: Partial<Readonly<Record<Setting, readonly TestName[]>>>;
   /** It says nothing about more than its plan. */
   readonly planOnly?: true;
 }
 
-const weft = (network: NetworkName, offload: Offload = 'auto'): Path => ({ kind: 'weft', network, offload });
+const weft = (network: NetworkName, offload: Offload = 'auto'): PathSetup => ({ kind: 'weft', network, offload });
 
 /** Paths that everybody compares with are measured whole where a scheduler is free, by one TCP stream elsewhere. */
-const MAIN: ContenderSpec['plan'] = {
+const MAIN: PathSpec['plan'] = {
   free: ['tcp1', 'tcp4', 'udp64', 'rtt'],
   'one-core': ['tcp1'],
   'nic-like': ['tcp1'],
 };
-const ROUTED: ContenderSpec['plan'] = { free: ['tcp1', 'rtt'], 'one-core': ['tcp1'], 'nic-like': ['tcp1'] };
-const SLOW: ContenderSpec['plan'] = { free: ['tcp1'] };
+const ROUTED: PathSpec['plan'] = { free: ['tcp1', 'rtt'], 'one-core': ['tcp1'], 'nic-like': ['tcp1'] };
+const SLOW: PathSpec['plan'] = { free: ['tcp1'] };
 
 const TABLE = {
-  direct: { text: 'host to host over the underlay, no overlay, no pods', path: { kind: 'direct' }, plan: MAIN },
+  direct: { text: 'host to host over the underlay, no overlay, no pods', setup: { kind: 'direct' }, plan: MAIN },
   'kernel-vxlan': {
     text: "pod to pod through the kernel's VXLAN device",
-    path: { kind: 'kernel-vxlan' },
+    setup: { kind: 'kernel-vxlan' },
     plan: MAIN,
   },
   'weft-udp': {
     text: 'pod to pod through weftd, backend udp, --offload=auto',
-    path: weft('udp'),
+    setup: weft('udp'),
     plan: MAIN,
   },
   'weft-udp-off': {
     text: 'pod to pod through weftd, backend udp, --offload=off: one packet per system call',
-    path: weft('udp', 'off'),
+    setup: weft('udp', 'off'),
     plan: SLOW,
   },
   'weft-vxlan': {
     text: 'pod to pod through weftd, backend vxlan, --offload=auto',
-    path: weft('vxlan'),
+    setup: weft('vxlan'),
     plan: MAIN,
   },
   'weft-vxlan-off': {
     text: 'pod to pod through weftd, backend vxlan, --offload=off',
-    path: weft('vxlan', 'off'),
+    setup: weft('vxlan', 'off'),
     plan: SLOW,
   },
   'kernel-to-weft': {
     text: "from a pod behind the kernel's VXLAN device (tx checksum offload off) to one behind weftd, backend vxlan, --offload=auto",
-    path: { kind: 'kernel-to-weft', network: 'from-kernel', offload: 'auto' },
+    setup: { kind: 'kernel-to-weft', network: 'from-kernel', offload: 'auto' },
     plan: { free: ['tcp1'], 'nic-like': ['tcp1'] },
   },
   'kernel-to-weft-off': {
     text: 'the same with --offload=off at weftd',
-    path: { kind: 'kernel-to-weft', network: 'from-kernel', offload: 'off' },
+    setup: { kind: 'kernel-to-weft', network: 'from-kernel', offload: 'off' },
     plan: { free: ['tcp1'], 'nic-like': ['tcp1'] },
   },
   'weft-ipip': {
     text: 'pod to pod through weftd, backend ipip, --offload=auto',
-    path: weft('ipip'),
+    setup: weft('ipip'),
     plan: { free: ['tcp1', 'udp64', 'rtt'], 'one-core': ['tcp1'], 'nic-like': ['tcp1'] },
   },
   'plain-routing': {
     text: "pod to pod without overlay, by static routes to the other host's pods",
-    path: { kind: 'plain-routing' },
+    setup: { kind: 'plain-routing' },
     plan: ROUTED,
   },
   'weft-host-gw': {
     text: 'pod to pod without overlay, by the routes weftd makes, backend host-gw',
-    path: weft('host-gw'),
+    setup: weft('host-gw'),
     plan: ROUTED,
   },
   segment: {
     text: 'pods of one subnet on two hosts, joined by weftd, backend vxlan with Learning',
-    path: { kind: 'segment', storm: 'none' },
+    setup: { kind: 'segment', storm: 'none' },
     plan: SLOW,
     planOnly: true,
   },
   'storm-aside': {
     text: 'the same while a third pod broadcasts on a bridge without the overlay: what the broadcasts cost by themselves',
-    path: { kind: 'segment', storm: 'aside' },
+    setup: { kind: 'segment', storm: 'aside' },
     plan: SLOW,
     planOnly: true,
   },
   'segment-storm': {
     text: 'the same while the third pod broadcasts on the segment',
-    path: { kind: 'segment', storm: 'overlay' },
+    setup: { kind: 'segment', storm: 'overlay' },
     plan: SLOW,
     planOnly: true,
   },
-} as const satisfies Record<string, ContenderSpec>;
+} as const satisfies Record<string, PathSpec>;
 
-export type Contender = keyof typeof TABLE;
+export type PathName = keyof typeof TABLE;
 
-/** The path of a contender, carrying packets now. */
-export interface ContenderBed extends Bed {
-  readonly contender: Contender;
+/** One of the paths that are compared, carrying packets now. */
+export interface NamedPath extends Path {
+  readonly name: PathName;
 }
 
 // Object.keys forgets that the keys are those of the table.
-export const CONTENDERS = Object.keys(TABLE) as Contender[];
+export const PATHS = Object.keys(TABLE) as PathName[];
 
-export function contenderText(contender: Contender): string {
-  return TABLE[contender].text;
+export function pathText(path: PathName): string {
+  return TABLE[path].text;
 }
 
-export function pathOf(contender: Contender): Path {
-  return TABLE[contender].path;
+export function setupOf(path: PathName): PathSetup {
+  return TABLE[path].setup;
 }
 
 /** What was asked for; undefined: nothing in particular. */
 export interface Selection {
   readonly settings: readonly Setting[] | undefined;
-  readonly contenders: readonly Contender[] | undefined;
+  readonly paths: readonly PathName[] | undefined;
   readonly tests: readonly TestName[] | undefined;
 }
 
 /**
- * Whether a run measures this. Without any selection it follows the plan of each contender; with one, it measures all
+ * Whether a run measures this. Without any selection it follows the plan of each path; with one, it measures all
  * combinations of what was selected, and of everything where nothing was.
  */
-export function isWanted(selection: Selection, setting: Setting, test: TestName, contender: Contender): boolean {
-  const { settings, contenders, tests } = selection;
-  const spec: ContenderSpec = TABLE[contender];
+export function isWanted(selection: Selection, setting: Setting, test: TestName, path: PathName): boolean {
+  const { settings, paths, tests } = selection;
+  const spec: PathSpec = TABLE[path];
   const planned = spec.plan[setting]?.includes(test) === true;
-  if (settings === undefined && contenders === undefined && tests === undefined) return planned;
+  if (settings === undefined && paths === undefined && tests === undefined) return planned;
   const selected =
-    (settings?.includes(setting) ?? true) &&
-    (contenders?.includes(contender) ?? true) &&
-    (tests?.includes(test) ?? true);
+    (settings?.includes(setting) ?? true) && (paths?.includes(path) ?? true) && (tests?.includes(test) ?? true);
   return selected && (planned || spec.planOnly !== true);
 }

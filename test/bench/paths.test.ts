@@ -1,0 +1,46 @@
+import test from 'ava';
+import { SETTINGS, TESTS } from '../../lib/bench/matrix.ts';
+import { isWanted, NETWORKS, PATHS, pathText, type Selection, setupOf } from '../../lib/bench/paths.ts';
+
+const ALL: Selection = { settings: undefined, paths: undefined, tests: undefined };
+
+function cells(selection: Selection): string[] {
+  return SETTINGS.flatMap((setting) =>
+    TESTS.flatMap((test) =>
+      PATHS.filter((path) => isWanted(selection, setting, test, path)).map((path) => `${setting} ${test} ${path}`),
+    ),
+  );
+}
+
+test('without a selection every path is measured by one stream where the scheduler is free, and the main ones by all', (t) => {
+  const planned = cells(ALL);
+  for (const path of PATHS) t.true(planned.includes(`free tcp1 ${path}`), path);
+  for (const path of ['direct', 'kernel-vxlan', 'weft-udp', 'weft-vxlan'])
+    for (const name of TESTS) t.true(planned.includes(`free ${name} ${path}`));
+  // What keeps a run of five rounds below a quarter of an hour: docs/performance.md.
+  t.true(planned.length <= 58, String(planned.length));
+});
+
+test('a selection is measured in all combinations, but a storm only as it is planned', (t) => {
+  const tests = cells({ ...ALL, tests: ['tcp4'] });
+  const storms = PATHS.filter((path) => setupOf(path).kind === 'segment');
+  t.is(storms.length, 3);
+  t.is(tests.length, SETTINGS.length * (PATHS.length - storms.length));
+  t.deepEqual(cells({ settings: ['nic-like'], paths: ['weft-ipip', 'segment'], tests: undefined }), [
+    'nic-like tcp1 weft-ipip',
+    'nic-like tcp4 weft-ipip',
+    'nic-like udp64 weft-ipip',
+    'nic-like rtt weft-ipip',
+  ]);
+  t.deepEqual(cells({ ...ALL, paths: ['segment-storm'] }), ['free tcp1 segment-storm']);
+});
+
+test('networks that are up together share neither addresses nor UDP ports', (t) => {
+  const networks = Object.values(NETWORKS);
+  t.is(new Set(networks.map(({ number }) => number)).size, networks.length);
+  const ports = networks.flatMap(({ backend }) => ('Port' in backend ? [backend.Port] : []));
+  t.is(new Set(ports).size, ports.length);
+  // 4790 and VNI 42 are those of lib/lab/kernel-vxlan.ts.
+  t.false((ports as number[]).includes(4790));
+  for (const path of PATHS) t.true(pathText(path).length > 10);
+});
