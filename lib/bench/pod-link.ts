@@ -9,7 +9,7 @@
 import { ipBatch } from '../lab/command.ts';
 import type { LabHost } from '../lab/model.ts';
 
-/** The MTU inside, the same for all: what VXLAN leaves of 1500, so that nobody gains by larger segments. */
+/** The MTU inside, the same for all: what VXLAN leaves of 1500, so that nobody gains by larger packets. */
 export const INNER_MTU = 1450;
 
 export interface PodLink {

@@ -243,7 +243,7 @@ const ECN_MASK = 3;
 
 function arePorts(wire: Wire, source: number, destination: number): boolean {
   if (wire.encapsulation === 'ip-in-udp') return source === wire.port && destination === wire.port;
-  // VXLAN takes any source port (RFC 7348 §5): it tells flows apart for paths of equal cost.
+  // VXLAN takes any source port (RFC 7348 §5): it distinguishes flows for paths of equal cost.
   return wire.encapsulation === 'vxlan' && destination === wire.port;
 }
 

@@ -4,8 +4,8 @@
  *
  * `cap` throws libpcap's packet header away: the kernel's timestamp, the length on the wire, and with pcap_stats the
  * number of packets the kernel had no room for. So timestamps here are those of our own clock when the packet is handed
- * over, up to milliseconds late under load; lengths follow from the IP header; and whoever needs to know whether all
- * packets were seen has to count them at their source.
+ * over, up to milliseconds late under load; lengths follow from the IP header; and whether all
+ * packets were seen is known only where they are counted at their source.
  */
 import { createRequire } from 'node:module';
 import { messageOf, WeftError } from '../error.ts';

@@ -26,7 +26,7 @@ const FILE_HEADER = 24;
 const RECORD_HEADER = 16;
 const MAGIC_MICROSECONDS = 0xa1b2c3d4;
 const MAGIC_NANOSECONDS = 0xa1b23c4d;
-// Above the low 16 bits the link type field tells about frame check sequences. §4
+// Above the low 16 bits the link type field describes frame check sequences. §4
 const LINK_TYPE_MASK = 0xffff;
 
 /** Reads a whole file. Throws WeftError PCAP_UNREADABLE when the bytes are not a capture file of this kind. */

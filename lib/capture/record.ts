@@ -144,7 +144,7 @@ function collect<Key, Value>(sets: Map<Key, Set<Value>>, key: Key, value: Value)
   else set.add(value);
 }
 
-/** The capture's own length is all `cap` tells; a frame it cut still says in its IP header how long it was. */
+/** The captured length is all that `cap` gives; a frame it cut still says in its IP header how long it was. */
 function lengthOnWire(frame: Uint8Array): number {
   const view = new DataView(frame.buffer, frame.byteOffset, frame.length);
   if (frame.length < ETHERNET_HEADER + IPV4_HEADER_MIN) return frame.length;

@@ -126,7 +126,7 @@ function claimComplete({ innerPackets }: CaptureTally, sent: SentCount, claims: 
   else claims.check('capture is complete', innerPackets === sent.packets, seen);
 }
 
-/** VXLAN's source port tells flows apart (RFC 7348 §5): one port for a flow, so that its packets stay in order, several for several. */
+/** VXLAN's source port distinguishes flows (RFC 7348 §5): one port for a flow, so that its packets stay in order, several for several. */
 function claimFlows({ flows: { flows, sourcePorts, split } }: CaptureTally, claims: Claims): void {
   claims.check(
     'outer source ports follow the flows',

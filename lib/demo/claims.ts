@@ -7,7 +7,7 @@ export interface Claim {
   readonly detail: string;
 }
 
-/** Collects claims and tells each as it is made. */
+/** Collects claims and logs each as it is made. */
 export class Claims {
   readonly #claims: Claim[] = [];
   readonly #log: (line: string) => void;

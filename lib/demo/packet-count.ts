@@ -26,7 +26,7 @@ export function countByDaemons(lab: Lab): PacketCounter {
   };
 }
 
-/** The kernel's own multicast on the device (IPv6 discovery) is for no peer; it is left out and told. */
+/** The kernel's own multicast on the device (IPv6 discovery) is for no peer; it is left out, and the detail says so. */
 function claimNoEngineDrops(stats: readonly StatsReply[], claims: Claims): void {
   const count = (pick: (reply: StatsReply) => number) => stats.reduce((sum, reply) => sum + pick(reply), 0);
   const multicast = count(({ drops }) => drops.multicast ?? 0);

@@ -1,4 +1,4 @@
-/** What the demo and its child processes tell each other, as messages over Node's IPC channel. */
+/** What the demo and its child processes send each other: messages over Node's IPC channel. */
 
 /** To the capture process. It writes records (lib/capture/frame-stream.ts) to its standard output. */
 export interface CaptureRequest {

@@ -55,7 +55,7 @@ export async function claimWireshark(
   }
 }
 
-/** tshark verifies checksums only when told to. An outer UDP checksum that was left to the NIC is no fault. */
+/** tshark verifies checksums only when asked to. An outer UDP checksum that was left to the NIC is no fault. */
 function verification({ outerChecksums }: CaptureTally): string[] {
   const protocols = ['ip', 'tcp', ...(outerChecksums.offloaded === 0 ? ['udp'] : [])];
   return protocols.flatMap((protocol) => ['-o', `${protocol}.check_checksum:TRUE`]);
@@ -67,8 +67,8 @@ interface LineVerdict {
 }
 
 /**
- * Where Linux finishes a checksum itself it writes 0xffff for 0, for TCP too (net/core/dev.c, skb_checksum_help). For whoever
- * adds them up they are the same; tshark calls the first one wrong.
+ * Where Linux finishes a checksum itself it writes 0xffff for 0, for TCP too (net/core/dev.c, skb_checksum_help). In ones'
+ * complement they are the same; tshark calls the first one wrong.
  */
 const KERNEL_ZERO = '0xffff';
 

@@ -70,8 +70,8 @@ function bridgeLines(lab: Lab, ipv6: boolean): string[] {
 export const HOST_SYSCTLS: readonly { readonly value: string; readonly paths: readonly string[] }[] = [
   { value: '1', paths: ['/proc/sys/net/ipv4/ip_forward', '/proc/sys/net/ipv6/conf/all/forwarding'] },
   {
-    // No duplicate address detection: a router whose link-local address is not settled cannot ask for neighbours, so
-    // that pods would have no IPv6 in their first second.
+    // No duplicate address detection: a router whose link-local address is still tentative (RFC 4862 §5.4) cannot ask
+    // for neighbours, so that pods would have no IPv6 in their first second.
     value: '0',
     paths: ['/proc/sys/net/ipv6/conf/all/accept_dad', '/proc/sys/net/ipv6/conf/default/accept_dad'],
   },

@@ -57,9 +57,9 @@ export async function startDaemon(
   // The files of an earlier run may still be there: the daemon replaces each in one step when it is ready.
   const isReady = (): boolean | Promise<boolean> =>
     subnetFiles.every((path, index) => identityOf(path) !== before[index]) && accepts(host.controlSocket);
-  const settled = await until(async () => !daemon.running() || (await isReady()), timeoutMs);
-  if (settled && daemon.running()) return daemon;
-  const why = settled ? `it ended with ${describeExit(await daemon.exited)}` : `not ready after ${timeoutMs} ms`;
+  const inTime = await until(async () => !daemon.running() || (await isReady()), timeoutMs);
+  if (inTime && daemon.running()) return daemon;
+  const why = inTime ? `it ended with ${describeExit(await daemon.exited)}` : `not ready after ${timeoutMs} ms`;
   await daemon.stop('SIGKILL');
   const lines = daemon.stdout().trimEnd().split('\n');
   throw new WeftError('DAEMON_FAILED', `Cannot start weftd on ${host.netns}: ${why}:\n${lines.slice(-5).join('\n')}`);

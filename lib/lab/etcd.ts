@@ -27,9 +27,9 @@ export async function startEtcd(lab: Lab, options: StartEtcdOptions = {}): Promi
   const argv = ['etcd', ...etcdFlags(lab), ...(options.extraArgs ?? [])];
   const logFile = join(lab.directory, 'etcd.log');
   const etcd = spawnInNetns(lab.etcdNetns, argv, { logFile, detached: options.detached === true });
-  const ready = await until(() => !etcd.running() || etcd.stdout().includes(READY_TEXT), START_TIMEOUT_MS);
-  if (ready && etcd.running()) return etcd;
-  const why = ready ? `it ended with ${describeExit(await etcd.exited)}` : `not ready after ${START_TIMEOUT_MS} ms`;
+  const inTime = await until(() => !etcd.running() || etcd.stdout().includes(READY_TEXT), START_TIMEOUT_MS);
+  if (inTime && etcd.running()) return etcd;
+  const why = inTime ? `it ended with ${describeExit(await etcd.exited)}` : `not ready after ${START_TIMEOUT_MS} ms`;
   await etcd.stop('SIGKILL');
   const output = etcd.stdout().trimEnd();
   if (cannotExec(output)) throw toolMissing('etcd');

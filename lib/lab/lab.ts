@@ -98,7 +98,7 @@ async function readDescription(path: string): Promise<LabDescription | undefined
     throw error;
   }
   try {
-    // Whoever can write in the directory is root; describeLab checks the ranges.
+    // Only root can write in the directory; describeLab checks the ranges.
     return describeLab(JSON.parse(text) as LabDescription);
   } catch (error) {
     throw new WeftError('LAB_BROKEN', `Cannot read ${path}: ${messageOf(error)}`, { cause: error });

@@ -38,7 +38,7 @@ export interface LabHost extends PodSite {
   readonly underlayAddress6: string;
   /** Interface of the underlay inside the host, "u0". */
   readonly underlayInterface: string;
-  /** Where the daemon of this host is told to listen. */
+  /** Where the daemon of this host listens. */
   readonly controlSocket: string;
 }
 
@@ -47,7 +47,7 @@ export interface PodSite {
   /** Of the router: name for `ip netns exec`. */
   readonly netns: string;
   readonly podNetns: string;
-  /** Where the daemon is told to write the subnet.env of the site's network. */
+  /** Where the daemon writes the subnet.env of the site's network. */
   readonly subnetFile: string;
 }
 

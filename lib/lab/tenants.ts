@@ -25,7 +25,7 @@ export interface TenantOptions extends Omit<OverlayOptions, 'config'> {
   readonly config?: (tenant: LabTenant) => object;
 }
 
-/** vxlan on VXLAN's own port; the VNI, which is the tenant's number, is all that tells tenants apart. */
+/** vxlan on VXLAN's own port; only the VNI, which is the tenant's number, distinguishes tenants. */
 export function tenantConfig({ number }: LabTenant): object {
   return defaultConfig({ Type: 'vxlan', VNI: number, Port: 4789 });
 }

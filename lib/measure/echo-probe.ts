@@ -14,7 +14,7 @@ export interface EchoProbeOptions {
   readonly intervalMs: number;
   /** A reply later than this counts as lost. */
   readonly timeoutMs: number;
-  /** Tells our echoes from those of others; 16 bits. */
+  /** Of our echoes, by which they differ from those of others; 16 bits. */
   readonly identifier: number;
   readonly signal?: AbortSignal;
 }
@@ -126,16 +126,16 @@ class EchoProbe {
       return;
     }
     pending.target.rttMs.push(now - pending.sentAt);
-    this.#settle(answer.sequence);
+    this.#finish(answer.sequence);
   }
 
   #fail(sequence: number, text: string): void {
     const errors = this.#pending.get(sequence)?.target.errors;
     errors?.set(text, (errors.get(text) ?? 0) + 1);
-    this.#settle(sequence);
+    this.#finish(sequence);
   }
 
-  #settle(sequence: number): void {
+  #finish(sequence: number): void {
     this.#pending.delete(sequence);
     if (this.#allSent && this.#pending.size === 0) this.#wake();
   }
@@ -143,10 +143,10 @@ class EchoProbe {
   async #lastReplies(): Promise<void> {
     const silent = this.#records.some(({ rttMs, errors }) => rttMs.length === 0 && errors.size === 0);
     const waitMs = Math.max(this.#options.timeoutMs, silent ? NEIGHBOUR_MS : 0);
-    const settled = new AbortController();
-    this.#wake = () => settled.abort();
+    const finished = new AbortController();
+    this.#wake = () => finished.abort();
     const { signal } = this.#options;
-    const either = signal === undefined ? settled.signal : AbortSignal.any([settled.signal, signal]);
+    const either = signal === undefined ? finished.signal : AbortSignal.any([finished.signal, signal]);
     await delay(waitMs, undefined, { signal: either }).catch(() => {});
   }
 }

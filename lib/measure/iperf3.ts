@@ -43,7 +43,7 @@ export interface TcpResult {
   readonly retransmits: number;
   /** As iperf3 read it back from the socket. */
   readonly congestionControl: string;
-  /** TCP maximum segment size in bytes. */
+  /** TCP's MSS, bytes. */
   readonly mss: number;
 }
 

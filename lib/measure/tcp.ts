@@ -23,11 +23,11 @@ const GRACE_SECONDS = 15;
 export interface TcpSample {
   readonly gigabitsPerSecond: number;
   readonly retransmits: number;
-  /** Busy seconds of all CPUs per 10^9 bytes of payload, whoever used them. */
+  /** Busy seconds of all CPUs per 10^9 bytes of payload, of all processes and of the kernel. */
   readonly machineCpuSecondsPerGB: number;
   /** Of both daemons together; undefined where there are none. */
   readonly daemonCpuSecondsPerGB: number | undefined;
-  /** TCP maximum segment size, bytes. */
+  /** TCP's MSS, bytes. */
   readonly mss: number;
 }
 

@@ -1,4 +1,4 @@
-/** The benchmark's handle on a traffic process inside a pod's namespace. */
+/** The handle on a traffic process inside a pod's namespace. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
@@ -23,7 +23,7 @@ export class TrafficProcess {
       this.#child.on('close', () => resolve());
       this.#child.on('error', () => resolve());
     });
-    // The process is gone: the missing reply tells.
+    // That the process is gone shows when no reply comes.
     this.#child.stdin.on('error', () => {});
   }
 

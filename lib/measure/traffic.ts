@@ -1,4 +1,4 @@
-/** The benchmark's traffic process: sends or counts numbered UDP datagrams, on request (lib/measure/traffic-protocol.ts). */
+/** The traffic process: sends or counts numbered UDP datagrams, on request (lib/measure/traffic-protocol.ts). */
 import { writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { parseIpv4 } from '../addr/ipv4.ts';

@@ -66,7 +66,7 @@ function stateOf(thresholds: readonly Threshold[], name: RegExp): string {
 test('a run that measured nothing judges nothing', (t) => {
   const thresholds = judge(NOTHING);
   t.is(thresholds.length, 23);
-  t.is(new Set(thresholds.map(({ name }) => name)).size, thresholds.length, 'names tell them apart');
+  t.is(new Set(thresholds.map(({ name }) => name)).size, thresholds.length, 'no two have one name');
   t.deepEqual([...new Set(thresholds.map(({ state }) => state))], ['not measured']);
 });
 

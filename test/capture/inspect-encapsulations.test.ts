@@ -50,7 +50,7 @@ function testWrongFrames(
   });
 }
 
-/** The frame with the inner TCP or UDP checksum that the veth left to whoever comes next. */
+/** The frame with the inner TCP or UDP checksum that the veth left unfinished. */
 function finished(frame: Uint8Array): Uint8Array {
   return changed(frame, [], (view) => {
     const field = { 6: 16, 17: 6 }[ipv4Protocol(view, INNER_IP)];
@@ -112,7 +112,7 @@ testWrongFrames('VXLAN', VXLAN_FRAMES[0]!, [OUTER_IP, INNER_IP], VXLAN_EXPECTED,
   ],
 ]);
 
-test('VXLAN: a flow is told by protocol, addresses and ports, in each direction by itself', (t) => {
+test('VXLAN: a flow is known by protocol, addresses and ports, in each direction by itself', (t) => {
   const flows = new Set(
     VXLAN_FRAMES.flatMap((frame) => inspectFrame(frame, VXLAN_EXPECTED).inner.map(({ flow }) => flow)),
   );

@@ -73,7 +73,7 @@ test('an outer UDP length that does not fill the IP packet is seen', (t) => {
   t.deepEqual(failed(frame), ['outer-length']);
 });
 
-test('a complete outer checksum is right, a missing one is told from it', (t) => {
+test('a complete outer checksum is right, a missing one differs from it', (t) => {
   const complete = changed((view) => {
     const length = view.getUint16(OUTER_UDP + 4);
     fillUdpChecksum(

@@ -35,7 +35,7 @@ test('what is not a report is refused and quoted', (t) => {
   t.throws(() => readIperf3Report('{}'), { code: 'IPERF3_REPORT' });
 });
 
-test('iperf3 is told the congestion control, the omitted second and the number of streams', (t) => {
+test('iperf3 gets the congestion control, the omitted second and the number of streams', (t) => {
   t.is(
     clientArguments({ server: '10.0.0.2', port: 5201, streams: 4, seconds: 3 }).join(' '),
     '--client 10.0.0.2 --port 5201 --congestion cubic --parallel 4 --time 3 --omit 1 --connect-timeout 3000 --json',

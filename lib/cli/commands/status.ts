@@ -135,7 +135,7 @@ function formatExternal(external: NonNullable<StatusReply['external']>): string 
   return `${external.name} ${pair(external.ipv4, external.ipv6)}${publicIp}, MTU ${external.mtu} (${external.reason})`;
 }
 
-/** `said` is what the lines above have told already. */
+/** `said` is what the lines above say already. */
 function formatStore(store: StatusReply['store'], said: string | undefined): string {
   const connection = store.connected ? 'connected' : 'not connected';
   const revision = store.revision === null ? '' : `, revision ${store.revision}`;

@@ -111,7 +111,7 @@ nic-like  kernel-vxlan    250,000  250,000–250,000            1.000  sender 1
   t.notRegex(text, /Round trip, idle/, 'what was not measured has no table');
 });
 
-test('kernel, congestion control, queue, MTU and method are told', (t) => {
+test('kernel, congestion control, queue, MTU and method are printed', (t) => {
   const text = formatReport(report());
   for (const expected of [
     /2 x Some CPU, 4\.0 GB, load 0\.25 before the run/,
@@ -130,7 +130,7 @@ test('an offload that fell back and fragments that were made can be seen', (t) =
   t.regex(text, /IP fragments made +kernel-vxlan 0, weft-udp 3\n/);
 });
 
-test('starts, memory, MAC lookups and the storm are told', (t) => {
+test('starts, memory, MAC lookups and the storm are printed', (t) => {
   const text = formatReport(report());
   t.regex(text, /weftd ready after +0\.40 s \(0\.39–0\.41\), 2 starts\n/);
   t.regex(text, /weftd resident +92\.0 MB to 93\.0 MB, by path\n/);

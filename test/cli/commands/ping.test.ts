@@ -35,7 +35,7 @@ test('a peer whose lease is ignored is not asked', (t) => {
   t.throws(() => chooseTargets([ignored], undefined), { code: 'NO_PEERS' });
 });
 
-test('no peers, an unknown peer and nonsense are told apart', (t) => {
+test('no peers, an unknown peer and nonsense are different errors', (t) => {
   t.throws(() => chooseTargets([], undefined), { code: 'NO_PEERS' });
   t.throws(() => chosen('10.244.4.1'), { code: 'UNKNOWN_PEER' });
   t.throws(() => chosen('node-2'), { code: 'USAGE' });
