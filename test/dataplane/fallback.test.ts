@@ -23,7 +23,7 @@ import { close, getsockname, send } from '../../lib/sys/ffi.ts';
 import { openUdpSocket, socketAddress } from '../../lib/sys/udp-socket.ts';
 import { SEGMENT } from '../fastpath/harness.ts';
 import { frame, payload, tcp4, udp4 } from '../fastpath/packets.ts';
-import { bed, devicePair, option, received } from './bed.ts';
+import { devicePair, option, queueFixture, received } from './queue-fixture.ts';
 
 const LOOPBACK = parseIpv4('127.0.0.1')!;
 const SO_NO_CHECK = 11;
@@ -39,7 +39,7 @@ test('a socket that refuses UDP_SEGMENT: the same datagrams leave one by one, no
   try {
     // udp(7), measured: a send with UDP_SEGMENT on a socket without checksums fails with EINVAL.
     option(socketFd, SOL_SOCKET, SO_NO_CHECK, 1);
-    const { harness, queue, refused } = bed(
+    const { harness, queue, refused } = queueFixture(
       pair.device,
       socketFd,
       LOOPBACK,
@@ -78,7 +78,7 @@ test('a device that refuses joined packets: every packet is written as it came, 
   peer.bind(0, '127.0.0.1');
   await once(peer, 'listening');
   try {
-    const { harness, queue, refused } = bed(pair.device, socketFd, LOOPBACK, socketAddress(LOOPBACK, 9));
+    const { harness, queue, refused } = queueFixture(pair.device, socketFd, LOOPBACK, socketAddress(LOOPBACK, 9));
     const port = portOf(socketFd);
     const segments = [0, 1, 2, 3].map((i) =>
       tcp4({ sequence: i * 1400, id: i, payload: payload(1400, i), source: '10.244.2.2', destination: '10.244.1.2' }),

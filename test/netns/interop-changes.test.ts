@@ -1,25 +1,18 @@
-import anyTest from 'ava';
 import { ipBatch } from '../../lib/lab/command.ts';
 import { startDaemon } from '../../lib/lab/daemon.ts';
 import { etcdctl } from '../../lib/lab/etcd.ts';
 import type { LabHost } from '../../lib/lab/model.ts';
 import { execInNetns } from '../../lib/lab/netns.ts';
-import { destroyLab } from '../../lib/lab/remove.ts';
 import { until } from '../../lib/lab/until.ts';
-import { whySkipped } from './enter.ts';
-import { knowsPeers, withBed } from './interop/bed.ts';
+import { knowsPeers, withCluster } from './interop/cluster.ts';
 import { assertPing, ping } from './interop/traffic.ts';
+import { testInLabs } from './labs.ts';
 
-// One end changes while the other runs, and the kernel's end is not told.
-const id = `g${process.pid.toString(36)}`;
-const skipped = whySkipped();
-if (skipped !== undefined) process.stderr.write(`Skipping changes of VXLAN peers: ${skipped}\n`);
-const test = skipped === undefined ? anyTest.serial : anyTest.skip;
-
-if (skipped === undefined) anyTest.after.always('nothing of the lab is left', () => destroyLab(id));
+// One end changes while the other runs, and the kernel's end does not learn of it.
+const { id, test } = testInLabs('g');
 
 const BACKEND = { Type: 'vxlan', VNI: 1, Port: 4789 };
-const BED = { id, ends: ['weft', 'kernel'], backend: BACKEND, dualStack: true } as const;
+const CLUSTER = { id, ends: ['weft', 'kernel'], backend: BACKEND, dualStack: true } as const;
 
 async function macsOf({ netns }: LabHost): Promise<string[]> {
   const files = ['flannel.1', 'flannel-v6.1'].map((device) => `/sys/class/net/${device}/address`);
@@ -34,7 +27,7 @@ async function leaseOf(lab: Parameters<typeof etcdctl>[0], host: LabHost): Promi
 }
 
 test('a weftd started again has the MAC addresses it had: kernel peers notice nothing', async (t) => {
-  await withBed(BED, async ({ lab, ends: [weft, kernel] }) => {
+  await withCluster(CLUSTER, async ({ lab, ends: [weft, kernel] }) => {
     const { host, pod } = weft!;
     const before = { macs: await macsOf(host), lease: await leaseOf(lab, host) };
     // Not even the device is there any more when a machine has been started again.
@@ -49,7 +42,7 @@ test('a weftd started again has the MAC addresses it had: kernel peers notice no
 });
 
 test('a kernel peer whose device got another MAC address is reached as soon as its lease says so', async (t) => {
-  await withBed(BED, async ({ lab, ends: [weft, kernel] }) => {
+  await withCluster(CLUSTER, async ({ lab, ends: [weft, kernel] }) => {
     const { podNetns, netns } = weft!.host;
     const { pod, host } = kernel!;
     await assertPing(t, podNetns, pod.address);
@@ -73,7 +66,7 @@ test('a kernel peer whose device got another MAC address is reached as soon as i
 });
 
 test('a kernel peer that leaves takes routes and neighbours with it, and is back when its lease is', async (t) => {
-  await withBed(BED, async ({ lab, ends: [weft, kernel] }) => {
+  await withCluster(CLUSTER, async ({ lab, ends: [weft, kernel] }) => {
     const { podNetns, netns } = weft!.host;
     const { pod, host } = kernel!;
     const [key, value] = await leaseOf(lab, host);

@@ -1,19 +1,12 @@
-import anyTest from 'ava';
 import { setWireLike } from '../../lib/lab/nic-like.ts';
-import { destroyLab } from '../../lib/lab/remove.ts';
-import { whySkipped } from './enter.ts';
-import { withBed } from './interop/bed.ts';
 import { assertDecodes, captureWhile, decode, udpPortAs } from './interop/capture.ts';
+import { withCluster } from './interop/cluster.ts';
 import { everyKind } from './interop/every-kind.ts';
 import { startServer } from './interop/traffic.ts';
+import { testInLabs } from './labs.ts';
 
 // What two weftd exchange without VXLAN, as tshark sees it. With the kernel at one end: interop-vxlan.test.ts.
-const id = `r${process.pid.toString(36)}`;
-const skipped = whySkipped();
-if (skipped !== undefined) process.stderr.write(`Skipping tshark's view of udp and ipip: ${skipped}\n`);
-const test = skipped === undefined ? anyTest.serial : anyTest.skip;
-
-if (skipped === undefined) anyTest.after.always('nothing of the lab is left', () => destroyLab(id));
+const { id, test } = testInLabs('r');
 
 test('faults are found: flanneld was captured where outer UDP checksums are left to the NIC', async (t) => {
   const { frames, problems } = await decode('test/vectors/flanneld-vxlan/h1-underlay.pcap', udpPortAs(4789, 'vxlan'));
@@ -30,14 +23,14 @@ const BACKENDS = {
 for (const [type, { overhead, filter, decodeAs, outer }] of Object.entries(BACKENDS))
   for (const daemonArgs of [[], ['--offload=off']]) {
     test(`tshark finds no fault with any frame: ${[type, ...daemonArgs].join(', ')}`, async (t) => {
-      await withBed({ id, ends: ['weft', 'weft'], backend: { Type: type }, daemonArgs }, async (bed) => {
-        for (const { host, pod } of bed.ends) {
+      await withCluster({ id, ends: ['weft', 'weft'], backend: { Type: type }, daemonArgs }, async (cluster) => {
+        for (const { host, pod } of cluster.ends) {
           t.is(pod.mtu, 1500 - overhead);
           await startServer(host.podNetns);
         }
-        await setWireLike(bed.lab);
-        const capture = { netns: bed.ends[0]!.host.netns, device: 'u0', filter };
-        const file = await captureWhile(bed.lab, capture, () => everyKind(t, bed));
+        await setWireLike(cluster.lab);
+        const capture = { netns: cluster.ends[0]!.host.netns, device: 'u0', filter };
+        const file = await captureWhile(cluster.lab, capture, () => everyKind(t, cluster));
         const kinds = ['ip:icmp:data', 'ip:tcp:echo', 'ip:udp:echo'].map((kind) => `${outer}:${kind}`);
         const { frames } = await assertDecodes(t, file, decodeAs, kinds);
         t.log(`tshark decodes ${frames} frames of the underlay`);

@@ -1,37 +1,31 @@
-import anyTest, { type ExecutionContext } from 'ava';
+import type { ExecutionContext } from 'ava';
 import { askDaemon } from '../../lib/control/client.ts';
 import { connectL2Pod } from '../../lib/lab/l2-pod.ts';
 import type { LabHost } from '../../lib/lab/model.ts';
 import { execInNetns } from '../../lib/lab/netns.ts';
-import { destroyLab } from '../../lib/lab/remove.ts';
 import { violations } from '../control/schema.ts';
-import { whySkipped } from './enter.ts';
-import { type Bed, type BedOptions, withBed } from './interop/bed.ts';
 import { captureWhile, readFields, udpPortAs } from './interop/capture.ts';
+import { type Cluster, type ClusterOptions, withCluster } from './interop/cluster.ts';
 import { assertPing, assertTcp, assertUdp, ping, startServer } from './interop/traffic.ts';
+import { testInLabs } from './labs.ts';
 
 // One subnet across three hosts, no routing: the VXLAN device is a port of the bridge that the pod is on.
 //
 //   pod1 10.99.0.1 ── br0 ── flannel.1 [ h1 ] ══ [ h2 ] flannel.1 ── br0 ── 10.99.0.2 pod2
 //                                             ══ [ h3 ] flannel.1 ── br0 ── 10.99.0.3 pod3
-const id = `l${process.pid.toString(36)}`;
-const skipped = whySkipped();
-if (skipped !== undefined) process.stderr.write(`Skipping layer 2 segments: ${skipped}\n`);
-const test = skipped === undefined ? anyTest.serial : anyTest.skip;
-
-if (skipped === undefined) anyTest.after.always('nothing of the lab is left', () => destroyLab(id));
+const { id, test } = testInLabs('l');
 
 const PORT = 4789;
 const AS_VXLAN = udpPortAs(PORT, 'vxlan');
 const BACKEND = { Type: 'vxlan', VNI: 1, Port: PORT, Learning: true };
 const BROADCAST = 'ff:ff:ff:ff:ff:ff';
 
-interface Segment extends Bed {
+interface Segment extends Cluster {
   /** MAC addresses of the pods, in the order of the hosts. */
   readonly macs: readonly string[];
 }
 
-interface SegmentOptions extends Omit<BedOptions, 'id' | 'backend'> {
+interface SegmentOptions extends Omit<ClusterOptions, 'id' | 'backend'> {
   /** Default flannel.1. */
   readonly device?: string;
 }
@@ -40,20 +34,20 @@ async function withSegment(
   { device = 'flannel.1', ...options }: SegmentOptions,
   body: (segment: Segment) => Promise<void>,
 ): Promise<void> {
-  await withBed({ id, backend: BACKEND, ...options }, async (bed) => {
+  await withCluster({ id, backend: BACKEND, ...options }, async (cluster) => {
     const macs: string[] = [];
-    for (const { host } of bed.ends) {
+    for (const { host } of cluster.ends) {
       const { number } = host;
       const addresses = { address: `10.99.0.${number}/24`, address6: `fd00:99::${number}/64`, device };
       macs.push((await connectL2Pod(host, addresses)).mac);
       await startServer(host.podNetns);
     }
-    await body({ ...bed, macs });
+    await body({ ...cluster, macs });
   });
 }
 
 /** How many requests for addresses of the segment's pods crossed the underlay of a host while `body` ran. */
-async function requestsOnUnderlay({ lab }: Bed, host: LabHost, body: () => Promise<void>): Promise<number> {
+async function requestsOnUnderlay({ lab }: Cluster, host: LabHost, body: () => Promise<void>): Promise<number> {
   const file = await captureWhile(lab, { netns: host.netns, device: 'u0', filter: `udp port ${PORT}` }, body);
   const wanted = 'arp.opcode == 1 && arp.dst.proto_ipv4 == 10.99.0.0/24 && eth.dst == ff:ff:ff:ff:ff:ff';
   const solicited = 'icmpv6.type == 135 && icmpv6.nd.ns.target_address == fd00:99::/64 && ipv6.dst == ff02::/16';
@@ -65,8 +59,8 @@ async function macOf(host: LabHost, address: string): Promise<string> {
   return /lladdr (\S+)/.exec(stdout)?.[1] ?? stdout;
 }
 
-const BEDS: readonly (readonly [name: string, options: SegmentOptions])[] = [
-  ['kernel on all, which says whether the bed is right', { ends: ['kernel', 'kernel', 'kernel'] }],
+const CLUSTERS: readonly (readonly [name: string, options: SegmentOptions])[] = [
+  ['kernel on all, the control', { ends: ['kernel', 'kernel', 'kernel'] }],
   ['two Weft, one kernel', { ends: ['weft', 'weft', 'kernel'] }],
   ['two Weft, one kernel, over IPv6', { ends: ['weft', 'weft', 'kernel'], dualStack: true, device: 'flannel-v6.1' }],
   [
@@ -75,7 +69,7 @@ const BEDS: readonly (readonly [name: string, options: SegmentOptions])[] = [
   ],
 ];
 
-for (const [name, options] of BEDS) {
+for (const [name, options] of CLUSTERS) {
   test(`pods of three hosts share one subnet: ${name}`, async (t) => {
     await withSegment(options, async (segment) => {
       const { ends, macs } = segment;

@@ -1,5 +1,4 @@
 import { fileURLToPath } from 'node:url';
-import anyTest from 'ava';
 import { askDaemon } from '../../lib/control/client.ts';
 import { isIgnored } from '../../lib/control/protocol.ts';
 import { ipBatch } from '../../lib/lab/command.ts';
@@ -8,20 +7,14 @@ import { etcdctl, putConfig, startEtcd } from '../../lib/lab/etcd.ts';
 import type { Lab } from '../../lib/lab/model.ts';
 import { execInNetns } from '../../lib/lab/netns.ts';
 import { defaultConfig, startOverlay } from '../../lib/lab/overlay.ts';
-import { destroyLab } from '../../lib/lab/remove.ts';
 import { until } from '../../lib/lab/until.ts';
 import { withLab } from '../../lib/lab/with-lab.ts';
-import { whySkipped } from './enter.ts';
-import { withBed } from './interop/bed.ts';
+import { withCluster } from './interop/cluster.ts';
 import { assertPing } from './interop/traffic.ts';
+import { testInLabs } from './labs.ts';
 
-// Clusters in which not all nodes are alike, and hosts on which something is in the way.
-const id = `x${process.pid.toString(36)}`;
-const skipped = whySkipped();
-if (skipped !== undefined) process.stderr.write(`Skipping mixed clusters: ${skipped}\n`);
-const test = skipped === undefined ? anyTest.serial : anyTest.skip;
-
-if (skipped === undefined) anyTest.after.always('nothing of the lab is left', () => destroyLab(id));
+// Clusters in which not all nodes are alike, and hosts on which something holds what weftd needs.
+const { id, test } = testInLabs('x');
 
 const WEFT = fileURLToPath(new URL('../../../bin/weft', import.meta.url));
 const PORT = 4789;
@@ -45,7 +38,7 @@ async function putLeases(lab: Lab, own: string): Promise<string[]> {
 }
 
 test('leases of other backends are ignored, noted in weft peers, and disturb nobody', async (t) => {
-  await withBed({ id, ends: ['weft', 'kernel'], backend: { Type: 'vxlan', Port: PORT } }, async ({ lab, ends }) => {
+  await withCluster({ id, ends: ['weft', 'kernel'], backend: { Type: 'vxlan', Port: PORT } }, async ({ lab, ends }) => {
     const [first, second] = ends;
     const { host } = first!;
     const { lease } = await askDaemon(host.controlSocket, '/v1/status');

@@ -1,19 +1,13 @@
-import anyTest, { type ExecutionContext } from 'ava';
+import type { ExecutionContext } from 'ava';
 import { run } from '../../lib/lab/command.ts';
 import type { Lab } from '../../lib/lab/model.ts';
-import { destroyLab } from '../../lib/lab/remove.ts';
-import { whySkipped } from './enter.ts';
-import { type End, withBed } from './interop/bed.ts';
+import { type End, withCluster } from './interop/cluster.ts';
 import { addressOf, directions } from './interop/every-kind.ts';
 import { assertPing, assertTcp, assertUdp, ping, startServer } from './interop/traffic.ts';
+import { testInLabs } from './labs.ts';
 
 // The underlay's MTU turns out smaller than it was when the overlay was made; and packets that are fragments already.
-const id = `m${process.pid.toString(36)}`;
-const skipped = whySkipped();
-if (skipped !== undefined) process.stderr.write(`Skipping path MTU: ${skipped}\n`);
-const test = skipped === undefined ? anyTest.serial : anyTest.skip;
-
-if (skipped === undefined) anyTest.after.always('nothing of the lab is left', () => destroyLab(id));
+const { id, test } = testInLabs('m');
 
 const SMALL = 1400;
 const MIB = 1 << 20;
@@ -38,15 +32,15 @@ for (const { backend, family, overhead } of CASES)
     const title = `${backend.Type}, IPv${family}${daemonArgs.map((flag) => `, ${flag}`).join('')}`;
     test(`a pod learns that the underlay's MTU has shrunk: ${title}`, async (t) => {
       const dualStack = family === 6 || backend.Type === 'udp';
-      await withBed({ id, ends: ['weft', 'weft'], backend, dualStack, daemonArgs }, async (bed) => {
+      await withCluster({ id, ends: ['weft', 'weft'], backend, dualStack, daemonArgs }, async (cluster) => {
         const fits = SMALL - overhead;
-        for (const { host } of bed.ends) await startServer(host.podNetns);
-        for (const [from, to] of directions(bed)) {
+        for (const { host } of cluster.ends) await startServer(host.podNetns);
+        for (const [from, to] of directions(cluster)) {
           const size = from.pod.mtu - headers(family);
           await assertPing(t, from.host.podNetns, addressOf(to.pod, family), { count: 2, size, df: true });
         }
-        await shrinkUnderlay(bed.lab);
-        for (const [from, to] of directions(bed)) {
+        await shrinkUnderlay(cluster.lab);
+        for (const [from, to] of directions(cluster)) {
           // What may be fragmented passes, before anybody has learned anything.
           const options = { count: 2, size: from.pod.mtu - headers(4), extra: ['-M', 'dont'] };
           if (family === 4) await assertPing(t, from.host.podNetns, to.pod.address, options);
@@ -70,7 +64,7 @@ async function shrinkUnderlay(lab: Lab): Promise<void> {
 
 async function learnsMtu(t: ExecutionContext, from: End, address: string, family: 4 | 6, fits: number): Promise<void> {
   const { podNetns } = from.host;
-  // One byte too many is told, with the MTU that is left; the largest that fits goes through.
+  // One byte too many is reported, with the MTU that is left; the largest that fits goes through.
   const size = fits - headers(family);
   const output = await ping(podNetns, address, { count: 2, size: size + 1, df: true });
   t.regex(output, / 0 received/);
@@ -86,9 +80,9 @@ for (const [type, ends] of [
 ] as const)
   for (const daemonArgs of type === 'vxlan' ? [[], ['--offload=off']] : [[]]) {
     test(`fragments of inner packets pass: ${[type, ...daemonArgs].join(', ')}`, async (t) => {
-      await withBed({ id, ends, backend: { Type: type }, daemonArgs }, async (bed) => {
-        for (const { host } of bed.ends) await startServer(host.podNetns);
-        for (const [from, to] of directions(bed)) {
+      await withCluster({ id, ends, backend: { Type: type }, daemonArgs }, async (cluster) => {
+        for (const { host } of cluster.ends) await startServer(host.podNetns);
+        for (const [from, to] of directions(cluster)) {
           await assertPing(t, from.host.podNetns, to.pod.address, { size: 8000 });
           await assertPing(t, from.host.podNetns, to.pod.address, { count: 2, size: 65_000 });
           await assertUdp(t, from.host.podNetns, to.pod.address, 20_000);

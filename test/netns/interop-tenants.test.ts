@@ -1,23 +1,17 @@
-import anyTest, { type ExecutionContext } from 'ava';
+import type { ExecutionContext } from 'ava';
 import { askDaemon } from '../../lib/control/client.ts';
 import type { Lab, LabTenant } from '../../lib/lab/model.ts';
 import { execInNetns } from '../../lib/lab/netns.ts';
 import { setWireLike } from '../../lib/lab/nic-like.ts';
-import { destroyLab } from '../../lib/lab/remove.ts';
 import { startTenants } from '../../lib/lab/tenants.ts';
 import { withLab } from '../../lib/lab/with-lab.ts';
-import { whySkipped } from './enter.ts';
-import { knowsPeers } from './interop/bed.ts';
 import { assertDecodes, captureWhile, readFields, udpPortAs } from './interop/capture.ts';
+import { knowsPeers } from './interop/cluster.ts';
 import { assertPing, assertUdp, ping, startServer, transferTcp } from './interop/traffic.ts';
+import { testInLabs } from './labs.ts';
 
 // Two tenants with the same addresses on the same two hosts, one weftd on each: lib/lab/tenants.ts has the picture.
-const id = `n${process.pid.toString(36)}`;
-const skipped = whySkipped();
-if (skipped !== undefined) process.stderr.write(`Skipping tenants: ${skipped}\n`);
-const test = skipped === undefined ? anyTest.serial : anyTest.skip;
-
-if (skipped === undefined) anyTest.after.always('nothing of the lab is left', () => destroyLab(id));
+const { id, test } = testInLabs('n');
 
 const PORT = 4789;
 const AS_VXLAN = udpPortAs(PORT, 'vxlan');

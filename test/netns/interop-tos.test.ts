@@ -1,20 +1,14 @@
-import anyTest, { type ExecutionContext } from 'ava';
+import type { ExecutionContext } from 'ava';
 import { run } from '../../lib/lab/command.ts';
 import type { Lab, LabHost } from '../../lib/lab/model.ts';
-import { destroyLab } from '../../lib/lab/remove.ts';
-import { whySkipped } from './enter.ts';
-import { type Bed, type BedOptions, withBed } from './interop/bed.ts';
 import { captureWhile, readFields, udpPortAs } from './interop/capture.ts';
+import { type Cluster, type ClusterOptions, withCluster } from './interop/cluster.ts';
 import { addressOf } from './interop/every-kind.ts';
 import { assertPing, ping } from './interop/traffic.ts';
+import { testInLabs } from './labs.ts';
 
 // DSCP and ECN of outer and inner headers, seen on the underlay and in the receiving pod. RFC 2474, RFC 6040 §4.
-const id = `q${process.pid.toString(36)}`;
-const skipped = whySkipped();
-if (skipped !== undefined) process.stderr.write(`Skipping DSCP and ECN: ${skipped}\n`);
-const test = skipped === undefined ? anyTest.serial : anyTest.skip;
-
-if (skipped === undefined) anyTest.after.always('nothing of the lab is left', () => destroyLab(id));
+const { id, test } = testInLabs('q');
 
 const PORT = 4789;
 type Type = 'udp' | 'vxlan' | 'ipip';
@@ -41,7 +35,7 @@ function formatTos(value: number): string {
 /** Pings from one end to another with each TOS byte, and returns what was seen on the underlay: "46/2 in 0/2", inner and outer. */
 async function seenOutside(
   t: ExecutionContext,
-  { lab, ends }: Bed,
+  { lab, ends }: Cluster,
   [fromIndex, toIndex]: readonly [number, number],
   type: Type,
   values: readonly number[],
@@ -75,13 +69,13 @@ const POLICIES: readonly (readonly [args: readonly string[], outer: readonly [nu
 for (const type of ['vxlan', 'udp', 'ipip'] as const) {
   test(`${type}: the outer DSCP is 0 as with flannel, another fixed one or the inner one's; the ECN bits are copied`, async (t) => {
     const hostArgs = POLICIES.map(([args]) => args);
-    await withBed({ id, ends: ['weft', 'weft', 'weft'], backend: BACKENDS[type], hostArgs }, async (bed) => {
+    await withCluster({ id, ends: ['weft', 'weft', 'weft'], backend: BACKENDS[type], hostArgs }, async (cluster) => {
       const values = [0, EF].flatMap((dscp) => ALL_ECN.map((ecn) => (dscp << 2) | ecn));
       for (const [index, [args, outer]] of POLICIES.entries()) {
         const expected = [0, EF].flatMap((dscp, which) =>
           ALL_ECN.map((ecn) => `${dscp}/${ecn} in ${outer[which]}/${ecn}`),
         );
-        const seen = await seenOutside(t, bed, [index, (index + 1) % 3], type, values);
+        const seen = await seenOutside(t, cluster, [index, (index + 1) % 3], type, values);
         t.deepEqual(seen, expected, args.join(' '));
       }
     });
@@ -89,10 +83,10 @@ for (const type of ['vxlan', 'udp', 'ipip'] as const) {
 }
 
 test('the kernel sets the outer DSCP and ECN of what is not congested as Weft does by default', async (t) => {
-  await withBed({ id, ends: ['kernel', 'kernel'], backend: BACKENDS.vxlan, dualStack: true }, async (bed) => {
+  await withCluster({ id, ends: ['kernel', 'kernel'], backend: BACKENDS.vxlan, dualStack: true }, async (cluster) => {
     for (const family of [4, 6] as const) {
       const values = [NOT_ECT, ECT_0, ECT_1].map((ecn) => (EF << 2) | ecn);
-      t.deepEqual(await seenOutside(t, bed, [0, 1], 'vxlan', values, family), [
+      t.deepEqual(await seenOutside(t, cluster, [0, 1], 'vxlan', values, family), [
         '46/0 in 0/0',
         '46/2 in 0/2',
         '46/1 in 0/1',
@@ -102,11 +96,11 @@ test('the kernel sets the outer DSCP and ECN of what is not congested as Weft do
 });
 
 test('vxlan over IPv6: the traffic class follows the same rules', async (t) => {
-  const options: BedOptions = { id, ends: ['weft', 'weft'], backend: BACKENDS.vxlan, dualStack: true };
-  await withBed({ ...options, daemonArgs: ['--tos=inherit'] }, async (bed) => {
+  const options: ClusterOptions = { id, ends: ['weft', 'weft'], backend: BACKENDS.vxlan, dualStack: true };
+  await withCluster({ ...options, daemonArgs: ['--tos=inherit'] }, async (cluster) => {
     const values = ALL_ECN.map((ecn) => (EF << 2) | ecn);
     const expected = ALL_ECN.map((ecn) => `46/${ecn} in 46/${ecn}`);
-    t.deepEqual(await seenOutside(t, bed, [0, 1], 'vxlan', values, 6), expected);
+    t.deepEqual(await seenOutside(t, cluster, [0, 1], 'vxlan', values, 6), expected);
   });
 });
 
@@ -131,8 +125,8 @@ for (const [type, ends] of [
   ['udp', ['weft', 'weft']],
   ['ipip', ['weft', 'weft']],
 ] as const) {
-  test(`congestion on the underlay reaches the pod, or drops what cannot be told of it: ${type} from ${ends[0]} to ${ends[1]}`, async (t) => {
-    await withBed({ id, ends, backend: BACKENDS[type] }, async ({ lab, ends: [from, to] }) => {
+  test(`congestion on the underlay reaches the pod, or drops what cannot carry it: ${type} from ${ends[0]} to ${ends[1]}`, async (t) => {
+    await withCluster({ id, ends, backend: BACKENDS[type] }, async ({ lab, ends: [from, to] }) => {
       await markAllCongested(to!.host, NFT_MATCHES[type]);
       const { podNetns } = from!.host;
       const { address } = to!.pod;

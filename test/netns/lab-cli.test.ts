@@ -1,24 +1,17 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import anyTest from 'ava';
 import { formatMap } from '../../lib/cli/commands/lab.ts';
 import { startDaemon } from '../../lib/lab/daemon.ts';
 import { etcdctl } from '../../lib/lab/etcd.ts';
 import { findLab } from '../../lib/lab/lab.ts';
 import { describeLab, directoryOf, isNamespaceOf, layOut } from '../../lib/lab/layout.ts';
 import { listNamespaces, processesIn } from '../../lib/lab/netns.ts';
-import { destroyLab } from '../../lib/lab/remove.ts';
 import { withLab } from '../../lib/lab/with-lab.ts';
-import { whySkipped } from './enter.ts';
+import { testInLabs } from './labs.ts';
 
 // Each command line in a process of its own (lab-command.ts), as a user has it.
-const id = `c${process.pid}`;
-const skipped = whySkipped();
-if (skipped !== undefined) process.stderr.write(`Skipping tests of weft lab: ${skipped}\n`);
-const test = skipped === undefined ? anyTest.serial : anyTest.skip;
-
-if (skipped === undefined) anyTest.after.always('nothing of the lab is left', () => destroyLab(id));
+const { id, test } = testInLabs('c');
 
 const COMMAND = fileURLToPath(new URL('./lab-command.js', import.meta.url));
 

@@ -1,23 +1,16 @@
 import { readFileSync } from 'node:fs';
-import anyTest from 'ava';
 import { etcdctl, putConfig, startEtcd } from '../../lib/lab/etcd.ts';
 import { type KernelPeer, startKernelPeer } from '../../lib/lab/kernel-peer.ts';
 import { connectL2Pod } from '../../lib/lab/l2-pod.ts';
 import type { Lab } from '../../lib/lab/model.ts';
 import { execInNetns } from '../../lib/lab/netns.ts';
 import { defaultConfig } from '../../lib/lab/overlay.ts';
-import { destroyLab } from '../../lib/lab/remove.ts';
 import { withLab } from '../../lib/lab/with-lab.ts';
-import { whySkipped } from './enter.ts';
 import { assertPing } from './interop/traffic.ts';
+import { testInLabs } from './labs.ts';
 
 // The kernel's VXLAN on every host, as the interoperation tests have it at one end.
-const id = `b${process.pid.toString(36)}`;
-const skipped = whySkipped();
-if (skipped !== undefined) process.stderr.write(`Skipping kernel VXLAN peers: ${skipped}\n`);
-const test = skipped === undefined ? anyTest.serial : anyTest.skip;
-
-if (skipped === undefined) anyTest.after.always('nothing of the lab is left', () => destroyLab(id));
+const { id, test } = testInLabs('b');
 
 async function startPeers(lab: Lab, config: object, dualStack = false): Promise<KernelPeer[]> {
   await startEtcd(lab);

@@ -1,21 +1,14 @@
 import { existsSync, readFileSync } from 'node:fs';
-import anyTest from 'ava';
 import { startDaemon } from '../../lib/lab/daemon.ts';
 import { etcdctl } from '../../lib/lab/etcd.ts';
 import { execInNetns } from '../../lib/lab/netns.ts';
 import { defaultConfig, startOverlay } from '../../lib/lab/overlay.ts';
 import { connectPod } from '../../lib/lab/pod.ts';
-import { destroyLab } from '../../lib/lab/remove.ts';
 import { withLab } from '../../lib/lab/with-lab.ts';
-import { whySkipped } from './enter.ts';
+import { testInLabs } from './labs.ts';
 
 // Labs with etcd and a weftd on each host: the topology is drawn in lib/lab/lab.ts.
-const id = `o${process.pid}`;
-const skipped = whySkipped();
-if (skipped !== undefined) process.stderr.write(`Skipping tests of the lab: ${skipped}\n`);
-const test = skipped === undefined ? anyTest.serial : anyTest.skip;
-
-if (skipped === undefined) anyTest.after.always('nothing of the lab is left', () => destroyLab(id));
+const { id, test } = testInLabs('o');
 
 async function ping(netns: string, address: string): Promise<string> {
   return (await execInNetns(netns, ['ping', '-n', '-c', '2', '-i', '0.05', '-W', '2', address])).stdout;

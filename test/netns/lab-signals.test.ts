@@ -1,20 +1,15 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import anyTest, { type ExecutionContext } from 'ava';
+import type { ExecutionContext } from 'ava';
 import { findLab } from '../../lib/lab/lab.ts';
 import { directoryOf, isNamespaceOf } from '../../lib/lab/layout.ts';
 import { listNamespaces, processesIn } from '../../lib/lab/netns.ts';
 import { destroyLab } from '../../lib/lab/remove.ts';
-import { whySkipped } from './enter.ts';
+import { testInLabs } from './labs.ts';
 
 // A process of its own has the lab (lab-child.ts) and ends in every way a process can end.
-const id = `s${process.pid}`;
-const skipped = whySkipped();
-if (skipped !== undefined) process.stderr.write(`Skipping tests of the lab: ${skipped}\n`);
-const test = skipped === undefined ? anyTest.serial : anyTest.skip;
-
-if (skipped === undefined) anyTest.after.always('nothing of the lab is left', () => destroyLab(id));
+const { id, test } = testInLabs('s');
 
 const CHILD = fileURLToPath(new URL('./lab-child.js', import.meta.url));
 

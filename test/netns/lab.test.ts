@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { mkdir, symlink, unlink } from 'node:fs/promises';
-import anyTest, { type ExecutionContext } from 'ava';
+import type { ExecutionContext } from 'ava';
 import { ipBatch, run } from '../../lib/lab/command.ts';
 import { etcdctl, putConfig, startEtcd } from '../../lib/lab/etcd.ts';
 import { addKernelVxlan, kernelVxlanPodAddress } from '../../lib/lab/kernel-vxlan.ts';
@@ -13,15 +13,10 @@ import { connectPod } from '../../lib/lab/pod.ts';
 import { destroyLab, listLabIds } from '../../lib/lab/remove.ts';
 import { until } from '../../lib/lab/until.ts';
 import { withLab } from '../../lib/lab/with-lab.ts';
-import { whySkipped } from './enter.ts';
+import { testInLabs } from './labs.ts';
 
 // Whole labs: the topology is drawn in lib/lab/lab.ts. One after the other, each under this process's own id.
-const id = `t${process.pid}`;
-const skipped = whySkipped();
-if (skipped !== undefined) process.stderr.write(`Skipping tests of the lab: ${skipped}\n`);
-const test = skipped === undefined ? anyTest.serial : anyTest.skip;
-
-if (skipped === undefined) anyTest.after.always('nothing of the lab is left', () => destroyLab(id));
+const { id, test } = testInLabs('t');
 
 function assertNothingLeft(t: ExecutionContext): void {
   t.deepEqual(

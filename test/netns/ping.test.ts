@@ -39,13 +39,13 @@ async function pingJson(lab: Lab, args: readonly string[]): Promise<{ code: numb
   return { code, peers: (JSON.parse(stdout) as { peers: PeerPing[] }).peers };
 }
 
-test('weft ping asks a peer over the underlay and through the overlay, and tells loss and errors', async (t) => {
+test('weft ping asks a peer over the underlay and through the overlay, and reports loss and errors', async (t) => {
   const id = `p${process.pid.toString(36)}`;
   await withLab({ id, hosts: 2 }, async (lab) => {
     const overlay = await startOverlay(lab);
     await bothPathsAnswer(t, lab, overlay);
     await silenceIsLoss(t, lab, overlay);
-    await missingRightIsToldInOneLine(t, lab);
+    await missingRightIsOneLine(t, lab);
   });
 });
 
@@ -77,7 +77,7 @@ async function silenceIsLoss(t: ExecutionContext, lab: Lab, overlay: Overlay): P
   t.is(peers[0]?.overlayCostMs, null);
 }
 
-async function missingRightIsToldInOneLine(t: ExecutionContext, lab: Lab): Promise<void> {
+async function missingRightIsOneLine(t: ExecutionContext, lab: Lab): Promise<void> {
   const { code, stderr } = await weftPing(lab, [], ['setpriv', '--inh-caps=-all', '--bounding-set=-net_raw']);
   t.is(code, 1);
   t.is(stderr, 'weft: Cannot open a raw ICMP socket: CAP_NET_RAW is missing\nRun it with sudo\n');

@@ -11,7 +11,7 @@ import {
 } from '../../lib/fastpath/abi.ts';
 import { close, send } from '../../lib/sys/ffi.ts';
 import { openUdpSocket, socketAddress } from '../../lib/sys/udp-socket.ts';
-import { type Bed, bed, devicePair, received } from '../dataplane/bed.ts';
+import { devicePair, type QueueFixture, queueFixture, received } from '../dataplane/queue-fixture.ts';
 import { SEGMENT } from '../fastpath/harness.ts';
 import { frame, payload, udp4 } from '../fastpath/packets.ts';
 import { testInFreshNamespace } from './enter.ts';
@@ -26,7 +26,7 @@ const UNKNOWN = [2, 0, 0, 0, 0, 0x99];
 const EVERYBODY = [255, 255, 255, 255, 255, 255];
 const packet = udp4({ source: '10.244.1.2', destination: '10.244.1.9', ttl: 64, payload: payload(20) });
 
-function bridged(run: (given: Bed, sendFrame: (to: readonly number[]) => Uint8Array[]) => void): void {
+function bridged(run: (given: QueueFixture, sendFrame: (to: readonly number[]) => Uint8Array[]) => void): void {
   const pair = devicePair();
   const socket = openUdpSocket(ANY, 0, 1 << 20);
   const peer = (n: number) => {
@@ -35,7 +35,7 @@ function bridged(run: (given: Bed, sendFrame: (to: readonly number[]) => Uint8Ar
     return { publicIp, prefixes: [], socketAddress: socketAddress(publicIp, 4789), vtep };
   };
   try {
-    const given = bed(pair.device, socket, 0, new Uint8Array(16), {
+    const given = queueFixture(pair.device, socket, 0, new Uint8Array(16), {
       encapsulation: ENCAPSULATION_VXLAN,
       ethernet: { vni: 1, family: 4, mac: 0x02_00_00_00_00_01, learning: true },
       peers: [peer(2), peer(3)],
@@ -52,7 +52,7 @@ function bridged(run: (given: Bed, sendFrame: (to: readonly number[]) => Uint8Ar
   }
 }
 
-function refusedAsOften(t: ExecutionContext, { harness }: Bed, times: number): void {
+function refusedAsOften(t: ExecutionContext, { harness }: QueueFixture, times: number): void {
   t.is(harness.counter(COUNT_OUT_RECEIVED), times);
   t.is(harness.counter(COUNT_DROPS + DROP_UNDERLAY_REFUSED), times);
 }
@@ -81,7 +81,7 @@ test('a peer whose address takes no packet at all does not end the trains of the
   try {
     // Nothing can be sent to port 0: EINVAL, with UDP_SEGMENT and without.
     const nowhere = parseIpv4('127.0.0.1')!;
-    const { harness, queue, refused } = bed(pair.device, socket, nowhere, socketAddress(nowhere, 0));
+    const { harness, queue, refused } = queueFixture(pair.device, socket, nowhere, socketAddress(nowhere, 0));
     for (let id = 0; id < 3; id++) {
       const bytes = frame(udp4({ source: '10.244.1.2', destination: '10.244.2.2', id, ttl: 64, payload: payload(99) }));
       send(pair.kernel, bytes, bytes.length, 0);

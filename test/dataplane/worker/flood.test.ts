@@ -15,7 +15,7 @@ import { send } from '../../../lib/sys/ffi.ts';
 import { socketAddress } from '../../../lib/sys/udp-socket.ts';
 import { SEGMENT } from '../../fastpath/harness.ts';
 import { frame, payload, udp4 } from '../../fastpath/packets.ts';
-import { bed, devicePair, received } from '../bed.ts';
+import { devicePair, queueFixture, received } from '../queue-fixture.ts';
 
 const PEER = parseIpv4('192.0.2.2')!;
 const ASKER = [2, 0, 0, 0, 0, 0x11];
@@ -29,7 +29,7 @@ test('a super-packet for many costs its sender what its packets would', (t) => {
   try {
     const vtep = { mac: 0x02_00_00_00_00_02, tunnel4: undefined, tunnel6: undefined };
     // No socket: what is sent counts as refused.
-    const { harness, queue } = bed(pair.device, -1, PEER, new Uint8Array(16), {
+    const { harness, queue } = queueFixture(pair.device, -1, PEER, new Uint8Array(16), {
       encapsulation: ENCAPSULATION_VXLAN,
       ethernet: { vni: 1, family: 4, mac: 0x02_00_00_00_00_01, learning: true },
       peers: [{ publicIp: PEER, prefixes: [], socketAddress: socketAddress(PEER, 4789), vtep }],
@@ -54,7 +54,7 @@ for (const vnetHeader of [true, false]) {
     const pair = devicePair();
     try {
       const vtep = { mac: 0x02_00_00_00_00_02, tunnel4: parseIpv4('10.244.2.0')!, tunnel6: undefined };
-      const { harness, queue } = bed(pair.device, -1, PEER, new Uint8Array(16), {
+      const { harness, queue } = queueFixture(pair.device, -1, PEER, new Uint8Array(16), {
         encapsulation: ENCAPSULATION_VXLAN,
         ethernet: { vni: 1, family: 4, mac: 0x02_00_00_00_00_01, learning: true },
         peers: [{ publicIp: PEER, prefixes: ['10.244.2.0/24'], socketAddress: socketAddress(PEER, 4789), vtep }],

@@ -1,7 +1,7 @@
 /** Each kind of traffic between two pods, both ways, so that each end has sent and received each kind. */
 import type { ExecutionContext } from 'ava';
 import type { ConnectedPod } from '../../../lib/lab/pod.ts';
-import type { Bed, End } from './bed.ts';
+import type { Cluster, End } from './cluster.ts';
 import { assertPing, assertTcp, assertUdp } from './traffic.ts';
 
 const TCP_BYTES = 2 << 20;
@@ -9,8 +9,8 @@ const TCP_BYTES = 2 << 20;
 const HEADERS = { 4: 20 + 8, 6: 40 + 8 } as const;
 
 /** A server has to run in each pod. */
-export async function everyKind(t: ExecutionContext, bed: Bed, family: 4 | 6 = 4): Promise<void> {
-  for (const [from, to] of directions(bed)) {
+export async function everyKind(t: ExecutionContext, cluster: Cluster, family: 4 | 6 = 4): Promise<void> {
+  for (const [from, to] of directions(cluster)) {
     const { podNetns } = from.host;
     const address = addressOf(to.pod, family);
     const largest = from.pod.mtu - HEADERS[family];
@@ -24,7 +24,7 @@ export async function everyKind(t: ExecutionContext, bed: Bed, family: 4 | 6 = 4
 }
 
 /** From the first end to the second, and back. */
-export function directions({ ends }: Bed): (readonly [from: End, to: End])[] {
+export function directions({ ends }: Cluster): (readonly [from: End, to: End])[] {
   const [first, second] = [ends[0]!, ends[1]!];
   return [
     [first, second],

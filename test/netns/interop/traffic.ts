@@ -28,7 +28,7 @@ function childPath(name: string): string {
   return fileURLToPath(new URL(`./${name}`, import.meta.url));
 }
 
-/** Starts a server in a pod; it ends with the lab. `name` tells it from others in its answers. */
+/** Starts a server in a pod; it ends with the lab. `name` is in its answers. */
 export async function startServer(netns: string, name = netns): Promise<LabProcess> {
   const server = spawnInNetns(netns, [process.execPath, childPath('server-child.js'), name, String(PORT)]);
   const ready = await until(() => !server.running() || server.stdout() === 'ready\n', 10_000);

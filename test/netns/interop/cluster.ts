@@ -10,7 +10,7 @@ import { type ConnectedPod, connectPod } from '../../../lib/lab/pod.ts';
 import { until } from '../../../lib/lab/until.ts';
 import { withLab } from '../../../lib/lab/with-lab.ts';
 
-export interface BedOptions {
+export interface ClusterOptions {
   readonly id: string;
   /** What runs on each host. */
   readonly ends: readonly ('weft' | 'kernel')[];
@@ -29,14 +29,14 @@ export interface End {
   readonly kernel: KernelPeer | undefined;
 }
 
-export interface Bed {
+export interface Cluster {
   readonly lab: Lab;
   /** In the order asked for. */
   readonly ends: readonly End[];
 }
 
 /** Builds the lab, waits until all ends know one another, runs `body` and takes it all down. */
-export async function withBed(options: BedOptions, body: (bed: Bed) => Promise<void>): Promise<void> {
+export async function withCluster(options: ClusterOptions, body: (cluster: Cluster) => Promise<void>): Promise<void> {
   const { id, ends, underlayMtu = 1500 } = options;
   await withLab({ id, hosts: ends.length, underlayMtu }, async (lab) => {
     await startEtcd(lab);
@@ -47,7 +47,10 @@ export async function withBed(options: BedOptions, body: (bed: Bed) => Promise<v
   });
 }
 
-async function startEnds(lab: Lab, { ends, dualStack, daemonArgs = [], hostArgs = [] }: BedOptions): Promise<End[]> {
+async function startEnds(
+  lab: Lab,
+  { ends, dualStack, daemonArgs = [], hostArgs = [] }: ClusterOptions,
+): Promise<End[]> {
   const isKernel = (host: LabHost): boolean => ends[host.number - 1] === 'kernel';
   // Their subnets are fixed: they are taken before a weftd may choose one.
   const kernels = await Promise.all(lab.hosts.filter(isKernel).map((host) => startKernel(lab, host, dualStack)));

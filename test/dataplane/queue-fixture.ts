@@ -52,20 +52,20 @@ export function received(fd: number): Uint8Array[] {
   }
 }
 
-export interface Bed {
+export interface QueueFixture {
   readonly harness: Harness;
   readonly queue: Queue;
   readonly refused: OffloadName[];
 }
 
 /** By default IP-in-UDP with one peer, at `publicIp`. */
-export function bed(
+export function queueFixture(
   tunFd: number,
   socketFd: number,
   publicIp: number,
   socketAddress: Uint8Array,
   change: Partial<HarnessOptions> = {},
-): Bed {
+): QueueFixture {
   const harness = new Harness({
     own4: '10.244.1.0/24',
     peers: [{ publicIp, prefixes: ['10.244.2.0/24'], socketAddress }],

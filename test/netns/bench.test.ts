@@ -1,0 +1,57 @@
+import test from 'ava';
+import { PATHS } from '../../lib/bench/paths.ts';
+import type { BenchReport } from '../../lib/bench/report.ts';
+import { whySkipped } from './enter.ts';
+import { remainsOf, start } from './weft.ts';
+
+// `weft bench` as a user starts it.
+
+const netnsTest = whySkipped() === undefined ? test.serial : test.serial.skip;
+
+netnsTest('a short benchmark measures every path and leaves nothing behind', async (t) => {
+  const { code, stdout, stderr, pid } = await start([
+    'bench',
+    '--json',
+    '--quick',
+    '--settings',
+    'free',
+    '--tests',
+    'tcp1',
+  ]).outcome;
+  t.is(code, 0, stderr);
+  const report = JSON.parse(stdout) as BenchReport;
+  t.deepEqual(report.failures, []);
+  const measured = report.results.filter(({ metric }) => metric === 'throughput');
+  t.deepEqual(
+    measured.map(({ path }) => path),
+    PATHS,
+  );
+  for (const row of measured) t.true(row.median > 0 && row.samples.length === 1, JSON.stringify(row));
+  t.deepEqual(new Set(Object.values(report.fragments)), new Set([0]));
+  t.is(report.method.congestionControl, 'cubic');
+  // Two each of udp, vxlan, ipip, host-gw and the segment, one beside a kernel's VXLAN.
+  t.is(report.daemon?.readySeconds.length, 11);
+  for (const path of ['weft-udp-off', 'weft-vxlan-off', 'kernel-to-weft-off'] as const)
+    t.deepEqual(
+      report.offloads[path]?.filter(({ active }) => active),
+      [],
+    );
+  t.true((report.storm?.offered ?? 0) >= 10_000, JSON.stringify(report.storm));
+  t.true((report.storm?.limited ?? 0) > 0, JSON.stringify(report.storm));
+  t.deepEqual(remainsOf('b', pid), []);
+});
+
+netnsTest('a benchmark of some paths measures them by all that was asked for', async (t) => {
+  const paths = ['direct', 'weft-udp', 'weft-vxlan', 'weft-ipip'];
+  const selection = ['--settings', 'one-core,nic-like', '--tests', 'udp64,rtt', '--paths', paths.join()];
+  const { code, stdout, stderr, pid } = await start(['bench', '--json', '--quick', ...selection]).outcome;
+  t.is(code, 0, stderr);
+  const report = JSON.parse(stdout) as BenchReport;
+  t.deepEqual(report.failures, []);
+  const measured = report.results.filter(({ metric }) => ['rate', 'p50'].includes(metric));
+  t.is(measured.length, 2 * 2 * paths.length, JSON.stringify(measured));
+  for (const row of measured) t.true(row.median > 0 && row.samples.length === 1, JSON.stringify(row));
+  const judged = report.thresholds.filter(({ state }) => state !== 'not measured');
+  t.is(judged.length, 4, 'lookups, start and memory');
+  t.deepEqual(remainsOf('b', pid), []);
+});
