@@ -1,6 +1,5 @@
 import test from 'ava';
-import { type Sample, type Threshold, toRows } from '../../lib/bench/report.ts';
-import { judge } from '../../lib/bench/thresholds.ts';
+import { type Sample, toRows } from '../../lib/bench/report.ts';
 
 function tcp(round: number, path: Sample['path'], throughput: number, more: Partial<Sample> = {}): Sample {
   const values = { throughput, machineCpu: 1 / throughput, retransmits: 0 };
@@ -53,87 +52,4 @@ test('what limited a packet rate stands in the row of the rate only', (t) => {
   const rows = toRows([sample(1, 'sender'), sample(2, 'loss')]);
   t.deepEqual(rows.find(({ metric }) => metric === 'rate')?.limits, ['sender', 'loss']);
   t.is(rows.find(({ metric }) => metric === 'loss')?.limits, undefined);
-});
-
-const NOTHING = { results: [], fib: [], fdb: [], daemon: null };
-
-function stateOf(thresholds: readonly Threshold[], name: RegExp): string {
-  const found = thresholds.filter((threshold) => name.test(threshold.name));
-  if (found.length !== 1) throw new Error(`${found.length} thresholds match ${name}`);
-  return found[0]!.state;
-}
-
-test('a run that measured nothing judges nothing', (t) => {
-  const thresholds = judge(NOTHING);
-  t.is(thresholds.length, 23);
-  t.is(new Set(thresholds.map(({ name }) => name)).size, thresholds.length, 'no two have one name');
-  t.deepEqual([...new Set(thresholds.map(({ state }) => state))], ['not measured']);
-});
-
-test('each ratio is held against its limit, which itself is still good', (t) => {
-  const judged = (kernel: number, auto: number, off: number) =>
-    judge({
-      ...NOTHING,
-      results: toRows([tcp(1, 'kernel-vxlan', kernel), tcp(1, 'weft-udp', auto), tcp(1, 'weft-udp-off', off)]),
-    });
-  t.is(stateOf(judged(10, 5, 0.6), /1 stream, free, of kernel/), 'ok');
-  t.is(stateOf(judged(10, 4.99, 0.6), /1 stream, free, of kernel/), 'MISSED');
-  t.is(stateOf(judged(10, 6, 1), /auto over off/), 'ok');
-  t.is(stateOf(judged(10, 5.9, 1), /auto over off/), 'MISSED');
-  t.is(stateOf(judged(100, 50, 6), /offload off, of kernel/), 'ok');
-  t.is(stateOf(judged(100, 50, 5.9), /offload off, of kernel/), 'MISSED');
-  t.is(stateOf(judged(10, 5, 1), /one core/), 'not measured');
-});
-
-test('each backend is held against what it has to keep up with, in the same run', (t) => {
-  const judged = (...throughputs: readonly (readonly [Sample['path'], number])[]) =>
-    judge({ ...NOTHING, results: toRows(throughputs.map(([path, value]) => tcp(1, path, value))) });
-  const pairs: readonly (readonly [Sample['path'], Sample['path'], number])[] = [
-    ['weft-vxlan', 'weft-udp', 0.95],
-    ['kernel-to-weft', 'kernel-to-weft-off', 2.5],
-    ['weft-ipip', 'weft-udp-off', 2],
-    ['segment-storm', 'segment', 0.9],
-    ['segment-storm', 'storm-aside', 0.9],
-  ];
-  for (const [path, base, limit] of pairs) {
-    const name = new RegExp(`1 stream, free, ${path} over ${base}$`);
-    t.is(stateOf(judged([path, limit * 8], [base, 8]), name), 'ok');
-    t.is(stateOf(judged([path, limit * 8 - 0.01], [base, 8]), name), 'MISSED');
-    t.is(stateOf(judged([path, 8]), name), 'not measured');
-  }
-  t.is(stateOf(judged(['weft-host-gw', 8], ['plain-routing', 8]), /one-core, weft-host-gw/), 'not measured');
-});
-
-test('a round trip, a lookup, a start and the memory must not exceed their limits', (t) => {
-  const rtt = (path: Sample['path'], p50: number): Sample => ({
-    round: 1,
-    setting: 'free',
-    test: 'rtt',
-    path,
-    values: { p50, p99: 1, lost: 0 },
-  });
-  const judged = (p50: number, many: number, ready: number, bytes: number) =>
-    judge({
-      results: toRows([rtt('kernel-vxlan', 0.01), rtt('weft-udp', p50)]),
-      fib: [
-        { routes: 2, nanosecondsPerLookup: 2 },
-        { routes: 10_000, nanosecondsPerLookup: many },
-      ],
-      fdb: [
-        { entries: 2, nanosecondsPerLookup: 3 },
-        { entries: 10_000, nanosecondsPerLookup: many * 1.5 },
-      ],
-      daemon: { readySeconds: [0.1, ready], residentBytes: [bytes, 1e6] },
-    });
-  const names = [/RTT/, /FIB/, /FDB/, /ready/, /resident/];
-  const good = judged(0.1, 2.4, 1, 150e6);
-  const bad = judged(0.101, 2.41, 1.01, 150.1e6);
-  t.deepEqual(
-    names.map((name) => stateOf(good, name)),
-    ['ok', 'ok', 'ok', 'ok', 'ok'],
-  );
-  t.deepEqual(
-    names.map((name) => stateOf(bad, name)),
-    ['MISSED', 'MISSED', 'MISSED', 'MISSED', 'MISSED'],
-  );
 });

@@ -1,40 +1,14 @@
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import test, { type ExecutionContext } from 'ava';
+import test from 'ava';
 import { formatStats } from '../../lib/cli/commands/stats.ts';
 import { formatStatus } from '../../lib/cli/commands/status.ts';
-import { PLAIN, terminalStyle } from '../../lib/cli/style.ts';
+import { PLAIN } from '../../lib/cli/style.ts';
 import type { StatusReply } from '../../lib/control/protocol.ts';
-import { type ControlHandlers, serveControl } from '../../lib/control/server.ts';
 import { DROP_REASONS } from '../../lib/dataplane/drop.ts';
-import { WeftError } from '../../lib/error.ts';
 import { FDB, NEIGH, PEERS, ROUTES, STATS, STATUS, TENANTS, WAITING } from './replies.ts';
 import { run } from './run.ts';
-
-const READY: ControlHandlers = {
-  '/v1/status': () => STATUS,
-  '/v1/peers': () => PEERS,
-  '/v1/routes': () => ROUTES,
-  '/v1/stats': () => STATS,
-  '/v1/fdb': () => FDB,
-  '/v1/neigh': () => NEIGH,
-};
-
-/** A real control server with the given answers; returns its socket. */
-async function daemon(t: ExecutionContext, handlers: Partial<ControlHandlers> = {}): Promise<string> {
-  const directory = mkdtempSync(join(tmpdir(), 'weft-cli-'));
-  const path = join(directory, 'weft.sock');
-  const server = await serveControl(path, { ...READY, ...handlers });
-  t.teardown(async () => {
-    await server.close();
-    rmSync(directory, { recursive: true });
-  });
-  return path;
-}
+import { serveReplies } from './serve-replies.ts';
 
 const STATUS_TEXT = `weftd 0.1.0  ready, up 1 h 2 min, pid 4711, 93.0 MB
 Network      10.244.0.0/16 in /24 subnets
@@ -96,7 +70,7 @@ for (const [command, text, reply] of [
   ['neigh', NEIGH_TEXT, NEIGH],
 ] as const)
   test(`weft ${command} prints a table, and with --json the reply`, async (t) => {
-    const socket = await daemon(t);
+    const socket = await serveReplies(t);
     t.deepEqual(await run('weft', [command, '--control-socket', socket]), { code: 0, stdout: text, stderr: '' });
     const json = await run('weft', [command, '--json', `--control-socket=${socket}`]);
     t.is(json.code, 0);
@@ -104,7 +78,7 @@ for (const [command, text, reply] of [
   });
 
 test('weft stats prints counters and every drop reason, those that happened first', async (t) => {
-  const socket = await daemon(t);
+  const socket = await serveReplies(t);
   const { code, stdout, stderr } = await run('weft', ['stats', '--control-socket', socket]);
   t.deepEqual({ code, stderr }, { code: 0, stderr: '' });
   t.true(stdout.startsWith(`${STATS_TEXT}Drop reason `), stdout);
@@ -121,7 +95,7 @@ test('weft stats prints counters and every drop reason, those that happened firs
 });
 
 test('weft status of a waiting daemon says for what, and exits with 1', async (t) => {
-  const socket = await daemon(t, { '/v1/status': () => WAITING });
+  const socket = await serveReplies(t, { '/v1/status': () => WAITING });
   const { code, stdout, stderr } = await run('weft', ['status', '--control-socket', socket]);
   t.deepEqual({ code, stderr }, { code: 1, stderr: '' });
   t.regex(stdout, /^weftd 0\.1\.0 {2}waiting for \d+ s, 6 attempts, up 1 h 2 min, pid 4711, 93\.0 MB\n/);
@@ -132,7 +106,7 @@ test('weft status of a waiting daemon says for what, and exits with 1', async (t
 });
 
 test('weft status of several networks is a line each and what is wrong, and exits with 1 unless all are ready', async (t) => {
-  const socket = await daemon(t, { '/v1/status': () => TENANTS });
+  const socket = await serveReplies(t, { '/v1/status': () => TENANTS });
   const { code, stdout, stderr } = await run('weft', ['status', '--control-socket', socket]);
   t.deepEqual({ code, stderr }, { code: 1, stderr: '' });
   t.is(
@@ -154,7 +128,7 @@ red    alarm: Our lease is gone
 `,
   );
   const ready = { ...TENANTS, networks: TENANTS.networks.map((network) => ({ ...network, state: 'ready' as const })) };
-  const other = await daemon(t, { '/v1/status': () => ready });
+  const other = await serveReplies(t, { '/v1/status': () => ready });
   t.is((await run('weft', ['status', '--control-socket', other])).code, 0);
 });
 
@@ -166,7 +140,7 @@ test('--network reaches the daemon, and weft status shows all about that network
       asked.push(network);
       return reply;
     };
-  const socket = await daemon(t, {
+  const socket = await serveReplies(t, {
     '/v1/status': remember(TENANTS),
     '/v1/peers': remember(PEERS),
     '/v1/routes': remember(ROUTES),
@@ -190,7 +164,7 @@ test('a backend without port and data plane is shown without them', (t) => {
 });
 
 test('empty tables say why', async (t) => {
-  const socket = await daemon(t, { '/v1/fdb': () => ({ fdb: [] }), '/v1/neigh': () => ({ neighbors: [] }) });
+  const socket = await serveReplies(t, { '/v1/fdb': () => ({ fdb: [] }), '/v1/neigh': () => ({ neighbors: [] }) });
   for (const command of ['fdb', 'neigh'])
     t.regex((await run('weft', [command, '--control-socket', socket])).stdout, /^No entries: .*not vxlan\.\n$/);
 });
@@ -223,7 +197,7 @@ test('rates come from two readings, and a counter that went back has none', (t) 
 });
 
 test('weft stats --watch --json prints one reply a line until it is interrupted', async (t) => {
-  const socket = await daemon(t);
+  const socket = await serveReplies(t);
   const bin = fileURLToPath(new URL('../../../bin/weft', import.meta.url));
   const argv = [bin, 'stats', '--watch', '0.1', '--json', '--control-socket', socket];
   const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'inherit'], timeout: 20_000 });
@@ -235,72 +209,4 @@ test('weft stats --watch --json prints one reply a line until it is interrupted'
   const lines = text.trimEnd().split('\n');
   t.true(lines.length >= 3);
   for (const line of lines) t.deepEqual(JSON.parse(line), STATS);
-});
-
-test('output cut by its reader is no failure', async (t) => {
-  const socket = await daemon(t);
-  const bin = fileURLToPath(new URL('../../../bin/weft', import.meta.url));
-  const argv = [bin, 'stats', '--watch', '0.1', '--control-socket', socket];
-  const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'pipe'], timeout: 20_000 });
-  let stderr = '';
-  child.stderr.on('data', (chunk) => {
-    stderr += chunk;
-  });
-  child.stdout.once('data', () => child.stdout.destroy());
-  const [code] = await once(child, 'close');
-  t.deepEqual({ code, stderr }, { code: 0, stderr: '' });
-});
-
-test("the daemon's refusal is one line and a hint, and with --json an object too", async (t) => {
-  const refuse = (): never => {
-    throw new WeftError('NOT_READY', 'weftd is not ready: etcd does not answer', { hint: 'Start etcd' });
-  };
-  const socket = await daemon(t, { '/v1/peers': refuse });
-  const stderr = 'weft: weftd is not ready: etcd does not answer\nStart etcd\n';
-  t.deepEqual(await run('weft', ['peers', '--control-socket', socket]), { code: 1, stdout: '', stderr });
-  const json = await run('weft', ['peers', '--json', '--control-socket', socket]);
-  t.deepEqual({ code: json.code, stderr: json.stderr }, { code: 1, stderr });
-  const message = 'weftd is not ready: etcd does not answer';
-  t.deepEqual(JSON.parse(json.stdout), { error: { code: 'NOT_READY', message, hint: 'Start etcd' } });
-});
-
-test('no daemon is one line and a hint', async (t) => {
-  t.deepEqual(await run('weft', ['status', '--control-socket', '/nonexistent/weft.sock']), {
-    code: 1,
-    stdout: '',
-    stderr:
-      'weft: No control socket at /nonexistent/weft.sock\n' +
-      'is weftd running? If it has another socket, give --control-socket\n',
-  });
-});
-
-const wrong: readonly (readonly [argv: readonly string[], stderr: string])[] = [
-  [['ruotes'], "weft: unknown command 'ruotes'\n(Did you mean routes?)\n"],
-  [['status', '--jsn'], "weft: unknown option '--jsn'\n(Did you mean --json?)\n"],
-  [['routes', 'extra'], "weft: too many arguments for 'routes'. Expected 0 arguments but got 1.\n"],
-  [
-    ['stats', '--watch', 'x'],
-    "weft: option '--watch [seconds]' argument 'x' is invalid. It must be 0.1 to 86400 seconds.\n",
-  ],
-  [['peers', '--control-socket'], "weft: option '--control-socket <path>' argument missing\n"],
-];
-for (const [argv, stderr] of wrong)
-  test(`weft ${argv.join(' ')} is wrong usage`, async (t) => {
-    t.deepEqual(await run('weft', argv), { code: 2, stdout: '', stderr });
-  });
-
-test('help and version', async (t) => {
-  const version = await run('weft', ['--version']);
-  t.regex(version.stdout, /^\d+\.\d+\.\d+\n$/);
-  const help = await run('weft', ['--help']);
-  for (const word of ['status', 'peers', 'routes', 'stats', 'fdb', 'neigh', 'Examples:', 'Exit codes:'])
-    t.true(help.stdout.includes(word), word);
-  t.deepEqual(await run('weft', ['help', 'stats']), await run('weft', ['stats', '--help']));
-  t.is((await run('weft', [])).code, 2);
-});
-
-test('colour is for terminals that want it', (t) => {
-  t.is(terminalStyle({ isTTY: true }, {}).green('x'), '\u001b[32mx\u001b[39m');
-  t.is(terminalStyle({ isTTY: true }, { NO_COLOR: '1' }).green('x'), 'x');
-  t.is(terminalStyle({}, {}).green('x'), 'x');
 });

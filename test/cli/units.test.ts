@@ -1,5 +1,4 @@
 import test from 'ava';
-import { formatFields, formatTable } from '../../lib/cli/table.ts';
 import { formatBitRate, formatBytes, formatCount, formatDuration, formatExpiry } from '../../lib/cli/units.ts';
 
 const rows: readonly (readonly [actual: string, expected: string])[] = [
@@ -28,23 +27,4 @@ const rows: readonly (readonly [actual: string, expected: string])[] = [
 ];
 test('quantities print as people read them', (t) => {
   for (const [actual, expected] of rows) t.is(actual, expected);
-});
-
-test('columns are as wide as their widest cell, numbers stand right, lines have no trailing spaces', (t) => {
-  const columns = [{ title: 'Name' }, { title: 'Count', align: 'right' as const }, { title: 'Why' }];
-  const table = formatTable(columns, [
-    ['a', '1', ''],
-    ['longer', '123456', 'because'],
-  ]);
-  t.is(table, 'Name     Count  Why\na            1\nlonger  123456  because\n');
-});
-
-test('a value of several lines stays in its column', (t) => {
-  t.is(
-    formatFields([
-      ['A', 'one\ntwo'],
-      ['Long', 'x'],
-    ]),
-    'A     one\n      two\nLong  x\n',
-  );
 });

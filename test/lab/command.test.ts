@@ -1,6 +1,5 @@
 import test from 'ava';
 import { forEachLimited, run } from '../../lib/lab/command.ts';
-import { until } from '../../lib/lab/until.ts';
 
 test('returns what a program wrote, and passes arguments and input unchanged', async (t) => {
   t.is(await run('printf', ['%s|', 'a b', '$HOME;*']), 'a b|$HOME;*|');
@@ -45,11 +44,4 @@ test('waits for all tasks even when one fails, then throws its error', async (t)
     done.toSorted((a, b) => a - b),
     tasks.filter((index) => index !== 3),
   );
-});
-
-test('waiting ends when the condition holds, or with the time', async (t) => {
-  let calls = 0;
-  t.true(await until(() => ++calls === 3, 5000));
-  t.is(calls, 3);
-  t.false(await until(() => false, 30));
 });

@@ -1,5 +1,4 @@
 import test from 'ava';
-import { addressBatches, namespaceLines, vethLines } from '../../lib/lab/build.ts';
 import { describeLab, directoryOf, idOfDirectory, isNamespaceOf, layOut, namespacesOf } from '../../lib/lab/layout.ts';
 
 test('the names and addresses of a lab follow from its id', (t) => {
@@ -26,9 +25,6 @@ test('two hosts joined directly have no underlay namespace, and etcd is on the f
   const lab = layOut(describeLab({ id: 'a1', hosts: 2, direct: true }));
   t.deepEqual(namespacesOf(lab), ['a1-h1', 'a1-pod1', 'a1-h2', 'a1-pod2']);
   t.like(lab, { etcdNetns: 'a1-h1', etcdEndpoint: 'http://192.0.2.1:2379' });
-  const [veth, ...others] = vethLines(lab);
-  t.regex(veth ?? '', /netns a1-h1 .* netns a1-h2 /);
-  t.deepEqual(others, []);
 });
 
 test('a tenant has a router and a pod beside each host', (t) => {
@@ -101,22 +97,4 @@ test('recognises its own namespaces and directories only', (t) => {
   t.is(idOfDirectory('weft-lab-'), undefined);
   t.is(idOfDirectory('weft-lab-A1'), undefined);
   t.is(idOfDirectory('other-a1'), undefined);
-});
-
-test('every namespace is made once, and brought up once', (t) => {
-  const lab = layOut(describeLab({ id: 'a', hosts: 5, tenants: 2 }));
-  const made = namespaceLines(lab).flatMap((line) => /^netns add (.*)$/.exec(line)?.[1] ?? []);
-  t.deepEqual(made.toSorted(), namespacesOf(lab).toSorted());
-  t.deepEqual(
-    addressBatches(lab, true)
-      .map((batch) => batch.netns)
-      .toSorted(),
-    made.toSorted(),
-  );
-});
-
-test('a machine without IPv6 gets a lab without IPv6', (t) => {
-  const lines = addressBatches(layOut(describeLab({ id: 'a', hosts: 2 })), false).flatMap((batch) => batch.lines);
-  t.false(lines.some((line) => line.includes(':')));
-  t.true(lines.includes('addr add 192.0.2.1/24 dev u0'));
 });

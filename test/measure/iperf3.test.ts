@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs';
 import test from 'ava';
 import { WeftError } from '../../lib/error.ts';
 import { clientArguments, readIperf3Report, serverArguments } from '../../lib/measure/iperf3.ts';
-import { readPingOutput } from '../../lib/measure/ping-output.ts';
 
 const vector = (name: string) => readFileSync(`test/vectors/bench/${name}`, 'utf8');
 
@@ -41,24 +40,4 @@ test('iperf3 gets the congestion control, the omitted second and the number of s
     '--client 10.0.0.2 --port 5201 --congestion cubic --parallel 4 --time 3 --omit 1 --connect-timeout 3000 --json',
   );
   t.is(serverArguments(5201).join(' '), '--server --one-off --forceflush --port 5201');
-});
-
-test('every reply in the output of ping is read', (t) => {
-  t.deepEqual(readPingOutput(vector('ping-five.txt')), {
-    sent: 5,
-    received: 5,
-    rttMs: [0.016, 0.01, 0.007, 0.007, 0.01],
-  });
-});
-
-test('lost echoes are missing among the round-trip times', (t) => {
-  t.deepEqual(readPingOutput(vector('ping-lossy.txt')), { sent: 5, received: 3, rttMs: [0.024, 0.035, 0.027] });
-});
-
-test('ICMP errors in the output of ping are no replies', (t) => {
-  t.deepEqual(readPingOutput(vector('ping-unreachable.txt')), { sent: 6, received: 0, rttMs: [] });
-});
-
-test('output of ping without a summary is refused', (t) => {
-  t.throws(() => readPingOutput('ping: unknown host'), { code: 'PING_OUTPUT' });
 });

@@ -1,0 +1,22 @@
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'ava';
+import { LINKTYPE_ETHERNET } from '../../lib/capture/link-type.ts';
+import { CaptureRecord } from '../../lib/capture/record.ts';
+import { UDP_EXPECTED, UDP_FRAMES } from './frames.ts';
+
+test('the capture file replaces what bears its name, and does not follow a link', (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'weft-demo-test-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const victim = join(directory, 'victim');
+  const path = join(directory, 'capture.pcapng');
+  writeFileSync(victim, 'precious');
+  symlinkSync(victim, path);
+  const record = new CaptureRecord('u0', LINKTYPE_ETHERNET, UDP_EXPECTED);
+  for (const frame of UDP_FRAMES.slice(0, 3)) record.add(frame, 1n);
+  record.save(path);
+  t.is(readFileSync(victim, 'utf8'), 'precious');
+  t.is(readFileSync(path).readUInt32LE(0), 0x0a0d0d0a, 'pcapng begins with a section header');
+  t.throws(() => record.save(join(directory, 'no', 'such')), { code: 'CAPTURE_NOT_WRITTEN' });
+});
