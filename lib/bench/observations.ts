@@ -1,7 +1,6 @@
 /** What a run notices beside its measurements: whether a path was what it seemed to be. */
 import type { OffloadStatus } from '../dataplane/stats.ts';
-import { execInNetns } from '../lab/netns.ts';
-import { ipCounter } from '../measure/cpu-time.ts';
+import { ipCounter, readSnmp } from '../measure/ip-counters.ts';
 import type { NamedPath, PathName } from './paths.ts';
 import type { StormCount } from './storm.ts';
 import type { DaemonRecord } from './weft-network.ts';
@@ -72,6 +71,6 @@ export class Observations {
 }
 
 async function fragments({ namespaces }: NamedPath): Promise<number> {
-  const texts = await Promise.all(namespaces.map((netns) => execInNetns(netns, ['cat', '/proc/net/snmp'])));
-  return texts.reduce((sum, { stdout }) => sum + ipCounter(stdout, 'FragCreates'), 0);
+  const texts = await Promise.all(namespaces.map(readSnmp));
+  return texts.reduce((sum, text) => sum + ipCounter(text, 'FragCreates'), 0);
 }

@@ -4,6 +4,7 @@
  * measured, so that every path is measured on a machine on which nothing else runs.
  */
 import { startEtcd } from '../lab/etcd.ts';
+import { setFeatures } from '../lab/ethtool.ts';
 import { unlessInterrupted } from '../lab/interrupt.ts';
 import { startKernelPeer } from '../lab/kernel-peer.ts';
 import type { Lab, LabHost } from '../lab/model.ts';
@@ -169,8 +170,8 @@ async function withoutChecksumOffload<T>(host: LabHost, body: () => Promise<T>):
   }
 }
 
-async function setChecksumOffload({ netns, underlayInterface }: LabHost, state: 'on' | 'off'): Promise<void> {
-  await execInNetns(netns, ['ethtool', '-K', underlayInterface, 'tx', state]);
+function setChecksumOffload({ netns, underlayInterface }: LabHost, state: 'on' | 'off'): Promise<void> {
+  return setFeatures(netns, underlayInterface, ['tx'], state);
 }
 
 function withoutChange<T>(_host: LabHost, body: () => Promise<T>): Promise<T> {

@@ -11,12 +11,11 @@ import { WeftError } from '../error.ts';
 import { putConfig } from '../lab/etcd.ts';
 import type { Lab, LabHost } from '../lab/model.ts';
 import { execInNetns, type LabProcess } from '../lab/netns.ts';
-import { startReadyDaemon } from '../lab/ready-daemon.ts';
+import { startReadyDaemon, whenPeersAreKnown } from '../lab/ready-daemon.ts';
 import { until } from '../lab/until.ts';
 import { residentBytes } from '../measure/cpu-time.ts';
 import { NETWORKS, type NetworkName, type Offload } from './paths.ts';
 
-const PEERS_WITHIN_MS = 5000;
 const FIRST_PACKET_WITHIN_MS = 5000;
 
 /** A daemon, as it was when its path had been measured. */
@@ -92,7 +91,9 @@ export class WeftNetwork {
         if (subnet !== this.subnets[index])
           throw new WeftError('LEASE_MOVED', `${this.#hosts[index]!.netns} got ${subnet}, not ${this.subnets[index]}`);
       }
-      await this.#whenPeersAreKnown();
+      const statuses = await whenPeersAreKnown(this.#hosts);
+      if (!statuses.every(({ peers }) => peers > 0))
+        throw new WeftError('TIMEOUT', `the daemons of ${this.#name} do not know each other after 5 s`);
       return await body(started.flatMap((start) => (start.status === 'fulfilled' ? [start.value.process.pid] : [])));
     } finally {
       await Promise.all(processes.map((process) => process.stop()));
@@ -108,14 +109,6 @@ export class WeftNetwork {
         residentBytes: residentBytes(readFileSync(`/proc/${pids[index]}/status`, 'utf8')),
       })),
     );
-  }
-
-  async #whenPeersAreKnown(): Promise<void> {
-    const known = await until(async () => {
-      const statuses = await Promise.all(this.#hosts.map((host) => askDaemon(host.controlSocket, '/v1/status')));
-      return statuses.every(({ peers }) => peers > 0);
-    }, PEERS_WITHIN_MS);
-    if (!known) throw new WeftError('TIMEOUT', `the daemons of ${this.#name} do not know each other after 5 s`);
   }
 }
 

@@ -7,8 +7,8 @@
  * over, up to milliseconds late under load; lengths follow from the IP header; and whether all
  * packets were seen is known only where they are counted at their source.
  */
-import { createRequire } from 'node:module';
 import { messageOf, WeftError } from '../error.ts';
+import { loadOptionalPackage } from '../optional-package.ts';
 import { LINKTYPE_ETHERNET, LINKTYPE_RAW } from './link-type.ts';
 
 /** What we use of the package; it has no types of its own. */
@@ -54,7 +54,9 @@ const LINK_TYPES: ReadonlyMap<string, number> = new Map([
 
 /** Captures until `close`. Codes: CAP_MISSING, CAPTURE_FAILED. */
 export function openLiveCapture(options: LiveCaptureOptions): LiveCapture {
-  const handle = new (loadCap().Cap)();
+  // Its types are ours.
+  const cap = loadOptionalPackage('cap', 'CAP_MISSING') as CapModule;
+  const handle = new cap.Cap();
   const buffer = Buffer.alloc(SNAP_LENGTH);
   let linkName: string;
   try {
@@ -76,16 +78,4 @@ function captureFailed(device: string, why: string, cause?: unknown): WeftError 
     cause,
     hint: 'Capturing takes root or CAP_NET_RAW',
   });
-}
-
-function loadCap(): CapModule {
-  try {
-    // The package is CommonJS and untyped.
-    return createRequire(import.meta.url)('cap') as CapModule;
-  } catch (cause) {
-    throw new WeftError('CAP_MISSING', `Cannot load the npm package "cap": ${messageOf(cause).split('\n')[0]}`, {
-      cause,
-      hint: 'It is optional and built on this machine: "sudo npm run setup" in the checkout builds it, and says why if it cannot',
-    });
-  }
 }

@@ -1,4 +1,4 @@
-/** What the demo captured: the file, and the verdict on each frame. */
+/** What was captured: the file, and the verdict on each frame. */
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import type { Ipv4 } from '../addr/ipv4.ts';
 import { messageOf, WeftError } from '../error.ts';

@@ -1,13 +1,11 @@
-/** The backends that the demo can show: its configuration, and what it has to put on the underlay. */
+/** The backends that the demo can show: the configuration of each, and what it has to put on the underlay. */
 import type { PathName } from '../bench/paths.ts';
 import type { Wire } from '../capture/checks.ts';
-
-export const DEMO_BACKENDS = ['udp', 'vxlan', 'host-gw', 'ipip'] as const;
-export type DemoBackend = (typeof DEMO_BACKENDS)[number];
+import { BACKENDS, type BackendName } from '../lab/backends.ts';
 
 export interface Showcase {
   /** `Backend` of the network configuration. */
-  readonly config: { readonly Type: DemoBackend; readonly VNI?: number; readonly Port?: number };
+  readonly config: (typeof BACKENDS)[BackendName];
   readonly wire: Wire;
   /** The edge device; null where the kernel carries the packets. */
   readonly device: string | null;
@@ -15,31 +13,29 @@ export interface Showcase {
   readonly path: PathName;
 }
 
-/** The port IANA gave to VXLAN, which every decoder knows; flannel's default is 8472. */
-const VXLAN_PORT = 4789;
-const VNI = 1;
+const { vxlan } = BACKENDS;
 
-export const SHOWCASES: Readonly<Record<DemoBackend, Showcase>> = {
+export const SHOWCASES: Readonly<Record<BackendName, Showcase>> = {
   udp: {
-    config: { Type: 'udp' },
+    config: BACKENDS.udp,
     wire: { encapsulation: 'ip-in-udp', port: 8285 },
     device: 'flannel0',
     path: 'weft-udp',
   },
   vxlan: {
-    config: { Type: 'vxlan', VNI, Port: VXLAN_PORT },
-    wire: { encapsulation: 'vxlan', port: VXLAN_PORT, vni: VNI },
-    device: `flannel.${VNI}`,
+    config: vxlan,
+    wire: { encapsulation: 'vxlan', port: vxlan.Port, vni: vxlan.VNI },
+    device: `flannel.${vxlan.VNI}`,
     path: 'weft-vxlan',
   },
   'host-gw': {
-    config: { Type: 'host-gw' },
+    config: BACKENDS['host-gw'],
     wire: { encapsulation: 'none' },
     device: null,
     path: 'weft-host-gw',
   },
   ipip: {
-    config: { Type: 'ipip' },
+    config: BACKENDS.ipip,
     wire: { encapsulation: 'ipip' },
     device: 'flannel.ipip',
     path: 'weft-ipip',

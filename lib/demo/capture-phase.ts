@@ -5,8 +5,8 @@ import { CHECKS, type CheckName, captureFilter, checkTitle, type Wire } from '..
 import { FrameReader } from '../capture/frame-stream.ts';
 import type { Expectation } from '../capture/inspect.ts';
 import { CaptureRecord, type CaptureTally } from '../capture/record.ts';
+import { setFeatures } from '../lab/ethtool.ts';
 import type { LabHost } from '../lab/model.ts';
-import { execInNetns } from '../lab/netns.ts';
 import { DemoChild } from './child.ts';
 import type { Claims } from './claims.ts';
 
@@ -40,7 +40,7 @@ export async function captureWhile(
   // Of the lab's two hosts, the first.
   const host = hosts[0]!;
   const switched = devicesToSwitch(hosts, expected.wire);
-  for (const device of switched) await setFeatures(device, 'off');
+  for (const { netns, device, features } of switched) await setFeatures(netns, device, features, 'off');
   const child = new DemoChild(host.netns, 'capture-child.js');
   try {
     const filter = captureFilter(expected.wire, pods);
@@ -54,7 +54,7 @@ export async function captureWhile(
     return record;
   } finally {
     await child.stop();
-    for (const device of switched) await setFeatures(device, 'on');
+    for (const { netns, device, features } of switched) await setFeatures(netns, device, features, 'on');
   }
 }
 
@@ -82,11 +82,6 @@ async function drain(record: CaptureRecord): Promise<void> {
   for (let before = -1; record.frames !== before && performance.now() < deadline; await delay(QUIET_MS)) {
     before = record.frames;
   }
-}
-
-async function setFeatures({ netns, device, features }: Switched, state: 'on' | 'off'): Promise<void> {
-  const settings = features.flatMap((feature) => [feature, state]);
-  await execInNetns(netns, ['ethtool', '-K', device, ...settings]);
 }
 
 /** What was sent while the capture ran, and who counted it: "the daemons counted as sent". */

@@ -1,16 +1,13 @@
 /** The leases of the demo's hosts: as etcd has them, as the daemons say, and as the devices are. */
-import { setTimeout as delay } from 'node:timers/promises';
 import { type Mac, parseMac } from '../addr/mac.ts';
-import { askDaemon } from '../control/client.ts';
-import type { StatusReply } from '../control/protocol.ts';
 import { WeftError } from '../error.ts';
 import { DEFAULT_ETCD_PREFIX, etcdctl } from '../lab/etcd.ts';
 import type { Lab } from '../lab/model.ts';
 import { execInNetns } from '../lab/netns.ts';
+import { whenPeersAreKnown } from '../lab/ready-daemon.ts';
 import type { Showcase } from './backends.ts';
 import type { Claims } from './claims.ts';
 
-const PEERS_WITHIN_MS = 5000;
 const PREFIX = `${DEFAULT_ETCD_PREFIX}/subnets/`;
 
 /** What flannel writes as the value of a lease, as far as the demo looks at it. */
@@ -26,7 +23,7 @@ interface LeaseValue {
  */
 export async function claimLeases(lab: Lab, showcase: Showcase, claims: Claims): Promise<(Mac | undefined)[]> {
   const leases = await readLeases(lab);
-  const statuses = await whenPeersAreKnown(lab);
+  const statuses = await whenPeersAreKnown(lab.hosts);
   const rows = await Promise.all(
     lab.hosts.map(async (host, index) => {
       const key = `${statuses[index]?.lease?.ipv4.replace('/', '-')}`;
@@ -67,15 +64,6 @@ function describe(value: LeaseValue | undefined): string {
   const { BackendType, BackendData } = value;
   const vtep = BackendData?.VtepMAC;
   return `${BackendType ?? 'without a type'}${vtep === undefined ? '' : ` VtepMAC ${vtep}`}`;
-}
-
-async function whenPeersAreKnown(lab: Lab): Promise<StatusReply[]> {
-  const deadline = performance.now() + PEERS_WITHIN_MS;
-  for (;;) {
-    const statuses = await Promise.all(lab.hosts.map((host) => askDaemon(host.controlSocket, '/v1/status')));
-    if (statuses.every(({ peers }) => peers > 0) || performance.now() > deadline) return statuses;
-    await delay(20);
-  }
 }
 
 /** The MAC address of a device as the kernel has it. */

@@ -1,9 +1,8 @@
 /** Who counts the packets between the pods, so that a capture can be held against it: the daemons, or the kernel where it carries them. */
 import { askDaemon } from '../control/client.ts';
 import type { StatsReply } from '../control/protocol.ts';
-import type { Lab, LabHost } from '../lab/model.ts';
-import { execInNetns } from '../lab/netns.ts';
-import { ipCounter } from '../measure/cpu-time.ts';
+import type { Lab } from '../lab/model.ts';
+import { ipCounter, readSnmp } from '../measure/ip-counters.ts';
 import type { Claims } from './claims.ts';
 
 export interface PacketCounter {
@@ -51,9 +50,9 @@ export function countByKernel(lab: Lab): PacketCounter {
   const first = lab.hosts[0]!;
   return {
     by: `that the kernel of ${first.netns} counted as forwarded (IpForwDatagrams; no daemon is on the path)`,
-    sent: async () => ipCounter(await readSnmp(first), 'ForwDatagrams'),
+    sent: async () => ipCounter(await readSnmp(first.netns), 'ForwDatagrams'),
     async claimNoDrops(claims) {
-      const texts = await Promise.all(lab.hosts.map(readSnmp));
+      const texts = await Promise.all(lab.hosts.map(({ netns }) => readSnmp(netns)));
       const counts = KERNEL_DROPS.map((name) => texts.reduce((sum, text) => sum + ipCounter(text, name), 0));
       const detail = KERNEL_DROPS.map((name, index) => `${name} ${counts[index]}`).join(', ');
       claims.check(
@@ -63,8 +62,4 @@ export function countByKernel(lab: Lab): PacketCounter {
       );
     },
   };
-}
-
-async function readSnmp(host: LabHost): Promise<string> {
-  return (await execInNetns(host.netns, ['cat', '/proc/net/snmp'])).stdout;
 }

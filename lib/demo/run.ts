@@ -12,6 +12,7 @@ import { makeDirectPath, makeKernelVxlanPath } from '../bench/kernel-paths.ts';
 import type { Expectation } from '../capture/inspect.ts';
 import { askDaemon } from '../control/client.ts';
 import { WeftError } from '../error.ts';
+import type { BackendName } from '../lab/backends.ts';
 import { DEFAULT_ETCD_PREFIX, putConfig, startEtcd } from '../lab/etcd.ts';
 import { unlessInterrupted } from '../lab/interrupt.ts';
 import type { Lab } from '../lab/model.ts';
@@ -21,7 +22,7 @@ import { type ConnectedPod, connectPod } from '../lab/pod.ts';
 import { startReadyDaemon } from '../lab/ready-daemon.ts';
 import { isTakenLabId } from '../lab/remove.ts';
 import { withLab } from '../lab/with-lab.ts';
-import { type DemoBackend, SHOWCASES, type Showcase } from './backends.ts';
+import { SHOWCASES, type Showcase } from './backends.ts';
 import { captureWhile, claimHeaders } from './capture-phase.ts';
 import { type Claim, Claims } from './claims.ts';
 import { claimLeases, macOf } from './leases.ts';
@@ -31,7 +32,7 @@ import { type DemoPod, pingBothWays, transferTcp, transferUdp } from './traffic.
 import { claimWireshark } from './wireshark.ts';
 
 export interface DemoOptions {
-  readonly backend: DemoBackend;
+  readonly backend: BackendName;
   /** Where the capture file goes. */
   readonly captureFile: string;
   /** Makes the names of namespaces unique. */
@@ -43,7 +44,7 @@ export interface DemoOptions {
 /** `weft demo --json`; keys are stable. */
 export interface DemoReport {
   readonly schema: 'weft-demo/2';
-  readonly backend: DemoBackend;
+  readonly backend: BackendName;
   /** No claim failed. */
   readonly ok: boolean;
   readonly durationSeconds: number;

@@ -65,6 +65,11 @@ export async function ipBatch(
   await run('ip', [...where, '-batch', '-'], { input: `${lines.join('\n')}\n`, signal });
 }
 
+/** The same with bridge(8), in the namespace given. */
+export async function bridgeBatch(netns: string, lines: readonly string[]): Promise<void> {
+  if (lines.length > 0) await run('bridge', ['-n', netns, '-batch', '-'], { input: `${lines.join('\n')}\n` });
+}
+
 /** Our choice: more at once only fight for the kernel's rtnl lock. */
 const MAX_PARALLEL = 8;
 

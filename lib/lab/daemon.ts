@@ -4,8 +4,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { WeftError } from '../error.ts';
 import type { Lab, LabHost, LabTenant } from './model.ts';
-import { describeExit, type LabProcess, spawnInNetns } from './netns.ts';
-import { until } from './until.ts';
+import { type LabProcess, spawnInNetns, whyNotReady } from './netns.ts';
 
 export interface StartDaemonOptions {
   /** The networks of these tenants in place of the one at flannel's etcd prefix. */
@@ -53,14 +52,11 @@ export async function startDaemon(
     ],
     { logFile: daemonLogFile(host), detached: options.detached === true },
   );
-  const timeoutMs = options.timeoutMs ?? 15_000;
   // The files of an earlier run may still be there: the daemon replaces each in one step when it is ready.
   const isReady = (): boolean | Promise<boolean> =>
     subnetFiles.every((path, index) => identityOf(path) !== before[index]) && accepts(host.controlSocket);
-  const inTime = await until(async () => !daemon.running() || (await isReady()), timeoutMs);
-  if (inTime && daemon.running()) return daemon;
-  const why = inTime ? `it ended with ${describeExit(await daemon.exited)}` : `not ready after ${timeoutMs} ms`;
-  await daemon.stop('SIGKILL');
+  const why = await whyNotReady(daemon, isReady, options.timeoutMs ?? 15_000);
+  if (why === undefined) return daemon;
   const lines = daemon.stdout().trimEnd().split('\n');
   throw new WeftError('DAEMON_FAILED', `Cannot start weftd on ${host.netns}: ${why}:\n${lines.slice(-5).join('\n')}`);
 }

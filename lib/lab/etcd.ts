@@ -2,8 +2,7 @@ import { join } from 'node:path';
 import { WeftError } from '../error.ts';
 import { toolMissing } from './command.ts';
 import type { Lab } from './model.ts';
-import { cannotExec, describeExit, type ExecResult, execInNetns, type LabProcess, spawnInNetns } from './netns.ts';
-import { until } from './until.ts';
+import { cannotExec, type ExecResult, execInNetns, type LabProcess, spawnInNetns, whyNotReady } from './netns.ts';
 
 /** flannel's default: its keys are below this one. */
 export const DEFAULT_ETCD_PREFIX = '/coreos.com/network';
@@ -27,10 +26,8 @@ export async function startEtcd(lab: Lab, options: StartEtcdOptions = {}): Promi
   const argv = ['etcd', ...etcdFlags(lab), ...(options.extraArgs ?? [])];
   const logFile = join(lab.directory, 'etcd.log');
   const etcd = spawnInNetns(lab.etcdNetns, argv, { logFile, detached: options.detached === true });
-  const inTime = await until(() => !etcd.running() || etcd.stdout().includes(READY_TEXT), START_TIMEOUT_MS);
-  if (inTime && etcd.running()) return etcd;
-  const why = inTime ? `it ended with ${describeExit(await etcd.exited)}` : `not ready after ${START_TIMEOUT_MS} ms`;
-  await etcd.stop('SIGKILL');
+  const why = await whyNotReady(etcd, () => etcd.stdout().includes(READY_TEXT), START_TIMEOUT_MS);
+  if (why === undefined) return etcd;
   const output = etcd.stdout().trimEnd();
   if (cannotExec(output)) throw toolMissing('etcd');
   throw new WeftError('ETCD_FAILED', `Cannot start etcd: ${why}: ${output.split('\n').at(-1) ?? ''}`);

@@ -9,8 +9,9 @@
  */
 import { writeFile } from 'node:fs/promises';
 import { WeftError } from '../error.ts';
-import { ipBatch, run } from './command.ts';
+import { bridgeBatch, ipBatch } from './command.ts';
 import { DEFAULT_ETCD_PREFIX, etcdctl } from './etcd.ts';
+import { setFeatures } from './ethtool.ts';
 import type { Lab, LabHost } from './model.ts';
 import { type ConnectedPod, connectPod } from './pod.ts';
 
@@ -78,7 +79,9 @@ export async function startKernelPeer(lab: Lab, host: LabHost, options: KernelPe
   const prefix = options.etcdPrefix ?? DEFAULT_ETCD_PREFIX;
   const config = await readConfig(lab, prefix);
   const vteps = vtepsOf(lab, host, config, options);
-  await completeChecksums(host);
+  // A NIC completes checksums; a veth hands packets to the other end as they are. The kernel's VXLAN leaves those of inner
+  // TCP and UDP to the device, so that a program which reads the datagrams there would see unfinished ones.
+  await setFeatures(host.netns, host.underlayInterface, ['tx'], 'off');
   await ipBatch(
     host.netns,
     vteps.flatMap((vtep) => deviceLines(host, config, vtep)),
@@ -99,14 +102,6 @@ export async function startKernelPeer(lab: Lab, host: LabHost, options: KernelPe
   };
   await update();
   return { host, device: vteps[0]?.device ?? '', device6: vteps[1]?.device, pod, update };
-}
-
-/**
- * A NIC completes checksums; a veth hands packets to the other end as they are. The kernel's VXLAN leaves those of inner TCP
- * and UDP to the device, so that a program which reads the datagrams there would see unfinished ones.
- */
-async function completeChecksums({ netns, underlayInterface }: LabHost): Promise<void> {
-  await run('ip', ['netns', 'exec', netns, 'ethtool', '-K', underlayInterface, 'tx', 'off']);
 }
 
 async function readConfig(lab: Lab, prefix: string): Promise<NetworkConfig> {
@@ -215,8 +210,8 @@ async function connectTo(host: LabHost, { device }: Vtep, remotes: readonly Remo
     host.netns,
     remotes.map(({ base, mac }) => `neigh replace ${base} lladdr ${mac} dev ${device} nud permanent`),
   );
-  await forwarding(
-    host,
+  await bridgeBatch(
+    host.netns,
     remotes.map(({ mac, publicIp }) => `fdb replace ${mac} dev ${device} dst ${publicIp} self permanent`),
   );
   await ipBatch(
@@ -226,8 +221,8 @@ async function connectTo(host: LabHost, { device }: Vtep, remotes: readonly Remo
 }
 
 async function floodTo(host: LabHost, { device }: Vtep, remotes: readonly RemoteVtep[]): Promise<void> {
-  await forwarding(
-    host,
+  await bridgeBatch(
+    host.netns,
     remotes.map(({ publicIp }) => `fdb append ${FLOOD_MAC} dev ${device} dst ${publicIp} self permanent`),
   );
 }
@@ -241,15 +236,11 @@ async function forget(host: LabHost, vtep: Vtep, remotes: readonly RemoteVtep[],
       `neigh del ${base} dev ${device}`,
     ]),
   );
-  await forwarding(
-    host,
+  await bridgeBatch(
+    host.netns,
     remotes.flatMap((remote) => [
       `fdb del ${remote.mac} dev ${device} self`,
       ...(learning ? [`fdb del ${FLOOD_MAC} dev ${device} dst ${remote.publicIp} self`] : []),
     ]),
   );
-}
-
-async function forwarding(host: LabHost, lines: readonly string[]): Promise<void> {
-  if (lines.length > 0) await run('bridge', ['-n', host.netns, '-batch', '-'], { input: `${lines.join('\n')}\n` });
 }

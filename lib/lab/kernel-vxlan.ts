@@ -6,7 +6,7 @@
  * A second veth and bridge, not a second address on the first: it has its own MTU, and it needs no daemon to be there.
  * Peers are set up as flannel does for its vxlan backend, without learning and without ARP on the wire.
  */
-import { ipBatch, run } from './command.ts';
+import { bridgeBatch, ipBatch } from './command.ts';
 import type { Lab, LabHost } from './model.ts';
 
 /** Our choice: no port or VNI of flannel or Weft. */
@@ -25,7 +25,7 @@ export async function addKernelVxlan(lab: Lab): Promise<void> {
   const mtu = lab.underlayMtu - OVERHEAD;
   for (const host of lab.hosts) {
     await ipBatch(host.netns, [...deviceLines(host, mtu), ...peerLines(lab, host)]);
-    await run('bridge', ['-n', host.netns, '-batch', '-'], { input: forwardingLines(lab, host) });
+    await bridgeBatch(host.netns, forwardingLines(lab, host));
     await ipBatch(host.podNetns, [
       `addr add ${kernelVxlanPodAddress(host)}/24 dev eth1`,
       'link set eth1 up',
@@ -55,10 +55,10 @@ function peerLines(lab: Lab, host: LabHost): string[] {
   ]);
 }
 
-function forwardingLines(lab: Lab, host: LabHost): string {
-  return peersOf(lab, host)
-    .map((peer) => `fdb add ${macOf(peer)} dev vxlan0 dst ${peer.underlayAddress} self permanent\n`)
-    .join('');
+function forwardingLines(lab: Lab, host: LabHost): string[] {
+  return peersOf(lab, host).map(
+    (peer) => `fdb add ${macOf(peer)} dev vxlan0 dst ${peer.underlayAddress} self permanent`,
+  );
 }
 
 function peersOf(lab: Lab, host: LabHost): LabHost[] {

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { commandFailed, toolMissing } from './command.ts';
+import { until } from './until.ts';
 
 /** Where ip-netns(8) keeps the names. */
 const NAMES = '/run/netns';
@@ -126,13 +127,29 @@ export async function execInNetns(
   throw commandFailed(command, result.stderr.trim() || result.stdout.trim() || describeExit(status));
 }
 
+/**
+ * Waits until a program that was just started is ready. Resolves to undefined then; if it ends or takes too long, it is
+ * stopped, and this resolves to why: "not ready after 15000 ms".
+ */
+export async function whyNotReady(
+  program: LabProcess,
+  isReady: () => boolean | Promise<boolean>,
+  timeoutMs: number,
+): Promise<string | undefined> {
+  const inTime = await until(async () => !program.running() || (await isReady()), timeoutMs);
+  if (inTime && program.running()) return undefined;
+  const why = inTime ? `it ended with ${describeExit(await program.exited)}` : `not ready after ${timeoutMs} ms`;
+  await program.stop('SIGKILL');
+  return why;
+}
+
 /** True for what ip(8) says when the program it should become is not there. */
 export function cannotExec(output: string): boolean {
   return /exec of ".*" failed: No such file/.test(output);
 }
 
 /** "exit code 1", "signal SIGKILL". */
-export function describeExit(status: ExitStatus): string {
+function describeExit(status: ExitStatus): string {
   return status.signal === undefined ? `exit code ${status.code}` : `signal ${status.signal}`;
 }
 

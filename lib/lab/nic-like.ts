@@ -1,6 +1,8 @@
-import { forEachLimited, run } from './command.ts';
+import { forEachLimited } from './command.ts';
+import { setFeatures } from './ethtool.ts';
 import { underlayNetns } from './layout.ts';
 import type { Lab } from './model.ts';
+import { execInNetns } from './netns.ts';
 
 /** What a veth carries whole and a plain NIC cuts: the segmentation offloads. */
 const SEGMENTATION = ['tso', 'tx-udp-segmentation', 'tx-udp_tnl-segmentation', 'tx-udp_tnl-csum-segmentation'] as const;
@@ -11,9 +13,9 @@ const SEGMENTATION = ['tso', 'tx-udp-segmentation', 'tx-udp_tnl-segmentation', '
  * flatters every path that never cuts.
  */
 export async function setNicLike(lab: Lab, on: boolean): Promise<void> {
-  const features = [...SEGMENTATION.flatMap((feature) => [feature, on ? 'off' : 'on']), 'gro', on ? 'on' : 'off'];
   await forEachLimited(underlayDevices(lab), async ([netns, device]) => {
-    await run('ip', ['netns', 'exec', netns, 'ethtool', '-K', device, ...features]);
+    await setFeatures(netns, device, SEGMENTATION, on ? 'off' : 'on');
+    await setFeatures(netns, device, ['gro'], on ? 'on' : 'off');
   });
 }
 
@@ -33,23 +35,16 @@ const OFFLOADS: Readonly<Record<string, string>> = {
  * machines. Resolves to what takes that back.
  */
 export async function setWireLike(lab: Lab): Promise<() => Promise<void>> {
-  const before = new Map<string, { readonly device: readonly [string, string]; readonly enabled: readonly string[] }>();
-  await forEachLimited(underlayDevices(lab), async (device) => {
-    const features = await run('ip', ['netns', 'exec', device[0], 'ethtool', '-k', device[1]]);
-    const enabled = Object.keys(OFFLOADS).filter((name) => new RegExp(`^\\s*${name}: on`, 'm').test(features));
-    before.set(device.join(' '), { device, enabled });
-    await setFeatures(device, enabled, 'off');
+  const undo: (() => Promise<void>)[] = [];
+  await forEachLimited(underlayDevices(lab), async ([netns, device]) => {
+    const { stdout } = await execInNetns(netns, ['ethtool', '-k', device]);
+    const enabled = Object.entries(OFFLOADS).flatMap(([name, feature]) =>
+      new RegExp(`^\\s*${name}: on`, 'm').test(stdout) ? [feature] : [],
+    );
+    undo.push(() => setFeatures(netns, device, enabled, 'on'));
+    await setFeatures(netns, device, enabled, 'off');
   });
-  return () => forEachLimited([...before.values()], ({ device, enabled }) => setFeatures(device, enabled, 'on'));
-}
-
-async function setFeatures(
-  [netns, device]: readonly [string, string],
-  names: readonly string[],
-  state: 'on' | 'off',
-): Promise<void> {
-  const features = names.flatMap((name) => [OFFLOADS[name] ?? name, state]);
-  if (features.length > 0) await run('ip', ['netns', 'exec', netns, 'ethtool', '-K', device, ...features]);
+  return () => forEachLimited(undo, (switchOn) => switchOn());
 }
 
 /** Both ends of every veth of the underlay, as namespace and name. */

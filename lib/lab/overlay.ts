@@ -1,3 +1,4 @@
+import { BACKENDS } from './backends.ts';
 import { startDaemon } from './daemon.ts';
 import { putConfig, startEtcd } from './etcd.ts';
 import type { Lab } from './model.ts';
@@ -24,7 +25,7 @@ export interface Overlay {
 }
 
 /** flannel's network configuration with the network all labs use, and the IPv6 one beside it. */
-export function defaultConfig(backend: object = { Type: 'udp' }, dualStack = false): object {
+export function defaultConfig(backend: object = BACKENDS.udp, dualStack = false): object {
   const ipv6 = dualStack ? { EnableIPv6: true, IPv6Network: 'fd00:244::/48' } : {};
   return { Network: '10.244.0.0/16', ...ipv6, Backend: backend };
 }

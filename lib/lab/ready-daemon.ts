@@ -5,8 +5,10 @@ import { WeftError } from '../error.ts';
 import { startDaemon } from './daemon.ts';
 import type { Lab, LabHost } from './model.ts';
 import type { LabProcess } from './netns.ts';
+import { until } from './until.ts';
 
 const READY_WITHIN_MS = 10_000;
+const PEERS_WITHIN_MS = 5_000;
 const POLL_MS = 10;
 
 export interface ReadyDaemon {
@@ -34,4 +36,14 @@ export async function startReadyDaemon(lab: Lab, host: LabHost, args: readonly s
     await process.stop();
     throw error;
   }
+}
+
+/** Waits until the daemon of each host knows a peer, at most 5 s. Resolves to their statuses, which say whether it does. */
+export async function whenPeersAreKnown(hosts: readonly LabHost[]): Promise<StatusReply[]> {
+  let statuses: StatusReply[] = [];
+  await until(async () => {
+    statuses = await Promise.all(hosts.map((host) => askDaemon(host.controlSocket, '/v1/status')));
+    return statuses.every(({ peers }) => peers > 0);
+  }, PEERS_WITHIN_MS);
+  return statuses;
 }

@@ -5,6 +5,7 @@
  *                                            ├ weftd ══ weftd ─┤
  *   t2pod1 10.244.1.2 ── [ t2h1 ] flannel.2 ─┘                 └─ flannel.2 [ t2h2 ] ── 10.244.2.2 t2pod2
  */
+import { VXLAN_PORT } from './backends.ts';
 import { startDaemon } from './daemon.ts';
 import { etcdctl, putConfig, startEtcd } from './etcd.ts';
 import type { Lab, LabTenant } from './model.ts';
@@ -27,7 +28,7 @@ export interface TenantOptions extends Omit<OverlayOptions, 'config'> {
 
 /** vxlan on VXLAN's own port; only the VNI, which is the tenant's number, distinguishes tenants. */
 export function tenantConfig({ number }: LabTenant): object {
-  return defaultConfig({ Type: 'vxlan', VNI: number, Port: 4789 });
+  return defaultConfig({ Type: 'vxlan', VNI: number, Port: VXLAN_PORT });
 }
 
 /** Starts etcd, writes the configurations, starts a weftd with all tenants on every host and connects all pods. */

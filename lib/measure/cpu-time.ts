@@ -31,12 +31,3 @@ export function residentBytes(procPidStatus: string): number {
   if (kilobytes === undefined) throw new WeftError('PROC_FORMAT', '/proc/<pid>/status has no VmRSS');
   return Number(kilobytes) * 1024;
 }
-
-/** A counter of the line "Ip:" of a network namespace's /proc/net/snmp, from its text: "FragCreates", "ForwDatagrams". */
-export function ipCounter(procNetSnmp: string, name: string): number {
-  const lines = procNetSnmp.split('\n').filter((line) => line.startsWith('Ip: '));
-  const index = lines[0]?.split(' ').indexOf(name) ?? -1;
-  const value = Number(lines[1]?.split(' ')[index]);
-  if (index < 0 || !Number.isFinite(value)) throw new WeftError('PROC_FORMAT', `/proc/net/snmp has no Ip ${name}`);
-  return value;
-}

@@ -14,7 +14,7 @@ export interface EchoProbeOptions {
   readonly intervalMs: number;
   /** A reply later than this counts as lost. */
   readonly timeoutMs: number;
-  /** Of our echoes, by which they differ from those of others; 16 bits. */
+  /** 16 bits; distinguishes our echoes from those of others. */
   readonly identifier: number;
   readonly signal?: AbortSignal;
 }

@@ -1,7 +1,7 @@
 /** The npm package `raw-socket`: an optional dependency, native, and therefore loaded only when it is needed. */
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { messageOf, WeftError } from '../error.ts';
+import { WeftError } from '../error.ts';
+import { loadOptionalPackage } from '../optional-package.ts';
 
 /** What we use of the package; it has no types of its own. */
 interface RawSocketModule {
@@ -30,7 +30,8 @@ const CAP_NET_RAW = 13n;
 
 /** Opens a raw ICMP socket. Codes: RAW_SOCKET_MISSING, NOT_PERMITTED. */
 export function openRawIcmp(): RawSocket {
-  const raw = loadRawSocket();
+  // Its types are ours.
+  const raw = loadOptionalPackage('raw-socket', 'RAW_SOCKET_MISSING') as RawSocketModule;
   // Without the capability the package would quietly take a datagram ICMP socket, which numbers echoes in its own way.
   if (!hasNetRaw()) {
     throw new WeftError('NOT_PERMITTED', 'Cannot open a raw ICMP socket: CAP_NET_RAW is missing', {
@@ -38,22 +39,6 @@ export function openRawIcmp(): RawSocket {
     });
   }
   return raw.createSocket({ protocol: raw.Protocol.ICMP, bufferSize: BUFFER_SIZE });
-}
-
-function loadRawSocket(): RawSocketModule {
-  try {
-    // The package is CommonJS and untyped.
-    return createRequire(import.meta.url)('raw-socket') as RawSocketModule;
-  } catch (cause) {
-    throw new WeftError('RAW_SOCKET_MISSING', `Cannot load the npm package "raw-socket": ${firstLine(cause)}`, {
-      cause,
-      hint: 'It is optional and built on this machine: "sudo npm run setup" in the checkout builds it, and says why if it cannot',
-    });
-  }
-}
-
-function firstLine(error: unknown): string {
-  return messageOf(error).split('\n')[0] ?? '';
 }
 
 function hasNetRaw(): boolean {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
-import { ipCounter, machineCpuSeconds, processCpuSeconds, residentBytes } from '../../lib/measure/cpu-time.ts';
+import { machineCpuSeconds, processCpuSeconds, residentBytes } from '../../lib/measure/cpu-time.ts';
 
 test('the machine is busy in user, nice, system, irq and softirq time, not when idle, waiting or stolen from', (t) => {
   //                 user nice system idle  iowait irq softirq steal guest guest_nice
@@ -23,17 +23,8 @@ test('this process has used CPU time and memory according to its own /proc', (t)
   t.true(machineCpuSeconds(readFileSync('/proc/stat', 'utf8')) > seconds);
 });
 
-test('the column of an IP counter is found by its name', (t) => {
-  const snmp = 'Ip: Forwarding FragOKs FragCreates\nIp: 1 5 17\nIcmp: a\nIcmp: 1\n';
-  t.is(ipCounter(snmp, 'FragCreates'), 17);
-  t.is(ipCounter(snmp, 'FragOKs'), 5);
-  for (const name of ['FragCreates', 'ForwDatagrams'])
-    t.notThrows(() => ipCounter(readFileSync('/proc/self/net/snmp', 'utf8'), name));
-});
-
 test('text that is not from /proc is refused', (t) => {
   t.throws(() => machineCpuSeconds('intr 1 2 3'), { code: 'PROC_FORMAT' });
   t.throws(() => processCpuSeconds('1 (x) S 0'), { code: 'PROC_FORMAT' });
   t.throws(() => residentBytes('Name: x'), { code: 'PROC_FORMAT' });
-  t.throws(() => ipCounter('Tcp: x\nTcp: 1\n', 'FragCreates'), { code: 'PROC_FORMAT' });
 });

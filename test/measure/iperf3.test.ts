@@ -3,7 +3,7 @@ import test from 'ava';
 import { WeftError } from '../../lib/error.ts';
 import { clientArguments, readIperf3Report, serverArguments } from '../../lib/measure/iperf3.ts';
 
-const vector = (name: string) => readFileSync(`test/vectors/bench/${name}`, 'utf8');
+const vector = (name: string) => readFileSync(`test/vectors/measure/${name}`, 'utf8');
 
 test('a report of iperf3 gives rate, bytes of the whole run, retransmits and congestion control', (t) => {
   const result = readIperf3Report(vector('iperf3-4-streams.json'));

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import test from 'ava';
 import { readPingOutput } from '../../lib/measure/ping-output.ts';
 
-const vector = (name: string) => readFileSync(`test/vectors/bench/${name}`, 'utf8');
+const vector = (name: string) => readFileSync(`test/vectors/measure/${name}`, 'utf8');
 
 test('every reply in the output of ping is read', (t) => {
   t.deepEqual(readPingOutput(vector('ping-five.txt')), {

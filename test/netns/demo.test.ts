@@ -2,8 +2,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import { DEMO_BACKENDS } from '../../lib/demo/backends.ts';
 import type { DemoReport } from '../../lib/demo/run.ts';
+import { BACKEND_NAMES } from '../../lib/lab/backends.ts';
 import { whySkipped } from './enter.ts';
 import { remainsOf, start } from './weft.ts';
 
@@ -19,7 +19,7 @@ const CLAIMS = {
   ipip: [21, 'outer ipv4', 'inner ttl'],
 } as const;
 
-for (const backend of DEMO_BACKENDS)
+for (const backend of BACKEND_NAMES)
   netnsTest(
     `${backend}: the demo holds every claim it makes, writes a capture and leaves nothing else behind`,
     async (t) => {

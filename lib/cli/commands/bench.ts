@@ -5,6 +5,7 @@ import { PATHS, type PathName } from '../../bench/paths.ts';
 import { type BenchOptions, runBench } from '../../bench/run.ts';
 import { messageOf, WeftError } from '../../error.ts';
 import { requireRoot } from '../../lab/command.ts';
+import { seconds, wholeNumber } from '../numbers.ts';
 import { formatReport } from './bench-report.ts';
 
 interface BenchCommandOptions {
@@ -92,20 +93,11 @@ function describe(preset: typeof FULL): string {
 }
 
 function count(flags: string, description: string, standard: number): Option {
-  return new Option(flags, `${description} (default: ${standard})`).argParser((text) => {
-    const value = Number(text);
-    if (!(Number.isInteger(value) && value >= 1 && value <= 100_000))
-      throw new InvalidArgumentError('It must be a whole number from 1 to 100000.');
-    return value;
-  });
+  return new Option(flags, `${description} (default: ${standard})`).argParser(wholeNumber(1, 100_000));
 }
 
 function duration(flags: string, description: string, standard: number): Option {
-  return new Option(flags, `${description} (default: ${standard})`).argParser((text) => {
-    const value = Number(text);
-    if (!(value >= 0.1 && value <= 3600)) throw new InvalidArgumentError('It must be 0.1 to 3600 seconds.');
-    return value;
-  });
+  return new Option(flags, `${description} (default: ${standard})`).argParser(seconds(0.1, 3600));
 }
 
 /** A comma-separated choice out of `all`, in the order of `all`. */

@@ -3,16 +3,17 @@ import { join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { INNER_MTU } from '../../bench/pod-link.ts';
 import { tsharkDecoding } from '../../capture/checks.ts';
-import { DEMO_BACKENDS, type DemoBackend, SHOWCASES } from '../../demo/backends.ts';
+import { SHOWCASES } from '../../demo/backends.ts';
 import type { Claim } from '../../demo/claims.ts';
 import type { Overhead } from '../../demo/overhead.ts';
 import { type DemoReport, runDemo } from '../../demo/run.ts';
+import { BACKEND_NAMES, type BackendName } from '../../lab/backends.ts';
 import { requireRoot } from '../../lab/command.ts';
 import { CONGESTION_CONTROL } from '../../measure/iperf3.ts';
 import { type Column, formatTable } from '../table.ts';
 
 interface DemoCommandOptions {
-  readonly backend: DemoBackend;
+  readonly backend: BackendName;
   readonly json?: boolean;
   readonly keepCapture: string;
 }
@@ -23,8 +24,8 @@ export function demoCommand(): Command {
     .description('Build two hosts with a pod each on this machine, send traffic between the pods, and check everything')
     .addOption(
       new Option('--backend <type>', 'how packets are carried')
-        .choices(DEMO_BACKENDS)
-        .default('udp' satisfies DemoBackend),
+        .choices(BACKEND_NAMES)
+        .default('udp' satisfies BackendName),
     )
     .option('--json', 'print JSON with stable keys; progress goes to standard error')
     .option('--keep-capture <file>', 'where the capture file goes', join(tmpdir(), 'weft-demo.pcapng'))

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { Command, Option } from 'commander';
 import { messageOf, WeftError } from '../../error.ts';
+import { BACKEND_NAMES, BACKENDS, type BackendName } from '../../lab/backends.ts';
 import { requireRoot } from '../../lab/command.ts';
 import { putConfig, startEtcd } from '../../lab/etcd.ts';
 import { findLab } from '../../lab/lab.ts';
@@ -18,14 +19,6 @@ import { keepingLab } from '../../lab/with-lab.ts';
 /** Fixed, so that `down` and `exec` find what `up` made. */
 const DEFAULT_ID = 'weft';
 
-/** The Backend object for each type. 4789 is VXLAN's own port, which tcpdump knows; flannel's default is 8472. */
-const BACKENDS: Readonly<Record<string, object>> = {
-  udp: { Type: 'udp' },
-  vxlan: { Type: 'vxlan', VNI: 1, Port: 4789 },
-  'host-gw': { Type: 'host-gw' },
-  ipip: { Type: 'ipip' },
-};
-
 const UP_HELP = `
 Examples:
   weft lab up --backend vxlan --mtu 9000
@@ -36,7 +29,7 @@ Examples:
 interface UpOptions {
   readonly hosts: string;
   readonly id: string;
-  readonly backend?: string;
+  readonly backend?: BackendName;
   readonly backendConfig?: string;
   readonly dualStack?: boolean;
   readonly mtu: string;
@@ -57,7 +50,7 @@ export function labCommand(): Command {
     .description('Build a lab and start etcd and a weftd on each host')
     .option('--hosts <count>', `number of hosts, 1 to ${MAX_HOSTS}`, '2')
     .option('--id <id>', 'first part of the names of all namespaces', DEFAULT_ID)
-    .addOption(new Option('--backend <type>', 'how packets are carried').choices(Object.keys(BACKENDS)).default('udp'))
+    .addOption(new Option('--backend <type>', 'how packets are carried').choices(BACKEND_NAMES).default('udp'))
     .addOption(
       new Option('--backend-config <json>', "flannel's Backend object, instead of --backend").conflicts('backend'),
     )
@@ -120,8 +113,7 @@ async function up(options: UpOptions): Promise<void> {
 }
 
 function chosenBackend({ backend = 'udp', backendConfig }: UpOptions): object {
-  // commander has compared the name with the keys.
-  return backendConfig === undefined ? BACKENDS[backend]! : parseBackend(backendConfig);
+  return backendConfig === undefined ? BACKENDS[backend] : parseBackend(backendConfig);
 }
 
 function parseBackend(text: string): object {

@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { formatIpv4, type Ipv4, parseIpv4 } from '../../addr/ipv4.ts';
 import { ipv4Prefix, type Prefix, parsePrefix, prefixContains } from '../../addr/prefix.ts';
 import { askDaemon } from '../../control/client.ts';
@@ -6,6 +6,7 @@ import { isIgnored, type Peer } from '../../control/protocol.ts';
 import { WeftError } from '../../error.ts';
 import { type EchoOutcome, probeEchoes } from '../../measure/echo-probe.ts';
 import { percentile } from '../../measure/statistics.ts';
+import { seconds, wholeNumber } from '../numbers.ts';
 import { addQueryOptions, type QueryOptions } from '../query.ts';
 import { formatTable } from '../table.ts';
 
@@ -22,9 +23,9 @@ export function pingCommand(): Command {
   return addQueryOptions(new Command('ping'))
     .description('Measure the round trip to a peer, over the underlay and through the overlay, side by side')
     .argument('[peer]', "a peer's public IP, its subnet, or an address of one of its pods; default: every peer in turn")
-    .option('-c, --count <n>', 'echo requests on each path', wholeNumber, 20)
-    .option('-i, --interval <seconds>', 'between two requests on one path', positive, 0.05)
-    .option('--timeout <seconds>', 'a later reply counts as lost', positive, 1)
+    .option('-c, --count <n>', 'echo requests on each path', wholeNumber(1, 30_000), 20)
+    .option('-i, --interval <seconds>', 'between two requests on one path', seconds(0.001, 3600), 0.05)
+    .option('--timeout <seconds>', 'a later reply counts as lost', seconds(0.001, 3600), 1)
     .addHelpText(
       'after',
       `
@@ -49,19 +50,6 @@ Exit code: 0 when every echo came back, 1 when one was lost.`,
       if (options.json === true) process.stdout.write(`${JSON.stringify({ peers: pings }, null, 2)}\n`);
       if (pings.some(({ underlay, overlay }) => underlay.lost + overlay.lost > 0)) process.exitCode = 1;
     });
-}
-
-function wholeNumber(text: string): number {
-  const value = Number(text);
-  if (!(Number.isInteger(value) && value >= 1 && value <= 30_000))
-    throw new InvalidArgumentError('It must be 1 to 30000.');
-  return value;
-}
-
-function positive(text: string): number {
-  const value = Number(text);
-  if (!(value >= 0.001 && value <= 3600)) throw new InvalidArgumentError('It must be 0.001 to 3600 seconds.');
-  return value;
 }
 
 /** Our choice: beyond this many, all peers in turn take longer than anybody means to wait. */

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { askDaemon } from '../../control/client.ts';
 import type { StatsReply } from '../../control/protocol.ts';
 import { countAt, counterRows } from '../../dataplane/counters.ts';
+import { seconds } from '../numbers.ts';
 import { addQueryOptions, printReply, type QueryOptions } from '../query.ts';
 import { type Column, formatFields, formatTable } from '../table.ts';
 import { formatBitRate, formatBytes, formatCount } from '../units.ts';
@@ -19,7 +20,7 @@ const CLEAR = '\u001b[H\u001b[J';
 export function statsCommand(): Command {
   return addQueryOptions(new Command('stats'))
     .description('Show packet counters and why packets were dropped')
-    .option('--watch [seconds]', 'read again and again and show rates', parseInterval)
+    .option('--watch [seconds]', 'read again and again and show rates', seconds(0.1, 86_400))
     .addHelpText(
       'after',
       `
@@ -34,21 +35,15 @@ Examples:
     });
 }
 
-function parseInterval(text: string): number {
-  const seconds = Number(text);
-  if (!(seconds >= 0.1 && seconds <= 86400)) throw new InvalidArgumentError('It must be 0.1 to 86400 seconds.');
-  return seconds;
-}
-
 /** Runs until the process is interrupted or the daemon goes away. */
-async function watch(options: StatsOptions, seconds: number): Promise<never> {
+async function watch(options: StatsOptions, intervalS: number): Promise<never> {
   let before: StatsReply | undefined;
   for (;;) {
     const stats = await askDaemon(options.controlSocket, '/v1/stats', options.network);
     if (options.json === true) process.stdout.write(`${JSON.stringify(stats)}\n`);
     else process.stdout.write(`${process.stdout.isTTY ? CLEAR : ''}${formatStats(stats, before)}\n`);
     before = stats;
-    await sleep(seconds * 1000);
+    await sleep(intervalS * 1000);
   }
 }
 
@@ -119,8 +114,8 @@ function ratio(packets: number, calls: number): string {
 
 /** undefined when the daemon was restarted in between, so that counters went back. */
 function perSecond(stats: StatsReply, before: StatsReply, difference: number): number | undefined {
-  const seconds = (Date.parse(stats.at) - Date.parse(before.at)) / 1000;
-  return seconds > 0 && difference >= 0 ? difference / seconds : undefined;
+  const elapsedS = (Date.parse(stats.at) - Date.parse(before.at)) / 1000;
+  return elapsedS > 0 && difference >= 0 ? difference / elapsedS : undefined;
 }
 
 function rate(value: number | undefined, format: (value: number) => string): string {

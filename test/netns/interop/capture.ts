@@ -5,8 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import { run } from '../../../lib/lab/command.ts';
 import type { Lab } from '../../../lib/lab/model.ts';
-import { spawnInNetns } from '../../../lib/lab/netns.ts';
-import { until } from '../../../lib/lab/until.ts';
+import { spawnInNetns, whyNotReady } from '../../../lib/lab/netns.ts';
 
 /** More are not captured. */
 const MAX_FRAMES = 200_000;
@@ -25,8 +24,8 @@ export async function captureWhile(lab: Lab, options: CaptureOptions, body: () =
   const file = join(lab.directory, `${netns}-${performance.now().toFixed(3)}.pcap`);
   const argv = `tcpdump -Z root -n -i ${device} -w ${file} -s 0 --immediate-mode -U -B 65536 -c ${MAX_FRAMES}`;
   const tcpdump = spawnInNetns(netns, [...argv.split(' '), filter]);
-  const listens = await until(() => !tcpdump.running() || tcpdump.stderr().includes('listening on'), 5000);
-  if (!listens || !tcpdump.running()) throw new Error(`tcpdump does not start: ${tcpdump.stderr()}`);
+  const why = await whyNotReady(tcpdump, () => tcpdump.stderr().includes('listening on'), 5000);
+  if (why !== undefined) throw new Error(`tcpdump does not start: ${why}: ${tcpdump.stderr()}`);
   try {
     await body();
     await quiet(file);

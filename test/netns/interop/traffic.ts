@@ -1,8 +1,7 @@
 /** Traffic between pods whose content is compared at both ends. */
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
-import { execInNetns, type LabProcess, spawnInNetns } from '../../../lib/lab/netns.ts';
-import { until } from '../../../lib/lab/until.ts';
+import { execInNetns, type LabProcess, spawnInNetns, whyNotReady } from '../../../lib/lab/netns.ts';
 
 /** The echo service (RFC 862): what goes to or from it, tshark takes for plain data instead of guessing. */
 const PORT = 7;
@@ -31,8 +30,8 @@ function childPath(name: string): string {
 /** Starts a server in a pod; it ends with the lab. `name` is in its answers. */
 export async function startServer(netns: string, name = netns): Promise<LabProcess> {
   const server = spawnInNetns(netns, [process.execPath, childPath('server-child.js'), name, String(PORT)]);
-  const ready = await until(() => !server.running() || server.stdout() === 'ready\n', 10_000);
-  if (!ready || !server.running()) throw new Error(`the server in ${netns} does not start: ${server.stderr()}`);
+  const why = await whyNotReady(server, () => server.stdout() === 'ready\n', 10_000);
+  if (why !== undefined) throw new Error(`the server in ${netns} does not start: ${why}: ${server.stderr()}`);
   return server;
 }
 
