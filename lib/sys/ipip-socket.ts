@@ -1,16 +1,17 @@
-/** The underlay's socket for IP in IP (RFC 2003): raw(7), protocol 4. */
+/**
+ * The underlay's socket for IP in IP (RFC 2003): raw(7), protocol 4. The kernel's ipip module knows no IPv6 in it; that is
+ * protocol 41.
+ */
 import { formatIpv4, type Ipv4 } from '../addr/ipv4.ts';
 import { WeftError } from '../error.ts';
 import { AF_INET } from '../linux/sockaddr.ts';
 import { SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_RAW } from '../linux/socket.ts';
+import { IPPROTO_IPIP } from '../wire/layout/ip.ts';
 import { bindFailed } from './bind-error.ts';
 import { Errno, SyscallError } from './errno.ts';
 import { bind, close, errno, socket } from './ffi.ts';
 import { socketAddress } from './socket-address.ts';
 import { reportOverflow, setFragmentation, setReceiveBuffer, setSendBuffer } from './socket-option.ts';
-
-/** IPv4 encapsulation: RFC 2003 §3.1. The kernel's ipip module knows no IPv6 in protocol 4; that is protocol 41. */
-const IPPROTO_IPIP = 4;
 
 /**
  * Opens a non-blocking raw socket for IP protocol 4 on `address`, with buffers of `bufferBytes` (forced past

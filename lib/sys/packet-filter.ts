@@ -3,6 +3,7 @@
  * include/uapi/linux/{filter,bpf_common}.h, Documentation/networking/filter.rst.
  */
 import type { Mac } from '../addr/mac.ts';
+import { ETHERNET_DESTINATION, ETHERNET_SOURCE } from '../wire/layout/ethernet.ts';
 import { addressOf } from './ffi.ts';
 
 // struct sock_filter: u16 code, u8 jump if true, u8 jump if false, u32 operand.
@@ -20,8 +21,7 @@ const RETURN = 0x06;
 const DROP = 0;
 const KEEP = 0xffffffff;
 
-/** Offsets in an Ethernet frame, and the bit that makes a destination a group: IEEE 802.3. */
-const SOURCE_MAC = 6;
+/** Of the first octet of a destination. IEEE 802.3. */
 const GROUP_BIT = 1;
 
 /** Our choice: a filter for more sources costs every other frame more than the storm does. */
@@ -66,14 +66,14 @@ export function dropGroupFramesFrom(sources: readonly Mac[]): PacketFilter {
     // Each source takes four instructions; behind the last come KEEP and DROP.
     const toDrop = (sources.length - 1 - index) * 4 + 1;
     return [
-      [LOAD_WORD, 0, 0, SOURCE_MAC],
+      [LOAD_WORD, 0, 0, ETHERNET_SOURCE],
       [JUMP_IF_EQUAL, 0, 2, Math.floor(mac / 0x10000)],
-      [LOAD_HALF, 0, 0, SOURCE_MAC + 4],
+      [LOAD_HALF, 0, 0, ETHERNET_SOURCE + 4],
       [JUMP_IF_EQUAL, toDrop, 0, mac % 0x10000],
     ];
   });
   return emitFilter([
-    [LOAD_BYTE, 0, 0, 0],
+    [LOAD_BYTE, 0, 0, ETHERNET_DESTINATION],
     [JUMP_IF_BITS, 0, compare.length, GROUP_BIT],
     ...compare,
     [RETURN, 0, 0, KEEP],

@@ -20,7 +20,7 @@ import {
   IFLA_VXLAN_PORT,
   RTEXT_FILTER_SKIP_STATS,
 } from './abi.ts';
-import { macAttribute, readMac } from './mac.ts';
+import { macAttribute, readMacAttribute } from './mac.ts';
 import {
   type Attribute,
   LITTLE_ENDIAN,
@@ -127,7 +127,7 @@ export function parseLink(payload: Uint8Array): Link {
     flags,
     kind,
     vxlan: kind === 'vxlan' && data !== undefined ? parseVxlan(data) : undefined,
-    mac: readMac(attributes, IFLA_ADDRESS),
+    mac: readMacAttribute(attributes, IFLA_ADDRESS),
     txQueueLength: readU32(attributes, IFLA_TXQLEN) ?? 0,
     gsoMaxSize: readU32(attributes, IFLA_GSO_MAX_SIZE),
     masterIndex: readU32(attributes, IFLA_MASTER),

@@ -1,4 +1,5 @@
 import type { Mac } from '../../addr/mac.ts';
+import { readMac, writeMac } from '../../wire/ethernet.ts';
 import { type Attribute, type Attributes, viewOf } from './message.ts';
 
 const MAC_LENGTH = 6;
@@ -6,16 +7,13 @@ const MAC_LENGTH = 6;
 /** A link-layer address of Ethernet, 6 bytes. */
 export function macAttribute(type: number, mac: Mac): Attribute {
   const value = new Uint8Array(MAC_LENGTH);
-  const view = viewOf(value);
-  view.setUint16(0, Math.floor(mac / 0x1_0000_0000));
-  view.setUint32(2, mac % 0x1_0000_0000);
+  writeMac(viewOf(value), 0, mac);
   return { type, value };
 }
 
 /** Undefined when there is none, and for link layers whose addresses are not Ethernet's (Infiniband, tunnels). */
-export function readMac(attributes: Attributes, type: number): Mac | undefined {
+export function readMacAttribute(attributes: Attributes, type: number): Mac | undefined {
   const value = attributes.get(type);
   if (value === undefined || value.length !== MAC_LENGTH) return undefined;
-  const view = viewOf(value);
-  return view.getUint16(0) * 0x1_0000_0000 + view.getUint32(2);
+  return readMac(viewOf(value), 0);
 }

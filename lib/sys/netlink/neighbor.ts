@@ -2,7 +2,7 @@ import { familyOf, type IpAddress } from '../../addr/ip.ts';
 import type { Mac } from '../../addr/mac.ts';
 import { NDA_DST, NDA_LLADDR, NUD_PERMANENT } from './abi.ts';
 import { addressFamily, ipAttribute, parseFamily, readIp } from './ip.ts';
-import { macAttribute, readMac } from './mac.ts';
+import { macAttribute, readMacAttribute } from './mac.ts';
 import { type Attribute, LITTLE_ENDIAN, parseAttributes, viewOf } from './message.ts';
 
 /** An entry of the ARP table or of IPv6's neighbour cache. */
@@ -70,7 +70,7 @@ export function parseNeighbor(payload: Uint8Array): Neighbor | undefined {
   return {
     interfaceIndex: view.getInt32(4, LITTLE_ENDIAN),
     address,
-    mac: readMac(attributes, NDA_LLADDR),
+    mac: readMacAttribute(attributes, NDA_LLADDR),
     state,
     permanent: (state & NUD_PERMANENT) !== 0,
   };
