@@ -8,15 +8,12 @@ import { addStats, noStats } from '../dataplane/main/add-stats.ts';
 import { Dataplane } from '../dataplane/main/client.ts';
 import type {
   DataplaneOptions,
-  Encapsulation,
   FdbEntry,
   NeighborEntry,
   Segment,
   SegmentDevice,
   SegmentOptions,
   SegmentPeer,
-  TosPolicy,
-  UnderlaySocket,
 } from '../dataplane/segment.ts';
 import type { DataplaneStats } from '../dataplane/stats.ts';
 import { messageOf } from '../error.ts';
@@ -28,15 +25,11 @@ import { retry } from './retry.ts';
 /** Our choice: a thread that ran this long did not die of its start. */
 const HEALTHY_MS = 60_000;
 
-export interface EngineOptions {
-  readonly encapsulation: Encapsulation;
-  /** The engine's from now on: it closes them. A socket may be in both lists. */
-  readonly receive: readonly UnderlaySocket[];
-  readonly send: readonly UnderlaySocket[];
+/** The sockets are the engine's from now on: it closes them. A socket may be in both lists. */
+export interface EngineOptions
+  extends Pick<DataplaneOptions, 'encapsulation' | 'receive' | 'send' | 'sourceCheck' | 'tos'> {
   /** What the sockets can do is known already. */
   readonly offloads: Offloads;
-  readonly sourceCheck: boolean;
-  readonly tos: TosPolicy;
   readonly log: Log;
 }
 
@@ -106,15 +99,11 @@ export class Engine {
   }
 
   async #open(): Promise<void> {
-    const { encapsulation, receive, send, offloads, sourceCheck, tos, log } = this.#options;
+    const { offloads, log, ...forwarding } = this.#options;
     const dataplane = await this.#startDataplane({
-      encapsulation,
-      receive,
-      send,
+      ...forwarding,
       maxTrain: offloads.maxTrain,
       batching: offloads.batching,
-      sourceCheck,
-      tos,
       onOffloadRefused: (name, reason) => {
         offloads.refuse(name, reason);
         log.warn({ offload: name, reason }, 'An offload was refused in operation; no packet was lost for it');

@@ -3,10 +3,7 @@ import { formatIp, type IpAddress } from '../addr/ip.ts';
 import { isLinkLocal6 } from '../addr/ipv6.ts';
 import { messageOf } from '../error.ts';
 import type { Log } from '../log.ts';
-import { NetlinkError, RouteNetlink, RouteType } from '../sys/netlink/rtnetlink.ts';
-
-/** What the kernel answers where there is no way to an address. */
-const NO_ROUTE = new Set(['ENETUNREACH', 'EHOSTUNREACH', 'EACCES', 'EINVAL']);
+import { isNoRoute, RouteNetlink, RouteType } from '../sys/netlink/rtnetlink.ts';
 
 /**
  * True if packets to `address` leave through the external interface without a router: `ip route get` shows one route, and
@@ -19,7 +16,7 @@ export function isOnLink(netlink: RouteNetlink, address: IpAddress, externalInde
     const isDirect = gateway === undefined && nextHops.length === 1 && type === RouteType.unicast;
     return isDirect && interfaceIndex === externalIndex;
   } catch (error) {
-    if (error instanceof NetlinkError && NO_ROUTE.has(error.code)) return false;
+    if (isNoRoute(error)) return false;
     throw error;
   }
 }

@@ -3,7 +3,8 @@
  * `-name value` or `-name=value`, booleans as `-name` or `-name=false`, repeatable lists, `--` ends the flags.
  * https://pkg.go.dev/flag#hdr-Command_line_flag_syntax. Left out: underscores inside numbers.
  */
-import { WeftError } from '../../error.ts';
+import type { WeftError } from '../../error.ts';
+import { usage } from './flag-value.ts';
 
 export interface BoolFlag {
   readonly kind: 'bool';
@@ -99,18 +100,18 @@ function parseArguments(
       return false;
     }
     const body = argument.slice(argument[1] === '-' ? 2 : 1);
-    if (body === '' || body[0] === '-' || body[0] === '=') throw usageError(`bad flag syntax: ${argument}`);
+    if (body === '' || body[0] === '-' || body[0] === '=') throw usage(`bad flag syntax: ${argument}`);
     const equals = body.indexOf('=', 1);
     const name = equals < 0 ? body : body.slice(0, equals);
     let text = equals < 0 ? undefined : body.slice(equals + 1);
     const flag = Object.hasOwn(flags, name) ? flags[name] : undefined;
     if (flag === undefined) {
       if (name === 'help' || name === 'h') return true;
-      throw usageError(`flag provided but not defined: -${name}`, suggestion(name, flags));
+      throw usage(`flag provided but not defined: -${name}`, suggestion(name, flags));
     }
     if (text === undefined && flag.kind === 'bool') text = 'true';
     if (text === undefined) text = argv[++index];
-    if (text === undefined) throw usageError(`flag needs an argument: -${name}`);
+    if (text === undefined) throw usage(`flag needs an argument: -${name}`);
     values[name] = readValue(flag, text, values[name], `flag -${name}`);
     origins.set(name, `-${name}`);
   }
@@ -123,7 +124,7 @@ function readValue(flag: Flag, text: string, before: FlagValue | undefined, wher
   const value = flag.kind === 'bool' ? parseGoBool(text) : parseGoInt(text);
   if (value !== undefined) return value;
   const kind = flag.kind === 'bool' ? 'boolean ' : '';
-  throw usageError(`invalid ${kind}value ${JSON.stringify(text)} for ${where}: parse error`);
+  throw usage(`invalid ${kind}value ${JSON.stringify(text)} for ${where}: parse error`);
 }
 
 /** Go's strconv.ParseBool. */
@@ -146,14 +147,10 @@ function parseGoInt(text: string): number | undefined {
 function strayArgument(argument: string, before: string | undefined, flags: FlagSet): WeftError {
   const name = before?.replace(/^--?/, '') ?? '';
   const isBool = before?.startsWith('-') === true && Object.hasOwn(flags, name) && flags[name]?.kind === 'bool';
-  return usageError(
+  return usage(
     `unexpected argument ${JSON.stringify(argument)}`,
     isBool ? `a boolean takes its value after "=": -${name}=${argument}` : undefined,
   );
-}
-
-function usageError(message: string, hint = 'weftd -help lists all flags'): WeftError {
-  return new WeftError('USAGE', message, { hint });
 }
 
 /** A hint naming the flag that was probably meant, for a name that differs in one place only. */

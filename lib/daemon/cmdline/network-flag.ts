@@ -5,6 +5,7 @@
  *   -network=name=blue,etcd-prefix=/tenants/blue,subnet-file=/run/flannel/blue.env,netns=blue
  */
 import { resolve } from 'node:path';
+import type { WeftError } from '../../error.ts';
 import { etcdPrefixValue, fileValue, quote, usage } from './flag-value.ts';
 
 export interface NetworkOptions {
@@ -88,6 +89,6 @@ function requireUnique(networks: readonly NetworkOptions[], key: Key, read: (net
   }
 }
 
-function invalid(text: string, why: string) {
+function invalid(text: string, why: string): WeftError {
   return usage(`invalid value ${quote(text)} for -network: ${why}`, EXAMPLE);
 }

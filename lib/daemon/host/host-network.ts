@@ -1,19 +1,8 @@
 /** What the kernel says about the interfaces of this network namespace, in the form the choice of the external one needs. */
 import type { Ipv4 } from '../../addr/ipv4.ts';
-import {
-  type Address,
-  NetlinkError,
-  type Route,
-  RouteNetlink,
-  RouteScope,
-  RouteTable,
-} from '../../sys/netlink/rtnetlink.ts';
+import { IFA_F_DEPRECATED, IFA_F_PERMANENT, IFA_F_TEMPORARY } from '../../sys/netlink/abi.ts';
+import { type Address, isNoRoute, RouteNetlink, RouteScope, RouteTable } from '../../sys/netlink/rtnetlink.ts';
 import type { HostAddress, HostNetwork } from './external-interface.ts';
-
-/** include/uapi/linux/if_addr.h. For IPv4 the bit of TEMPORARY means "secondary": it ranks such an address lower too. */
-const IFA_F_TEMPORARY = 0x01;
-const IFA_F_DEPRECATED = 0x20;
-const IFA_F_PERMANENT = 0x80;
 
 /** Reads links, addresses and routes once; only `routeTo` asks the kernel again. */
 export function readHostNetwork(): HostNetwork {
@@ -26,7 +15,8 @@ export function readHostNetwork(): HostNetwork {
     return {
       links: netlink.links(),
       addresses: netlink.addresses().map(toHostAddress),
-      defaultRouteLink: defaultRoute && outgoingLink(defaultRoute),
+      // A multipath route counts as its first next hop, as in flannel.
+      defaultRouteLink: defaultRoute?.interfaceIndex,
       routeTo,
     };
   } finally {
@@ -37,22 +27,14 @@ export function readHostNetwork(): HostNetwork {
 function routeTo(address: Ipv4): { linkIndex: number; source: Ipv4 | undefined } | undefined {
   const netlink = RouteNetlink.open();
   try {
-    const route = netlink.routeTo(address);
-    const linkIndex = outgoingLink(route);
-    const source = typeof route.source === 'number' ? route.source : undefined;
-    return linkIndex === undefined ? undefined : { linkIndex, source };
+    const { interfaceIndex: linkIndex, source } = netlink.routeTo(address);
+    return linkIndex === undefined ? undefined : { linkIndex, source: typeof source === 'number' ? source : undefined };
   } catch (error) {
-    if (error instanceof NetlinkError && ['ENETUNREACH', 'EHOSTUNREACH', 'EINVAL', 'EACCES'].includes(error.code))
-      return undefined;
+    if (isNoRoute(error)) return undefined;
     throw error;
   } finally {
     netlink.close();
   }
-}
-
-/** A multipath route counts as its first next hop, as in flannel. */
-function outgoingLink(route: Route): number | undefined {
-  return route.interfaceIndex ?? route.nextHops[0]?.interfaceIndex;
 }
 
 function toHostAddress(address: Address): HostAddress {
@@ -61,6 +43,7 @@ function toHostAddress(address: Address): HostAddress {
     address: address.family === 4 ? { family: 4, value: address.address } : { family: 6, value: address.address },
     global: address.scope < RouteScope.link,
     permanent: (address.flags & IFA_F_PERMANENT) !== 0,
+    // A secondary IPv4 address ranks lower too.
     temporary: (address.flags & IFA_F_TEMPORARY) !== 0,
     deprecated: (address.flags & IFA_F_DEPRECATED) !== 0,
   };

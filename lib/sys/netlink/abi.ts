@@ -82,6 +82,10 @@ export const IFA_ADDRESS = 1;
 export const IFA_LOCAL = 2;
 export const IFA_LABEL = 3;
 export const IFA_FLAGS = 8;
+/** For IPv4 this bit means "secondary". */
+export const IFA_F_TEMPORARY = 0x01;
+export const IFA_F_DEPRECATED = 0x20;
+export const IFA_F_PERMANENT = 0x80;
 
 // Neighbours.
 export const NDA_DST = 1;

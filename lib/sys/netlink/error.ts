@@ -28,3 +28,11 @@ export class NetlinkError extends WeftError {
     this.kernelText = kernelText;
   }
 }
+
+/** What the kernel answers where there is no way to an address. */
+const NO_ROUTE: ReadonlySet<string> = new Set(['ENETUNREACH', 'EHOSTUNREACH', 'EACCES', 'EINVAL']);
+
+/** True for the error of a question for a route where there is none; any other says that the kernel could not be asked. */
+export function isNoRoute(error: unknown): boolean {
+  return error instanceof NetlinkError && NO_ROUTE.has(error.code);
+}

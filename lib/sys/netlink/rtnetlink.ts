@@ -59,7 +59,7 @@ import { NetlinkSocket } from './socket.ts';
 
 export { RouteProtocol, RouteScope, RouteTable, RouteType } from './abi.ts';
 export type { Address } from './address.ts';
-export { NetlinkError } from './error.ts';
+export { isNoRoute, NetlinkError } from './error.ts';
 export type { Link, LinkStats, VxlanLink } from './link.ts';
 export type { Neighbor, NeighborSpec } from './neighbor.ts';
 export type { NextHop, Route, RouteSpec } from './route.ts';
