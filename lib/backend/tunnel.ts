@@ -8,7 +8,7 @@ import { networkPrefixes } from '../lease/network-config.ts';
 import { DirectLink } from '../router/on-link.ts';
 import type { DesiredRoute } from '../router/router.ts';
 import type { InterfaceAddress } from '../sys/netlink/rtnetlink.ts';
-import { socketAddress } from '../sys/udp-socket.ts';
+import { socketAddress } from '../sys/socket-address.ts';
 import { Undo } from '../undo.ts';
 import type { Backend, BackendOptions, BackendRoute } from './backend.ts';
 import { booleanOption, invalidOption } from './option.ts';

@@ -7,7 +7,7 @@ import { createQueueMemory, type Fastpath, loadFastpath } from '../fastpath/load
 import { median } from '../measure/statistics.ts';
 import { addressOf } from '../sys/ffi.ts';
 import { adviseHugePages } from '../sys/memory.ts';
-import { socketAddress } from '../sys/udp-socket.ts';
+import { socketAddress } from '../sys/socket-address.ts';
 
 export interface LookupTiming {
   /** Routes, or MAC addresses. */

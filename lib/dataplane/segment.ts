@@ -85,7 +85,7 @@ export interface EthernetSegment {
 export interface SegmentPeer {
   /** On the underlay: PublicIP, or PublicIPv6. */
   readonly address: Ipv4 | Ipv6;
-  /** sockaddr to send to (lib/sys/udp-socket.ts). */
+  /** sockaddr to send to (lib/sys/socket-address.ts). */
   readonly socketAddress: Uint8Array;
   readonly prefixes: readonly Prefix[];
   /** VXLAN: the peer's VtepMAC and the addresses of its device, which ARP and neighbour discovery are answered for. */

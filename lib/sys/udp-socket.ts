@@ -26,9 +26,6 @@ import {
   setSendBuffer,
 } from './socket-option.ts';
 
-export { socketAddress } from './socket-address.ts';
-export { setFragmentation } from './socket-option.ts';
-
 const IP_RECVTOS = 13;
 const IP_MTU = 14;
 const IPV6_MTU = 24;

@@ -20,7 +20,8 @@ import {
 } from '../../lib/fastpath/abi.ts';
 import { SO_SNDBUF, SOL_SOCKET } from '../../lib/linux/socket.ts';
 import { close, getsockname, send } from '../../lib/sys/ffi.ts';
-import { openUdpSocket, socketAddress } from '../../lib/sys/udp-socket.ts';
+import { socketAddress } from '../../lib/sys/socket-address.ts';
+import { openUdpSocket } from '../../lib/sys/udp-socket.ts';
 import { SEGMENT } from '../fastpath/harness.ts';
 import { frame, payload, tcp4, udp4 } from '../fastpath/packets.ts';
 import { devicePair, option, queueFixture, received } from './queue-fixture.ts';

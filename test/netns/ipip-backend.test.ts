@@ -18,7 +18,7 @@ import type { WeftError } from '../../lib/error.ts';
 import { close, sendto } from '../../lib/sys/ffi.ts';
 import { openIpipSocket } from '../../lib/sys/ipip-socket.ts';
 import { withinNetns } from '../../lib/sys/netns.ts';
-import { socketAddress } from '../../lib/sys/udp-socket.ts';
+import { socketAddress } from '../../lib/sys/socket-address.ts';
 import { internetChecksum, payload, tcp4, udp4 } from '../fastpath/packets.ts';
 import { logTo } from '../log.ts';
 import { testInFreshNamespace } from './enter.ts';

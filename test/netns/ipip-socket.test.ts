@@ -3,7 +3,9 @@ import { parseIpv4 } from '../../lib/addr/ipv4.ts';
 import { Errno } from '../../lib/sys/errno.ts';
 import { close, errno, sendto } from '../../lib/sys/ffi.ts';
 import { openIpipSocket } from '../../lib/sys/ipip-socket.ts';
-import { pathMtu, setFragmentation, socketAddress } from '../../lib/sys/udp-socket.ts';
+import { socketAddress } from '../../lib/sys/socket-address.ts';
+import { setFragmentation } from '../../lib/sys/socket-option.ts';
+import { pathMtu } from '../../lib/sys/udp-socket.ts';
 import { testInFreshNamespace } from './enter.ts';
 import { receive } from './receive.ts';
 

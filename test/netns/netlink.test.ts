@@ -18,8 +18,9 @@ import {
   routeIsFor,
 } from '../../lib/sys/netlink/rtnetlink.ts';
 import { NetlinkSocket } from '../../lib/sys/netlink/socket.ts';
+import { socketAddress } from '../../lib/sys/socket-address.ts';
 import { writeInterfaceSysctl } from '../../lib/sys/sysctl.ts';
-import { openUdpSocket, socketAddress } from '../../lib/sys/udp-socket.ts';
+import { openUdpSocket } from '../../lib/sys/udp-socket.ts';
 import { CLONE_NEWNET, testInFreshNamespace } from './enter.ts';
 
 // One namespace: lo, and a veth pair v0 - v1, both ends here.

@@ -10,7 +10,8 @@ import {
   ENCAPSULATION_VXLAN,
 } from '../../lib/fastpath/abi.ts';
 import { close, send } from '../../lib/sys/ffi.ts';
-import { openUdpSocket, socketAddress } from '../../lib/sys/udp-socket.ts';
+import { socketAddress } from '../../lib/sys/socket-address.ts';
+import { openUdpSocket } from '../../lib/sys/udp-socket.ts';
 import { devicePair, type QueueFixture, queueFixture, received } from '../dataplane/queue-fixture.ts';
 import { SEGMENT } from '../fastpath/harness.ts';
 import { frame, payload, udp4 } from '../fastpath/packets.ts';

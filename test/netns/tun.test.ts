@@ -3,9 +3,10 @@ import { parseIpv4 } from '../../lib/addr/ipv4.ts';
 import { parseMac } from '../../lib/addr/mac.ts';
 import { addressOf, close, read, sendto, write } from '../../lib/sys/ffi.ts';
 import { RouteNetlink } from '../../lib/sys/netlink/rtnetlink.ts';
+import { socketAddress } from '../../lib/sys/socket-address.ts';
 import { writeInterfaceSysctl } from '../../lib/sys/sysctl.ts';
 import { openTap, openTun } from '../../lib/sys/tun.ts';
-import { openUdpSocket, socketAddress } from '../../lib/sys/udp-socket.ts';
+import { openUdpSocket } from '../../lib/sys/udp-socket.ts';
 import { testInFreshNamespace } from './enter.ts';
 
 const test = testInFreshNamespace();

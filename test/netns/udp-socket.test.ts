@@ -4,7 +4,9 @@ import { parseIpv4 } from '../../lib/addr/ipv4.ts';
 import { parseIpv6 } from '../../lib/addr/ipv6.ts';
 import { Errno } from '../../lib/sys/errno.ts';
 import { close, errno, getsockname, sendto, setsockopt } from '../../lib/sys/ffi.ts';
-import { openSendPool, openUdpSocket, pathMtu, setFragmentation, socketAddress } from '../../lib/sys/udp-socket.ts';
+import { socketAddress } from '../../lib/sys/socket-address.ts';
+import { setFragmentation } from '../../lib/sys/socket-option.ts';
+import { openSendPool, openUdpSocket, pathMtu } from '../../lib/sys/udp-socket.ts';
 import { testInFreshNamespace } from './enter.ts';
 import { receive } from './receive.ts';
 

@@ -12,7 +12,7 @@ import {
   ZERO_VNET,
 } from '../../../lib/fastpath/abi.ts';
 import { send } from '../../../lib/sys/ffi.ts';
-import { socketAddress } from '../../../lib/sys/udp-socket.ts';
+import { socketAddress } from '../../../lib/sys/socket-address.ts';
 import { SEGMENT } from '../../fastpath/harness.ts';
 import { frame, payload, udp4 } from '../../fastpath/packets.ts';
 import { devicePair, queueFixture, received } from '../queue-fixture.ts';
