@@ -18,7 +18,5 @@ export default {
   compilers: { ts: withoutDecorators },
   // ip, tcpdump and the like, which tests and labs call.
   exclude: ['binaries'],
-  // TODO(merge): constants of layouts and packet code are moving; empty this when they have.
-  ignoreIssues: { 'lib/wire/layout/**': ['exports'], 'lib/fastpath/assembly/**': ['exports'] },
   treatConfigHintsAsErrors: true,
 };

@@ -33,7 +33,7 @@ function biome(args) {
     const settings = JSON.parse(readFileSync(join(ROOT, 'biome.json'), 'utf8'));
     writeFileSync(join(copy, 'biome.json'), JSON.stringify({ ...settings, files: { includes: [`${FOLDER}/**`] } }));
     const program = join(ROOT, 'node_modules/@biomejs/biome/bin/biome');
-    const { status } = spawnSync(process.execPath, [program, ...args, '.'], { cwd: copy, stdio: 'inherit' });
+    const { status } = spawnSync(process.execPath, [program, ...args, FOLDER], { cwd: copy, stdio: 'inherit' });
     if (args.includes('--write')) for (const file of files) edit(join(copy, file), join(ROOT, file), withDecorators);
     return status ?? 1;
   } finally {

@@ -37,7 +37,7 @@ export interface Tunnel {
   routesTo(peers: readonly PeerPrefixes[], link: DirectLink | undefined): TunnelRoutes;
 }
 
-export interface TunnelRoutes {
+interface TunnelRoutes {
   readonly kernel: readonly DesiredRoute[];
   /** For `weft routes`. */
   readonly shown: readonly BackendRoute[];

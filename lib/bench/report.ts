@@ -111,7 +111,7 @@ export interface Threshold {
   readonly state: 'ok' | 'MISSED' | 'not measured';
 }
 
-export interface RouteTiming {
+interface RouteTiming {
   readonly routes: number;
   readonly nanosecondsPerLookup: number;
 }

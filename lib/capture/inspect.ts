@@ -33,7 +33,7 @@ import {
 import { checkVxlan, emitVxlanHeader } from '../wire/vxlan.ts';
 import { type CheckName, expectedTtl, type Wire } from './checks.ts';
 
-export interface InspectedHost {
+interface InspectedHost {
   readonly publicIp: Ipv4;
   /** Of its device on the underlay. */
   readonly mac: Mac;
@@ -63,12 +63,12 @@ export interface Inspection {
   readonly inner: readonly InnerPacket[];
 }
 
-export interface OuterSource {
+interface OuterSource {
   readonly address: Ipv4;
   readonly port: number;
 }
 
-export interface InnerPacket {
+interface InnerPacket {
   readonly protocol: number;
   /** Protocol, addresses and, of TCP and UDP, ports: "6 178528770:7000 > 178546434:41234". */
   readonly flow: string;

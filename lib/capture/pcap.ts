@@ -4,7 +4,7 @@
  */
 import { WeftError } from '../error.ts';
 
-export interface CapturedPacket {
+interface CapturedPacket {
   /** Nanoseconds since the epoch. */
   readonly timestampNs: bigint;
   /** The packet as far as it was captured: a view into the file's bytes, not a copy. */

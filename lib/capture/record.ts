@@ -29,13 +29,13 @@ export interface CaptureTally {
   readonly failures: ReadonlyMap<CheckName, CheckFailure>;
 }
 
-export interface CheckFailure {
+interface CheckFailure {
   readonly count: number;
   readonly example: string | undefined;
 }
 
 /** Inner flows, each direction by itself, and the outer UDP source ports that carried them; none without outer UDP. */
-export interface FlowTally {
+interface FlowTally {
   readonly flows: number;
   /** How many different ones each host used. */
   readonly sourcePorts: readonly number[];

@@ -199,7 +199,7 @@ export interface StatsReply {
   readonly socketOverflow: number;
 }
 
-export interface DirectionCounters {
+interface DirectionCounters {
   readonly received: number;
   readonly forwarded: number;
   readonly forwardedBytes: number;
@@ -212,7 +212,7 @@ export interface FdbReply {
   readonly fdb: readonly FdbEntry[];
 }
 
-export interface FdbEntry {
+interface FdbEntry {
   /** "02:42:0a:f4:01:02" */
   readonly mac: string;
   /** The VTEP's underlay address. */
@@ -230,7 +230,7 @@ export interface NeighReply {
   readonly neighbors: readonly NeighborEntry[];
 }
 
-export interface NeighborEntry {
+interface NeighborEntry {
   readonly address: string;
   readonly mac: string;
   readonly vtep: string;

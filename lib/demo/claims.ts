@@ -42,6 +42,6 @@ export class Claims {
   }
 }
 
-export function formatClaim({ name, state, detail }: Claim): string {
+function formatClaim({ name, state, detail }: Claim): string {
   return `  ${state.padEnd(7)}  ${name}: ${detail}`;
 }

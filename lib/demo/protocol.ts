@@ -29,7 +29,7 @@ export interface UdpSendRequest {
 export type ChildRequest = CaptureRequest | TransferRequest;
 
 /** Whatever was asked for is under way: the capture is open, the port is bound. Senders do not say it. */
-export interface ReadyReply {
+interface ReadyReply {
   readonly type: 'ready';
   /** Of the captured packets; 0 from a transfer. */
   readonly linkType: number;
@@ -46,7 +46,7 @@ export interface DoneReply {
   readonly seconds: number;
 }
 
-export interface FailedReply {
+interface FailedReply {
   readonly type: 'failed';
   readonly code: string;
   readonly message: string;

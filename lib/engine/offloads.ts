@@ -164,7 +164,7 @@ interface KernelRelease {
 }
 
 /** An unreadable release counts as 0.0.0: the oldest limits are the safe ones. */
-export function parseRelease(text: string): KernelRelease {
+function parseRelease(text: string): KernelRelease {
   const match = /^(\d+)\.(\d+)(?:\.(\d+))?/.exec(text);
   return { major: Number(match?.[1] ?? 0), minor: Number(match?.[2] ?? 0), patch: Number(match?.[3] ?? 0) };
 }

@@ -23,7 +23,7 @@ export function daemonLogFile(host: LabHost): string {
 }
 
 /** Where the daemon of a host keeps what outlives it. */
-export function daemonStateDirectory(host: LabHost): string {
+function daemonStateDirectory(host: LabHost): string {
   return join(dirname(host.subnetFile), 'state');
 }
 

@@ -15,7 +15,7 @@ const MIN_UNDERLAY_MTU = 1280;
 const MAX_UNDERLAY_MTU = 65_535;
 const DIRECTORY_PREFIX = 'weft-lab-';
 
-export function isLabId(id: string): boolean {
+function isLabId(id: string): boolean {
   return /^[a-z0-9]{1,8}$/.test(id);
 }
 

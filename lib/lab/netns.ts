@@ -7,7 +7,7 @@ import { until } from './until.ts';
 /** Where ip-netns(8) keeps the names. */
 const NAMES = '/run/netns';
 
-export interface ExitStatus {
+interface ExitStatus {
   /** Undefined when a signal ended the program. */
   readonly code: number | undefined;
   readonly signal: NodeJS.Signals | undefined;

@@ -49,7 +49,7 @@ export async function connectPod(_lab: Lab, site: PodSite): Promise<ConnectedPod
 }
 
 /** Removes what {@link connectPod} made; does nothing when there is nothing. */
-export async function disconnectPod(site: PodSite): Promise<void> {
+async function disconnectPod(site: PodSite): Promise<void> {
   const links = await run('ip', ['-n', site.netns, '-br', 'link', 'show']);
   const lines: string[] = [];
   for (const name of ['pod0', 'cni0']) if (new RegExp(`^${name}(@| )`, 'm').test(links)) lines.push(`link del ${name}`);

@@ -60,7 +60,7 @@ export function fitsConfig(subnets: SubnetPair, config: NetworkConfig): boolean 
   return inRange(subnets.ipv6, config.ipv6.subnetMin, config.ipv6.subnetMax);
 }
 
-export function samePair(a: SubnetPair, b: SubnetPair): boolean {
+function samePair(a: SubnetPair, b: SubnetPair): boolean {
   if (!samePrefix(a.ipv4, b.ipv4)) return false;
   if (a.ipv6 === undefined || b.ipv6 === undefined) return a.ipv6 === b.ipv6;
   return samePrefix(a.ipv6, b.ipv6);

@@ -10,13 +10,13 @@ import { WeftError } from '../error.ts';
 
 export type JsonValue = null | boolean | string | JsonNumber | JsonArray | JsonObject;
 
-export interface JsonNumber {
+interface JsonNumber {
   readonly kind: 'number';
   /** The digits as written, for example "24" or "1e9". */
   readonly literal: string;
 }
 
-export interface JsonArray {
+interface JsonArray {
   readonly kind: 'array';
   readonly items: readonly JsonValue[];
 }

@@ -32,7 +32,7 @@ export interface NetworkConfig {
   readonly backend: Readonly<Record<string, unknown>>;
 }
 
-export interface Ipv6NetworkConfig {
+interface Ipv6NetworkConfig {
   readonly network: Ipv6Prefix;
   readonly subnetLen: number;
   readonly subnetMin: Ipv6Prefix;

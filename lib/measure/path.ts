@@ -1,7 +1,7 @@
 /** What is measured: a path's two ends, and the daemons that carry it. */
 
 /** An end of a path. */
-export interface Endpoint {
+interface Endpoint {
   /** Name for `ip netns exec`. */
   readonly netns: string;
   /** Dotted quad, as the other end reaches it. */

@@ -39,7 +39,7 @@ export interface ReceiveRequest {
 }
 
 /** First answer to `receive`: the socket is bound, datagrams may come. */
-export interface ListeningReply {
+interface ListeningReply {
   readonly type: 'listening';
 }
 
@@ -54,7 +54,7 @@ export interface ReceiveReply {
   readonly foreign: number;
 }
 
-export interface FailedReply {
+interface FailedReply {
   readonly type: 'failed';
   readonly code: string;
   readonly message: string;

@@ -35,7 +35,7 @@ import { Obstacles, RouterReport } from './report.ts';
 import { type Expectation, RouterWatch } from './watch.ts';
 
 /** rtm_protocol of every route that Weft adds; free in iproute2's list and in FRR's. `ip route show proto 137` lists them. */
-export const ROUTE_PROTOCOL = 137;
+const ROUTE_PROTOCOL = 137;
 
 /** Devices are named, not numbered: one that is built anew gets its entries back. */
 export interface DesiredNeighbor {

@@ -115,11 +115,6 @@ export const writev = libc.func('intptr_t writev(int fd, uintptr_t iovec, int co
   iovec: Address,
   count: number,
 ) => number;
-export const sendmsg = libc.func('intptr_t sendmsg(int fd, uintptr_t message, int flags)') as (
-  fd: number,
-  message: Address,
-  flags: number,
-) => number;
 export const recvmsg = libc.func('intptr_t recvmsg(int fd, uintptr_t message, int flags)') as (
   fd: number,
   message: Address,

@@ -55,11 +55,11 @@ export function checkArp(view: DataView, offset: number, end: number): WireProbl
   return undefined;
 }
 
-export const arpOperation = (view: DataView, offset: number): number => view.getUint16(offset + ARP_OPERATION);
-export const arpSenderMac = (view: DataView, offset: number): Mac => readMac(view, offset + ARP_SENDER_MAC);
-export const arpSenderAddress = (view: DataView, offset: number): Ipv4 => view.getUint32(offset + ARP_SENDER_ADDRESS);
-export const arpTargetMac = (view: DataView, offset: number): Mac => readMac(view, offset + ARP_TARGET_MAC);
-export const arpTargetAddress = (view: DataView, offset: number): Ipv4 => view.getUint32(offset + ARP_TARGET_ADDRESS);
+const arpOperation = (view: DataView, offset: number): number => view.getUint16(offset + ARP_OPERATION);
+const arpSenderMac = (view: DataView, offset: number): Mac => readMac(view, offset + ARP_SENDER_MAC);
+const arpSenderAddress = (view: DataView, offset: number): Ipv4 => view.getUint32(offset + ARP_SENDER_ADDRESS);
+const arpTargetMac = (view: DataView, offset: number): Mac => readMac(view, offset + ARP_TARGET_MAC);
+const arpTargetAddress = (view: DataView, offset: number): Ipv4 => view.getUint32(offset + ARP_TARGET_ADDRESS);
 
 /** The packet at `offset`. Call checkArp first. */
 export function parseArp(view: DataView, offset: number): ArpPacket {

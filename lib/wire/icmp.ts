@@ -50,7 +50,7 @@ export function checkIcmp(_view: DataView, offset: number, end: number): WirePro
 export const icmpType = (view: DataView, offset: number): number => view.getUint8(offset + ICMP_TYPE);
 export const icmpCode = (view: DataView, offset: number): number => view.getUint8(offset + ICMP_CODE);
 export const icmpChecksum = (view: DataView, offset: number): number => view.getUint16(offset + ICMP_CHECKSUM);
-export const icmpRest = (view: DataView, offset: number): number => view.getUint32(offset + ICMP_REST);
+const icmpRest = (view: DataView, offset: number): number => view.getUint32(offset + ICMP_REST);
 
 /** Whether the checksum over [offset, end) fits. `pseudoSum` is 0 for ICMP, the sum of the pseudo-header for ICMPv6. */
 export function icmpChecksumIsValid(view: DataView, offset: number, end: number, pseudoSum: number): boolean {

@@ -75,7 +75,7 @@ export const ipv4Tos = (view: DataView, offset: number): number => view.getUint8
 export const ipv4TotalLength = (view: DataView, offset: number): number => view.getUint16(offset + IPV4_TOTAL_LENGTH);
 export const ipv4Id = (view: DataView, offset: number): number => view.getUint16(offset + IPV4_ID);
 const flagsFragment = (view: DataView, offset: number): number => view.getUint16(offset + IPV4_FLAGS_FRAGMENT);
-export const ipv4DontFragment = (view: DataView, offset: number): boolean =>
+const ipv4DontFragment = (view: DataView, offset: number): boolean =>
   (flagsFragment(view, offset) & IPV4_DONT_FRAGMENT) !== 0;
 export const ipv4MoreFragments = (view: DataView, offset: number): boolean =>
   (flagsFragment(view, offset) & IPV4_MORE_FRAGMENTS) !== 0;

@@ -55,7 +55,7 @@ export interface Ipv6Chain {
   readonly fragment: Ipv6Fragment | undefined;
 }
 
-export interface Ipv6Fragment {
+interface Ipv6Fragment {
   /** Bytes, a multiple of 8. */
   readonly offset: number;
   readonly more: boolean;
@@ -73,9 +73,9 @@ export function checkIpv6(view: DataView, offset: number, end: number): WireProb
   return undefined;
 }
 
-export const ipv6TrafficClass = (view: DataView, offset: number): number =>
+const ipv6TrafficClass = (view: DataView, offset: number): number =>
   (view.getUint16(offset + IPV6_VERSION_CLASS_FLOW) >>> 4) & 0xff;
-export const ipv6FlowLabel = (view: DataView, offset: number): number =>
+const ipv6FlowLabel = (view: DataView, offset: number): number =>
   view.getUint32(offset + IPV6_VERSION_CLASS_FLOW) & 0xfffff;
 export const ipv6PayloadLength = (view: DataView, offset: number): number =>
   view.getUint16(offset + IPV6_PAYLOAD_LENGTH);

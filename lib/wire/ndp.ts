@@ -119,7 +119,7 @@ const isSolicitedNode = (address: Ipv6): boolean => address >> 24n === 0xff02_00
 
 const optionLength = (view: DataView, at: number): number => view.getUint8(at + NDP_OPTION_LENGTH) * NDP_OPTION_UNIT;
 
-export const ndpTarget = (view: DataView, offset: number): Ipv6 => readIpv6(view, offset + NDP_TARGET);
+const ndpTarget = (view: DataView, offset: number): Ipv6 => readIpv6(view, offset + NDP_TARGET);
 
 /** The message view[offset, end), where the IPv6 packet ends. Call checkNdp or checkNdpPacket first. Of several MAC address options the first counts. */
 export function parseNdp(view: DataView, offset: number, end: number): NdpMessage {

@@ -39,7 +39,7 @@ import { checkVxlan, formatVxlanHeader, parseVxlanHeader } from './vxlan.ts';
 export type Tunnels = ReadonlyMap<number, 'ip' | 'vxlan'>;
 
 /** flannel's default ports, and the one IANA gave to VXLAN. */
-export const DEFAULT_TUNNELS: Tunnels = new Map([
+const DEFAULT_TUNNELS: Tunnels = new Map([
   [8285, 'ip'],
   [8472, 'vxlan'],
   [4789, 'vxlan'],

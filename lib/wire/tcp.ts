@@ -61,19 +61,17 @@ export function checkTcp(view: DataView, offset: number, end: number): WireProbl
   return undefined;
 }
 
-export const tcpSourcePort = (view: DataView, offset: number): number => view.getUint16(offset + TCP_SOURCE_PORT);
-export const tcpDestinationPort = (view: DataView, offset: number): number =>
-  view.getUint16(offset + TCP_DESTINATION_PORT);
-export const tcpSequence = (view: DataView, offset: number): number => view.getUint32(offset + TCP_SEQUENCE);
-export const tcpAcknowledgment = (view: DataView, offset: number): number =>
-  view.getUint32(offset + TCP_ACKNOWLEDGMENT);
+const tcpSourcePort = (view: DataView, offset: number): number => view.getUint16(offset + TCP_SOURCE_PORT);
+const tcpDestinationPort = (view: DataView, offset: number): number => view.getUint16(offset + TCP_DESTINATION_PORT);
+const tcpSequence = (view: DataView, offset: number): number => view.getUint32(offset + TCP_SEQUENCE);
+const tcpAcknowledgment = (view: DataView, offset: number): number => view.getUint32(offset + TCP_ACKNOWLEDGMENT);
 /** Header length with options: 20..60 bytes. */
 export const tcpHeaderLength = (view: DataView, offset: number): number =>
   (view.getUint8(offset + TCP_DATA_OFFSET) >>> 4) * 4;
-export const tcpFlags = (view: DataView, offset: number): number => view.getUint8(offset + TCP_FLAGS);
-export const tcpWindow = (view: DataView, offset: number): number => view.getUint16(offset + TCP_WINDOW);
+const tcpFlags = (view: DataView, offset: number): number => view.getUint8(offset + TCP_FLAGS);
+const tcpWindow = (view: DataView, offset: number): number => view.getUint16(offset + TCP_WINDOW);
 export const tcpChecksum = (view: DataView, offset: number): number => view.getUint16(offset + TCP_CHECKSUM);
-export const tcpUrgentPointer = (view: DataView, offset: number): number => view.getUint16(offset + TCP_URGENT_POINTER);
+const tcpUrgentPointer = (view: DataView, offset: number): number => view.getUint16(offset + TCP_URGENT_POINTER);
 
 /** Whether the checksum over [offset, end) fits; `pseudoSum` is the sum of the pseudo-header with that length. */
 export function tcpChecksumIsValid(view: DataView, offset: number, end: number, pseudoSum: number): boolean {

@@ -21,7 +21,7 @@ export function checkVxlan(view: DataView, offset: number, end: number): WirePro
   return undefined;
 }
 
-export const vxlanVni = (view: DataView, offset: number): number => view.getUint32(offset + VXLAN_VNI) >>> 8;
+const vxlanVni = (view: DataView, offset: number): number => view.getUint32(offset + VXLAN_VNI) >>> 8;
 
 /** The header at `offset`. Call checkVxlan first. */
 export function parseVxlanHeader(view: DataView, offset: number): VxlanHeader {

@@ -179,7 +179,7 @@ function formatStorm({ framesPerSecond, offered, flooded, limited }: StormFigure
   );
 }
 
-export function formatThresholds(thresholds: readonly Threshold[]): string {
+function formatThresholds(thresholds: readonly Threshold[]): string {
   const rows = thresholds.map(({ name, comparison, limit, unit, measured, state }) => [
     name,
     `${comparison} ${limit}${unit === '' ? '' : ` ${unit}`}`,

@@ -6,28 +6,28 @@
 import type { WeftError } from '../../error.ts';
 import { usage } from './flag-value.ts';
 
-export interface BoolFlag {
+interface BoolFlag {
   readonly kind: 'bool';
   readonly default: boolean;
   readonly usage: string;
 }
-export interface StringFlag {
+interface StringFlag {
   readonly kind: 'string';
   readonly default: string;
   readonly usage: string;
 }
-export interface IntFlag {
+interface IntFlag {
   readonly kind: 'int';
   readonly default: number;
   readonly usage: string;
 }
 /** A flag that may be given several times; each use adds one entry. */
-export interface ListFlag {
+interface ListFlag {
   readonly kind: 'list';
   readonly usage: string;
 }
 
-export type Flag = BoolFlag | StringFlag | IntFlag | ListFlag;
+type Flag = BoolFlag | StringFlag | IntFlag | ListFlag;
 export type FlagSet = Readonly<Record<string, Flag>>;
 type FlagValue = boolean | string | number | readonly string[];
 

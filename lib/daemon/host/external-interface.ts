@@ -9,7 +9,7 @@ import { WeftError } from '../../error.ts';
 import { compileGoRegex } from '../cmdline/go-regex.ts';
 import type { InterfaceOptions } from '../cmdline/options.ts';
 
-export interface HostLink {
+interface HostLink {
   readonly index: number;
   readonly name: string;
   readonly mtu: number;

@@ -28,7 +28,7 @@ import type { Queue } from './queue.ts';
  * that come one by one, as from a kernel VXLAN device, are joined across the batch, so the batch must be large.
  */
 export const SLOTS_FOR_TRAINS = 8;
-export const SLOTS_FOR_SINGLES = 64;
+const SLOTS_FOR_SINGLES = 64;
 /** Bytes a message; below, they are no trains. */
 const TRAIN_BYTES = 10_000;
 /** Errors that say nothing about a joined packet: the device is down, or memory is short for a moment. */

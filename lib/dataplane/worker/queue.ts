@@ -33,14 +33,14 @@ export interface Queue {
 }
 
 /** Messages `next` to `total` - 1 wait for room in the buffer of the socket with number `socket`. */
-export interface PendingSend {
+interface PendingSend {
   readonly next: number;
   readonly total: number;
   readonly socket: number;
 }
 
 /** The frame lies at FLOOD_FRAME; peers from `next` on have no copy yet. */
-export interface PendingFlood {
+interface PendingFlood {
   readonly segment: number;
   readonly size: number;
   readonly next: number;

@@ -5,15 +5,15 @@
 // where a value lives; they compile to plain wasm globals.
 import {
   CHUNKS,
-  COUNTERS,
-  COUNTER_BLOCK,
   COUNT_DROPS,
+  COUNTER_BLOCK,
+  COUNTERS,
   IN_CUTS,
   OUT_CUTS,
-  PEERS,
   PEER_SIZE,
-  SEGMENTS,
+  PEERS,
   SEGMENT_SIZE,
+  SEGMENTS,
   TABLES,
 } from '../abi';
 

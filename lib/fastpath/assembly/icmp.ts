@@ -11,14 +11,13 @@ import {
   ICMP_PACKET,
   ICMP_QUEUE,
   ICMP_SEGMENT,
-  ICMP_SLOTS,
   ICMP_SLOT_SIZE,
+  ICMP_SLOTS,
   ICMP_START,
   SEGMENT_HAS_TUNNEL6,
   SEGMENT_TUNNEL4,
   SEGMENT_TUNNEL6,
   SEGMENT_VNET_HEADER,
-  SEGMENT_VNI,
 } from '../abi';
 import { count, IcmpQueue, Segment } from './context';
 import { get32, get64, put16, put32 } from './packet/bytes';

@@ -1,6 +1,9 @@
 // The fast path: everything the data-plane worker does to bytes. ABI: ../abi.ts. Loader: ../load.ts.
 
+export { enterSegment } from './context';
+export { icmpError, icmpQueued, icmpReset } from './icmp';
 export { inboundItems, inboundReset, inboundSnooped } from './inbound/gro-items';
+export { inboundMessage, inboundPrepare } from './inbound/message';
 export {
   inboundWrite,
   itemCount,
@@ -13,15 +16,10 @@ export {
   partRefused,
   partWritten,
 } from './inbound/tun-write';
-export { enterSegment } from './context';
-export { fdbForget, fdbLookup, fdbLookupMany, fdbSweep } from './tables/fdb';
-export { lookup4, lookup6, lookupMany4, useTables } from './tables/fib';
-export { icmpError, icmpQueued, icmpReset } from './icmp';
-export { inboundMessage, inboundPrepare } from './inbound/message';
 export { setBase } from './msghdr';
 export { outboundFrame } from './outbound/frame';
-export { datagramIp, isFloodCopy, outboundDrop, outboundFlood, outboundFloodPeers } from './outbound/vxlan';
 export {
+  cutBytesStaged,
   messageGroupEnd,
   messageSocket,
   messageTrain,
@@ -32,7 +30,6 @@ export {
   outboundSent,
   outboundSplit,
   piecesFree,
-  cutBytesStaged,
   splitAddress,
   splitLength,
   splitRefused,
@@ -42,3 +39,6 @@ export {
   trainPeer,
   trainsStaged,
 } from './outbound/trains';
+export { datagramIp, isFloodCopy, outboundDrop, outboundFlood, outboundFloodPeers } from './outbound/vxlan';
+export { fdbForget, fdbLookup, fdbLookupMany, fdbSweep } from './tables/fdb';
+export { lookup4, lookup6, lookupMany4, useTables } from './tables/fib';

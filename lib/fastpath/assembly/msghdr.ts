@@ -24,7 +24,7 @@ export function setBase(address: u64): void {
 
 // @ts-ignore: decorator
 @inline
-export function absolute(at: usize): u64 {
+function absolute(at: usize): u64 {
   return Base.address + <u64>at;
 }
 

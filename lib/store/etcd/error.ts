@@ -5,7 +5,7 @@ import { messageOf, WeftError } from '../../error.ts';
 /** grpc-js puts the time into the text of a failed connection; two failures for one reason shall read the same. */
 const TIMESTAMP = / \(\d{4}-\d\d-\d\dT[0-9:.]+Z\)/g;
 
-export function isServiceError(error: unknown): error is ServiceError {
+function isServiceError(error: unknown): error is ServiceError {
   return error instanceof Error && 'code' in error && typeof error.code === 'number' && 'details' in error;
 }
 

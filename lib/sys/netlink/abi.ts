@@ -23,7 +23,6 @@ export const RTMGRP_IPV6_ROUTE = 0x400;
 export const NLMSG_NOOP = 1;
 export const NLMSG_ERROR = 2;
 export const NLMSG_DONE = 3;
-export const NLMSG_OVERRUN = 4;
 export const RTM_NEWLINK = 16;
 export const RTM_DELLINK = 17;
 export const RTM_GETLINK = 18;
@@ -39,7 +38,6 @@ export const RTM_GETNEIGH = 30;
 
 // Message flags. Some values mean one thing in a request and another in an answer.
 export const NLM_F_REQUEST = 0x01;
-export const NLM_F_MULTI = 0x02;
 export const NLM_F_ACK = 0x04;
 /** The dump is inconsistent: the table changed while it was read. */
 export const NLM_F_DUMP_INTR = 0x10;

@@ -58,7 +58,7 @@ export interface Link {
 }
 
 /** A VXLAN device of the kernel. While it is up it holds the port of its underlay families, on all addresses. */
-export interface VxlanLink {
+interface VxlanLink {
   /** 0 for one that takes any VNI (`external`). */
   readonly vni: number;
   readonly port: number;

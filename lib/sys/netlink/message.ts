@@ -26,7 +26,7 @@
 import { WeftError } from '../../error.ts';
 import { NLA_TYPE_MASK, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLMSG_DONE, NLMSG_ERROR, NLMSGERR_ATTR_MSG } from './abi.ts';
 
-export const MESSAGE_HEADER_LENGTH = 16;
+const MESSAGE_HEADER_LENGTH = 16;
 const ATTRIBUTE_HEADER_LENGTH = 4;
 
 /** True on little-endian machines, as DataView wants it. */

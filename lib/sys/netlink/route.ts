@@ -30,7 +30,7 @@ import {
 } from './message.ts';
 
 /** Where a route sends a packet. */
-export interface NextHop {
+interface NextHop {
   /** Undefined for routes without a device (blackhole and its like). */
   readonly interfaceIndex: number | undefined;
   /** Undefined when the destination is on the link. An IPv4 route may have an IPv6 gateway. */
@@ -248,7 +248,7 @@ function malformed(what: string): WeftError {
 }
 
 /** "10.244.0.0/16", "default", "default (IPv6)": for messages. */
-export function formatDestination(destination: Prefix): string {
+function formatDestination(destination: Prefix): string {
   if (destination.length > 0) return formatPrefix(destination);
   return destination.family === 4 ? 'default' : 'default (IPv6)';
 }

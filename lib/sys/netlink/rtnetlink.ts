@@ -57,12 +57,12 @@ import {
 } from './route.ts';
 import { NetlinkSocket } from './socket.ts';
 
-export { RouteProtocol, RouteScope, RouteTable, RouteType } from './abi.ts';
+export { RouteScope, RouteTable, RouteType } from './abi.ts';
 export type { Address } from './address.ts';
 export { isNoRoute, NetlinkError } from './error.ts';
-export type { Link, LinkStats, VxlanLink } from './link.ts';
+export type { Link, LinkStats } from './link.ts';
 export type { Neighbor, NeighborSpec } from './neighbor.ts';
-export type { NextHop, Route, RouteSpec } from './route.ts';
+export type { Route, RouteSpec } from './route.ts';
 
 /** An address of an interface with its prefix length; host bits are kept. */
 export interface InterfaceAddress {

@@ -3,10 +3,6 @@ export const ICMP_TYPE = 0;
 export const ICMP_CODE = 1;
 export const ICMP_CHECKSUM = 2;
 export const ICMP_REST = 4;
-// The two halves of ICMP_REST in an echo, and the half that holds the MTU in "fragmentation needed" (RFC 1191 §4).
-export const ICMP_IDENTIFIER = 4;
-export const ICMP_SEQUENCE = 6;
-export const ICMP_NEXT_HOP_MTU = 6;
 export const ICMP_HEADER = 8;
 
 // Types, RFC 792
@@ -21,8 +17,6 @@ export const ICMP_PARAMETER_PROBLEM = 12;
 // Codes of ICMP_UNREACHABLE
 export const ICMP_NET_UNREACHABLE = 0;
 export const ICMP_HOST_UNREACHABLE = 1;
-export const ICMP_PROTOCOL_UNREACHABLE = 2;
-export const ICMP_PORT_UNREACHABLE = 3;
 export const ICMP_FRAGMENTATION_NEEDED = 4;
 
 // Types, RFC 4443 §2.1; below 128 all are errors.

@@ -8,5 +8,4 @@ export const IPPROTO_IPV6 = 41;
 export const IPPROTO_ROUTING = 43;
 export const IPPROTO_FRAGMENT = 44;
 export const IPPROTO_ICMPV6 = 58;
-export const IPPROTO_NO_NEXT_HEADER = 59;
 export const IPPROTO_DESTINATION_OPTIONS = 60;

@@ -2,24 +2,24 @@
 // decides what joins, tun-write.ts makes the writes.
 import {
   FLOW_BUCKETS,
-  IN_FLOWS,
-  IN_ITEMS,
   IN_CUTS,
   IN_CUTS_SIZE,
+  IN_FLOWS,
+  IN_ITEMS,
   IN_PIECES,
   IN_SNOOPED,
   ITEM_COUNT,
   ITEM_FIRST_PIECE,
+  ITEM_GSO_SIZE,
   ITEM_JOINABLE,
   ITEM_LAST_PIECE,
   ITEM_LENGTH,
-  ITEM_GSO_SIZE,
   ITEM_SIZE,
   MAX_CUT,
+  MAX_GSO_SEGS,
   MAX_IN_PIECES,
   MAX_ITEMS,
   MAX_SNOOPED,
-  MAX_GSO_SEGS,
   PIECE_ADDRESS,
   PIECE_LENGTH,
   PIECE_NEXT,
@@ -127,4 +127,3 @@ export function join(item: usize, at: usize, payload: u32): void {
   store<u32>(item, load<u32>(item, ITEM_LENGTH) + payload, ITEM_LENGTH);
   if (payload < load<u32>(item, ITEM_GSO_SIZE)) store<u32>(item, 0, ITEM_JOINABLE);
 }
-

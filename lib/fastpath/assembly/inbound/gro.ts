@@ -9,6 +9,7 @@ import {
   ITEM_COUNT,
   ITEM_EPOCH,
   ITEM_FIRST_PIECE,
+  ITEM_GSO_SIZE,
   ITEM_HASH_NEXT,
   ITEM_HEADER_LENGTH,
   ITEM_JOINABLE,
@@ -21,27 +22,15 @@ import {
   ITEM_PROTOCOL,
   ITEM_PSH,
   ITEM_SEGMENT,
-  ITEM_GSO_SIZE,
   ITEM_SUPER,
   ITEM_VERIFIED,
   SEGMENT_TUN_GRO,
   SEGMENT_TUN_USO,
 } from '../../abi';
-import { get16, get32 } from '../packet/bytes';
-import { fold, pseudoSum, sumBytes, word } from '../packet/checksum';
 import { Gso, Segment } from '../context';
 import { beginCut, cutNext } from '../gso';
-import {
-  currentEpoch,
-  inCutSpace,
-  inboundItems,
-  itemAt,
-  join,
-  keepItem,
-  nextItem,
-  sealItems,
-  takeInCutSpace,
-} from './gro-items';
+import { get16, get32 } from '../packet/bytes';
+import { fold, pseudoSum, sumBytes, word } from '../packet/checksum';
 import {
   IPPROTO_TCP,
   IPPROTO_UDP,
@@ -70,6 +59,17 @@ import {
   UDP_LENGTH,
 } from '../packet/layout';
 import { findTransport, isFragment, offsetOf, protocolOf, Transport } from '../packet/packet';
+import {
+  currentEpoch,
+  inboundItems,
+  inCutSpace,
+  itemAt,
+  join,
+  keepItem,
+  nextItem,
+  sealItems,
+  takeInCutSpace,
+} from './gro-items';
 import { describeSuper, deviceTakesSuper, mayBeSuper, planReceived } from './super-packet';
 
 const JOIN_TCP: u32 = 1;
@@ -251,7 +251,13 @@ function joinTcp(newest: usize, item: usize, ip: usize, total: u32, t: Transport
   const header = transport + ((<u32>load<u8>(l4, TCP_DATA_OFFSET) >> 4) << 2);
   const flags = <u32>load<u8>(l4, TCP_FLAGS);
   const legal = header >= transport + TCP_HEADER_MIN && header < total;
-  if (!legal || (flags & ~TCP_PSH) != TCP_ACK || load<u8>(l4, TCP_DATA_OFFSET) & 15 || !load<u32>(Segment.record, SEGMENT_TUN_GRO)) return false;
+  if (
+    !legal ||
+    (flags & ~TCP_PSH) != TCP_ACK ||
+    load<u8>(l4, TCP_DATA_OFFSET) & 15 ||
+    !load<u32>(Segment.record, SEGMENT_TUN_GRO)
+  )
+    return false;
   const payload = total - header;
   const sequence = get32(l4 + TCP_SEQUENCE);
   if (newest && mayJoin(newest, JOIN_TCP, ip, header, payload, MAX_TCP_JOINED)) {

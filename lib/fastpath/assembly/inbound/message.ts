@@ -1,31 +1,6 @@
 // Underlay to overlay: a received message (a datagram, or a train of them) becomes items for the device, or counted drops.
 // Twins: test/golden/engine.ts, twinInbound; test/golden/vxlan-engine.ts for VXLAN (inbound/vxlan.ts).
-import {
-  CONFIG_ENCAPSULATION,
-  CONFIG_SOURCE_CHECK,
-  COUNTERS,
-  COUNT_IN_READS,
-  COUNT_IN_RECEIVED,
-  COUNT_SOCKET_OVERFLOW,
-  DROP_ECN_NOT_CAPABLE,
-  DROP_FOREIGN_DESTINATION,
-  DROP_SPOOFED_SOURCE,
-  DROP_TRUNCATED,
-  DROP_TTL_EXPIRED,
-  DROP_UNKNOWN_PEER,
-  ENCAPSULATION_IPIP,
-  ENCAPSULATION_VXLAN,
-  ERROR_TIME_EXCEEDED,
-  IN_CONTROL,
-  IN_CONTROL_SIZE,
-  IN_IOVECS,
-  IN_MESSAGES,
-  IN_NAMES,
-  IN_NAME_SIZE,
-  IN_SLOTS,
-  IN_SLOT_SIZE,
-  MESSAGE_DONE,
-} from '../../abi';
+
 import {
   CMSGHDR_ALIGN,
   CMSGHDR_LEN,
@@ -50,6 +25,32 @@ import {
   SOL_UDP,
   UDP_GRO,
 } from '../../../linux/socket';
+import {
+  CONFIG_ENCAPSULATION,
+  CONFIG_SOURCE_CHECK,
+  COUNT_IN_READS,
+  COUNT_IN_RECEIVED,
+  COUNT_SOCKET_OVERFLOW,
+  COUNTERS,
+  DROP_ECN_NOT_CAPABLE,
+  DROP_FOREIGN_DESTINATION,
+  DROP_SPOOFED_SOURCE,
+  DROP_TRUNCATED,
+  DROP_TTL_EXPIRED,
+  DROP_UNKNOWN_PEER,
+  ENCAPSULATION_IPIP,
+  ENCAPSULATION_VXLAN,
+  ERROR_TIME_EXCEEDED,
+  IN_CONTROL,
+  IN_CONTROL_SIZE,
+  IN_IOVECS,
+  IN_MESSAGES,
+  IN_NAME_SIZE,
+  IN_NAMES,
+  IN_SLOT_SIZE,
+  IN_SLOTS,
+  MESSAGE_DONE,
+} from '../../abi';
 import { count, drop, enterSegment } from '../context';
 import { icmpError } from '../icmp';
 import { attachControl, putIovec, putMessage, relative } from '../msghdr';

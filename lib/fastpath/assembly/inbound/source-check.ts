@@ -1,7 +1,16 @@
 // Who sent a datagram, and may its sender send that: the socket address recvmmsg gave us against the peers', the inner
 // addresses against the leases.
-import { COUNT_IN_RECEIVED, PEER_ADDRESS, PEER_IN_BYTES, PEER_IN_PACKETS, SEGMENT_OWN4, SEGMENT_OWN4_MASK, SEGMENT_OWN6 } from '../../abi';
-import { AF_INET, AF_INET6, SOCKADDR_FAMILY, SOCKADDR_IN6_ADDR, SOCKADDR_IN_ADDR } from '../../../linux/sockaddr';
+
+import { AF_INET, AF_INET6, SOCKADDR_FAMILY, SOCKADDR_IN_ADDR, SOCKADDR_IN6_ADDR } from '../../../linux/sockaddr';
+import {
+  COUNT_IN_RECEIVED,
+  PEER_ADDRESS,
+  PEER_IN_BYTES,
+  PEER_IN_PACKETS,
+  SEGMENT_OWN4,
+  SEGMENT_OWN4_MASK,
+  SEGMENT_OWN6,
+} from '../../abi';
 import { addAt, count, Gso, peerAt, Segment } from '../context';
 import { get32, get64 } from '../packet/bytes';
 import { IPV4_DESTINATION, IPV4_SOURCE, IPV6_DESTINATION, IPV6_SOURCE } from '../packet/layout';
@@ -49,9 +58,7 @@ export function isForUs(ip: usize): bool {
   const at = ip + IPV6_DESTINATION;
   const maskHigh = load<u64>(own, 16);
   if (maskHigh == 0) return false;
-  return (
-    (get64(at) & maskHigh) == load<u64>(own) && (get64(at + 8) & load<u64>(own, 24)) == load<u64>(own, 8)
-  );
+  return (get64(at) & maskHigh) == load<u64>(own) && (get64(at + 8) & load<u64>(own, 24)) == load<u64>(own, 8);
 }
 
 /** Counts what `deliver` made `packets` of: `size` bytes behind `l2` bytes of Ethernet header, from `peer` if it is known. */

@@ -1,19 +1,7 @@
 // Super-packets from the underlay. Where nothing on the way cuts them (a veth, the virtual network of one hypervisor, GRO on
 // the packets of an IP-in-IP tunnel), the kernel hands a socket what it would hand to its own tunnel device: 64 KiB of TCP
 // in one inner packet whose checksum holds just the pseudo-header's sum. They go on as they are, or are cut here.
-import {
-  ITEM_COUNT,
-  ITEM_HEADER_LENGTH,
-  ITEM_LENGTH,
-  ITEM_PACKET,
-  ITEM_PROTOCOL,
-  ITEM_GSO_SIZE,
-  ITEM_SUPER,
-  ITEM_VNET,
-  SEGMENT_MTU,
-  SEGMENT_TUN_GRO,
-  SEGMENT_TUN_USO,
-} from '../../abi';
+
 import {
   GSO_ECN,
   GSO_TCPV4,
@@ -27,9 +15,30 @@ import {
   VNET_GSO_TYPE,
   VNET_HDR_LEN,
 } from '../../../linux/virtio-net';
+import {
+  ITEM_COUNT,
+  ITEM_GSO_SIZE,
+  ITEM_HEADER_LENGTH,
+  ITEM_LENGTH,
+  ITEM_PACKET,
+  ITEM_PROTOCOL,
+  ITEM_SUPER,
+  ITEM_VNET,
+  SEGMENT_MTU,
+  SEGMENT_TUN_GRO,
+  SEGMENT_TUN_USO,
+} from '../../abi';
 import { Gso, Segment } from '../context';
 import { beginCut, planCuts } from '../gso';
-import { IPPROTO_TCP, TCP_CHECKSUM, TCP_CWR, TCP_DATA_OFFSET, TCP_FLAGS, UDP_CHECKSUM, UDP_HEADER } from '../packet/layout';
+import {
+  IPPROTO_TCP,
+  TCP_CHECKSUM,
+  TCP_CWR,
+  TCP_DATA_OFFSET,
+  TCP_FLAGS,
+  UDP_CHECKSUM,
+  UDP_HEADER,
+} from '../packet/layout';
 import { offsetOf, protocolOf, Transport } from '../packet/packet';
 
 // @ts-ignore: decorator

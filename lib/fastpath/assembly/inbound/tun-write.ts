@@ -1,10 +1,14 @@
 // Makes the writes of items: the super-packet's headers and offload meta-data, or the packets one by one.
+
+import { IOVEC_SIZE } from '../../../linux/msghdr';
+import { GSO_TCPV4, GSO_TCPV6, GSO_UDP_L4, VNET_SIZE } from '../../../linux/virtio-net';
 import {
   COUNT_IN_BYTES,
   COUNT_IN_FORWARDED,
   COUNT_IN_WRITES,
   ITEM_COUNT,
   ITEM_FIRST_PIECE,
+  ITEM_GSO_SIZE,
   ITEM_HEADER_COPY,
   ITEM_HEADER_LENGTH,
   ITEM_L2,
@@ -14,7 +18,6 @@ import {
   ITEM_PROTOCOL,
   ITEM_PSH,
   ITEM_SEGMENT,
-  ITEM_GSO_SIZE,
   ITEM_SUPER,
   ITEM_VNET,
   PIECE_ADDRESS,
@@ -24,8 +27,6 @@ import {
   WRITE_IOVECS,
   ZERO_VNET,
 } from '../../abi';
-import { IOVEC_SIZE } from '../../../linux/msghdr';
-import { GSO_TCPV4, GSO_TCPV6, GSO_UDP_L4, VNET_SIZE } from '../../../linux/virtio-net';
 import { count, drop, enterSegment, Part, Segment } from '../context';
 import { cutNext } from '../gso';
 import { putIovec } from '../msghdr';

@@ -12,13 +12,13 @@ import {
   DROP_UNKNOWN_PEER,
   DROP_UNKNOWN_VNI,
   MAX_SEGMENTS,
-  SEGMENTS,
   SEGMENT_FAMILY,
   SEGMENT_LEARNING,
   SEGMENT_MAC,
   SEGMENT_SIZE,
   SEGMENT_USED,
   SEGMENT_VNI,
+  SEGMENTS,
 } from '../../abi';
 import { count, drop, enterSegment, Latest, Segment } from '../context';
 import { get16, get32 } from '../packet/bytes';
@@ -46,7 +46,7 @@ import {
   VXLAN_VNI,
 } from '../packet/layout';
 import { checkPacket } from '../packet/packet';
-import { leasedPeer, learn, macAt } from '../tables/fdb';
+import { learn, leasedPeer, macAt } from '../tables/fdb';
 import { deliver } from './gro';
 import { snoop } from './gro-items';
 import { arrived, isForUs, isFrom, outerPeer, peerOfSource, underlayFamilyOf } from './source-check';
@@ -74,7 +74,8 @@ export function datagramToTap(at: usize, size: u32, name: usize, tos: u32, gsoSi
   const frame = at + VXLAN_HEADER;
   size -= VXLAN_HEADER;
   const source = macAt(frame + ETHERNET_SOURCE);
-  if (!isHost(frame + ETHERNET_SOURCE) || source == load<u64>(Segment.record, SEGMENT_MAC)) return drop(DROP_BAD_SOURCE_MAC, 1);
+  if (!isHost(frame + ETHERNET_SOURCE) || source == load<u64>(Segment.record, SEGMENT_MAC))
+    return drop(DROP_BAD_SOURCE_MAC, 1);
   const l2 = parseEthernet(frame, size);
   if (load<u32>(Segment.record, SEGMENT_LEARNING)) return bridged(frame, size, l2, source, name, tos, gsoSize);
   routed(frame, size, l2, source, name, tos, gsoSize);
@@ -89,7 +90,9 @@ function refuse(reason: u32): void {
 function segmentOf(vni: u32, family: u32): u32 {
   if (isSegment(Latest.segment, vni, family)) return Latest.segment;
   for (let s: u32 = 1; s <= <u32>MAX_SEGMENTS; s++) {
-    if (isSegment(s, vni, family)) return (Latest.segment = s);
+    if (!isSegment(s, vni, family)) continue;
+    Latest.segment = s;
+    return s;
   }
   return 0;
 }
@@ -98,7 +101,11 @@ function segmentOf(vni: u32, family: u32): u32 {
 @inline
 function isSegment(s: u32, vni: u32, family: u32): bool {
   const record = SEGMENTS + s * SEGMENT_SIZE;
-  return load<u32>(record, SEGMENT_USED) != 0 && load<u32>(record, SEGMENT_VNI) == vni && load<u32>(record, SEGMENT_FAMILY) == family;
+  return (
+    load<u32>(record, SEGMENT_USED) != 0 &&
+    load<u32>(record, SEGMENT_VNI) == vni &&
+    load<u32>(record, SEGMENT_FAMILY) == family
+  );
 }
 
 /** Hosts route between their subnets: a frame is from one VTEP's device to ours, and carries a packet between their leases. */
@@ -111,11 +118,13 @@ function routed(frame: usize, size: u32, l2: L2, source: u64, name: usize, tos: 
   } else if (peer == 0) {
     peer = known;
   }
-  if (macAt(frame + ETHERNET_DESTINATION) != load<u64>(Segment.record, SEGMENT_MAC)) return drop(DROP_FOREIGN_DESTINATION, 1);
+  if (macAt(frame + ETHERNET_DESTINATION) != load<u64>(Segment.record, SEGMENT_MAC))
+    return drop(DROP_FOREIGN_DESTINATION, 1);
   const l2Length = lengthOf(l2);
   const ip = frame + l2Length;
   // Routers send no tags. An empty packet is checkPacket's to refuse.
-  if (l2Length != ETHERNET_HEADER || !isIp(l2) || (size > l2Length && !versionFits(ip, l2))) return drop(DROP_NOT_IP, 1);
+  if (l2Length != ETHERNET_HEADER || !isIp(l2) || (size > l2Length && !versionFits(ip, l2)))
+    return drop(DROP_NOT_IP, 1);
   const total = checkPacket(ip, size - l2Length);
   if (total < 0) return drop(<u32>(-1 - total), 1);
   if (load<u32>(CONFIG_SOURCE_CHECK) && peerOfSource(ip) != peer) return drop(DROP_SPOOFED_SOURCE, 1);

@@ -1,30 +1,34 @@
 // Trains: datagrams for one peer, all of one size but a shorter last one, that leave in one sendmsg with UDP_SEGMENT by one
 // socket. A packet joins only the newest train of its peer and socket, and a flow keeps its socket, so the order of packets
 // in a flow never changes.
+
+import { IOVEC_BASE, IOVEC_LEN, IOVEC_SIZE, MMSGHDR_SIZE } from '../../../linux/msghdr';
+import { AF_INET } from '../../../linux/sockaddr';
+import { IP_TOS, IPV6_TCLASS, SOL_IP, SOL_IPV6, SOL_UDP, UDP_SEGMENT } from '../../../linux/socket';
 import {
   CONFIG_MAX_TRAIN,
   COUNT_OUT_BYTES,
   COUNT_OUT_FORWARDED,
   COUNT_OUT_WRITES,
   MAX_PIECES,
-  OPEN_TRAINS,
   OPEN_TRAIN_SIZE,
   OPEN_TRAIN_SLOTS,
+  OPEN_TRAINS,
   OUT_CONTROL,
   OUT_CONTROL_SIZE,
+  OUT_CUTS,
   OUT_IOVECS,
   OUT_MESSAGES,
   OUT_ORDER,
   OUT_PIECES,
-  OUT_CUTS,
   OUT_TRAINS,
   PEER_ADDRESS,
   PEER_ADDRESS_LENGTH,
   PEER_OUT_BYTES,
   PEER_OUT_PACKETS,
   PEER_SEGMENT,
-  PEER_SOCKETS,
   PEER_SOCKET_MASK,
+  PEER_SOCKETS,
   PIECE_ADDRESS,
   PIECE_LENGTH,
   PIECE_NEXT,
@@ -36,18 +40,15 @@ import {
   TRAIN_COUNT,
   TRAIN_ENCAP,
   TRAIN_FIRST_PIECE,
+  TRAIN_GSO_SIZE,
   TRAIN_LAST_PIECE,
   TRAIN_OPEN,
   TRAIN_PEER,
-  TRAIN_GSO_SIZE,
   TRAIN_SIZE,
   TRAIN_SOCKET,
   TRAIN_TOS,
 } from '../../abi';
-import { IOVEC_BASE, IOVEC_LEN, IOVEC_SIZE, MMSGHDR_SIZE } from '../../../linux/msghdr';
-import { AF_INET } from '../../../linux/sockaddr';
-import { IP_TOS, IPV6_TCLASS, SOL_IP, SOL_IPV6, SOL_UDP, UDP_SEGMENT } from '../../../linux/socket';
-import { addAt, Aim, count, drop, enterSegment, peerAt, Staged } from '../context';
+import { Aim, addAt, count, drop, enterSegment, peerAt, Staged } from '../context';
 import { beginCut, cutNext } from '../gso';
 import { attachControl, controlMessage, putIovec, putMessage, relative } from '../msghdr';
 import { floodPeer } from '../tables/fdb';

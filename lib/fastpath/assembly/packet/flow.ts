@@ -42,13 +42,15 @@ export function flowOfPacket(ip: usize, total: u32): u32 {
 
 /** Of a frame without IP: by its two addresses and type. */
 export function flowOfFrame(frame: usize): u32 {
-  return mix(load<u32>(frame) ^ (load<u32>(frame, 4) * 31) ^ (load<u32>(frame, 8) * 961) ^ load<u16>(frame, ETHERNET_TYPE));
+  return mix(
+    load<u32>(frame) ^ (load<u32>(frame, 4) * 31) ^ (load<u32>(frame, 8) * 961) ^ load<u16>(frame, ETHERNET_TYPE),
+  );
 }
 
 /** TOS octet or traffic class of a packet. */
 // @ts-ignore: decorator
 @inline
-export function tosOf(ip: usize): u32 {
+function tosOf(ip: usize): u32 {
   return load<u8>(ip) >> 4 == 4 ? <u32>load<u8>(ip, IPV4_TOS) : (get16(ip) >> 4) & 0xff;
 }
 

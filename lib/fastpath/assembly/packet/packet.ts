@@ -136,7 +136,7 @@ export function findTransport(ip: usize, total: u32): Transport {
   if (load<u8>(ip) >> 4 == 4) {
     const bits = get16(ip + IPV4_FLAGS_FRAGMENT) & (IPV4_MORE_FRAGMENTS | IPV4_FRAGMENT_OFFSET_MASK);
     const marks = bits == 0 ? 0 : (bits & IPV4_FRAGMENT_OFFSET_MASK) == 0 ? FRAGMENT : FRAGMENT | LATER_FRAGMENT;
-    return (<u32>load<u8>(ip, IPV4_PROTOCOL) << PROTOCOL_SHIFT) | marks | ((<u32>load<u8>(ip) & 15) << 2);
+    return ((<u32>load<u8>(ip, IPV4_PROTOCOL)) << PROTOCOL_SHIFT) | marks | ((<u32>load<u8>(ip) & 15) << 2);
   }
   return findTransport6(ip, total);
 }

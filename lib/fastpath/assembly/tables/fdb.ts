@@ -1,5 +1,7 @@
 // The FDB: which peer is behind a MAC address. Leased addresses come from the main thread (lib/fib/fdb.ts builds the table
 // and is the twin of its hash); learned ones are written here, and an address that is leased is never learned.
+
+import { FDB_BUCKET_SLOTS } from '../../../fib/layout';
 import {
   CONFIG_AGEING,
   CONFIG_NOW,
@@ -25,7 +27,6 @@ import {
   TABLES_FLOOD_INDEX,
   TABLES_PEERS,
 } from '../../abi';
-import { FDB_BUCKET_SLOTS } from '../../../fib/layout';
 import { count, Learned, peerAt, Segment, Tables } from '../context';
 
 const PEER_BITS: u64 = 0xffff;
@@ -65,10 +66,7 @@ export function leasedPeer(mac: u64): u32 {
     const at = table + bucket * FDB_BUCKET_SLOTS * 8;
     const a = v128.load(at);
     const b = v128.load(at, 16);
-    const hit = v128.or(
-      v128.and(i64x2.eq(i64x2.shr_u(a, 16), key), a),
-      v128.and(i64x2.eq(i64x2.shr_u(b, 16), key), b),
-    );
+    const hit = v128.or(v128.and(i64x2.eq(i64x2.shr_u(a, 16), key), a), v128.and(i64x2.eq(i64x2.shr_u(b, 16), key), b));
     const slot = i64x2.extract_lane(hit, 0) | i64x2.extract_lane(hit, 1);
     if (slot) return <u32>(slot & PEER_BITS);
     // A bucket is filled from the front: one that is not full ends the search.
@@ -238,7 +236,9 @@ export function floodCount(): u32 {
 // @ts-ignore: decorator
 @inline
 export function floodPeer(i: u32): u32 {
-  return <u32>load<u16>(Tables.at + TABLES_FLOOD + ((load<u32>(Tables.at + TABLES_FLOOD_INDEX + (Segment.number << 3)) + i) << 1));
+  return <u32>(
+    load<u16>(Tables.at + TABLES_FLOOD + ((load<u32>(Tables.at + TABLES_FLOOD_INDEX + (Segment.number << 3)) + i) << 1))
+  );
 }
 
 /** For the benchmark: looks up `n` addresses (u64 each) at `at` and returns the sum of the answers. */

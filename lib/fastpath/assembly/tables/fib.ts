@@ -1,4 +1,6 @@
 // Longest-prefix match: a trie with 8-bit steps (lib/fib/trie.ts builds it and is the twin).
+
+import { FIB_CHUNK_ENTRIES, FIB_CHUNK_FLAG } from '../../../fib/layout';
 import {
   CHUNKS,
   CHUNKS_SIZE,
@@ -12,7 +14,6 @@ import {
   TABLES_ROOTS,
   TABLES_SIZE,
 } from '../../abi';
-import { FIB_CHUNK_ENTRIES, FIB_CHUNK_FLAG } from '../../../fib/layout';
 import { Segment, Tables } from '../context';
 
 /** Reads the tables of `generation` from now on, and says so in CONFIG_TABLES_IN_USE. */
