@@ -46,6 +46,7 @@ export function withPathLab<T>(
   );
 }
 
+/** The lab, with all paths ready to be used. */
 export class PathLab {
   readonly lab: Lab;
   readonly paths: readonly PathName[];
@@ -68,6 +69,7 @@ export class PathLab {
     return this.#etcd === undefined ? [] : [this.#etcd.pid];
   }
 
+  /** Builds what the paths need; the lab has two hosts. */
   static async prepare(lab: Lab, options: PathLabOptions): Promise<PathLab> {
     const pathLab = new PathLab(lab, options);
     for (const path of options.paths) {
@@ -143,16 +145,18 @@ export class PathLab {
     }
     if (setup.kind !== 'weft' && setup.kind !== 'kernel-to-weft') throw new RangeError(`${name} was not prepared`);
     const { network, addresses } = this.#networks.get(setup.network)!;
-    const whole = setup.kind === 'kernel-to-weft' ? withoutChecksumOffload : withoutChange;
-    return network.within(setup.offload, (daemonPids) =>
-      whole(hostsOf(this.lab)[0], async () => {
+    return network.within(setup.offload, (daemonPids) => {
+      const measureAndRecord = async (): Promise<T> => {
         const path = podPath(name, this.lab, addresses, daemonPids);
         await waitForEcho(path.client.netns, path.server.address);
         const result = await measure(path);
         this.observations.addDaemons(name, await network.record(daemonPids));
         return result;
-      }),
-    );
+      };
+      return setup.kind === 'weft'
+        ? measureAndRecord()
+        : withoutChecksumOffload(hostsOf(this.lab)[0], measureAndRecord);
+    });
   }
 }
 
@@ -172,10 +176,6 @@ async function withoutChecksumOffload<T>(host: LabHost, body: () => Promise<T>):
 
 function setChecksumOffload({ netns, underlayInterface }: LabHost, state: 'on' | 'off'): Promise<void> {
   return setFeatures(netns, underlayInterface, ['tx'], state);
-}
-
-function withoutChange<T>(_host: LabHost, body: () => Promise<T>): Promise<T> {
-  return body();
 }
 
 /** The queueing discipline of the underlay device, as tc(8) names it: "noqueue". */

@@ -98,7 +98,7 @@ class Demo {
     const { hosts } = this.#lab;
     this.#options.log(`Two hosts, ${hosts.map((h) => `${h.netns} ${h.underlayAddress}`).join(' and ')}`);
     const daemons = await this.#startDaemons();
-    const connected = await Promise.all(hosts.map((host) => connectPod(this.#lab, host)));
+    const connected = await Promise.all(hosts.map((host) => connectPod(host)));
     const vtepMacs = await claimLeases(this.#lab, this.#showcase, this.#claims);
     const pods = this.#pods(connected);
     await this.#watchTraffic(pods, vtepMacs);

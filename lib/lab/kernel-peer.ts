@@ -88,7 +88,7 @@ export async function startKernelPeer(lab: Lab, host: LabHost, options: KernelPe
   );
   await putLease(lab, host, config, prefix, options, vteps);
   await writeFile(host.subnetFile, subnetEnv(config, options, Math.min(...vteps.map(({ mtu }) => mtu))));
-  const pod = await connectPod(lab, host);
+  const pod = await connectPod(host);
   const known = new Map<string, readonly RemoteVtep[]>(vteps.map(({ device }) => [device, []]));
   const update = async (): Promise<void> => {
     for (const vtep of vteps) {

@@ -39,6 +39,6 @@ export async function startOverlay(lab: Lab, options: OverlayOptions = {}): Prom
   options.log?.(`starting ${lab.hosts.length} weftd`);
   const daemons = await Promise.all(lab.hosts.map((host) => startDaemon(lab, host, daemonArgs, { detached, wrapper })));
   options.log?.('connecting the pods');
-  const pods = await Promise.all(lab.hosts.map((host) => connectPod(lab, host)));
+  const pods = await Promise.all(lab.hosts.map((host) => connectPod(host)));
   return { etcd, daemons, pods };
 }

@@ -8,7 +8,7 @@ import { formatIpv4, parseIpv4 } from '../addr/ipv4.ts';
 import { formatIpv6, parseIpv6 } from '../addr/ipv6.ts';
 import { WeftError } from '../error.ts';
 import { ipBatch, run } from './command.ts';
-import type { Lab, PodSite } from './model.ts';
+import type { PodSite } from './model.ts';
 
 export interface ConnectedPod {
   /** "10.244.37.2" */
@@ -31,7 +31,7 @@ interface Gateway {
  * Reads the site's subnet.env and connects its pod: bridge cni0 with base + 1, the pod with base + 2 and a default route.
  * May be called again after the subnet changed. Throws WeftError SUBNET_FILE_UNUSABLE.
  */
-export async function connectPod(_lab: Lab, site: PodSite): Promise<ConnectedPod> {
+export async function connectPod(site: PodSite): Promise<ConnectedPod> {
   const values = parseEnvironment(await readFile(site.subnetFile, 'utf8'));
   const mtu = Number(values.get('FLANNEL_MTU'));
   const gateway = parseGateway(values.get('FLANNEL_SUBNET'));

@@ -46,7 +46,7 @@ export async function startTenants(lab: Lab, options: TenantOptions = {}): Promi
     lab.hosts.map((host) => startDaemon(lab, host, daemonArgs, { detached, wrapper, tenants })),
   );
   options.log?.('connecting the pods');
-  const pods = await Promise.all(tenants.map(({ sites }) => Promise.all(sites.map((site) => connectPod(lab, site)))));
+  const pods = await Promise.all(tenants.map(({ sites }) => Promise.all(sites.map((site) => connectPod(site)))));
   return { etcd, daemons, pods };
 }
 

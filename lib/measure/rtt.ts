@@ -9,8 +9,6 @@ import { percentile } from './statistics.ts';
 export interface RttSample {
   readonly p50Ms: number;
   readonly p99Ms: number;
-  readonly maxMs: number;
-  readonly sent: number;
   readonly lost: number;
 }
 
@@ -32,8 +30,6 @@ export async function measureRtt(path: Path, count: number, intervalSeconds: num
   return {
     p50Ms: percentile(rtts, 0.5),
     p99Ms: percentile(rtts, 0.99),
-    maxMs: percentile(rtts, 1),
-    sent: result.sent,
     lost: result.sent - result.received,
   };
 }

@@ -22,7 +22,6 @@ export interface UdpSample {
   readonly loss: number;
   /** `sender`: the path lost nothing, but the sending side could not offer more. */
   readonly limit: 'loss' | 'sender' | 'floor';
-  readonly trials: number;
   /** What the sender offers without pacing, and what of it arrives. */
   readonly flood: { readonly sentPerSecond: number; readonly receivedPerSecond: number };
 }
@@ -50,7 +49,7 @@ export class UdpBench {
     const delivered = flood.sentRate * (1 - flood.loss);
     const rates = { sentPerSecond: flood.sentRate, receivedPerSecond: delivered };
     if (flood.loss <= MAX_LOSS) {
-      return { packetsPerSecond: flood.sentRate, loss: flood.loss, limit: 'sender', trials: 1, flood: rates };
+      return { packetsPerSecond: flood.sentRate, loss: flood.loss, limit: 'sender', flood: rates };
     }
     const result = await searchThroughput((rate) => this.#trialTo(server, rate, trialSeconds), {
       maxLoss: MAX_LOSS,
@@ -64,7 +63,6 @@ export class UdpBench {
       packetsPerSecond: result.rate,
       loss: result.loss,
       limit: result.limit,
-      trials: result.trials + 1,
       flood: rates,
     };
   }

@@ -61,7 +61,7 @@ async function withHosts(body: (world: World) => Promise<void>): Promise<void> {
     await etcdctl(lab, ['put', '--', `${SUBNETS}10.244.76.0-24`, '{"PublicIP":"192.0.2.1"}']);
     await etcdctl(lab, ['put', '--', `${SUBNETS}10.244.71.0-24`, '{"PublicIP":"192.0.2.2"}']);
     const daemons = [await startDaemon(lab, h1), await startDaemon(lab, h2)];
-    const pods = [await connectPod(lab, h1), await connectPod(lab, h2)];
+    const pods = [await connectPod(h1), await connectPod(h2)];
     const known = async (): Promise<boolean> =>
       (await hasRoute(h1, '10.244.71.0/24')) && (await hasRoute(h2, '10.244.76.0/24'));
     if (!(await until(known, DEADLINE_MS))) throw new Error('the hosts do not know each other');

@@ -40,7 +40,7 @@ test('a daemon started again is waited for again, and keeps its subnet', async (
     const again = await startDaemon(lab, host!, ['--offload=off'], { wrapper: ['env', 'WEFT_TEST=1'] });
     t.is(readFileSync(host!.subnetFile, 'utf8'), before);
     t.true(existsSync(host!.controlSocket));
-    t.deepEqual(await connectPod(lab, host!), pods[0]);
+    t.deepEqual(await connectPod(host!), pods[0]);
     await ping(host!.podNetns, pods[1]!.address);
     const sockets = await execInNetns(host!.netns, ['ss', '-Hlun', 'sport = :9999']);
     t.regex(sockets.stdout, /:9999 /);

@@ -208,8 +208,8 @@ test('pods are connected as subnet.env says, with its MTU, and again when it cha
   await withLab({ id, hosts: 2 }, async (lab) => {
     await routeByHand(lab);
     const [first, second] = lab.hosts;
-    t.deepEqual(await connectPod(lab, first!), { address: '10.244.1.2', address6: 'fd00:1::2', mtu: 1472 });
-    await connectPod(lab, second!);
+    t.deepEqual(await connectPod(first!), { address: '10.244.1.2', address6: 'fd00:1::2', mtu: 1472 });
+    await connectPod(second!);
     await ping(first!.podNetns, '10.244.2.2');
     await ping(first!.podNetns, 'fd00:2::2');
     await ping(second!.podNetns, '10.244.1.2');
@@ -223,7 +223,7 @@ test('pods are connected as subnet.env says, with its MTU, and again when it cha
       t.regex((await execInNetns(netns, ['ip', '-o', 'link', 'show', device])).stdout, /mtu 1472 /, device);
 
     writeSubnetFile(first!, ['FLANNEL_SUBNET=10.244.7.1/28', 'FLANNEL_MTU=1400']);
-    t.deepEqual(await connectPod(lab, first!), { address: '10.244.7.2', address6: undefined, mtu: 1400 });
+    t.deepEqual(await connectPod(first!), { address: '10.244.7.2', address6: undefined, mtu: 1400 });
     const addresses = await execInNetns(first!.podNetns, ['ip', '-br', '-4', 'addr', 'show', 'eth0']);
     t.regex(addresses.stdout, / 10\.244\.7\.2\/28 *\n$/);
   });
@@ -234,7 +234,7 @@ test('a subnet.env without room for a pod is refused', async (t) => {
     const [host] = lab.hosts;
     for (const lines of [[], ['FLANNEL_SUBNET=10.1.1.1/31', 'FLANNEL_MTU=1472'], ['FLANNEL_SUBNET=10.1.1.1/24']]) {
       writeSubnetFile(host!, lines);
-      await t.throwsAsync(connectPod(lab, host!), { code: 'SUBNET_FILE_UNUSABLE' }, lines.join());
+      await t.throwsAsync(connectPod(host!), { code: 'SUBNET_FILE_UNUSABLE' }, lines.join());
     }
   });
 });

@@ -53,7 +53,7 @@ Exit code: 0 when every claim held, 1 otherwise.`,
 }
 
 /** What follows the claims, which have been printed as they were made. */
-export function formatDemo(report: DemoReport): string {
+function formatDemo(report: DemoReport): string {
   const count = (state: Claim['state']) => report.claims.filter((claim) => claim.state === state).length;
   const skipped = count('skipped') === 0 ? '' : `, ${count('skipped')} skipped`;
   return [

@@ -27,7 +27,7 @@ const COLUMNS: readonly Column[] = [
   { title: 'Refused', align: 'right' },
 ];
 
-export function formatFdb({ fdb }: FdbReply): string {
+function formatFdb({ fdb }: FdbReply): string {
   if (fdb.length === 0) return 'No entries: no other node has a lease, or the backend is not vxlan.\n';
   const rows = fdb.map((entry) => [
     entry.mac,

@@ -20,7 +20,7 @@ const COLUMNS: readonly Column[] = [
   { title: 'Age', align: 'right' },
 ];
 
-export function formatNeigh({ neighbors }: NeighReply): string {
+function formatNeigh({ neighbors }: NeighReply): string {
   if (neighbors.length === 0) return 'No entries: no other node has a lease, or the backend is not vxlan.\n';
   const rows = neighbors.map((entry) => [
     entry.address,

@@ -22,7 +22,7 @@ const COLUMNS: readonly Column[] = [
   { title: 'In bytes', align: 'right' },
 ];
 
-export function formatPeers({ peers }: PeersReply): string {
+function formatPeers({ peers }: PeersReply): string {
   if (peers.length === 0) return 'No other node has a lease.\n';
   // Most clusters have nothing to note.
   const hasNotes = peers.some((peer) => peer.note !== null);

@@ -11,7 +11,7 @@ export function routesCommand(): Command {
     });
 }
 
-export function formatRoutes({ routes }: RoutesReply): string {
+function formatRoutes({ routes }: RoutesReply): string {
   if (routes.length === 0) return 'No routes: no other node has a lease.\n';
   const columns = [{ title: 'Prefix' }, { title: 'Via' }, { title: 'Device' }];
   return formatTable(

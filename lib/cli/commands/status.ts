@@ -52,7 +52,7 @@ export function formatStatus(status: StatusReply, nowMs: number, style: Style): 
 }
 
 /** A line for each network, and below it what is wrong. */
-export function formatOverview(status: StatusReply, nowMs: number, style: Style): string {
+function formatOverview(status: StatusReply, nowMs: number, style: Style): string {
   const { networks } = status;
   const ready = networks.filter(({ state }) => state === 'ready').length;
   const count = `${ready} of ${networks.length} networks ready`;

@@ -68,7 +68,7 @@ async function startKernel(lab: Lab, host: LabHost, dualStack = false): Promise<
 
 async function startWeft(lab: Lab, host: LabHost, daemonArgs: readonly string[]): Promise<End> {
   const daemon = await startDaemon(lab, host, daemonArgs);
-  return { host, pod: await connectPod(lab, host), daemon, kernel: undefined };
+  return { host, pod: await connectPod(host), daemon, kernel: undefined };
 }
 
 async function meetOthers({ host, kernel }: End, count: number): Promise<void> {
