@@ -41,7 +41,7 @@ interface Counters {
 }
 
 /**
- * Packets are inner packets as they are on the wire: a super-packet counts once per segment, a frame for many once per copy.
+ * Packets are inner packets as they are on the wire: a super-packet counts once per cut, a BUM frame once per copy.
  * In each direction received = forwarded + drops.
  */
 const TABLE = {

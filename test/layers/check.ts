@@ -69,7 +69,7 @@ export function importsOf(code: string): string[] {
   const forms = [
     /^\s*(?:import|export)\b[^'"`;()]*?\bfrom\s*['"]([^'"]+)['"]/gm,
     /^\s*import\s*['"]([^'"]+)['"]/gm,
-    /\b(?:import|require|createRequire\([^)]*\))\s*\(\s*['"]([^'"]+)['"]/g,
+    /\b(?:import|require|createRequire\([^)]*\)|loadOptionalPackage)\s*\(\s*['"]([^'"]+)['"]/g,
     /\bnew\s+URL\(\s*['"]([^'"]+\.js)['"]/g,
   ];
   return forms.flatMap((form) => [...code.matchAll(form)].map((match) => match[1]!));

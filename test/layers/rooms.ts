@@ -25,26 +25,37 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   'log.ts': { imports: [], packages: 'none', why: 'a log is an interface; who writes it is for the daemon to say' },
   'undo.ts': { imports: ['log.ts'], packages: 'none', why: 'it knows steps and not what they undo' },
   'version.ts': { imports: [], packages: [], why: 'it reads one file' },
-  // TODO(merge): 'backoff.ts', and under "Pure" linux: { imports: [], packages: 'none', why: as wire/layout }.
+  'backoff.ts': { imports: [], packages: 'none', why: 'pauses are numbers; who waits has the clock' },
+  'optional-package.ts': { imports: [], packages: [], why: 'it is given the name of what it loads' },
 
   // Pure: no I/O.
   addr: { imports: [], packages: 'none', why: 'values do not know who uses them' },
   wire: { imports: ['addr', 'wire/layout'], packages: 'none', why: PURE },
   'wire/layout': { imports: [], packages: 'none', why: 'tsc and asc both compile it: constants and nothing else' },
-  fib: { imports: ['addr'], packages: 'none', why: PURE },
+  linux: { imports: [], packages: 'none', why: 'tsc and asc both compile it: constants and nothing else' },
+  fib: { imports: ['addr', 'fib/layout.ts'], packages: 'none', why: PURE },
+  'fib/layout.ts': { imports: [], packages: 'none', why: 'tsc and asc both compile it: constants and nothing else' },
   lease: { imports: ['addr'], packages: 'none', why: PURE },
 
   // Host: system calls, files, etcd.
-  sys: { imports: ['addr', 'sys/netlink'], packages: ['koffi'], why: 'it is what Linux offers, whoever wants it' },
-  'sys/netlink': { imports: ['addr', 'sys'], packages: [], why: 'it speaks with the kernel through the calls of sys' },
+  sys: {
+    imports: ['addr', 'linux', 'wire', 'wire/layout'],
+    packages: ['koffi'],
+    why: 'it is what Linux offers, whoever wants it',
+  },
+  'sys/netlink': {
+    imports: ['addr', 'linux', 'sys', 'wire'],
+    packages: [],
+    why: 'it speaks with the kernel through the calls of sys',
+  },
   capture: {
-    imports: ['addr', 'wire', 'wire/layout'],
+    imports: ['addr', 'optional-package.ts', 'wire', 'wire/layout'],
     packages: ['cap'],
     why: 'a capture knows bytes, not who sent them',
   },
   store: { imports: ['lease'], packages: [], why: 'a contract names no store that keeps it' },
   'store/etcd': {
-    imports: ['lease', 'log.ts', 'store'],
+    imports: ['backoff.ts', 'lease', 'log.ts', 'store'],
     packages: ['@grpc/grpc-js', '@grpc/proto-loader'],
     why: 'a store knows leases and not what becomes of them: losing etcd cannot touch the data path',
   },
@@ -55,26 +66,34 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     packages: [],
     why: "it makes the kernel's tables what it is told, and knows no lease",
   },
-  'fastpath/abi.ts': { imports: [], packages: 'none', why: 'tsc and asc both compile it: constants and nothing else' },
+  'fastpath/abi.ts': {
+    imports: ['wire/layout'],
+    packages: 'none',
+    why: 'tsc and asc both compile it: constants and nothing else',
+  },
   fastpath: { imports: ['fastpath/abi.ts'], packages: [], why: 'it loads the packet code for whoever has the memory' },
   'fastpath/assembly': {
-    imports: ['fastpath/abi.ts', 'wire/layout'],
+    imports: ['fastpath/abi.ts', 'fib/layout.ts', 'linux', 'wire/layout'],
     packages: 'none',
     why: 'asc compiles it: all that it can share with TypeScript is constants',
   },
-  dataplane: { imports: ['addr'], packages: [], why: 'it is what both threads know: no code of either' },
+  dataplane: {
+    imports: ['addr', 'fastpath/abi.ts'],
+    packages: [],
+    why: 'it is what both threads know: no code of either',
+  },
   'dataplane/main': {
-    imports: ['addr', 'dataplane', 'fastpath', 'fastpath/abi.ts', 'fib', 'sys'],
+    imports: ['addr', 'dataplane', 'fastpath', 'fastpath/abi.ts', 'fib', 'fib/layout.ts', 'linux', 'sys'],
     packages: [],
     why: 'it runs on the main thread and shares memory with the worker thread, not code',
   },
   'dataplane/worker': {
-    imports: ['addr', 'dataplane', 'fastpath', 'fastpath/abi.ts', 'fib', 'sys', 'wire', 'wire/layout'],
+    imports: ['addr', 'dataplane', 'fastpath', 'fastpath/abi.ts', 'linux', 'sys', 'wire', 'wire/layout'],
     packages: [],
     why: 'it runs on the worker thread, which never waits for the main thread, for etcd or for netlink',
   },
   engine: {
-    imports: ['addr', 'dataplane', 'dataplane/main', 'log.ts', 'sys', 'sys/netlink'],
+    imports: ['addr', 'backoff.ts', 'dataplane', 'dataplane/main', 'log.ts', 'sys', 'sys/netlink'],
     packages: [],
     why: 'it keeps a data plane alive for any backend and knows no lease',
   },
@@ -96,17 +115,18 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     why: 'a backend gets leases and sees no store: known peers keep talking while etcd is down',
   },
   'backend/vxlan': {
-    imports: ['addr', 'backend', 'dataplane', 'engine', 'lease', 'router', 'sys', 'sys/netlink', 'undo.ts'],
+    imports: ['addr', 'backend', 'dataplane', 'engine', 'lease', 'router', 'sys', 'undo.ts'],
     packages: [],
     why: 'a backend gets leases and sees no store: known peers keep talking while etcd is down',
   },
 
   // Product.
-  control: { imports: ['dataplane'], packages: [], why: 'daemon and cli meet here, and neither sees into the other' },
+  control: { imports: [], packages: [], why: 'daemon and cli meet here, and neither sees into the other' },
   daemon: {
     imports: [
       'addr',
       'backend',
+      'backoff.ts',
       'control',
       'daemon/cmdline',
       'daemon/files',
@@ -141,7 +161,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   lab: { imports: ['addr', 'control'], packages: [], why: 'a lab runs the programs as a user would' },
   measure: {
-    imports: ['addr', 'lab', 'sys', 'wire', 'wire/layout'],
+    imports: ['addr', 'lab', 'optional-package.ts', 'sys', 'wire', 'wire/layout'],
     packages: ['raw-socket'],
     why: 'it measures any path and knows none of ours',
   },
@@ -167,7 +187,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     why: 'it shows what a user can see, by the control socket and on the wire',
   },
   cli: {
-    imports: ['addr', 'bench', 'capture', 'control', 'demo', 'lab', 'measure', 'version.ts'],
+    // Of dataplane the table of counters, which is data.
+    imports: ['addr', 'bench', 'capture', 'control', 'dataplane', 'demo', 'lab', 'measure', 'version.ts'],
     packages: ['commander'],
     ambient: true,
     why: 'weft asks weftd by its control socket and does not reach into it',

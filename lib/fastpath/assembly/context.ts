@@ -1,5 +1,5 @@
 // What the fast path keeps from one call to the next, all of it: each variable, who sets it, how long it holds. What a
-// function needs beside these comes as a parameter. No other file here has a variable (test/fastpath/context.test.ts).
+// function needs beside these comes as a parameter. No other file here has a variable (test/fastpath/variables.test.ts).
 //
 // Fields of classes because a module of AssemblyScript may assign those of another, and so that a reader sees at each use
 // where a value lives; they compile to plain wasm globals.
