@@ -39,7 +39,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
 
   // Host: system calls, files, etcd.
   sys: {
-    imports: ['addr', 'linux', 'wire', 'wire/layout'],
+    imports: ['addr', 'linux', 'sys/netlink', 'wire', 'wire/layout'],
     packages: ['koffi'],
     why: 'it is what Linux offers, whoever wants it',
   },
