@@ -24,7 +24,10 @@ export interface OffloadSwitches {
   readonly udpGro: boolean;
 }
 
-/** UDP_MAX_SEGMENTS is 64 before Linux 6.9, 128 from then on. Before 5.16 the header was counted as payload: one less is safe. */
+/**
+ * Datagrams in a train: UDP_MAX_SEGMENTS is 64 before Linux 6.9, 128 from then on. Before 5.16 the header was counted as
+ * payload: one less is safe.
+ */
 const MAX_TRAIN_OLD = 63;
 const MAX_TRAIN_NEW = 128;
 
@@ -118,9 +121,9 @@ export class Offloads {
   negotiateSockets(receive: readonly number[], send: readonly number[]): void {
     if (this.isActive('udp-gso')) {
       if (!send.every(hasUdpSegment)) this.#set('udp-gso', false, 'the kernel has no UDP_SEGMENT (Linux 4.18)');
-      else if (manglesEqualSegments(this.#release))
+      else if (garblesEqualDatagrams(this.#release))
         this.#set('udp-gso', false, 'Linux 7.0.0 to 7.1.4 garbles trains of equal datagrams');
-      else this.#set('udp-gso', true, `in use: up to ${this.trainLimit} datagrams a send`);
+      else this.#set('udp-gso', true, `in use: up to ${this.#kernelMaxTrain} datagrams a send`);
     }
     if (this.isActive('udp-gro')) {
       if (receive.every(enableUdpGro)) this.#set('udp-gro', true, 'in use: trains of datagrams are received whole');
@@ -133,12 +136,12 @@ export class Offloads {
     for (const name of ['udp-gso', 'udp-gro'] as const) if (this.#wanted(name)) this.#set(name, false, reason);
   }
 
-  /** Datagrams per send. */
+  /** Datagrams in a train; 1: there are no trains. */
   get maxTrain(): number {
-    return this.isActive('udp-gso') ? this.trainLimit : 1;
+    return this.isActive('udp-gso') ? this.#kernelMaxTrain : 1;
   }
 
-  get trainLimit(): number {
+  get #kernelMaxTrain(): number {
     const { major, minor } = this.#release;
     return major > 6 || (major === 6 && minor >= 9) ? MAX_TRAIN_NEW : MAX_TRAIN_OLD;
   }
@@ -169,7 +172,7 @@ function parseRelease(text: string): KernelRelease {
   return { major: Number(match?.[1] ?? 0), minor: Number(match?.[2] ?? 0), patch: Number(match?.[3] ?? 0) };
 }
 
-/** Linux 7.0.0 to 7.1.4 writes wrong UDP lengths and checksums when all segments are equal; it cannot be seen from here. */
-function manglesEqualSegments({ major, minor, patch }: KernelRelease): boolean {
+/** Linux 7.0.0 to 7.1.4 writes wrong UDP lengths and checksums when all datagrams of a train are equal; it cannot be seen from here. */
+function garblesEqualDatagrams({ major, minor, patch }: KernelRelease): boolean {
   return major === 7 && (minor === 0 || (minor === 1 && patch <= 4));
 }

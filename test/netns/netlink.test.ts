@@ -4,7 +4,7 @@ import { formatIp, type IpAddress } from '../../lib/addr/ip.ts';
 import { parseIpv4 } from '../../lib/addr/ipv4.ts';
 import { parseIpv6 } from '../../lib/addr/ipv6.ts';
 import { formatMac, parseMac } from '../../lib/addr/mac.ts';
-import { formatPrefix, type Prefix, parsePrefix } from '../../lib/addr/prefix.ts';
+import { formatPrefix, type Prefix, parsePrefix, samePrefix } from '../../lib/addr/prefix.ts';
 import { WeftError } from '../../lib/error.ts';
 import { close, sendto, setns, unshare } from '../../lib/sys/ffi.ts';
 import { RTM_GETADDR } from '../../lib/sys/netlink/abi.ts';
@@ -15,7 +15,6 @@ import {
   RouteNetlink,
   RouteScope,
   RouteTable,
-  routeIsFor,
 } from '../../lib/sys/netlink/rtnetlink.ts';
 import { NetlinkSocket } from '../../lib/sys/netlink/socket.ts';
 import { socketAddress } from '../../lib/sys/socket-address.ts';
@@ -52,6 +51,12 @@ function withVeth(body: (netlink: RouteNetlink, v0: Link, v1: Link) => void): vo
     netlink.close();
     ip('link', 'del', 'v0');
   }
+}
+
+/** True when `route` is for exactly `destination`, where a default route is written as a prefix of length 0. */
+function routeIsFor(route: Route, destination: Prefix): boolean {
+  if (route.destination === undefined) return route.family === destination.family && destination.length === 0;
+  return samePrefix(route.destination, destination);
 }
 
 test('lists the links that ip(8) lists', (t) => {

@@ -1,6 +1,5 @@
 import { formatIp, type IpAddress } from '../../addr/ip.ts';
 import { formatMac, type Mac } from '../../addr/mac.ts';
-import type { Prefix } from '../../addr/prefix.ts';
 import { WeftError } from '../../error.ts';
 import {
   IFF_UP,
@@ -268,11 +267,4 @@ export class RouteNetlink {
 
 function formatInterfaceAddress(address: InterfaceAddress): string {
   return `${formatIp(address.address)}/${address.length}`;
-}
-
-/** True when `route` is for exactly `destination`, where a default route is written as a prefix of length 0. */
-export function routeIsFor(route: Route, destination: Prefix): boolean {
-  if (route.family !== destination.family) return false;
-  if (route.destination === undefined) return destination.length === 0;
-  return route.destination.address === destination.address && route.destination.length === destination.length;
 }

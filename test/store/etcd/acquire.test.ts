@@ -41,7 +41,9 @@ test('writes the bytes that flanneld writes, on a grant of 24 hours', async (t) 
   t.is(own.lease.expiresAtMs, 1_000_000 + DAY_MS);
   const written = await other.get(`${room}10.5.1.0-24`);
   t.is(written?.value, '{"PublicIP":"192.0.2.1","PublicIPv6":null}');
-  t.true([86_399, 86_400].includes((await other.client.timeToLive(written!.lease))!));
+  const left = (await other.client.timeToLive(written!.lease))!;
+  // The clock runs between the grant and the question; a minute is more than a loaded machine takes.
+  t.true(left > 86_340 && left <= 86_400, `${left} s left`);
 });
 
 test('writes dual-stack vxlan leases as flanneld does', async (t) => {
