@@ -79,7 +79,7 @@ class HostGwBackend implements Backend {
   readonly port = undefined;
   readonly #options: BackendOptions;
   readonly #netlink: RouteNetlink;
-  readonly #kernel: Router;
+  readonly #router: Router;
   #leases: readonly Lease[] = [];
   #routes: readonly DesiredRoute[] = [];
   #refused: readonly RefusedLease[] = [];
@@ -91,7 +91,7 @@ class HostGwBackend implements Backend {
     this.deviceName = external.name;
     this.overlayMtu = external.mtu;
     const underlay = { device: external.name, onChange: () => this.#apply() };
-    this.#kernel = new Router({ netns: undefined, scope: networkPrefixes(config), log, underlay });
+    this.#router = new Router({ netns: undefined, scope: networkPrefixes(config), log, underlay });
   }
 
   setLeases(leases: readonly Lease[]): void {
@@ -113,7 +113,7 @@ class HostGwBackend implements Backend {
     }
     // Without the interface nobody is on its link, but that says nothing about the leases.
     else log.warn({ device: external.name }, 'The external interface is gone or down; routes to peers wait for it');
-    void this.#kernel.apply({ neighbors: [], routes: this.#routes });
+    void this.#router.apply({ neighbors: [], routes: this.#routes });
   }
 
   #toRoutes(leases: readonly Lease[], index: number): { routes: DesiredRoute[]; unreachable: RefusedLease[] } {
@@ -175,7 +175,7 @@ class HostGwBackend implements Backend {
 
   /** The routes stay (docs/adr/0012): they carry packets without us. */
   async stop(): Promise<void> {
-    await this.#kernel.close();
+    await this.#router.close();
     this.#netlink.close();
   }
 }

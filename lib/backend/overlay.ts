@@ -49,7 +49,7 @@ export class OverlayBackend implements Backend {
   readonly #parts: OverlayParts;
   readonly #log: Log;
   readonly #place: OwnPlace;
-  readonly #kernel: Router;
+  readonly #router: Router;
   #leases: readonly Lease[] = [];
   #plan: OverlayPlan = { peers: [], kernel: { neighbors: [], routes: [] }, routes: [], refused: [] };
   /** What segments and kernel have. */
@@ -65,9 +65,9 @@ export class OverlayBackend implements Backend {
     this.#log = log;
     this.#place = ownPlace(options, parts.leaseType);
     const scope = networkPrefixes(config);
-    this.#kernel = new Router({ netns, scope, log, ...(parts.link === undefined ? {} : { underlay }) });
+    this.#router = new Router({ netns, scope, log, ...(parts.link === undefined ? {} : { underlay }) });
     // Before the devices go, which it would take for somebody's doing.
-    parts.undo.add('neighbours and routes', () => this.#kernel.close());
+    parts.undo.add('neighbours and routes', () => this.#router.close());
   }
 
   get type(): string {
@@ -99,7 +99,7 @@ export class OverlayBackend implements Backend {
 
   /** A device is there again; neighbours and routes through it may be gone. */
   restore(): Promise<void> {
-    return this.#kernel.reconcile();
+    return this.#router.reconcile();
   }
 
   /** Also when the underlay changed, and so perhaps what the leases mean. */
@@ -141,9 +141,9 @@ export class OverlayBackend implements Backend {
     );
     const wanted = new Set(plan.kernel.neighbors.map(({ device, address }) => `${device} ${address}`));
     const leaving = before.kernel.neighbors.filter(({ device, address }) => !wanted.has(`${device} ${address}`));
-    await this.#kernel.apply({ neighbors: [...plan.kernel.neighbors, ...leaving], routes: ready });
+    await this.#router.apply({ neighbors: [...plan.kernel.neighbors, ...leaving], routes: ready });
     await Promise.all(devices.map((device, i) => device.forwardTo(plan.peers[i] ?? [])));
-    await this.#kernel.apply(plan.kernel);
+    await this.#router.apply(plan.kernel);
   }
 
   refusedLeases(): readonly RefusedLease[] {

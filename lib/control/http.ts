@@ -1,7 +1,7 @@
 /** The HTTP server of the control socket and of /healthz: few readers, short requests, everything bounded. */
 import { createServer, type RequestListener, type Server } from 'node:http';
 
-/** Our choice: requests are short, and whoever hangs is cut. */
+/** Our choice: requests are short, and a client that hangs is cut. */
 const REQUEST_TIMEOUT_MS = 5000;
 const MAX_CONNECTIONS = 64;
 

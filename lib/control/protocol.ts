@@ -1,6 +1,6 @@
 /**
  * The daemon's local API: HTTP/1.1 over a unix socket, `GET /v1/<name>`, JSON replies. These types are the contract between
- * weftd, the weft command and whoever else reads the socket: keys are never renamed or removed within /v1, absent values are
+ * weftd, the weft command and all others who read the socket: keys are never renamed or removed within /v1, absent values are
  * null, times are ISO 8601 in UTC, addresses and prefixes are text. v1.schema.json says the same as a JSON Schema, which
  * tests hold replies against. The types are the room's own: lib/daemon/replies.ts is where the daemon's must fit them.
  */
@@ -151,7 +151,7 @@ export interface Peer {
   readonly publicIpv6: string | null;
   /** As in the lease; '' for udp, which writes none. */
   readonly backendType: string;
-  /** null: never (a reservation) or not known, as in etcd, which tells the end of a lease to its holder only. */
+  /** null: never (a reservation) or not known, as in etcd, which gives the end of a lease to its holder only. */
   readonly expiresAt: string | null;
   /** null when the data plane keeps no counters for this peer. */
   readonly traffic: PeerTraffic | null;

@@ -49,12 +49,12 @@ export const DROP_REASONS = {
   'ttl-expired': {
     index: COUNT_DROPS + DROP_TTL_EXPIRED,
     direction: 'both',
-    help: 'TTL or hop limit of 1 or less; the sender was told',
+    help: 'TTL or hop limit of 1 or less; the sender got an ICMP error',
   },
   'no-route': {
     index: COUNT_DROPS + DROP_NO_ROUTE,
     direction: 'outbound',
-    help: 'No peer holds the subnet of the destination; the sender was told',
+    help: 'No peer holds the subnet of the destination; the sender got an ICMP error',
   },
   'bad-offload-header': {
     index: COUNT_DROPS + DROP_BAD_OFFLOAD_HEADER,
@@ -64,7 +64,7 @@ export const DROP_REASONS = {
   'too-big': {
     index: COUNT_DROPS + DROP_TOO_BIG,
     direction: 'outbound',
-    help: 'Longer than the path to the peer, and not to be fragmented; the sender was told',
+    help: 'Longer than the path to the peer, and not to be fragmented; the sender got an ICMP error',
   },
   'underlay-refused': {
     index: COUNT_DROPS + DROP_UNDERLAY_REFUSED,

@@ -52,7 +52,7 @@ export interface SegmentDevice {
   readonly vnetHeader: boolean;
   /** Of the device. A longer packet from a raw socket was joined by the kernel and is handed on as such. */
   readonly mtu: number;
-  /** The device takes joined TCP segments. */
+  /** The device takes joined TCP packets. */
   readonly tunGro: boolean;
   /** The device takes joined UDP datagrams. */
   readonly tunUso: boolean;

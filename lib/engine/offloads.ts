@@ -104,7 +104,7 @@ export class Offloads {
   probeTun(fd: number, mac: Mac | undefined): void {
     if (this.isActive('tun-gro')) {
       const error = probeSuperPacket(fd, 'tcp', mac);
-      this.#probed('tun-gro', error, 'in use: TCP segments are joined before they are written to the device');
+      this.#probed('tun-gro', error, 'in use: TCP packets are joined before they are written to the device');
     }
     if (this.isActive('tun-uso')) {
       const error = probeSuperPacket(fd, 'udp', mac);

@@ -73,7 +73,7 @@ export function quoteJson(value: JsonValue): string {
 }
 
 /**
- * Text from outside in quotes, cut, on one line and with nothing that a terminal would act on: whoever can write to the
+ * Text from outside in quotes, cut, on one line and with nothing that a terminal would act on: anybody who can write to the
  * store must not be able to write into our log.
  */
 export function quoteText(text: string, maxLength = 80): string {

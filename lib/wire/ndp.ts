@@ -110,7 +110,7 @@ function checkAddresses(
   if (isMulticast6(target)) return 'bad-address';
   if (type === NDP_ADVERTISEMENT) return solicited && isMulticast6(destination) ? 'bad-address' : undefined;
   if (source !== 0n) return undefined;
-  // Duplicate address detection: nobody has the source address yet, so nobody can be told a MAC address for it.
+  // Duplicate address detection: nobody has the source address yet, so no MAC address can be given for it.
   return mac === undefined && isSolicitedNode(destination) ? undefined : 'bad-address';
 }
 

@@ -1,4 +1,4 @@
-// A header checksum that is changed in place (RFC 1624) must come out as whoever sums the whole header writes it. There are two
+// A header checksum that is changed in place (RFC 1624) must come out as a sum of the whole header does. There are two
 // zeros in ones' complement: 0xffff would be as valid as 0, but Linux writes 0, and so does our twin.
 import test from 'ava';
 import { formatPrefix, parsePrefix } from '../../lib/addr/prefix.ts';

@@ -20,7 +20,7 @@ function network(vni: number) {
   } as const;
 }
 
-function bed(): Harness {
+function learningHost(): Harness {
   const harness = new Harness({
     own4: '10.244.1.0/24',
     encapsulation: ENCAPSULATION_VXLAN,
@@ -52,7 +52,7 @@ function learned(harness: Harness, segment: number, count: number): number {
 }
 
 test('a network that fills the table leaves 64 addresses to each other one', (t) => {
-  const harness = bed();
+  const harness = learningHost();
   flood(harness, 1, MAX_LEARNED);
   t.is(learned(harness, 1, MAX_LEARNED), ROOM + 64);
   flood(harness, 2, 100);
@@ -61,7 +61,7 @@ test('a network that fills the table leaves 64 addresses to each other one', (t)
 
 test('room that ages away, or ends with its network, is there again', (t) => {
   for (const clear of ['age', 'forget']) {
-    const harness = bed();
+    const harness = learningHost();
     flood(harness, 1, MAX_LEARNED);
     flood(harness, 2, 10);
     if (clear === 'age') {

@@ -19,55 +19,55 @@ function harness(peers: readonly HarnessPeer[]): Harness {
 }
 
 /** A frame of the local experimental type 0x88b5 from the pod behind a VTEP. */
-function fromPod(bed: Harness, vtep: HarnessPeer): void {
+function fromPod(host: Harness, vtep: HarnessPeer): void {
   const frame = [2, 0, 0, 0, 0, 1, ...POD, 0x88, 0xb5, ...Array.from({ length: 46 }, () => 0)];
   const bytes = Uint8Array.from([8, 0, 0, 0, 0, 0, 1, 0, ...frame]);
-  bed.inbound([{ outerSource: vtep.publicIp, bytes }]);
+  host.inbound([{ outerSource: vtep.publicIp, bytes }]);
 }
 
-const podPeer = (bed: Harness): number => {
-  bed.fastpath.enterSegment(SEGMENT);
-  return bed.fastpath.fdbLookup(0x02_00_00_00_00_99n);
+const podPeer = (host: Harness): number => {
+  host.fastpath.enterSegment(SEGMENT);
+  return host.fastpath.fdbLookup(0x02_00_00_00_00_99n);
 };
-const numbers = (bed: Harness): number[] => bed.tables.peersOf(SEGMENT).map(({ number }) => number);
+const numbers = (host: Harness): number[] => host.tables.peersOf(SEGMENT).map(({ number }) => number);
 
 test('what was learned from a peer ends with its lease, before its number is given to another', (t) => {
-  const bed = harness([FIRST, SECOND]);
-  fromPod(bed, SECOND);
-  t.is(podPeer(bed), numbers(bed)[1]!);
-  bed.setPeers([FIRST]);
-  t.is(podPeer(bed), 0);
+  const host = harness([FIRST, SECOND]);
+  fromPod(host, SECOND);
+  t.is(podPeer(host), numbers(host)[1]!);
+  host.setPeers([FIRST]);
+  t.is(podPeer(host), 0);
   t.deepEqual(
-    bed.record.fdb(bed.tables).map(({ origin }) => origin),
+    host.record.fdb(host.tables).map(({ origin }) => origin),
     ['lease'],
   );
 });
 
 test('a peer that keeps its lease keeps what was learned from it', (t) => {
-  const bed = harness([FIRST, SECOND]);
-  fromPod(bed, SECOND);
-  bed.setPeers([SECOND]);
-  t.is(podPeer(bed), numbers(bed)[0]!);
+  const host = harness([FIRST, SECOND]);
+  fromPod(host, SECOND);
+  host.setPeers([SECOND]);
+  t.is(podPeer(host), numbers(host)[0]!);
 });
 
 test('what was learned from a peer is not inherited by the next with its number', (t) => {
-  const bed = harness([FIRST, SECOND]);
-  fromPod(bed, SECOND);
-  const [, number] = numbers(bed);
-  bed.setPeers([FIRST]);
-  bed.setPeers([FIRST, peer('192.0.2.4', 4)]);
-  t.is(numbers(bed)[1], number);
-  t.is(podPeer(bed), 0);
+  const host = harness([FIRST, SECOND]);
+  fromPod(host, SECOND);
+  const [, number] = numbers(host);
+  host.setPeers([FIRST]);
+  host.setPeers([FIRST, peer('192.0.2.4', 4)]);
+  t.is(numbers(host)[1], number);
+  t.is(podPeer(host), 0);
 });
 
 test('an address that moves after its VTEP went is no move to be counted', (t) => {
-  const bed = harness([FIRST, SECOND]);
-  fromPod(bed, SECOND);
-  bed.setPeers([FIRST]);
-  fromPod(bed, FIRST);
-  t.is(podPeer(bed), numbers(bed)[0]!);
+  const host = harness([FIRST, SECOND]);
+  fromPod(host, SECOND);
+  host.setPeers([FIRST]);
+  fromPod(host, FIRST);
+  t.is(podPeer(host), numbers(host)[0]!);
   t.deepEqual(
-    bed.record.fdb(bed.tables).map(({ origin, moves }) => [origin, moves]),
+    host.record.fdb(host.tables).map(({ origin, moves }) => [origin, moves]),
     [
       ['lease', 0],
       ['learned', 0],
@@ -75,8 +75,8 @@ test('an address that moves after its VTEP went is no move to be counted', (t) =
   );
 });
 
-test('one peer told twice takes one number', (t) => {
-  const bed = harness([FIRST, FIRST]);
-  bed.setPeers([FIRST, SECOND]);
-  t.deepEqual(numbers(bed), [1, 2]);
+test('one peer given twice takes one number', (t) => {
+  const host = harness([FIRST, FIRST]);
+  host.setPeers([FIRST, SECOND]);
+  t.deepEqual(numbers(host), [1, 2]);
 });

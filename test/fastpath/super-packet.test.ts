@@ -114,20 +114,20 @@ test('a super-packet counts as the packets it stands for, as a whole and cut', (
   const count = Math.ceil(TOTAL / 1398);
   const bytes = TOTAL + count * (14 + 40);
   for (const tunGro of [true, false]) {
-    const bed = harness({ tunGro });
-    bed.inbound([vxlan(unfinished(big), 1398)]);
-    t.is(bed.counter(COUNT_IN_RECEIVED), count);
-    t.is(bed.counter(COUNT_IN_FORWARDED), count);
-    t.is(bed.counter(COUNT_IN_BYTES), bytes);
-    const [peer] = bed.tables.peerStats(SEGMENT);
+    const host = harness({ tunGro });
+    host.inbound([vxlan(unfinished(big), 1398)]);
+    t.is(host.counter(COUNT_IN_RECEIVED), count);
+    t.is(host.counter(COUNT_IN_FORWARDED), count);
+    t.is(host.counter(COUNT_IN_BYTES), bytes);
+    const [peer] = host.tables.peerStats(SEGMENT);
     t.is(peer!.inboundPackets, count);
     t.is(peer!.inboundBytes, bytes);
   }
 });
 
 test('a super-packet that the device refuses is there to be written part by part', (t) => {
-  const bed = harness();
-  const parts = bed.partsOf([vxlan(unfinished(big), 1398)]);
+  const host = harness();
+  const parts = host.partsOf([vxlan(unfinished(big), 1398)]);
   t.deepEqual(
     parts.map((frame) => hex(frame.subarray(14))),
     cuts(1398),
@@ -181,13 +181,13 @@ test('a train of datagrams with equal frames is still a train', (t) => {
 test('the kernel joins packets of an IP-in-IP tunnel too (GRO): they go on whole', (t) => {
   const outer = Uint8Array.from([0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, 4, 0, 0, 192, 0, 2, 2, 192, 0, 2, 1]);
   put16(outer, 2, 20 + big.length);
-  const bed = new Harness({
+  const host = new Harness({
     own4: '10.244.1.0/24',
     encapsulation: ENCAPSULATION_IPIP,
     peers: [{ publicIp: PEER, prefixes: ['10.244.2.0/24'] }],
   });
   const bytes = Uint8Array.from([...outer, ...unfinished(big)]);
-  const { writes, drops } = bed.inbound([{ outerSource: PEER, bytes }]);
+  const { writes, drops } = host.inbound([{ outerSource: PEER, bytes }]);
   t.deepEqual(drops, []);
   t.is(writes.length, 1);
   const { vnet, packet } = writes[0]!;
@@ -199,7 +199,7 @@ test('super-packets of flanneld’s kernel, as they crossed its veth, arrive as 
   const sent = frames.filter((frame) => frame[23] === 6 && frame.length > 1464);
   t.true(sent.length > 3);
   const { source, destination } = readFrame(sent[0]!);
-  const bed = harness({
+  const host = harness({
     own4: '10.244.62.0/24',
     ethernet: { vni: 1, family: 4, mac: destination, learning: false },
     peers: [
@@ -212,7 +212,7 @@ test('super-packets of flanneld’s kernel, as they crossed its veth, arrive as 
   });
   for (const frame of sent) {
     const bytes = Uint8Array.from([...VXLAN_HEADER, ...frame]);
-    const { writes, drops } = bed.inbound([{ outerSource: PEER, bytes, gsoSize: 1398 }]);
+    const { writes, drops } = host.inbound([{ outerSource: PEER, bytes, gsoSize: 1398 }]);
     t.deepEqual(drops, []);
     const [{ vnet, packet }] = writes as [(typeof writes)[0]];
     const moved = vnet.slice();

@@ -155,7 +155,7 @@ function overlaps(a: Prefix, b: Prefix): boolean {
   return Number(a.address) < end(b) && Number(b.address) < end(a);
 }
 
-test('tells whether subnets fit a configuration', (t) => {
+test('says whether subnets fit a configuration', (t) => {
   t.true(fitsConfig(pair('10.5.10.0-24'), CONFIG));
   t.true(fitsConfig(pair('10.5.255.0-24'), CONFIG));
   t.false(fitsConfig(pair('10.6.0.0-24'), CONFIG));

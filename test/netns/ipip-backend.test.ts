@@ -84,14 +84,18 @@ function check(t: ExecutionContext, bytes: Uint8Array): IpipDatagram {
   return { outer, inner };
 }
 
-interface Bed {
+interface RunningBackend {
   readonly backend: Backend;
   readonly peer: RawPeer;
   readonly stranger: RawPeer;
   readonly log: string[];
 }
 
-async function withBackend(t: ExecutionContext, body: (bed: Bed) => Promise<void>, offload = true): Promise<void> {
+async function withBackend(
+  t: ExecutionContext,
+  body: (running: RunningBackend) => Promise<void>,
+  offload = true,
+): Promise<void> {
   const far = new Host(2);
   await far.ready;
   const netns = `/proc/${far.pid}/ns/net`;

@@ -92,7 +92,7 @@ function lease(subnet: string, publicIp: string, ipv6: string): Lease {
   };
 }
 
-interface Bed {
+interface RunningBackend {
   readonly backend: Backend;
   readonly peer: Socket;
   readonly stranger: Socket;
@@ -106,7 +106,10 @@ async function openSocket(address: string): Promise<Socket> {
   return socket;
 }
 
-async function withBackend(body: (bed: Bed) => Promise<void>, change: Partial<BackendOptions> = {}): Promise<void> {
+async function withBackend(
+  body: (running: RunningBackend) => Promise<void>,
+  change: Partial<BackendOptions> = {},
+): Promise<void> {
   prepareHost();
   const log: string[] = [];
   const backend = await startUdpBackend(options(log, change));

@@ -175,7 +175,7 @@ function formatDaemons({ readySeconds, residentBytes }: DaemonFigures): [string,
 function formatStorm({ framesPerSecond, offered, flooded, limited }: StormFigures): string {
   return (
     `${formatCount(framesPerSecond)} broadcasts of ${SMALL_PACKET_BYTES} bytes a second; of ${formatCount(offered)} offered ` +
-    `the limiter dropped ${formatCount(limited)}, ${formatCount(flooded)} frames for many left`
+    `the limiter dropped ${formatCount(limited)}, ${formatCount(flooded)} BUM frames left`
   );
 }
 

@@ -139,7 +139,7 @@ export class SegmentRecord {
     return [...leased, ...this.#learned(new Map(peers.map(({ number, peer }) => [number, formatIp(peer.address)])))];
   }
 
-  /** The worker writes the table meanwhile: an entry may be missed or told twice, never half. */
+  /** The worker writes the table meanwhile: an entry may be missed or listed twice, never half. */
   #learned(vteps: ReadonlyMap<number, string>): FdbEntry[] {
     const keys = new BigUint64Array(this.#buffer, LEARNED, LEARNED_SLOTS);
     const halves = new Uint16Array(this.#buffer);

@@ -89,7 +89,7 @@ function snoopItems({ fastpath, words, neighbors, nowMs }: Queue): void {
 function writeFailed(queue: Queue, item: number, fd: number, error: number): void {
   const { fastpath, base, words } = queue;
   const count = fastpath.itemCount(item);
-  // EBADFD: the device was deleted; poll tells the worker. EBADF: the segment has none at the moment.
+  // EBADFD: the device was deleted; poll reports it. EBADF: the segment has none at the moment.
   if (count === 1 || error === Errno.EBADFD || error === Errno.EBADF) {
     fastpath.itemRefused(item, DROP_DEVICE_REFUSED);
     return;

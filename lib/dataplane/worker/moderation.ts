@@ -1,7 +1,7 @@
 /**
  * Interrupt moderation, as NICs have it: at high rates of small packets the thread waits a moment before each turn, so that
  * a turn finds many packets and one send carries them. Without it a thread that goes first (NICE in worker.ts) would be
- * woken for every single packet, at the expense of whoever sends them.
+ * woken for every single packet, at the expense of their sender.
  *
  * Super-packets need none of it, nor do rates at which a wake-up per packet costs nothing: below the threshold a packet is
  * never delayed.

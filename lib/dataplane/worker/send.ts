@@ -171,7 +171,7 @@ function waitWritable(queue: Queue, socket: UnderlaySocket): void {
 }
 
 /**
- * The path to the peer is narrower than this datagram. A sender that forbids fragments is told the MTU that fits; other
+ * The path to the peer is narrower than this datagram. A sender that forbids fragments gets the MTU that fits; other
  * packets go out with an outer header that may be fragmented: on the way over IPv4, by our own kernel over IPv6.
  */
 function tooBig(queue: Queue, socket: UnderlaySocket, train: number, index: number): void {

@@ -194,7 +194,7 @@ class Loop {
   }
 
   /**
-   * What the main thread changed, before any packet: whoever changes a route and then sends finds the route in place. Not
+   * What the main thread changed, before any packet: a route that was changed before a packet is in place for it. Not
    * while trains wait: they name peers whose numbers may be given to others once we read newer tables.
    */
   #takeNews(): void {

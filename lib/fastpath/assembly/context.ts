@@ -64,7 +64,7 @@ export class Items {
   static snooped: u32 = 0;
   /** Where the next cut goes. */
   static cuts: usize = IN_CUTS;
-  /** An item of an earlier epoch may not be joined: something came after it whose flow we cannot tell. */
+  /** An item of an earlier epoch may not be joined: something came after it whose flow is not known. */
   static epoch: u32 = 1;
 }
 

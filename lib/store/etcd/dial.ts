@@ -1,7 +1,7 @@
 /**
  * Finds out whether an endpoint answers HTTP/2, and if not, exactly why.
  *
- * grpc-js (1.14) connects without a time limit, cannot be told to give up, and reports every failure as UNAVAILABLE with a
+ * grpc-js (1.14) connects without a time limit, has no way to give up, and reports every failure as UNAVAILABLE with a
  * text. Weft therefore opens one short connection of its own first and lets grpc-js connect only where that worked: a
  * dead or hung server costs one timeout and no sockets, and a TLS mistake is known by its code.
  */
@@ -181,7 +181,7 @@ function tlsHint(code: string): string | undefined {
   return undefined;
 }
 
-/** Whether anybody completes a TLS handshake there, whoever it is. */
+/** Whether a server completes a TLS handshake there, etcd or not. */
 function speaksTls({ host, port }: Endpoint, timeoutMs: number): Promise<boolean> {
   return new Promise((resolve) => {
     // Nothing is sent or trusted over this connection, so its certificate does not matter.

@@ -18,5 +18,5 @@ export const IPV6_FRAGMENT_ID = 4;
 export const IPV6_FRAGMENT_OFFSET_MASK = 0xfff8;
 export const IPV6_FRAGMENT_MORE = 1;
 
-// Our choice: real traffic has at most three or four; a longer chain is an attack on whoever follows it.
+// Our choice: real traffic has at most three or four; a longer chain is an attack on its readers.
 export const IPV6_EXT_MAX = 8;

@@ -137,7 +137,7 @@ test('starts, memory, MAC lookups and the storm are printed', (t) => {
   t.regex(text, /FDB lookup, 10,000 leases +3\.30 ns\n/);
   t.regex(
     text,
-    /Storm +10,000 broadcasts of 64 bytes a second; of 45,000 offered the limiter dropped 43,700, 1,300 frames for many left\n/,
+    /Storm +10,000 broadcasts of 64 bytes a second; of 45,000 offered the limiter dropped 43,700, 1,300 BUM frames left\n/,
   );
   t.notRegex(formatReport(report({ storm: null })), /Storm/);
 });

@@ -40,7 +40,7 @@ import { checkNdpPacket, emitNdp, type NdpMessage, parseNdp } from '../../../wir
 /** What the neighbour table knows of an address. */
 export interface KnownNeighbor {
   readonly mac: Mac;
-  /** IPv6: the router flag of the advertisement. Undefined: not known, and then nobody is told anything. */
+  /** IPv6: the router flag of the advertisement. Undefined: not known, and then nothing is answered. */
   readonly router: boolean | undefined;
 }
 
@@ -62,7 +62,7 @@ export interface NeighborClaim {
 export function answer(frame: Uint8Array, lookup: NeighborLookup): Uint8Array | 'flood' | 'bad' {
   const message = readMessage(frame);
   if (typeof message === 'string') return message === 'other' ? 'flood' : 'bad';
-  // A known MAC address is asked whether it still answers, or somebody is being told something.
+  // A known MAC address is asked whether it still answers, or it is an announcement to one host.
   if (!isGroupMac(message.to)) return 'flood';
   return message.kind === 'arp' ? answerArp(message, lookup) : answerNdp(message, lookup);
 }

@@ -14,33 +14,33 @@ import type { Ipv6 } from '../../../addr/ipv6.ts';
 import type { Mac } from '../../../addr/mac.ts';
 
 /** Our choice: twice within the time after which the others forget an address (300 s). */
-const TOLD_MS = 150_000;
+const ANNOUNCED_MS = 150_000;
 /** Our choice: Linux finds out in 23 to 53 s (reachable for 15 to 45, 5 s of delay, three probes). */
 const AGAIN_MS = 60_000;
 /** Our choice, of each of the two; beyond, the oldest goes, which costs a flooded question. */
 const CAPACITY = 16_384;
 
-interface Told {
+interface Announcement {
   readonly mac: Mac;
   readonly atMs: number;
 }
 
 export class NeighborHistory {
-  readonly #told = new Map<Ipv4 | Ipv6, Told>();
+  readonly #announced = new Map<Ipv4 | Ipv6, Announcement>();
   readonly #answered = new Map<string, number>();
 
   /** Have the others not heard lately that `address` is at `mac`? */
   isNews(address: Ipv4 | Ipv6, mac: Mac, nowMs: number): boolean {
-    const told = this.#told.get(address);
-    return told === undefined || told.mac !== mac || nowMs - told.atMs >= TOLD_MS;
+    const last = this.#announced.get(address);
+    return last === undefined || last.mac !== mac || nowMs - last.atMs >= ANNOUNCED_MS;
   }
 
   /** A message for all, with that in it, goes to the others. */
-  told(address: Ipv4 | Ipv6, mac: Mac, nowMs: number): void {
-    put(this.#told, address, { mac, atMs: nowMs });
+  announced(address: Ipv4 | Ipv6, mac: Mac, nowMs: number): void {
+    put(this.#announced, address, { mac, atMs: nowMs });
   }
 
-  /** Was `asker` told of `target` from here a short while ago? */
+  /** Was `asker` given `target` from here a short while ago? */
   asksAgain(asker: Mac, target: Ipv4 | Ipv6, nowMs: number): boolean {
     const atMs = this.#answered.get(keyOf(asker, target));
     return atMs !== undefined && nowMs - atMs < AGAIN_MS;

@@ -20,7 +20,7 @@ export interface Neighbor {
   readonly router: boolean | undefined;
 }
 
-/** One entry as `entries` tells it. */
+/** One entry as `entries` lists it. */
 export interface NeighborRow extends Neighbor {
   readonly address: Ipv4 | Ipv6;
   /** When it was last learned; undefined for leases. */

@@ -44,7 +44,7 @@ export class NeighborTables {
       if (known !== undefined) history.answered(claim.mac, address, nowMs);
       return known;
     });
-    if (reply === 'flood') history.told(claim.address, claim.mac, nowMs);
+    if (reply === 'flood') history.announced(claim.address, claim.mac, nowMs);
     return reply;
   }
 
@@ -108,7 +108,7 @@ export class NeighborTables {
     return history;
   }
 
-  /** Answered only while the FDB knows the way there: whoever is told a MAC address sends to it. */
+  /** Answered only while the FDB knows the way there: who is given a MAC address sends to it. */
   #known(table: NeighborTable, address: IpAddress, nowMs: number): KnownNeighbor | undefined {
     const leased = this.#leased(address);
     if (leased !== undefined) return leased;

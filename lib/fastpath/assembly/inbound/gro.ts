@@ -2,7 +2,7 @@
 //
 // An item is what one write carries. Items are written in the order of their first packets, and a packet may join only the
 // newest item of its flow; any packet that cannot be joined is the newest item itself. So no packet overtakes another of
-// its flow. A packet whose flow we cannot tell (a fragment, options, extension headers) seals all items before it.
+// its flow. A packet whose flow is not known (a fragment, options, extension headers) seals all items before it.
 // Twin: what the writes stand for is checked against test/golden/engine.ts with recut().
 import {
   IN_FLOWS,
@@ -334,7 +334,7 @@ function mayJoin(newest: usize, kind: u32, ip: usize, header: u32, payload: u32,
   ) {
     return false;
   }
-  // The kernel numbers them id, id + 1, ...: without DF the numbers matter to whoever reassembles fragments.
+  // The kernel numbers them id, id + 1, ...: without DF the numbers matter to the host that reassembles fragments.
   return (bits & IPV4_DONT_FRAGMENT) != 0 || ((get16(head + IPV4_ID) + joined) & 0xffff) == get16(ip + IPV4_ID);
 }
 

@@ -72,7 +72,7 @@ export function decrementTtl(ip: usize): void {
   }
 }
 
-/** Stores IPv4's checksum from a sum of up to 17 bits. Of ones' complement's two zeros it writes 0, as whoever sums the whole header does. */
+/** Stores IPv4's checksum from a sum of up to 17 bits. Of ones' complement's two zeros it writes 0, as a sum of the whole header does. */
 // @ts-ignore: decorator
 @inline
 export function putChecksum(ip: usize, sum: u32): void {

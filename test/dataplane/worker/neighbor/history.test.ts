@@ -9,14 +9,14 @@ const NEW_MAC = 0x02_00_00_00_00_02;
 test('who asks is news until the others have heard it, and again half the ageing time later', (t) => {
   const history = new NeighborHistory();
   t.true(history.isNews(ADDRESS, MAC, 0));
-  history.told(ADDRESS, MAC, 0);
+  history.announced(ADDRESS, MAC, 0);
   t.false(history.isNews(ADDRESS, MAC, 149_999));
   t.true(history.isNews(ADDRESS, MAC, 150_000));
 });
 
 test('an address at another MAC address is news at once', (t) => {
   const history = new NeighborHistory();
-  history.told(ADDRESS, MAC, 0);
+  history.announced(ADDRESS, MAC, 0);
   t.true(history.isNews(ADDRESS, NEW_MAC, 1));
   t.true(history.isNews(BigInt(ADDRESS), MAC, 1), 'an IPv6 address is another one');
 });
@@ -34,7 +34,7 @@ test('who asks again within a minute after an answer got nothing from it', (t) =
 test('memory is bounded: the oldest is forgotten', (t) => {
   const history = new NeighborHistory();
   for (let i = 0; i <= 16_384; i++) {
-    history.told(i, MAC, 0);
+    history.announced(i, MAC, 0);
     history.answered(MAC, i, 0);
   }
   t.true(history.isNews(0, MAC, 0));
