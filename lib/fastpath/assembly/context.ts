@@ -138,7 +138,6 @@ export class Part {
 }
 
 /** From here on packets are of segment `s`. */
-// @ts-ignore: decorator
 @inline
 export function enterSegment(s: u32): void {
   Segment.number = s;
@@ -146,25 +145,21 @@ export function enterSegment(s: u32): void {
   Segment.counters = COUNTERS + s * COUNTER_BLOCK;
 }
 
-// @ts-ignore: decorator
 @inline
 export function count(counter: u32, by: u64): void {
   addAt(Segment.counters + (counter << 3), by);
 }
 
-// @ts-ignore: decorator
 @inline
 export function drop(reason: u32, packets: u64): void {
   count(COUNT_DROPS + reason, packets);
 }
 
-// @ts-ignore: decorator
 @inline
 export function peerAt(peer: u32): usize {
   return PEERS + peer * PEER_SIZE;
 }
 
-// @ts-ignore: decorator
 @inline
 export function addAt(at: usize, by: u64): void {
   store<u64>(at, load<u64>(at) + by);

@@ -22,20 +22,17 @@ export function setBase(address: u64): void {
   Base.address = address;
 }
 
-// @ts-ignore: decorator
 @inline
 function absolute(at: usize): u64 {
   return Base.address + <u64>at;
 }
 
 /** The offset in this memory of an absolute address in it. */
-// @ts-ignore: decorator
 @inline
 export function relative(address: u64): usize {
   return <usize>(address - Base.address);
 }
 
-// @ts-ignore: decorator
 @inline
 export function putIovec(iovec: usize, at: usize, length: u32): void {
   store<u64>(iovec, absolute(at), IOVEC_BASE);
@@ -43,7 +40,6 @@ export function putIovec(iovec: usize, at: usize, length: u32): void {
 }
 
 /** Writes a whole mmsghdr without control messages: a socket address of `nameLength` bytes at `name`, and `n` iovecs. */
-// @ts-ignore: decorator
 @inline
 export function putMessage(message: usize, name: usize, nameLength: u32, iovec: usize, n: u32): void {
   store<u64>(message, absolute(name), MSGHDR_NAME);
@@ -57,7 +53,6 @@ export function putMessage(message: usize, name: usize, nameLength: u32, iovec: 
 }
 
 /** Gives a message `length` bytes of control messages at `control`, or room for so many; 0: none. */
-// @ts-ignore: decorator
 @inline
 export function attachControl(message: usize, control: usize, length: u32): void {
   if (!length) return;
@@ -66,7 +61,6 @@ export function attachControl(message: usize, control: usize, length: u32): void
 }
 
 /** Writes a control message with a value of `size` bytes, at most 8. Returns its bytes with padding. */
-// @ts-ignore: decorator
 @inline
 export function controlMessage(at: usize, level: u32, type: u32, value: u32, size: u32): u32 {
   store<u64>(at, CMSGHDR_SIZE + size, CMSGHDR_LEN);

@@ -27,20 +27,17 @@ import {
 } from '../../abi';
 import { Items } from '../context';
 
-// @ts-ignore: decorator
 @inline
 export function itemAt(item: u32): usize {
   return IN_ITEMS + item * ITEM_SIZE;
 }
 
-// @ts-ignore: decorator
 @inline
 export function inPieceAt(piece: u32): usize {
   return IN_PIECES + piece * PIECE_SIZE;
 }
 
 /** False: the items must be written before the next packet, which may be a super-packet that must be cut. */
-// @ts-ignore: decorator
 @inline
 export function itemSpace(): bool {
   return (
@@ -55,26 +52,22 @@ export function inboundItems(): u32 {
 }
 
 /** The space of the next item; it becomes one with keepItem. */
-// @ts-ignore: decorator
 @inline
 export function nextItem(): usize {
   return itemAt(Items.count);
 }
 
-// @ts-ignore: decorator
 @inline
 export function keepItem(): void {
   Items.count++;
 }
 
-// @ts-ignore: decorator
 @inline
 export function currentEpoch(): u32 {
   return Items.epoch;
 }
 
 /** Closes all items there are. */
-// @ts-ignore: decorator
 @inline
 export function sealItems(): void {
   Items.epoch++;

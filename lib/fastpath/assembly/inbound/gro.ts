@@ -143,7 +143,6 @@ function deliverPacket(ip: usize, total: u32, l2: u32, size: u32, t: Transport, 
   keepItem();
 }
 
-// @ts-ignore: decorator
 @inline
 function beginItem(item: usize, ip: usize, l2: u32, size: u32): void {
   store<u32>(item, <u32>ip, ITEM_PACKET);
@@ -156,7 +155,6 @@ function beginItem(item: usize, ip: usize, l2: u32, size: u32): void {
 }
 
 /** It is TCP or UDP, not a fragment, and its header is whole. */
-// @ts-ignore: decorator
 @inline
 function hasTransport(total: u32, t: Transport): bool {
   const protocol = protocolOf(t);
@@ -176,7 +174,6 @@ function isPartial(ip: usize, total: u32, t: Transport): bool {
   return <u32>load<u16>(ip + transport + checksumOffset(protocol)) == pseudo;
 }
 
-// @ts-ignore: decorator
 @inline
 function checksumOffset(protocol: u32): usize {
   return protocol == IPPROTO_TCP ? TCP_CHECKSUM : UDP_CHECKSUM;
@@ -208,7 +205,6 @@ function deliverCuts(ip: usize, l2: u32): void {
 }
 
 /** Mixes ports and the low halves of the addresses: enough to keep the flows of a batch apart. */
-// @ts-ignore: decorator
 @inline
 function flowHash(ip: usize, transport: u32): u32 {
   let h = load<u32>(ip + transport);

@@ -103,13 +103,11 @@ export function inboundMessage(index: u32, offset: u32): i32 {
 /** What the control messages of a message say: size of its datagrams << 8 | outer TOS octet. */
 type Control = u32;
 
-// @ts-ignore: decorator
 @inline
 function sizeOf(control: Control): u32 {
   return control >> 8;
 }
 
-// @ts-ignore: decorator
 @inline
 function tosOf(control: Control): u32 {
   return control & 0xff;

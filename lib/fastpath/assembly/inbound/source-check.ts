@@ -36,7 +36,6 @@ export function isFrom(peer: u32, name: usize): bool {
 }
 
 /** Family of the underlay that the sockaddr at `name` is of: 4 or 6. */
-// @ts-ignore: decorator
 @inline
 export function underlayFamilyOf(name: usize): u32 {
   return <u32>load<u16>(name, SOCKADDR_FAMILY) == AF_INET ? 4 : 6;

@@ -41,7 +41,6 @@ import {
 } from '../packet/layout';
 import { offsetOf, protocolOf, Transport } from '../packet/packet';
 
-// @ts-ignore: decorator
 @inline
 export function mayBeSuper(total: u32): bool {
   return total > load<u32>(Segment.record, SEGMENT_MTU);
@@ -61,7 +60,6 @@ export function planReceived(ip: usize, total: u32, t: Transport, gsoSize: u32):
   return planCuts(ip, total, gsoTypeOf(ip, t), size) && Gso.segs > 1;
 }
 
-// @ts-ignore: decorator
 @inline
 function gsoTypeOf(ip: usize, t: Transport): u32 {
   if (protocolOf(t) != IPPROTO_TCP) return GSO_UDP_L4;

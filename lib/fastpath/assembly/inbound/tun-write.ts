@@ -84,7 +84,6 @@ export function inboundWrite(index: u32): u32 {
   return n;
 }
 
-// @ts-ignore: decorator
 @inline
 function iovecAt(n: u32, at: usize, length: u32): void {
   putIovec(WRITE_IOVECS + n * IOVEC_SIZE, at, length);

@@ -97,7 +97,6 @@ function segmentOf(vni: u32, family: u32): u32 {
   return 0;
 }
 
-// @ts-ignore: decorator
 @inline
 function isSegment(s: u32, vni: u32, family: u32): bool {
   const record = SEGMENTS + s * SEGMENT_SIZE;

@@ -72,7 +72,6 @@ function packetToPeer(frame: usize, vnet: u32, size: u32, isHop: bool): void {
   stage(ip, total);
 }
 
-// @ts-ignore: decorator
 @inline
 function refuse(reason: u32): void {
   count(COUNT_OUT_RECEIVED, 1);

@@ -17,14 +17,12 @@ import { IPPROTO_UDP, IPV6_HEADER, UDP_CHECKSUM } from '../packet/layout';
 import { findTransport, offsetOf, protocolOf } from '../packet/packet';
 
 /** The frame is a super-packet. */
-// @ts-ignore: decorator
 @inline
 export function isSuper(frame: usize, vnet: u32): bool {
   return vnet != 0 && load<u8>(frame, VNET_GSO_TYPE) != GSO_NONE;
 }
 
 /** The transport checksum holds only the pseudo-header's sum. */
-// @ts-ignore: decorator
 @inline
 export function needsChecksum(frame: usize, vnet: u32): bool {
   return vnet != 0 && (load<u8>(frame, VNET_FLAGS) & NEEDS_CSUM) != 0;

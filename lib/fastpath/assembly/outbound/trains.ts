@@ -58,13 +58,11 @@ export const MAX_DATAGRAM: u32 = 65507;
 /** Most sockets there can be (lib/dataplane/segment.ts): 16 of each family. */
 const MAX_SOCKETS: u32 = 32;
 
-// @ts-ignore: decorator
 @inline
 function trainAt(train: u32): usize {
   return OUT_TRAINS + train * TRAIN_SIZE;
 }
 
-// @ts-ignore: decorator
 @inline
 function pieceAt(piece: u32): usize {
   return OUT_PIECES + piece * PIECE_SIZE;
@@ -105,14 +103,12 @@ export function aimAtMany(from: u32, to: u32, encap: u32): void {
 }
 
 /** Copies that a staged datagram becomes. */
-// @ts-ignore: decorator
 @inline
 export function copies(): u32 {
   return Aim.to ? Aim.to - Aim.from : 1;
 }
 
 /** What is staged from now on leaves by the socket the flow's hash picks, with this outer TOS octet. */
-// @ts-ignore: decorator
 @inline
 export function setFlow(hash: u32, tos: u32): void {
   Aim.flow = hash;
@@ -179,7 +175,6 @@ function stageFor(peer: u32, at: usize, length: u32): void {
   append(train, at, length);
 }
 
-// @ts-ignore: decorator
 @inline
 function append(train: usize, at: usize, length: u32): void {
   store<u32>(train, load<u32>(train, TRAIN_BYTES) + length, TRAIN_BYTES);
@@ -247,7 +242,6 @@ function arrange(from: u32, to: u32): void {
 }
 
 /** The train of message `i`. */
-// @ts-ignore: decorator
 @inline
 function trainOf(i: u32): u32 {
   return load<u32>(OUT_ORDER + (i << 2));
@@ -291,7 +285,6 @@ export function outboundSent(first: u32, n: u32): void {
 }
 
 /** Bytes are the inner ones: on a TAP whole frames, without the VXLAN header. */
-// @ts-ignore: decorator
 @inline
 function sent(train: usize, packets: u32, bytes: u32): void {
   const record = peerAt(load<u32>(train, TRAIN_PEER));

@@ -114,7 +114,6 @@ function encap(frame: usize, vnet: u32, size: u32): void {
   stage(datagram, size + VXLAN_HEADER);
 }
 
-// @ts-ignore: decorator
 @inline
 function putVxlanHeader(at: usize): void {
   put32(at + VXLAN_FLAGS, VXLAN_FLAG_VNI << 24);

@@ -47,7 +47,6 @@ export function copySumBytes(to: usize, from: usize, length: u32, sum: u64): u64
   return sumTail(from + i, length - i, sum);
 }
 
-// @ts-ignore: decorator
 @inline
 function lanes(v: v128): u64 {
   return (
@@ -70,7 +69,6 @@ function sumTail(at: usize, length: u32, sum: u64): u64 {
 }
 
 /** Folds a sum to 16 bits, still in machine order. */
-// @ts-ignore: decorator
 @inline
 export function fold(sum: u64): u32 {
   sum = (sum & 0xffffffff) + (sum >> 32);
@@ -81,7 +79,6 @@ export function fold(sum: u64): u32 {
 }
 
 /** A 16-bit number as it must be added to a sum in machine order. */
-// @ts-ignore: decorator
 @inline
 export function word(value: u32): u64 {
   return <u64>bswap<u16>(<u16>value);

@@ -5,7 +5,6 @@ import { ECN_CE, ECN_ECT_0, ECN_ECT_1, ECN_MASK, ECN_NOT_ECT, IPV4_CHECKSUM, IPV
 import { putChecksum } from './packet';
 
 /** Brings the packet at `ip` up to date with the outer TOS octet. False: it must be dropped, for its sender does not know ECN. */
-// @ts-ignore: decorator
 @inline
 export function decapEcn(ip: usize, outerTos: u32): bool {
   const outer = outerTos & ECN_MASK;

@@ -38,13 +38,11 @@ export function parseEthernet(frame: usize, size: u32): L2 {
 }
 
 /** Bytes of Ethernet header, with tags. */
-// @ts-ignore: decorator
 @inline
 export function lengthOf(l2: L2): u32 {
   return l2 & 0xffff;
 }
 
-// @ts-ignore: decorator
 @inline
 function typeOf(l2: L2): u32 {
   return l2 >> 16;
@@ -60,7 +58,6 @@ export function checkInner(frame: usize, size: u32, l2: L2): i32 {
   return isIp(l2) && size > length && versionFits(ip, l2) ? checkPacket(ip, size - length) : -1;
 }
 
-// @ts-ignore: decorator
 @inline
 export function isIp(l2: L2): bool {
   const type = typeOf(l2);
@@ -68,21 +65,18 @@ export function isIp(l2: L2): bool {
 }
 
 /** Does an IP packet begin with the version its type says? */
-// @ts-ignore: decorator
 @inline
 export function versionFits(ip: usize, l2: L2): bool {
   return <u32>(load<u8>(ip) >> 4) == (typeOf(l2) == ETHERTYPE_IPV4 ? 4 : 6);
 }
 
 /** The I/G bit: the address is a group's. */
-// @ts-ignore: decorator
 @inline
 export function isGroup(at: usize): bool {
   return (load<u8>(at) & 1) != 0;
 }
 
 /** Neither a group's address nor 0, which no host has. */
-// @ts-ignore: decorator
 @inline
 export function isHost(at: usize): bool {
   return !isGroup(at) && (load<u32>(at) | load<u16>(at, 4)) != 0;

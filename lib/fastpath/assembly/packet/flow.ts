@@ -16,7 +16,6 @@ import { findTransport, isFragment, offsetOf, protocolOf } from './packet';
 /** Bytes of the two ports, with which TCP and UDP begin. */
 const PORTS: u32 = 4;
 
-// @ts-ignore: decorator
 @inline
 function mix(hash: u32): u32 {
   hash *= 0x9e3779b1;
@@ -48,14 +47,12 @@ export function flowOfFrame(frame: usize): u32 {
 }
 
 /** TOS octet or traffic class of a packet. */
-// @ts-ignore: decorator
 @inline
 function tosOf(ip: usize): u32 {
   return load<u8>(ip) >> 4 == 4 ? <u32>load<u8>(ip, IPV4_TOS) : (get16(ip) >> 4) & 0xff;
 }
 
 /** The outer TOS octet: DSCP as configured, ECN as the inner packet has it (RFC 6040 §4.1, normal mode). */
-// @ts-ignore: decorator
 @inline
 export function outerTosOf(ip: usize): u32 {
   const inner = tosOf(ip);
@@ -63,7 +60,6 @@ export function outerTosOf(ip: usize): u32 {
 }
 
 /** Of a frame without IP: nothing to inherit. */
-// @ts-ignore: decorator
 @inline
 export function outerTosOfFrame(): u32 {
   return load<u32>(CONFIG_TOS_INHERIT) ? 0 : load<u32>(CONFIG_TOS);

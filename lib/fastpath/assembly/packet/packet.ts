@@ -36,7 +36,6 @@ export function checkPacket(ip: usize, size: u32): i32 {
   return -1 - DROP_NOT_IP;
 }
 
-// @ts-ignore: decorator
 @inline
 function checkIpv4(ip: usize, size: u32): i32 {
   if (size < <u32>IPV4_HEADER_MIN) return -1 - DROP_TRUNCATED;
@@ -48,7 +47,6 @@ function checkIpv4(ip: usize, size: u32): i32 {
   return <i32>total;
 }
 
-// @ts-ignore: decorator
 @inline
 function checkIpv6(ip: usize, size: u32): i32 {
   if (size < <u32>IPV6_HEADER) return -1 - DROP_TRUNCATED;
@@ -61,7 +59,6 @@ function checkIpv6(ip: usize, size: u32): i32 {
 }
 
 /** Lowers TTL or hop limit by one; IPv4's checksum follows (RFC 1624). The value must be above 0. */
-// @ts-ignore: decorator
 @inline
 export function decrementTtl(ip: usize): void {
   if (load<u8>(ip) >> 4 == 4) {
@@ -73,7 +70,6 @@ export function decrementTtl(ip: usize): void {
 }
 
 /** Stores IPv4's checksum from a sum of up to 17 bits. Of ones' complement's two zeros it writes 0, as a sum of the whole header does. */
-// @ts-ignore: decorator
 @inline
 export function putChecksum(ip: usize, sum: u32): void {
   let folded = (sum & 0xffff) + (sum >> 16);
@@ -81,14 +77,12 @@ export function putChecksum(ip: usize, sum: u32): void {
   put16(ip + IPV4_CHECKSUM, folded == 0xffff ? 0 : folded);
 }
 
-// @ts-ignore: decorator
 @inline
 export function ttlOf(ip: usize): u32 {
   return load<u8>(ip) >> 4 == 4 ? <u32>load<u8>(ip, IPV4_TTL) : <u32>load<u8>(ip, IPV6_HOP_LIMIT);
 }
 
 /** 224.0.0.0/4 or 255.255.255.255; 240.0.0.0/4 is unicast, as Linux has it. */
-// @ts-ignore: decorator
 @inline
 export function isMulticast4(address: u32): bool {
   return address >> 28 == 14 || address == 0xffffffff;
@@ -105,27 +99,23 @@ const PROTOCOL_SHIFT: u32 = 24;
 export const PROTOCOL_UNKNOWN: u32 = 255;
 
 /** Bytes before the transport header; of a PROTOCOL_UNKNOWN the packet's length. */
-// @ts-ignore: decorator
 @inline
 export function offsetOf(t: Transport): u32 {
   return t & OFFSET_MASK;
 }
 
-// @ts-ignore: decorator
 @inline
 export function protocolOf(t: Transport): u32 {
   return t >> PROTOCOL_SHIFT;
 }
 
 /** The packet is a fragment. */
-// @ts-ignore: decorator
 @inline
 export function isFragment(t: Transport): bool {
   return (t & FRAGMENT) != 0;
 }
 
 /** The packet is a fragment, and not the first: it has no transport header. */
-// @ts-ignore: decorator
 @inline
 export function isLaterFragment(t: Transport): bool {
   return (t & LATER_FRAGMENT) != 0;

@@ -42,13 +42,11 @@ const SHARE: u32 = 64;
 const owned: usize = memory.data((MAX_SEGMENTS + 1) * 4, 4);
 
 /** The MAC address at `at` as a number (lib/addr/mac.ts). Reads two bytes more. */
-// @ts-ignore: decorator
 @inline
 export function macAt(at: usize): u64 {
   return bswap<u64>(load<u64>(at)) >> 16;
 }
 
-// @ts-ignore: decorator
 @inline
 function hashOf(mac: u64, segment: u32): u32 {
   const high = <u32>(mac >> 32) | (segment << 16);
@@ -85,33 +83,28 @@ function find(mac: u64): i32 {
   return -1;
 }
 
-// @ts-ignore: decorator
 @inline
 function infoOf(slot: u32): usize {
   return LEARNED_INFO + slot * LEARNED_INFO_SIZE;
 }
 
 /** Not by the peer's record: the peer of a dead entry may belong to another segment by now. */
-// @ts-ignore: decorator
 @inline
 function segmentOf(slot: u32): u32 {
   return load<u32>(infoOf(slot), LEARNED_EPOCH) >> LEARNED_SEGMENT_SHIFT;
 }
 
-// @ts-ignore: decorator
 @inline
 function stampOf(peer: u32, segment: u32): u32 {
   return (segment << LEARNED_SEGMENT_SHIFT) | (load<u32>(peerAt(peer), PEER_EPOCH) & LEARNED_EPOCH_MASK);
 }
 
 /** Do the tables in use name the peer? */
-// @ts-ignore: decorator
 @inline
 function isNamed(peer: u32): bool {
   return ((<u32>load<u8>(Tables.at + TABLES_PEERS + (peer >> 3)) >> (peer & 7)) & 1) != 0;
 }
 
-// @ts-ignore: decorator
 @inline
 function isAlive(slot: u32, peer: u32): bool {
   const info = infoOf(slot);
@@ -176,7 +169,6 @@ function giveRoom(s: u32): void {
   Learned.entries--;
 }
 
-// @ts-ignore: decorator
 @inline
 function writeEntry(slot: u32, mac: u64, peer: u32, now: u32): void {
   const info = infoOf(slot);
@@ -185,7 +177,6 @@ function writeEntry(slot: u32, mac: u64, peer: u32, now: u32): void {
   store<u64>(LEARNED + (slot << 3), (mac << 16) | <u64>peer);
 }
 
-// @ts-ignore: decorator
 @inline
 function countUp(at: usize): void {
   const value = load<u16>(at);
@@ -233,7 +224,6 @@ export function floodCount(): u32 {
   return load<u32>(Tables.at + TABLES_FLOOD_INDEX + (Segment.number << 3), 4);
 }
 
-// @ts-ignore: decorator
 @inline
 export function floodPeer(i: u32): u32 {
   return <u32>(

@@ -23,19 +23,16 @@ export function useTables(generation: u32): void {
   atomic.store<u32>(CONFIG_TABLES_IN_USE, generation);
 }
 
-// @ts-ignore: decorator
 @inline
 function rootOf(kind: u32): u32 {
   return <u32>load<u16>(Tables.at + TABLES_ROOTS + ((Segment.number * FIB_KINDS + kind) << 1));
 }
 
-// @ts-ignore: decorator
 @inline
 function step(chunk: u32, octet: u32): u32 {
   return <u32>load<u16>(Tables.chunks + ((chunk * FIB_CHUNK_ENTRIES + octet) << 1));
 }
 
-// @ts-ignore: decorator
 @inline
 function descend4(chunk: u32, address: u32): u32 {
   let entry = step(chunk, address >> 24);
