@@ -1,5 +1,5 @@
 /** flannel's `alloc` backend: a subnet for this host, and nothing else. Something else has to carry the packets. */
-import { noStats } from '../dataplane/main/add-stats.ts';
+import { noStats } from '../dataplane/add-stats.ts';
 import type { LeaseAttrs } from '../lease/lease.ts';
 import { networkPrefixes } from '../lease/network-config.ts';
 import { removeLeftovers } from '../router/router.ts';

@@ -8,7 +8,7 @@ import { formatIp, type IpAddress } from '../addr/ip.ts';
 import { formatIpv4 } from '../addr/ipv4.ts';
 import { isLinkLocal6 } from '../addr/ipv6.ts';
 import { formatPrefix, type Prefix } from '../addr/prefix.ts';
-import { noStats } from '../dataplane/main/add-stats.ts';
+import { noStats } from '../dataplane/add-stats.ts';
 import type { FdbEntry, NeighborEntry } from '../dataplane/segment.ts';
 import type { DataplaneStats, OffloadStatus } from '../dataplane/stats.ts';
 import { WeftError } from '../error.ts';

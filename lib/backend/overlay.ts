@@ -2,7 +2,7 @@
  * A backend with a data plane, once its devices and engines run: leases become peers of the segments, and neighbours and
  * routes of the kernel, in flannel's order. What a usable lease means is the `plan` of each backend.
  */
-import { addStats } from '../dataplane/main/add-stats.ts';
+import { addStats } from '../dataplane/add-stats.ts';
 import type { FdbEntry, NeighborEntry, SegmentPeer } from '../dataplane/segment.ts';
 import type { DataplaneStats, OffloadStatus } from '../dataplane/stats.ts';
 import type { EdgeDevice } from '../engine/edge-device.ts';

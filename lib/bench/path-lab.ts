@@ -14,7 +14,7 @@ import { hostsOf, KERNEL_PATHS, podPath } from './kernel-paths.ts';
 import { Observations } from './observations.ts';
 import { type NamedPath, NETWORKS, type NetworkName, type PathName, type PathSetup, setupOf } from './paths.ts';
 import { linkPod } from './pod-link.ts';
-import { Segment } from './storm.ts';
+import { StormLab } from './storm.ts';
 import { addressesOf, etcdPrefixOf, hostFor, WeftNetwork, waitForEcho } from './weft-network.ts';
 
 export const UNDERLAY_MTU = 1500;
@@ -55,7 +55,7 @@ export class PathLab {
   readonly #options: PathLabOptions;
   readonly #kernelPaths = new Map<PathName, NamedPath>();
   readonly #networks = new Map<NetworkName, { readonly network: WeftNetwork; readonly addresses: readonly string[] }>();
-  #segment: Segment | undefined;
+  #segment: StormLab | undefined;
   #etcd: LabProcess | undefined;
 
   private constructor(lab: Lab, options: PathLabOptions) {
@@ -127,7 +127,7 @@ export class PathLab {
     if (this.#segment !== undefined) return;
     const hosts = hostsOf(this.lab);
     const network = await this.#startNetwork('segment', hosts);
-    this.#segment = await Segment.prepare(this.lab, network, hosts, this.#options.stormSeconds);
+    this.#segment = await StormLab.prepare(this.lab, network, hosts, this.#options.stormSeconds);
   }
 
   /** Runs `body` while the path carries packets. */

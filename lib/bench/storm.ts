@@ -40,7 +40,7 @@ export interface StormCount {
   readonly limited: number;
 }
 
-export class Segment {
+export class StormLab {
   readonly #network: WeftNetwork;
   readonly #hosts: readonly [LabHost, LabHost];
   readonly #stormNetns: string;
@@ -64,7 +64,7 @@ export class Segment {
     network: WeftNetwork,
     hosts: readonly [LabHost, LabHost],
     stormSeconds: number,
-  ): Promise<Segment> {
+  ): Promise<StormLab> {
     const stormNetns = `${lab.id}-pod${lab.hosts.length + 1}`;
     await network.within('auto', async () => {
       for (const host of hosts)
@@ -89,7 +89,7 @@ export class Segment {
       `addr add ${SUBNET.aside}.3/24 dev eth1`,
       'link set eth1 up',
     ]);
-    return new Segment(network, hosts, stormNetns, stormSeconds);
+    return new StormLab(network, hosts, stormNetns, stormSeconds);
   }
 
   /** Runs `body` on the segment while it storms. `onStorm` gets the count of a storm on the overlay. */

@@ -4,7 +4,7 @@
  * Segments are those of lib/dataplane/segment.ts; each keeps its device and its peers, and gives them to the next thread.
  */
 import type { Prefix } from '../addr/prefix.ts';
-import { addStats, noStats } from '../dataplane/main/add-stats.ts';
+import { addStats, noStats } from '../dataplane/add-stats.ts';
 import { Dataplane } from '../dataplane/main/client.ts';
 import type {
   DataplaneOptions,

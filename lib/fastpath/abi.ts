@@ -148,7 +148,7 @@ export const DROP_STORM_LIMITED = 18;
 export const DROP_BAD_NEIGHBOR_MESSAGE = 19;
 export const DROP_ECN_NOT_CAPABLE = 20;
 
-// --- verdicts of outboundFrame on a frame ---
+// --- what outboundFrame returns: what became of the frame ---
 /** It is staged or dropped. */
 export const FRAME_DONE = 0;
 /** It goes to all peers, if the limiter agrees: call outboundFlood or outboundDrop. */
@@ -260,7 +260,7 @@ export const OUT_CUTS_SIZE = 0x200000;
 /** Trains: equal-sized datagrams for one peer that leave in one message. */
 export const OUT_TRAINS = 0x1300000;
 export const TRAIN_SIZE = 32;
-/** Room for FLUSH_TRAINS (lib/dataplane/worker/outbound.ts) and one super-packet of MAX_GSO_SEGS, each in a train of its own. */
+/** Room for MAX_STAGED_TRAINS (lib/dataplane/worker/outbound.ts) and one super-packet of MAX_GSO_SEGS, each in a train of its own. */
 export const MAX_TRAINS = 2048;
 export const TRAIN_PEER = 0;
 export const TRAIN_GSO_SIZE = 4;

@@ -7,7 +7,7 @@ import type {
   StatsReply,
   StatusReply,
 } from '../../lib/control/protocol.ts';
-import { noStats } from '../../lib/dataplane/main/add-stats.ts';
+import { noStats } from '../../lib/dataplane/add-stats.ts';
 
 const ETCD = {
   endpoint: 'http://192.0.2.254:2379',

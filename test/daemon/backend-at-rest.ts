@@ -1,5 +1,5 @@
 import type { Backend, RefusedLease } from '../../lib/backend/backend.ts';
-import { noStats } from '../../lib/dataplane/main/add-stats.ts';
+import { noStats } from '../../lib/dataplane/add-stats.ts';
 import type { PeerStats } from '../../lib/dataplane/stats.ts';
 
 /** A backend that carries nothing, as a value: for replies that are made from one. */

@@ -3,9 +3,9 @@
 import test from 'ava';
 import { formatPrefix, parsePrefix } from '../../lib/addr/prefix.ts';
 import { ENCAPSULATION_IP_IN_UDP, ENCAPSULATION_IPIP } from '../../lib/fastpath/abi.ts';
-import { type TwinConfig, twinInbound, twinOutbound } from '../golden/engine.ts';
 import { get16 } from '../golden/octets.ts';
 import { buildUdp, type IpFields, NO_EXTENSIONS } from '../golden/random-packets.ts';
+import { type TwinConfig, twinInbound, twinOutbound } from '../golden/tun-twin.ts';
 import { PLAIN, withVnetHeader } from '../golden/vnet-header.ts';
 import { toHex } from '../wire/bytes.ts';
 import { Harness } from './harness.ts';

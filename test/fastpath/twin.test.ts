@@ -3,11 +3,11 @@ import test from 'ava';
 import { formatPrefix } from '../../lib/addr/prefix.ts';
 import { ENCAPSULATION_IP_IN_UDP, ENCAPSULATION_IPIP } from '../../lib/fastpath/abi.ts';
 import { Dice } from '../golden/dice.ts';
-import { type Datagram, type TwinConfig, twinInbound, twinOutbound } from '../golden/engine.ts';
 import { recut, withoutAtomicId } from '../golden/gso.ts';
 import { randomDatagrams } from '../golden/random-datagrams.ts';
 import { randomFrames } from '../golden/random-frames.ts';
 import { randomNetwork } from '../golden/random-network.ts';
+import { type Datagram, type TwinConfig, twinInbound, twinOutbound } from '../golden/tun-twin.ts';
 import { Harness, type HarnessOptions, type ReceivedMessage } from './harness.ts';
 
 const ROUNDS = 15;

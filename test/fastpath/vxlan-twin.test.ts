@@ -1,4 +1,4 @@
-/** The fast path on a TAP against its slow twin (test/golden/vxlan-engine.ts) on seeded random traffic, realistic and hostile. */
+/** The fast path on a TAP against its slow twin (test/golden/tap-twin.ts) on seeded random traffic, realistic and hostile. */
 import test, { type ExecutionContext } from 'ava';
 import { formatPrefix } from '../../lib/addr/prefix.ts';
 import { ENCAPSULATION_VXLAN } from '../../lib/fastpath/abi.ts';
@@ -11,7 +11,6 @@ import { withFinishedChecksum } from '../golden/partial.ts';
 import { randomVxlanDatagrams } from '../golden/random-vxlan-datagrams.ts';
 import { randomTapFrames } from '../golden/random-vxlan-frames.ts';
 import { randomVxlanNetwork } from '../golden/random-vxlan-network.ts';
-import { PLAIN, readVnetHeader, VNET_HEADER, withVnetHeader } from '../golden/vnet-header.ts';
 import {
   type TwinSegment,
   type TwinVxlanConfig,
@@ -19,7 +18,8 @@ import {
   twinVxlanInbound,
   twinVxlanOutbound,
   type VxlanDatagram,
-} from '../golden/vxlan-engine.ts';
+} from '../golden/tap-twin.ts';
+import { PLAIN, readVnetHeader, VNET_HEADER, withVnetHeader } from '../golden/vnet-header.ts';
 import { SlowFdb } from '../golden/vxlan-fdb.ts';
 import { Harness, type HarnessOptions, prefix, type ReceivedMessage } from './harness.ts';
 

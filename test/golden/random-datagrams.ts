@@ -2,7 +2,6 @@
 import { TCP_ACK, TCP_CWR, TCP_ECE, TCP_FIN, TCP_PSH, TCP_SYN, TCP_URG } from '../../lib/wire/layout/tcp.ts';
 import { finishIpv4Header } from './checksum.ts';
 import type { Dice } from './dice.ts';
-import type { Datagram, TwinConfig } from './engine.ts';
 import { addressIn } from './random-network.ts';
 import {
   buildFragment,
@@ -14,6 +13,7 @@ import {
   randomTcp,
   type TcpFields,
 } from './random-packets.ts';
+import type { Datagram, TwinConfig } from './tun-twin.ts';
 
 /**
  * `count` datagrams in order of arrival: a few flows at once, each mostly in order, in runs as UDP_GRO and recvmmsg see them.

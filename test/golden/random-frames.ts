@@ -2,7 +2,6 @@
 import { TCP_ACK, TCP_CWR, TCP_ECE, TCP_FIN, TCP_PSH, TCP_URG } from '../../lib/wire/layout/tcp.ts';
 import { finishIpv4Header } from './checksum.ts';
 import type { Dice } from './dice.ts';
-import type { TwinConfig } from './engine.ts';
 import { addressIn } from './random-network.ts';
 import {
   type BuiltPacket,
@@ -16,6 +15,7 @@ import {
   randomIp,
   randomTcp,
 } from './random-packets.ts';
+import type { TwinConfig } from './tun-twin.ts';
 import {
   GSO_ECN,
   GSO_TCPV4,

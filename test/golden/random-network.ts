@@ -1,6 +1,6 @@
 import { type Ipv6Prefix, type Prefix, parsePrefix } from '../../lib/addr/prefix.ts';
 import type { Dice } from './dice.ts';
-import type { TwinConfig, TwinPeer } from './engine.ts';
+import type { TwinConfig, TwinPeer } from './tun-twin.ts';
 
 /** The own lease in every random network. */
 const OWN4 = '10.244.1.0/24';

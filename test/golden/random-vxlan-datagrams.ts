@@ -6,7 +6,7 @@ import { randomDatagrams, randomOuterTos } from './random-datagrams.ts';
 import { BROADCAST, buildFrame, randomNeighborMessage, randomTags, typeOf } from './random-ethernet.ts';
 import { addressIn } from './random-network.ts';
 import { asNetwork, podMac, publicIpOf, strangerTo } from './random-vxlan-network.ts';
-import type { TwinSegment, TwinVxlanConfig, VxlanDatagram } from './vxlan-engine.ts';
+import type { TwinSegment, TwinVxlanConfig, VxlanDatagram } from './tap-twin.ts';
 
 /** `count` datagrams in order of arrival, in runs of one segment each. One in twelve is wrong outside the IP packet, and as many inside. */
 export function randomVxlanDatagrams(dice: Dice, config: TwinVxlanConfig, count: number): VxlanDatagram[] {

@@ -6,8 +6,8 @@ import { BROADCAST, buildFrame, type Link, randomNeighborMessage, randomTags, ty
 import { randomFrames } from './random-frames.ts';
 import { addressIn } from './random-network.ts';
 import { asNetwork, podMac } from './random-vxlan-network.ts';
+import type { TwinSegment } from './tap-twin.ts';
 import { PLAIN, readVnetHeader, VNET_HEADER, withVnetHeader } from './vnet-header.ts';
-import type { TwinSegment } from './vxlan-engine.ts';
 
 /**
  * `count` frames as read from the segment's TAP: what randomFrames makes, behind Ethernet headers to peers, to pods behind them, to

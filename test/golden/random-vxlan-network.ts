@@ -1,7 +1,7 @@
 import type { Dice } from './dice.ts';
-import type { TwinConfig } from './engine.ts';
 import { randomNetwork } from './random-network.ts';
-import type { TwinSegment, TwinVxlanConfig } from './vxlan-engine.ts';
+import type { TwinSegment, TwinVxlanConfig } from './tap-twin.ts';
+import type { TwinConfig } from './tun-twin.ts';
 
 // Locally administered. The same in every segment: what tells tenants apart is the VNI.
 const OWN_MAC = 0x02_00_00_00_ff_00;

@@ -5,7 +5,7 @@ import { Dice } from './dice.ts';
 import { randomVxlanDatagrams } from './random-vxlan-datagrams.ts';
 import { randomTapFrames } from './random-vxlan-frames.ts';
 import { randomVxlanNetwork } from './random-vxlan-network.ts';
-import { type TwinVxlanState, twinVxlanInbound, twinVxlanOutbound } from './vxlan-engine.ts';
+import { type TwinVxlanState, twinVxlanInbound, twinVxlanOutbound } from './tap-twin.ts';
 import { SlowFdb } from './vxlan-fdb.ts';
 
 function stateOf(dice: Dice, fdb = new SlowFdb()): TwinVxlanState {

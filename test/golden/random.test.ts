@@ -3,10 +3,10 @@ import { prefixContains } from '../../lib/addr/prefix.ts';
 import { printPacket } from '../../lib/wire/print.ts';
 import { toHex } from '../wire/bytes.ts';
 import { Dice } from './dice.ts';
-import { twinInbound, twinOutbound } from './engine.ts';
 import { randomDatagrams } from './random-datagrams.ts';
 import { randomFrames } from './random-frames.ts';
 import { addressIn, randomNetwork } from './random-network.ts';
+import { twinInbound, twinOutbound } from './tun-twin.ts';
 
 const count = <T>(items: readonly T[]): Map<T, number> => {
   const counts = new Map<T, number>();

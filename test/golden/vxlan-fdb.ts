@@ -1,4 +1,4 @@
-import type { TwinSegment } from './vxlan-engine.ts';
+import type { TwinSegment } from './tap-twin.ts';
 
 /** Seconds. Our choices, as lib/dataplane/segment.ts has them. */
 const AGEING = 300;

@@ -3,8 +3,8 @@ import { parsePrefix } from '../../lib/addr/prefix.ts';
 import { Dice } from './dice.ts';
 import { buildUdp, type IpFields, NO_EXTENSIONS } from './random-packets.ts';
 import { behindVxlan } from './random-vxlan-datagrams.ts';
+import type { TwinSegment, TwinVxlanConfig, TwinVxlanState, VxlanDatagram } from './tap-twin.ts';
 import { PLAIN, withVnetHeader } from './vnet-header.ts';
-import type { TwinSegment, TwinVxlanConfig, TwinVxlanState, VxlanDatagram } from './vxlan-engine.ts';
 import { SlowFdb } from './vxlan-fdb.ts';
 
 export const prefixes = (...texts: string[]) => texts.map((text) => parsePrefix(text)!);

@@ -6,8 +6,8 @@ import { readVector } from '../capture/vectors.ts';
 import { concat, hex, toHex, viewOf } from '../wire/bytes.ts';
 import { finishTransport } from './checksum.ts';
 import { withFinishedChecksum } from './partial.ts';
+import { type TwinSegment, type TwinVxlanConfig, twinVxlanInbound, twinVxlanOutbound } from './tap-twin.ts';
 import { GSO_TCPV4, NEEDS_CSUM, PLAIN, withVnetHeader } from './vnet-header.ts';
-import { type TwinSegment, type TwinVxlanConfig, twinVxlanInbound, twinVxlanOutbound } from './vxlan-engine.ts';
 import { prefixes, stateOf } from './vxlan-fixture.ts';
 
 const H1 = 0xae276f579087;

@@ -5,7 +5,7 @@ import { printFrame } from '../../lib/wire/print.ts';
 import { concat, hex, toHex } from '../wire/bytes.ts';
 import { withTos } from './ecn.ts';
 import { BROADCAST, buildArp, buildFrame } from './random-ethernet.ts';
-import { twinVxlanInbound, type VxlanDatagram } from './vxlan-engine.ts';
+import { twinVxlanInbound, type VxlanDatagram } from './tap-twin.ts';
 import {
   AT_OTHER,
   AT_PEER,

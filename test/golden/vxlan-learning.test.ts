@@ -1,7 +1,7 @@
 // What the VXLAN twin learns of MAC addresses, and from whom.
 import test from 'ava';
 import { buildFrame } from './random-ethernet.ts';
-import { type TwinVxlanState, twinVxlanInbound, twinVxlanOutbound } from './vxlan-engine.ts';
+import { type TwinVxlanState, twinVxlanInbound, twinVxlanOutbound } from './tap-twin.ts';
 import { SlowFdb } from './vxlan-fdb.ts';
 import {
   AT_OTHER,

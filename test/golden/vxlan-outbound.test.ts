@@ -6,8 +6,8 @@ import { printFrame } from '../../lib/wire/print.ts';
 import { concat, hex, toHex } from '../wire/bytes.ts';
 import { BROADCAST, buildArp, buildFrame } from './random-ethernet.ts';
 import { buildTcp, buildUdp } from './random-packets.ts';
+import { twinVxlanOutbound } from './tap-twin.ts';
 import { GSO_TCPV4, GSO_UDP_L4, NEEDS_CSUM, PLAIN, withVnetHeader } from './vnet-header.ts';
-import { twinVxlanOutbound } from './vxlan-engine.ts';
 import {
   BRIDGED,
   CONFIG,

@@ -118,7 +118,6 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       'addr',
       'backend/vxlan',
       'dataplane',
-      'dataplane/main',
       'engine',
       'lease',
       'log.ts',

@@ -12,7 +12,7 @@ import type { Ipv4Prefix, Ipv6Prefix } from '../../lib/addr/prefix.ts';
 import { startAllocBackend } from '../../lib/backend/alloc.ts';
 import type { Backend, BackendOptions } from '../../lib/backend/backend.ts';
 import { startHostGwBackend } from '../../lib/backend/host-gw.ts';
-import { noStats } from '../../lib/dataplane/main/add-stats.ts';
+import { noStats } from '../../lib/dataplane/add-stats.ts';
 import { SharedEngines } from '../../lib/engine/shared-engines.ts';
 import type { WeftError } from '../../lib/error.ts';
 import { until } from '../../lib/lab/until.ts';

@@ -28,7 +28,7 @@ import { setTunFilter } from '../../sys/tun.ts';
 import { ETHERNET_SOURCE } from '../../wire/layout/ethernet.ts';
 import { deviceOf, vnetHeaderOf } from './devices.ts';
 import type { Queue } from './queue.ts';
-import { finish } from './send.ts';
+import { sendAll } from './send.ts';
 
 /** Our choice: copies staged before they are sent; the tables have room for so many beside a full turn. */
 const FLOOD_STEP = 512;
@@ -36,11 +36,11 @@ const FLOOD_STEP = 512;
 const ANSWER = ZERO_VNET + VNET_SIZE;
 
 /** Handles a BUM frame that the fast path gave back. True: the turn must end, for copies of this frame are still to be sent. */
-export function handleBum(queue: Queue, segment: number, frame: number, size: number, verdict: number): boolean {
+export function handleBum(queue: Queue, segment: number, frame: number, size: number, outcome: number): boolean {
   const { fastpath, words } = queue;
   const vnet = vnetHeaderOf(words, segment);
   const bytes = new Uint8Array(words.buffer, frame + vnet, size - vnet);
-  if (verdict === FRAME_ASK) {
+  if (outcome === FRAME_ASK) {
     const answer = queue.neighbors.answer(segment, bytes, queue.nowMs);
     if (typeof answer !== 'string') {
       writeAnswer(queue, segment, answer);
@@ -89,7 +89,7 @@ export function continueFlood(queue: Queue): void {
     bytes.copyWithin(frame, FLOOD_FRAME, FLOOD_FRAME + size);
     if (next < to) fastpath.outboundFlood(segment, frame, size, next, to);
     queue.flood = to < peers ? { segment, size, next: to } : undefined;
-    finish(queue, 0);
+    sendAll(queue, 0);
   }
 }
 

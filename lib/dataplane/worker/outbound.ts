@@ -6,17 +6,20 @@ import { deviceOf } from './devices.ts';
 import { handleBum } from './flood.ts';
 import { writeIcmpErrors } from './icmp.ts';
 import { DEVICE_LOST, type Queue } from './queue.ts';
-import { finish, sendTrains } from './send.ts';
+import { sendAll, sendTrains } from './send.ts';
 
 /** Our choice: bytes of cuts in one turn; with the frames they were cut from they stay in the second-level cache. */
 const TURN_BYTES = 200_000;
-/** The tables must have room for one more super-packet (MAX_GSO_SEGS), or for the copies of one flood step. */
-const FLUSH_TRAINS = 512;
-const FLUSH_PIECES = 2048;
+/** A turn ends there: the arrays of trains and pieces must hold one more super-packet (MAX_GSO_SEGS), or the copies of one flood step. */
+const MAX_STAGED_TRAINS = 512;
+const MIN_FREE_PIECES = 2048;
 /** The fast path may write before a frame: a VXLAN header, where there is no virtio_net_hdr to take its place. */
 const HEADROOM = 16;
 
-/** Takes up to a batch of frames from a segment's device and sends what they become. Returns the number of frames, or DEVICE_LOST. */
+/**
+ * Takes up to a batch of frames from a segment's device and sends what they become. Returns the number of frames, 0 also while
+ * a send or a flood is unfinished; or DEVICE_LOST.
+ */
 export function outboundTurn(queue: Queue, segment: number): number {
   if (queue.pending !== undefined || queue.flood !== undefined) return 0;
   const { fastpath, base } = queue;
@@ -24,32 +27,38 @@ export function outboundTurn(queue: Queue, segment: number): number {
   const last = OUT_FRAMES + OUT_FRAMES_SIZE - MAX_FRAME - HEADROOM;
   let frame = OUT_FRAMES + HEADROOM;
   let reads = 0;
-  let next = 0;
+  let firstUnsent = 0;
   while (reads < queue.batch && frame <= last) {
     const size = read(fd, base + frame, MAX_FRAME);
     if (size < 0) {
       const error = errno();
       if (error === Errno.EINTR) continue;
       if (error === Errno.EBADFD) return DEVICE_LOST;
+      // EAGAIN: the device is empty.
       break;
     }
     reads++;
-    const verdict = fastpath.outboundFrame(segment, frame, size);
-    if (verdict !== FRAME_DONE && handleBum(queue, segment, frame, size, verdict)) break;
+    const outcome = fastpath.outboundFrame(segment, frame, size);
+    if (outcome !== FRAME_DONE && handleBum(queue, segment, frame, size, outcome)) break;
+    // The next cache line that leaves HEADROOM free.
     frame = (frame + size + HEADROOM + 63) & ~63;
-    const segments = fastpath.cutBytesStaged();
-    if (segments >= TURN_BYTES || fastpath.trainsStaged() >= FLUSH_TRAINS || fastpath.piecesFree() < FLUSH_PIECES)
+    const cutBytes = fastpath.cutBytesStaged();
+    if (
+      cutBytes >= TURN_BYTES ||
+      fastpath.trainsStaged() >= MAX_STAGED_TRAINS ||
+      fastpath.piecesFree() < MIN_FREE_PIECES
+    )
       break;
-    if (segments === 0) continue;
+    if (cutBytes === 0) continue;
     // Of a super-packet the full train leaves at once; what is left over waits for the next frame, if there is one.
-    const complete = fastpath.outboundComplete(next);
-    if (complete === next) continue;
-    const sent = sendTrains(queue, next, complete);
-    next = complete;
+    const complete = fastpath.outboundComplete(firstUnsent);
+    if (complete === firstUnsent) continue;
+    const sent = sendTrains(queue, firstUnsent, complete);
+    firstUnsent = complete;
     if (!sent) break;
   }
   if (reads === 0) return 0;
   writeIcmpErrors(queue);
-  if (queue.pending === undefined) finish(queue, next);
+  if (queue.pending === undefined) sendAll(queue, firstUnsent);
   return reads;
 }

@@ -40,7 +40,7 @@ export function sendTrains(queue: Queue, from: number, to: number): boolean {
 }
 
 /** Sends all trains from `from` on and forgets them; if a socket's buffer is full, leaves the rest pending. */
-export function finish(queue: Queue, from: number): void {
+export function sendAll(queue: Queue, from: number): void {
   if (sendTrains(queue, from, queue.fastpath.trainsStaged())) reset(queue);
 }
 
@@ -51,7 +51,7 @@ export function resumeSend(queue: Queue): void {
   queue.pending = undefined;
   if (!sendMessages(queue, pending.next, pending.total)) return;
   // Trains behind the interrupted ones may have been staged in the same turn.
-  finish(queue, pending.total);
+  sendAll(queue, pending.total);
 }
 
 function reset(queue: Queue): void {

@@ -1,5 +1,6 @@
-// What the fast path keeps from one call to the next, all of it: each variable, who sets it, how long it holds. What a
-// function needs beside these comes as a parameter. No other file here has a variable (test/fastpath/variables.test.ts).
+// The registers of the fast path (docs/adr/0019): all that it keeps from one call to the next beside the tables of abi.ts.
+// Each with who sets it and how long it holds; what a function needs beside these comes as a parameter. No other file here
+// has a variable (test/fastpath/variables.test.ts).
 //
 // Fields of classes because a module of AssemblyScript may assign those of another, and so that a reader sees at each use
 // where a value lives; they compile to plain wasm globals.
@@ -9,6 +10,7 @@ import {
   COUNTER_BLOCK,
   COUNTERS,
   IN_CUTS,
+  MAX_SEGMENTS,
   OUT_CUTS,
   PEER_SIZE,
   PEERS,
@@ -35,6 +37,8 @@ export class Learned {
   static entries: u32 = 0;
   /** Those beyond their segments' shares. */
   static beyond: u32 = 0;
+  /** Where a count (u32) of each segment's own lies. */
+  static owned: usize = memory.data((MAX_SEGMENTS + 1) * 4, 4);
 }
 
 /** The segment that the last VXLAN datagram was for: the next is mostly for the same. A hint; set by inbound/vxlan.ts. */

@@ -2,7 +2,7 @@
 // On a TUN we are a router: they come from the tunnel's own address, which the kernel accepts because the backend sets
 // accept_local. On a TAP we are a link: they come from whom the packet was for, as the kernel's own VXLAN device has it
 // (net/ipv4/ip_tunnel_core.c), in a frame with the two MAC addresses exchanged.
-// Twin: test/golden/engine.ts.
+// Twin: test/golden/tun-twin.ts.
 import {
   CONFIG_ICMP_TOKENS,
   COUNT_ICMP_LIMITED,

@@ -3,7 +3,7 @@
 // An item is what one write carries. Items are written in the order of their first packets, and a packet may join only the
 // newest item of its flow; any packet that cannot be joined is the newest item itself. So no packet overtakes another of
 // its flow. A packet whose flow is not known (a fragment, options, extension headers) seals all items before it.
-// Twin: what the writes stand for is checked against test/golden/engine.ts with recut().
+// Twin: what the writes stand for is checked against test/golden/tun-twin.ts with recut().
 import {
   IN_FLOWS,
   ITEM_COUNT,

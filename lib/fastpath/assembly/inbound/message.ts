@@ -1,5 +1,5 @@
 // Underlay to overlay: a received message (a datagram, or a train of them) becomes items for the device, or counted drops.
-// Twins: test/golden/engine.ts, twinInbound; test/golden/vxlan-engine.ts for VXLAN (inbound/vxlan.ts).
+// Twins: test/golden/tun-twin.ts, twinInbound; test/golden/tap-twin.ts for VXLAN (inbound/vxlan.ts).
 
 import {
   CMSGHDR_ALIGN,

@@ -64,7 +64,7 @@ export function inboundWrite(index: u32): u32 {
   enterSegment(load<u32>(item, ITEM_SEGMENT));
   const whole = load<u32>(item, ITEM_SUPER) != 0;
   const joined = !whole && load<u32>(item, ITEM_COUNT) > 1;
-  if (joined) finish(item);
+  if (joined) joinHeaders(item);
   const l2 = <u32>load<u16>(item, ITEM_L2);
   let first = load<u32>(item, ITEM_LENGTH);
   let n: u32 = 0;
@@ -90,7 +90,7 @@ function iovecAt(n: u32, at: usize, length: u32): void {
 }
 
 /** Turns the first packet's headers into the super-packet's, and keeps what they were. */
-function finish(item: usize): void {
+function joinHeaders(item: usize): void {
   const ip = <usize>load<u32>(item, ITEM_PACKET);
   const header = load<u32>(item, ITEM_HEADER_LENGTH);
   const l4Offset = load<u32>(item, ITEM_L4_OFFSET);

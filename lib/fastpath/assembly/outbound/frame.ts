@@ -1,5 +1,5 @@
 // Overlay to underlay: one frame from the device becomes staged datagrams for a peer, or a counted drop with its ICMP error.
-// Twins: test/golden/engine.ts, twinOutbound, for a TUN; test/golden/vxlan-engine.ts for a TAP (outbound/vxlan.ts).
+// Twins: test/golden/tun-twin.ts, twinOutbound, for a TUN; test/golden/tap-twin.ts for a TAP (outbound/vxlan.ts).
 import {
   CONFIG_ENCAPSULATION,
   COUNT_OUT_READS,
@@ -31,7 +31,7 @@ import { frameToVxlan } from './vxlan';
 
 /**
  * Handles one frame of `size` bytes as read from the device of segment `s`. What it stages points into the frame: keep it
- * until the flush, and the 16 bytes before it, which are overwritten. Returns FRAME_DONE, or of a frame from a TAP what the
+ * until outboundReset, and the 16 bytes before it, which are overwritten. Returns FRAME_DONE, or of a frame from a TAP what the
  * caller must do with it (abi.ts, FRAME_*).
  */
 export function outboundFrame(s: u32, frame: usize, size: u32): u32 {

@@ -127,7 +127,7 @@ export function stageCuts(ip: usize, prefix: u32): void {
   }
 }
 
-/** Takes one datagram's bytes for everybody aimed at. The bytes must stay until the flush. */
+/** Takes one datagram's bytes for everybody aimed at. The bytes must stay until outboundReset. */
 export function stage(at: usize, length: u32): void {
   if (Aim.to == 0) return stageFor(Aim.peer, at, length);
   for (let i = Aim.from; i < Aim.to; i++) stageFor(floodPeer(i), at, length);

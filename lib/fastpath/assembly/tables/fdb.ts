@@ -38,9 +38,6 @@ const MASK: u32 = LEARNED_SLOTS - 1;
 /** Our choice: room for so many addresses is kept for each segment, so that a flood of them in one leaves the others theirs. */
 const SHARE: u32 = 64;
 
-/** u32 each: entries of a segment. */
-const owned: usize = memory.data((MAX_SEGMENTS + 1) * 4, 4);
-
 /** The MAC address at `at` as a number (lib/addr/mac.ts). Reads two bytes more. */
 @inline
 export function macAt(at: usize): u64 {
@@ -150,7 +147,7 @@ export function learn(mac: u64, peer: u32): void {
 
 /** Counts one more entry of the segment in hand, if there is room. */
 function takeRoom(): bool {
-  const own = owned + (Segment.number << 2);
+  const own = Learned.owned + (Segment.number << 2);
   const entries = load<u32>(own);
   if (entries >= SHARE) {
     if (Learned.beyond >= <u32>MAX_LEARNED - <u32>MAX_SEGMENTS * SHARE) return false;
@@ -162,7 +159,7 @@ function takeRoom(): bool {
 }
 
 function giveRoom(s: u32): void {
-  const own = owned + (s << 2);
+  const own = Learned.owned + (s << 2);
   const entries = load<u32>(own) - 1;
   if (entries >= SHARE) Learned.beyond--;
   store<u32>(own, entries);

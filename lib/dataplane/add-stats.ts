@@ -1,5 +1,5 @@
-import { countAt, countsOf } from '../counters.ts';
-import type { DataplaneStats, PeerStats } from '../stats.ts';
+import { countAt, countsOf } from './counters.ts';
+import type { DataplaneStats, PeerStats } from './stats.ts';
 
 /** All counters at zero. */
 export function noStats(): DataplaneStats {

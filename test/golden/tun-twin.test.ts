@@ -7,9 +7,9 @@ import { hex, toHex } from '../wire/bytes.ts';
 import { finishIpv4Header } from './checksum.ts';
 import { Dice } from './dice.ts';
 import { tosOf, withTos } from './ecn.ts';
-import { type TwinConfig, twinInbound, twinOutbound } from './engine.ts';
 import { withFinishedChecksum } from './partial.ts';
 import { buildIcmp, buildUdp, type IpFields, NO_EXTENSIONS } from './random-packets.ts';
+import { type TwinConfig, twinInbound, twinOutbound } from './tun-twin.ts';
 import { GSO_UDP_L4, NEEDS_CSUM, PLAIN, withVnetHeader } from './vnet-header.ts';
 
 const prefixes = (...texts: string[]) => texts.map((text) => parsePrefix(text)!);
