@@ -22,7 +22,7 @@ export function start(args: readonly string[]): {
   outcome: Promise<Outcome>;
   progress: () => string;
 } {
-  const child = spawn(process.execPath, [WEFT, ...args], { stdio: ['ignore', 'pipe', 'pipe'], timeout: 100_000 });
+  const child = spawn(process.execPath, [WEFT, ...args], { stdio: ['ignore', 'pipe', 'pipe'], timeout: 280_000 });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (chunk: Buffer) => {
