@@ -2,6 +2,8 @@
  * IP-in-UDP, flannel's `udp` backend: the UDP payload is the inner IP packet and nothing else (flannel pkg/backend/udp).
  *
  *   TUN flannel0, <subnet base>/32, route <Network> ── engine ── UDP <external address>:<Port> ── peer's <PublicIP>:<Port>
+ *
+ * What happens to packets: lib/dataplane/worker/outbound.ts, inbound.ts.
  */
 import { formatIpv4 } from '../addr/ipv4.ts';
 import { formatPrefix } from '../addr/prefix.ts';
@@ -12,7 +14,7 @@ import type { Backend, BackendOptions, ExternalInterface } from './backend.ts';
 import { integerOption } from './option.ts';
 import { startTunnel } from './tunnel.ts';
 
-/** BackendType of leases. */
+/** BackendType of udp leases: none, as flanneld's udp writes. */
 const LEASE_TYPE = '';
 const DEVICE = 'flannel0';
 const DEFAULT_PORT = 8285;
@@ -37,7 +39,7 @@ export function udpLeaseAttrs({ publicIp, publicIpv6 }: ExternalInterface, { ena
 export async function startUdpBackend(options: BackendOptions): Promise<Backend> {
   const { config, external } = options;
   const port = integerOption(config.backend, 'Port', PORTS) ?? DEFAULT_PORT;
-  // One route for the whole network: what no peer has is answered with "net unreachable" by the engine.
+  // One route for the whole network: what no peer has is answered with "net unreachable" by the fast path.
   const routes = networkPrefixes(config).map((destination) => ({
     device: DEVICE,
     destination,
@@ -53,10 +55,12 @@ export async function startUdpBackend(options: BackendOptions): Promise<Backend>
     canRouteDirectly: false,
     resource: `UDP port ${port} on ${formatIpv4(external.ipv4)}`,
     encapsulation: 'ip-in-udp',
-    // Peers see the source port that flannel's have: the one they send to.
+    // One socket both ways, so our source port is the port peers send to, as flannel's is.
     openSocket: () => openUdpSocket(external.ipv4, port, SOCKET_BUFFER),
+    // To receive and to send.
     negotiate: (offloads, socket) => offloads.negotiateSockets([socket], [socket]),
     routesTo: (peers) => ({
+      // Whatever the peers are.
       kernel: routes,
       shown: peers.flatMap(({ publicIp, prefixes }) =>
         prefixes.map((prefix) => ({ prefix: formatPrefix(prefix), via: formatIpv4(publicIp), device: DEVICE })),

@@ -58,7 +58,7 @@ const TEMPORARY: ReadonlySet<string> = new Set([
 const PASSING: ReadonlySet<string> = new Set(['STORE_UNREACHABLE', 'LEASE_CONTENDED']);
 
 /** Our choice: a failed one of several networks needs a human, who wants to see soon that it worked. */
-const RETRY_PAUSES_MS = doubling(1000, 60_000);
+const FAILED_PAUSES_MS = doubling(1000, 60_000);
 
 /** Our choice: a route is there within this after a lease, and a storm builds the tables 20 times a second at most. */
 const APPLY_INTERVAL_MS = 50;
@@ -114,7 +114,7 @@ export class Network {
       this.#failure = obstacle;
     };
     const words = { obstacle: 'Failed, and tried again', recovery: 'No longer failed' };
-    await waitFor(attempt, { isTemporary: () => true, pausesMs: RETRY_PAUSES_MS, keep, words }, this.#host);
+    await waitFor(attempt, { isTemporary: () => true, pausesMs: FAILED_PAUSES_MS, keep, words }, this.#host);
   }
 
   /** Undoes everything but the lease and the subnet file, and closes the store. Never rejects. */

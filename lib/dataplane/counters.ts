@@ -78,7 +78,7 @@ const TABLE = {
   bridge: {
     flooded: {
       index: COUNT_FLOODED,
-      help: 'Frames for many that went to all peers, copies not counted',
+      help: 'BUM frames that went to all peers, copies not counted',
       line: ['Flooded', '# frames to all VTEPs;'],
     },
     answered: {

@@ -1,4 +1,4 @@
-/** Every reason for which the engine drops a packet, each a row of the table of counters (counters.ts). */
+/** Every reason for which the data plane drops a packet, each a row of the table of counters (counters.ts). */
 import {
   COUNT_DROPS,
   DROP_BAD_HEADER,
@@ -74,7 +74,7 @@ export const DROP_REASONS = {
   multicast: {
     index: COUNT_DROPS + DROP_MULTICAST,
     direction: 'outbound',
-    help: 'For many, on a network that does not learn',
+    help: 'Multicast or broadcast, on a segment that does not learn',
   },
   'unknown-peer': {
     index: COUNT_DROPS + DROP_UNKNOWN_PEER,
@@ -119,7 +119,7 @@ export const DROP_REASONS = {
   'storm-limited': {
     index: COUNT_DROPS + DROP_STORM_LIMITED,
     direction: 'outbound',
-    help: 'For many, beyond the limit of the sender or of the network',
+    help: 'BUM frames beyond the limit of the sender or of the segment',
   },
   'bad-neighbor-message': {
     index: COUNT_DROPS + DROP_BAD_NEIGHBOR_MESSAGE,

@@ -1,5 +1,5 @@
 /**
- * What a backend asks of the data plane, and what it gets. One `Dataplane` (client.ts) is one forwarding thread with its
+ * What a backend asks of the data plane, and what it gets. One `Dataplane` (lib/dataplane/main/client.ts) is one forwarding thread with its
  * underlay sockets; each network on it is a segment (RFC 7348's word): an edge device, its peers and its tables.
  *
  *   TUN flannel0 ── segment 1 ─┐                        udp, ipip: one segment
@@ -77,7 +77,7 @@ export interface EthernetSegment {
   readonly family: 4 | 6;
   /** The device's own MAC address, the VtepMAC of our lease. */
   readonly mac: Mac;
-  /** Learn inner MAC addresses, flood what is unknown or for many. Off: only MACs from leases, nothing is flooded. */
+  /** Learn inner MAC addresses, flood BUM frames. Off: only MACs from leases, nothing is flooded. */
   readonly learning: boolean;
 }
 

@@ -5,7 +5,7 @@
 //
 //   0x0000000  AssemblyScript's own constants
 //   0x0010000  CONFIG      words the main thread writes, some the worker answers in
-//   0x0012000  SEGMENTS    one record a network: its device, its own addresses
+//   0x0012000  SEGMENTS    one record a segment: its device, its own addresses
 //   0x0016000  COUNTERS    u64 each, a block a segment, written by the worker, read by anyone
 //   0x0020000  PEERS       one record a peer
 //   0x0220000  TABLES 0, TABLES 1   roots of the FIBs, flood lists, leased FDB; one is read while the other is built
@@ -249,7 +249,7 @@ export const LEARNED_REFUSED = 10;
 export const LEARNED_MOVED = 12;
 
 // --- outbound ---
-/** Frames as read from the TUN, one behind the other. */
+/** Frames as read from the device, one behind the other. */
 export const OUT_FRAMES = 0x1000000;
 export const OUT_FRAMES_SIZE = 0x100000;
 /** The most one read returns: virtio_net_hdr and 64 KiB. */
@@ -309,7 +309,7 @@ export const IN_CUTS = 0x2480000;
 export const IN_CUTS_SIZE = 0x300000;
 /** The most one super-packet becomes: 64 KiB and the headers of MAX_GSO_SEGS. */
 export const MAX_CUT = 0x80000;
-/** Items: what one write to the TUN carries, a packet or several that were joined. */
+/** Items: what one write to the device carries, a packet or several that were joined. */
 export const IN_ITEMS = 0x1b00000;
 export const ITEM_SIZE = 224;
 export const MAX_ITEMS = 4096;

@@ -83,7 +83,7 @@ export function createQueueMemory(): WebAssembly.Memory {
   return new WebAssembly.Memory({ initial: MEMORY_PAGES, maximum: MEMORY_PAGES, shared: true });
 }
 
-/** Instantiates the fast path over a queue's memory. Each thread has an instance of its own. */
+/** Instantiates the fast path over a queue's memory. In weftd each worker has one; the main thread has none. */
 export function loadFastpath(memory: WebAssembly.Memory): Fastpath {
   const file = new URL('./fastpath.wasm', import.meta.url);
   let bytes: Uint8Array;

@@ -85,7 +85,7 @@ test('random IPv4 routes answer as the list of routes does, in TypeScript and in
     t.is(find(address), expected, `seed ${seed}`);
     const index = unique.findIndex((route) => route.next === expected);
     // The harness numbers peers in order of appearance.
-    t.is(harness.fastpath.lookup4(address.address as number), index + 1, `kernel, seed ${seed}`);
+    t.is(harness.fastpath.lookup4(address.address as number), index + 1, `fast path, seed ${seed}`);
   }
 });
 
@@ -108,6 +108,6 @@ test('random IPv6 routes answer as the list of routes does, in TypeScript and in
     const expected = longestMatch(routes, address);
     t.is(find(address), expected, `seed ${seed}`);
     harness.bytes.set(addressBytes(address.address), SCRATCH);
-    t.is(harness.fastpath.lookup6(SCRATCH), expected, `kernel, seed ${seed}`);
+    t.is(harness.fastpath.lookup6(SCRATCH), expected, `fast path, seed ${seed}`);
   }
 });

@@ -1,3 +1,10 @@
+/**
+ * Two hosts, etcd, a weftd on each, backend udp: what a user sees of them.
+ *
+ *   pod1 ── cni0 [ h1 ] u0 ──────────┬────────── u0 [ h2 ] cni0 ── pod2
+ *            flannel0, weftd       [ net ]        flannel0, weftd
+ *                                    etcd
+ */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import anyTest, { type ExecutionContext } from 'ava';
@@ -14,15 +21,14 @@ import { until } from '../../lib/lab/until.ts';
 import { CONTROL_PATHS, violations } from '../control/schema.ts';
 import { whySkipped } from './enter.ts';
 
-//   pod1 ── cni0 [ h1 ] u0 ──────────┬────────── u0 [ h2 ] cni0 ── pod2
-//            flannel0, weftd       [ net ]        flannel0, weftd
-//                                    etcd
 const skipped = whySkipped();
 if (skipped !== undefined) process.stderr.write(`Skipping tests of two daemons: ${skipped}\n`);
 const test = skipped === undefined ? anyTest.serial : anyTest.skip;
 
 const id = `d${process.pid}`;
 const SUBNETS = '/coreos.com/network/subnets/';
+/** Of a ping without options: IPv4 header, ICMP header, payload. */
+const ECHO_BYTES = 20 + 8 + 56;
 
 interface World {
   readonly lab: Lab;
@@ -81,6 +87,11 @@ async function routes(host: LabHost): Promise<string[]> {
   return reply.routes.map(({ prefix, via }) => `${prefix} ${via}`);
 }
 
+/** What flanneld's udp writes for a host. */
+function leaseValue(host: LabHost): string {
+  return `{"PublicIP":"${host.underlayAddress}","PublicIPv6":null}`;
+}
+
 async function put(key: string, value: string): Promise<void> {
   await etcdctl(world.lab, ['put', '--', `${SUBNETS}${key}`, value]);
 }
@@ -91,13 +102,15 @@ test('pods on two hosts ping each other, and both daemons counted every packet',
   const [pod1, pod2] = overlay.pods;
   t.deepEqual(await pingResult(ping(h1, pod2!.address, 20, 0.01)), { sent: 20, received: 20 });
   t.deepEqual(await pingResult(ping(h2, pod1!.address, 20, 0.01)), { sent: 20, received: 20 });
+  // Each host: 20 requests and 20 replies.
+  const packets = 20 + 20;
   for (const host of [h1, h2]) {
     const [peer] = await peers(host);
     t.deepEqual(peer?.traffic, {
-      outboundPackets: 40,
-      outboundBytes: 40 * 84,
-      inboundPackets: 40,
-      inboundBytes: 40 * 84,
+      outboundPackets: packets,
+      outboundBytes: packets * ECHO_BYTES,
+      inboundPackets: packets,
+      inboundBytes: packets * ECHO_BYTES,
     });
   }
 });
@@ -110,11 +123,11 @@ test('every reply of a running daemon is what the schema says', async (t) => {
 test('etcd holds what flanneld would have written, and subnet.env is the same subnet', async (t) => {
   const { lab, h1, h2, overlay } = world;
   const dump = (await etcdctl(lab, ['get', '--prefix', SUBNETS])).stdout.trimEnd().split('\n');
-  t.is(dump.length, 4);
+  t.is(dump.length, 4, 'two keys, two values');
   for (const [index, host] of [h1, h2].entries()) {
     const { lease } = await status(host);
     const value = dump[dump.indexOf(`${SUBNETS}${lease?.ipv4.replace('/', '-')}`) + 1];
-    t.is(value, `{"PublicIP":"${host.underlayAddress}","PublicIPv6":null}`);
+    t.is(value, leaseValue(host));
     const base = lease?.ipv4.replace(/\.0\/24$/, '') ?? '';
     t.true(readFileSync(host.subnetFile, 'utf8').includes(`\nFLANNEL_SUBNET=${base}.1/24\n`));
     t.is(overlay.pods[index]?.address, `${base}.2`);
@@ -210,7 +223,7 @@ test('SIGTERM leaves lease and subnet file only, and a new start has the same su
   t.notRegex((await execInNetns(h1.netns, ['ip', 'route'])).stdout, /flannel0|10\.244\.0\.0\/16/);
   t.false(existsSync(h1.controlSocket));
   const key = `${SUBNETS}${lease?.ipv4.replace('/', '-')}`;
-  t.is((await etcdctl(lab, ['get', '--print-value-only', key])).stdout.trim().length, 42);
+  t.is((await etcdctl(lab, ['get', '--print-value-only', key])).stdout.trim(), leaseValue(h1));
 
   const again = await startDaemon(lab, h1);
   t.teardown(async () => {

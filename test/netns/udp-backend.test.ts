@@ -396,7 +396,7 @@ test('a path narrower than thought: the sender is told, and what may be fragment
       await until(t, 'the kernel heard of it', () => ip('route', 'get', '10.244.3.5').includes('mtu 1372'));
       t.is(backend.stats().icmp.sent, 1);
 
-      // Now the kernel cuts the datagram itself: two fragments.
+      // Now the kernel fragments the packet itself: two fragments.
       const before = backend.stats().outbound.forwarded;
       socket.send(new Uint8Array(1444), 9, '10.244.3.5');
       await until(t, 'two fragments', () => backend.stats().outbound.forwarded === before + 2);

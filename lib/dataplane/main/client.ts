@@ -139,7 +139,7 @@ export class Dataplane {
     }
   }
 
-  /** Adds a network. Throws WeftError TOO_MANY_SEGMENTS, SEGMENT_EXISTS (one VNI twice over one family). */
+  /** Adds a segment. Throws WeftError TOO_MANY_SEGMENTS, SEGMENT_EXISTS (one VNI twice over one family). */
   addSegment(options: SegmentOptions): Segment {
     const number = this.#freeNumber(options);
     const record = new SegmentRecord(this.#memory, number, options);
@@ -147,7 +147,7 @@ export class Dataplane {
     this.#devicesChanged();
     return {
       setDevice: (device) => {
-        // The record may be another network's by now.
+        // The record may be another segment's by now.
         if (!record.used) return;
         record.setDevice(device);
         this.#devicesChanged();
@@ -197,7 +197,7 @@ export class Dataplane {
     // The worker may have answered a later change already.
     await this.#until(() => Atomics.load(this.#words, CONFIG_DEVICES_IN_USE / 4) >= wanted);
     await this.#rebuild();
-    // Only now may the number be given to another network: nothing of this one is left behind it.
+    // Only now may the number be given to another segment: nothing of this one is left behind it.
     this.#segments.delete(record);
   }
 

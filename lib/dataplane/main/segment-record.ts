@@ -109,7 +109,7 @@ export class SegmentRecord {
     Atomics.store(this.#words, (this.#at + SEGMENT_FD) / 4, device.fd);
   }
 
-  /** Until `release`: from then on its number may be given to another network. */
+  /** Until `release`: from then on its number may be given to another segment. */
   get used(): boolean {
     return this.#used;
   }

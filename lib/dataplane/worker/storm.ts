@@ -3,7 +3,7 @@
  * buckets: one for each sender, so that a pod that broadcasts without end does not silence the others' ARP, and one for the
  * copies of a whole segment.
  *
- * A sender that goes on far beyond its bucket is shut out: a filter on the device lets the kernel drop its broadcasts before
+ * A sender that goes on far beyond its bucket is shut out: a filter on the device lets the kernel drop its broadcasts and multicasts before
  * they cost us a read each. It is let in again now and then, and what its bucket has gained by then gets through.
  */
 import type { Mac } from '../../addr/mac.ts';
@@ -21,7 +21,7 @@ const MAX_SENDERS = 4096;
 const SHUT_OUT_AFTER = 500;
 const SHUT_OUT_MS = 1000;
 const REFUSAL_WINDOW_MS = 1000;
-/** The filter compares each BUM frame with so many addresses at most. */
+/** The filter compares each frame to a group address with so many senders at most. */
 const MAX_SHUT_OUT = 8;
 
 interface Bucket {

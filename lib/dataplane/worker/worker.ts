@@ -292,7 +292,7 @@ class Loop {
   }
 }
 
-// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- client.ts is the only one who starts this file
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- lib/dataplane/main/client.ts is the only one who starts this file
 const loop = new Loop(workerData as WorkerStart);
 raisePriority();
 post({ type: 'ready' });

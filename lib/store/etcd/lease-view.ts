@@ -49,9 +49,9 @@ export class SkippedKeys {
   }
 }
 
-/** Reads one key; what does not parse is reported to `skipped`. `roomLength`: bytes of `<prefix>/subnets/`. */
-export function readStoredKey(kv: KeyValue, roomLength: number, skipped: SkippedKeys): StoredKey {
-  const key = text(kv.key.subarray(roomLength), 'latin1');
+/** Reads one key; what does not parse is reported to `skipped`. `prefixLength`: bytes of `<prefix>/subnets/`. */
+export function readStoredKey(kv: KeyValue, prefixLength: number, skipped: SkippedKeys): StoredKey {
+  const key = text(kv.key.subarray(prefixLength), 'latin1');
   const stored = {
     key,
     fullKey: kv.key,
@@ -80,12 +80,12 @@ export function readStoredKey(kv: KeyValue, roomLength: number, skipped: Skipped
  * no such value and does without that peer.)
  */
 export class LeaseView {
-  readonly #roomLength: number;
+  readonly #prefixLength: number;
   readonly #skipped: SkippedKeys;
   readonly #leases = new LeaseSet();
 
-  constructor(roomLength: number, skipped: SkippedKeys) {
-    this.#roomLength = roomLength;
+  constructor(prefixLength: number, skipped: SkippedKeys) {
+    this.#prefixLength = prefixLength;
     this.#skipped = skipped;
   }
 
@@ -102,17 +102,17 @@ export class LeaseView {
   }
 
   #put(kv: KeyValue): StoredChange | undefined {
-    const { lease } = readStoredKey(kv, this.#roomLength, this.#skipped);
+    const { lease } = readStoredKey(kv, this.#prefixLength, this.#skipped);
     return lease && { type: 'put', lease: { ...lease, expiresAtMs: undefined } };
   }
 
   #delete(kv: KeyValue): StoredChange | undefined {
-    const subnets = parseSubnetKey(text(kv.key.subarray(this.#roomLength), 'latin1'));
+    const subnets = parseSubnetKey(text(kv.key.subarray(this.#prefixLength), 'latin1'));
     return subnets && { type: 'delete', subnets };
   }
 
   #leaseOf(kv: KeyValue): Lease | undefined {
-    const { key, lease } = readStoredKey(kv, this.#roomLength, this.#skipped);
+    const { key, lease } = readStoredKey(kv, this.#prefixLength, this.#skipped);
     if (lease !== undefined) return { ...lease, expiresAtMs: undefined };
     const subnets = parseSubnetKey(key);
     return subnets && this.#leases.get(subnets);

@@ -51,7 +51,7 @@ export class EtcdLeaseStore implements LeaseStore {
   readonly #options: EtcdLeaseStoreOptions;
   readonly #prefix: string;
   /** `<prefix>/subnets/`: with the slash, or `subnetsOfSomebodyElse` would be ours too. */
-  readonly #room: Uint8Array;
+  readonly #subnetsPrefix: Uint8Array;
   readonly #writer: LeaseWriter;
   readonly #renewMarginMs: number;
   readonly #skipped: SkippedKeys;
@@ -65,7 +65,7 @@ export class EtcdLeaseStore implements LeaseStore {
     this.#options = withoutPassword(options);
     this.#client = new EtcdClient(options);
     this.#prefix = (options.prefix ?? DEFAULT_PREFIX).replace(/\/+/g, '/').replace(/\/$/, '');
-    this.#room = bytes(`${this.#prefix}/subnets/`);
+    this.#subnetsPrefix = bytes(`${this.#prefix}/subnets/`);
     const ttlSeconds = options.ttlSeconds ?? DEFAULT_TTL_SECONDS;
     const { log, now } = options;
     this.#writer = new LeaseWriter({ client: this.#client, ttlSeconds, log, now });
@@ -96,7 +96,7 @@ export class EtcdLeaseStore implements LeaseStore {
 
   async leases(): Promise<readonly Lease[]> {
     const { kvs } = await this.#client.range(this.#range());
-    return new LeaseView(this.#room.length, this.#skipped).list(kvs).leases;
+    return new LeaseView(this.#subnetsPrefix.length, this.#skipped).list(kvs).leases;
   }
 
   async acquire(request: AcquireRequest): Promise<OwnLease> {
@@ -110,7 +110,7 @@ export class EtcdLeaseStore implements LeaseStore {
   }
 
   watch(listener: LeaseListener): LeaseWatch {
-    const view = new LeaseView(this.#room.length, this.#skipped);
+    const view = new LeaseView(this.#subnetsPrefix.length, this.#skipped);
     const watch = new EtcdWatch({
       client: this.#client,
       range: this.#range(),
@@ -168,7 +168,7 @@ export class EtcdLeaseStore implements LeaseStore {
   async #tryAcquire(request: AcquireRequest): Promise<OwnLease | undefined> {
     const { config, attrs, previous } = request;
     const { kvs, header } = await this.#client.range(this.#range());
-    const held = kvs.map((kv) => readStoredKey(kv, this.#room.length, this.#skipped));
+    const held = kvs.map((kv) => readStoredKey(kv, this.#subnetsPrefix.length, this.#skipped));
     const random = this.#options.random;
     const choice = chooseSubnets({ config, publicIp: attrs.publicIp, previous, held, random });
     if (choice.origin !== 'reused') {
@@ -184,7 +184,7 @@ export class EtcdLeaseStore implements LeaseStore {
 
   async #take(request: AcquireRequest, subnets: SubnetPair, how: Taking): Promise<OwnLease | undefined> {
     const { attrs } = request;
-    const key = new Uint8Array([...this.#room, ...bytes(formatSubnetKey(subnets))]);
+    const key = new Uint8Array([...this.#subnetsPrefix, ...bytes(formatSubnetKey(subnets))]);
     const value = encodeLeaseAttrs(attrs);
     const { expected, remove = [], unchangedSince } = how;
     const write = { key, value, expected, remove, ...(unchangedSince && { unchangedSince }) };
@@ -202,10 +202,10 @@ export class EtcdLeaseStore implements LeaseStore {
   }
 
   #range(): Required<RangeRequest> {
-    // The first key after all that begin with the room: its last byte, "/", plus one.
-    const rangeEnd = this.#room.slice();
+    // The first key after all that begin with the prefix: its last byte, "/", plus one.
+    const rangeEnd = this.#subnetsPrefix.slice();
     rangeEnd[rangeEnd.length - 1] = 0x30;
-    return { key: this.#room, rangeEnd };
+    return { key: this.#subnetsPrefix, rangeEnd };
   }
 }
 

@@ -1,4 +1,4 @@
-/** Frames from a TAP that are for many, on descriptors instead of a device. No root needed. */
+/** BUM frames from a TAP, on descriptors instead of a device. No root needed. */
 import test from 'ava';
 import { parseIpv4 } from '../../../lib/addr/ipv4.ts';
 import { continueFlood } from '../../../lib/dataplane/worker/flood.ts';
@@ -24,7 +24,7 @@ const EVERYBODY = [255, 255, 255, 255, 255, 255];
 const REQUEST = [0, 1, 8, 0, 6, 4, 0, 1, ...ASKER, 10, 244, 1, 5, 0, 0, 0, 0, 0, 0, 10, 244, 2, 0];
 const ANSWER = [0, 1, 8, 0, 6, 4, 0, 2, 2, 0, 0, 0, 0, 2, 10, 244, 2, 0, ...ASKER, 10, 244, 1, 5];
 
-test('a super-packet for many costs its sender what its packets would', (t) => {
+test('a BUM super-packet costs its sender what its packets would', (t) => {
   const pair = devicePair();
   try {
     const vtep = { mac: 0x02_00_00_00_00_02, tunnel4: undefined, tunnel6: undefined };

@@ -1,5 +1,5 @@
 /**
- * The neighbour table of one network: which MAC address an IP address has, and which peer it is behind. From it, ARP and
+ * The neighbour table of one segment: which MAC address an IP address has, and which peer it is behind. From it, ARP and
  * neighbour discovery are answered without asking all peers.
  *
  * Entries from leases are set as a whole and stay. Learned ones age, their number is bounded, and an address may change
@@ -39,7 +39,7 @@ export interface NeighborTableOptions {
   readonly moveIntervalMs?: number;
 }
 
-// Our choice: at about 350 bytes an entry, 6 MB at most for a network.
+// Our choice: at about 350 bytes an entry, 6 MB at most for a segment.
 const CAPACITY = 16_384;
 // As the FDB's, which is what the kernel's VXLAN device has.
 const AGEING_MS = 300_000;
