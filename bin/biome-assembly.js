@@ -7,7 +7,16 @@
  * what it writes is carried back. Its settings are those of biome.json, with the override for this folder.
  */
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -18,7 +27,7 @@ const FOLDER = 'lib/fastpath/assembly';
 export const withoutDecorators = (text) => text.replaceAll(/^( *)(@\w+)$/gm, '$1//$2');
 const withDecorators = (text) => text.replaceAll(/^( *)\/\/(@\w+)$/gm, '$1$2');
 
-if (import.meta.filename === process.argv[1]) process.exitCode = biome(process.argv.slice(2));
+if (import.meta.filename === realpathSync(process.argv[1])) process.exitCode = biome(process.argv.slice(2));
 
 /** Returns Biome's exit code. */
 function biome(args) {

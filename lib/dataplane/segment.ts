@@ -94,6 +94,14 @@ export interface SegmentPeer {
     | undefined;
 }
 
+/** One forwarding thread with its sockets. lib/dataplane/main/client.ts is one of a worker and WebAssembly. */
+export interface Dataplane {
+  /** Throws WeftError TOO_MANY_SEGMENTS, SEGMENT_EXISTS (one VNI twice over one family). */
+  addSegment(options: SegmentOptions): Segment;
+  /** Ends the thread between two turns. */
+  stop(): Promise<void>;
+}
+
 export interface Segment {
   /** Begins to forward between this device and the underlay. Needed once, and again after onDeviceLost. */
   setDevice(device: SegmentDevice): void;

@@ -5,8 +5,9 @@
  */
 import type { Prefix } from '../addr/prefix.ts';
 import { addStats, noStats } from '../dataplane/add-stats.ts';
-import { Dataplane } from '../dataplane/main/client.ts';
+import { WorkerDataplane } from '../dataplane/main/client.ts';
 import type {
+  Dataplane,
   DataplaneOptions,
   FdbEntry,
   NeighborEntry,
@@ -63,7 +64,7 @@ export class Engine {
   /** Takes the sockets over; they are closed when this rejects, too. */
   static async start(
     options: EngineOptions,
-    startDataplane: StartDataplane = (dataplane) => Dataplane.start(dataplane),
+    startDataplane: StartDataplane = (dataplane) => WorkerDataplane.start(dataplane),
   ): Promise<Engine> {
     const engine = new Engine(options, startDataplane);
     try {

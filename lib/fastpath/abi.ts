@@ -1,5 +1,5 @@
 // The memory of one data-plane queue: what lies where, for the worker, the main thread and the fast path alike.
-// Compiled by tsc and by asc: only `export const NAME = number`, no types, no objects.
+// Compiled by tsc and by asc: numbers, and expressions of numbers from files of the same kind; no types, no objects.
 //
 // One fixed-size shared WebAssembly.Memory per queue. It never grows, so its base address never moves (docs/adr/0003).
 //

@@ -34,6 +34,8 @@ export interface LeaseEvent {
 
 export class LeaseSet {
   #leases = new Map<string, Lease>();
+  /** Those of the last event. */
+  #list: readonly Lease[] = [];
 
   get(subnets: SubnetPair): Lease | undefined {
     return this.#leases.get(formatSubnetKey(subnets));
@@ -74,6 +76,7 @@ export class LeaseSet {
   }
 
   #event(changes: readonly LeaseChange[], complete: boolean): LeaseEvent {
-    return { leases: [...this.#leases.values()], changes, complete };
+    if (complete || changes.length > 0) this.#list = [...this.#leases.values()];
+    return { leases: this.#list, changes, complete };
   }
 }

@@ -163,6 +163,14 @@ test('a backend without port and data plane is shown without them', (t) => {
   t.true(text.includes('Backend      host-gw on eth1, MTU 1500\n'), text);
 });
 
+test('status understands a weftd that is older than the key `store`', (t) => {
+  const older = JSON.parse(JSON.stringify(STATUS, (key, value: unknown) => (key === 'store' ? undefined : value)));
+  t.is(
+    formatStatus(older, Date.parse(STATUS.startedAt), PLAIN),
+    formatStatus(STATUS, Date.parse(STATUS.startedAt), PLAIN),
+  );
+});
+
 test('empty tables say why', async (t) => {
   const socket = await serveReplies(t, { '/v1/fdb': () => ({ fdb: [] }), '/v1/neigh': () => ({ neighbors: [] }) });
   for (const command of ['fdb', 'neigh'])

@@ -6,7 +6,7 @@ import test from 'ava';
 const ASSEMBLY = 'lib/fastpath/assembly';
 const CONTEXT = 'context.ts';
 /** A variable of the module, a field that all share, or memory of its own. */
-const VARIABLE = /^(?:export )?(?:let|var) \w+|^\s+static \w+|\bmemory\.data\(/gm;
+const VARIABLE = /^(?:export )?(?:let|var) \w+|^\s+(?:\w+ )*static \w+|\bmemory\.data\(/gm;
 
 const files = readdirSync(ASSEMBLY, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
 const variablesOf = (file: string): string[] => readFileSync(join(ASSEMBLY, file), 'utf8').match(VARIABLE) ?? [];

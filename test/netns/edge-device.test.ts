@@ -9,7 +9,7 @@ import { once } from 'node:events';
 import { release } from 'node:os';
 import { parseIpv4 } from '../../lib/addr/ipv4.ts';
 import type { Ipv4Prefix } from '../../lib/addr/prefix.ts';
-import { Dataplane } from '../../lib/dataplane/main/client.ts';
+import { WorkerDataplane } from '../../lib/dataplane/main/client.ts';
 import type { DataplaneOptions } from '../../lib/dataplane/segment.ts';
 import { EdgeDevice } from '../../lib/engine/edge-device.ts';
 import { Engine } from '../../lib/engine/engine.ts';
@@ -35,7 +35,7 @@ const SWITCHES = { auto: true, tunTso: true, tunUso: true, tunGro: true, udpGso:
 const ip = (line: string): string => execFileSync('ip', line.split(' '), { encoding: 'utf8' });
 
 interface Thread {
-  readonly dataplane: Dataplane;
+  readonly dataplane: WorkerDataplane;
   readonly options: DataplaneOptions;
 }
 
@@ -69,7 +69,7 @@ async function withDevice(body: (fixture: Fixture) => Promise<void>, checkInterv
       log: logTo(note),
     },
     async (options) => {
-      const dataplane = await Dataplane.start(options);
+      const dataplane = await WorkerDataplane.start(options);
       threads.push({ dataplane, options });
       return dataplane;
     },

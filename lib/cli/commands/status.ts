@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import type { BackendStatus, NetworkReport, StatusReply } from '../../control/protocol.ts';
+import type { BackendStatus, NetworkReport, StatusReply, StoreStatus } from '../../control/protocol.ts';
 import { addQueryOptions, printReply, type QueryOptions } from '../query.ts';
 import { type Style, terminalStyle } from '../style.ts';
 import { formatFields, formatTable } from '../table.ts';
@@ -36,7 +36,8 @@ function isOverview({ networks }: StatusReply, wanted: string | undefined): bool
 export function formatStatus(status: StatusReply, nowMs: number, style: Style): string {
   const fields: [string, string][] = [[`weftd ${status.version}`, formatState(status, nowMs, style)]];
   for (const alarm of status.alarms) fields.push(['Alarm', style.red(alarm)]);
-  const { network, lease, external, backend, store } = status;
+  const { network, lease, external, backend } = status;
+  const store = storeOf(status);
   if (network !== null) fields.push(['Network', formatNetwork(network)]);
   if (lease !== null)
     fields.push([
@@ -70,15 +71,21 @@ function formatOverview(status: StatusReply, nowMs: number, style: Style): strin
   const below = problems.length === 0 ? '' : `\n${formatFields(problems)}`;
   const head = formatFields([
     [`weftd ${status.version}`, first],
-    [status.store.kind, formatStoreOf(networks)],
+    [storeOf(status).kind, formatStoreOf(networks)],
   ]);
   return `${head}\n${formatTable(columns, rows)}${below}`;
 }
 
+/** A weftd that is older than this command says `etcd` alone. */
+function storeOf({ store, etcd }: Partial<Pick<NetworkReport, 'store'>> & Pick<NetworkReport, 'etcd'>): StoreStatus {
+  return store ?? { kind: 'etcd', ...etcd };
+}
+
 /** Each network has a connection of its own, all to the same servers. */
 function formatStoreOf(networks: readonly NetworkReport[]): string {
-  const away = networks.filter(({ store }) => !store.connected).map(({ name }) => name);
-  return `${networks[0]?.store.endpoint}, ${away.length === 0 ? 'connected' : `not connected for ${away.join(', ')}`}`;
+  const stores = networks.map((network) => ({ name: network.name, ...storeOf(network) }));
+  const away = stores.filter(({ connected }) => !connected).map(({ name }) => name);
+  return `${stores[0]?.endpoint}, ${away.length === 0 ? 'connected' : `not connected for ${away.join(', ')}`}`;
 }
 
 function problemsOf(

@@ -23,6 +23,7 @@ import { closeFd } from '../../sys/descriptor.ts';
 import { openEvent, signalEvent } from '../../sys/event.ts';
 import type { LearnedNeighbor, WorkerMessage, WorkerStart } from '../protocol.ts';
 import type {
+  Dataplane,
   DataplaneOptions,
   Encapsulation,
   Segment,
@@ -47,7 +48,7 @@ const ENCAPSULATIONS: Readonly<Record<Encapsulation, number>> = {
   ipip: ENCAPSULATION_IPIP,
 };
 
-export class Dataplane {
+export class WorkerDataplane implements Dataplane {
   readonly #worker: Worker;
   readonly #memory: WebAssembly.Memory;
   readonly #words: Int32Array;
@@ -71,7 +72,7 @@ export class Dataplane {
   }
 
   /** Starts the worker; resolves when its loop runs. */
-  static async start(options: DataplaneOptions): Promise<Dataplane> {
+  static async start(options: DataplaneOptions): Promise<WorkerDataplane> {
     const memory = createQueueMemory();
     writeConfig(new Int32Array(memory.buffer), options);
     const eventFd = openEvent();
@@ -90,7 +91,7 @@ export class Dataplane {
       name: 'dataplane',
       resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4 },
     });
-    const dataplane = new Dataplane(memory, worker, eventFd, send);
+    const dataplane = new WorkerDataplane(memory, worker, eventFd, send);
     await dataplane.#listen(options);
     return dataplane;
   }

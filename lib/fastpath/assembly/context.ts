@@ -104,7 +104,7 @@ export class Aim {
 
 /**
  * A super-packet as it will be cut; the names are those of the kernel's skb_shared_info. Set by planCuts (gso.ts), holds
- * until it is called again: while the packet is cut nothing else is planned.
+ * until it is called again: while the packet is cut nothing else is planned. Also read by arrived (inbound/source-check.ts).
  */
 export class Gso {
   static isTcp: bool = false;

@@ -4,12 +4,12 @@ import test from 'ava';
 import { parseIpv4 } from '../../../lib/addr/ipv4.ts';
 import { formatMac } from '../../../lib/addr/mac.ts';
 import { parsePrefix } from '../../../lib/addr/prefix.ts';
-import { Dataplane } from '../../../lib/dataplane/main/client.ts';
+import { WorkerDataplane } from '../../../lib/dataplane/main/client.ts';
 import type { Segment, SegmentOptions, SegmentPeer } from '../../../lib/dataplane/segment.ts';
 import { socketAddress } from '../../../lib/sys/socket-address.ts';
 
-async function withDataplane(run: (dataplane: Dataplane) => Promise<void>): Promise<void> {
-  const dataplane = await Dataplane.start({
+async function withDataplane(run: (dataplane: WorkerDataplane) => Promise<void>): Promise<void> {
+  const dataplane = await WorkerDataplane.start({
     encapsulation: 'vxlan',
     receive: [],
     send: [],

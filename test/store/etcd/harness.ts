@@ -1,4 +1,5 @@
 /** What the store's tests share: a store on a real etcd, a listener that can be waited on, a second client. */
+import assert from 'node:assert/strict';
 import type { ExecutionContext } from 'ava';
 import type { LeaseAttrs, SubnetPair } from '../../../lib/lease/lease.ts';
 import { decodeLeaseAttrs } from '../../../lib/lease/lease-attrs.ts';
@@ -91,15 +92,30 @@ export class Following implements LeaseListener {
   /** Complete lists. */
   lists = 0;
   readonly #waiting = new Waiting();
+  #missed = false;
+
+  /** An event did not arrive here: the next one brings more than its changes. */
+  miss(): void {
+    this.#missed = true;
+  }
 
   onLeases({ leases, changes, complete }: LeaseEvent): void {
-    this.state.clear();
-    for (const { subnets, attrs } of leases) this.state.set(formatSubnetKey(subnets), attrs.publicIp);
+    for (const change of changes) this.#apply(change);
+    const whole = new Map(leases.map(({ subnets, attrs }) => [formatSubnetKey(subnets), attrs.publicIp]));
+    if (this.#missed) for (const [key, publicIp] of whole) this.state.set(key, publicIp);
+    this.#missed = false;
+    // The two halves of an event say the same.
+    assert.deepEqual(this.state, whole);
     if (complete) {
       this.lists++;
       this.history.push(`list ${[...this.state.keys()].join()}`);
     } else this.history.push(...changes.map(describe));
     this.#waiting.changed();
+  }
+
+  #apply(change: LeaseEvent['changes'][number]): void {
+    if (change.type === 'put') this.state.set(formatSubnetKey(change.lease.subnets), change.lease.attrs.publicIp);
+    else this.state.delete(formatSubnetKey(change.previous.subnets));
   }
 
   /** The subnets known, in order. */

@@ -171,7 +171,10 @@ test('goes on after a listener has failed', async (t) => {
   let failures = 1;
   const watch = store.watch({
     onLeases: (event) => {
-      if (!event.complete && failures-- > 0) throw new Error('a mistake');
+      if (!event.complete && failures-- > 0) {
+        following.miss();
+        throw new Error('a mistake');
+      }
       following.onLeases(event);
     },
   });

@@ -107,7 +107,7 @@ function joinHeaders(item: usize): void {
   }
   const l4 = ip + l4Offset;
   const pseudo = <u16>fold(pseudoSum(ip, version, proto) + word(total - l4Offset));
-  let offset: usize = TCP_CHECKSUM;
+  let offset: u32 = TCP_CHECKSUM;
   let gsoType: u32 = version == 4 ? GSO_TCPV4 : GSO_TCPV6;
   if (proto == IPPROTO_TCP) {
     if (load<u32>(item, ITEM_PSH)) store<u8>(l4, load<u8>(l4, TCP_FLAGS) | <u8>TCP_PSH, TCP_FLAGS);
@@ -118,7 +118,7 @@ function joinHeaders(item: usize): void {
   }
   store<u16>(l4 + offset, pseudo);
   const l2 = <u32>load<u16>(item, ITEM_L2);
-  putVnet(item + ITEM_VNET, gsoType, l2 + header, load<u32>(item, ITEM_GSO_SIZE), l2 + l4Offset, <u32>offset);
+  putVnet(item + ITEM_VNET, gsoType, l2 + header, load<u32>(item, ITEM_GSO_SIZE), l2 + l4Offset, offset);
 }
 
 /** Packets in item `index`. */

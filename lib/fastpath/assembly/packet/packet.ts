@@ -95,10 +95,10 @@ const OFFSET_MASK: u32 = 0x1ffff;
 const FRAGMENT: u32 = 1 << 17;
 const LATER_FRAGMENT: u32 = 1 << 18;
 const PROTOCOL_SHIFT: u32 = 24;
-/** Where an IPv6 chain runs over the packet's end: IANA's "reserved", which no packet has. */
+/** Where an IPv6 chain runs over the packet's end. IANA's "reserved": a packet that says so itself is treated alike. */
 export const PROTOCOL_UNKNOWN: u32 = 255;
 
-/** Bytes before the transport header; of a PROTOCOL_UNKNOWN the packet's length. */
+/** Bytes before the transport header; where the chain runs over the end, the packet's length. */
 @inline
 export function offsetOf(t: Transport): u32 {
   return t & OFFSET_MASK;
