@@ -125,11 +125,11 @@ export function countsOf(value: (counter: Counter, name: string) => number): Cou
   return fill(TABLE, '') as Counts;
 }
 
-/** The number of the row `name` in counts, or in what has their shape. */
+/** The number of the row `name` in counts, or in what has their shape; NaN where it is not. */
 export function countAt(counts: object, name: string): number {
   let value: unknown = counts;
-  for (const key of name.split('.')) value = (value as Readonly<Record<string, unknown>>)[key];
-  return value as number;
+  for (const key of name.split('.')) value = (value as Readonly<Record<string, unknown>> | undefined)?.[key];
+  return Number(value);
 }
 
 function isCounter(row: Counter | Counters): row is Counter {

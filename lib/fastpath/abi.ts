@@ -94,8 +94,11 @@ export const SEGMENT_FAMILY = 40;
 export const SEGMENT_LEARNING = 44;
 /** u64: the device's MAC address as a number (lib/addr/mac.ts). */
 export const SEGMENT_MAC = 48;
-/** Four u64, host order: own IPv6 subnet high, low, mask high, mask low. Mask high 0: no IPv6 subnet. */
-export const SEGMENT_OWN6 = 56;
+/** u64 each, host order: own IPv6 subnet and its mask, in halves. SEGMENT_OWN6_MASK_HIGH 0: no IPv6 subnet. */
+export const SEGMENT_OWN6_HIGH = 56;
+export const SEGMENT_OWN6_LOW = 64;
+export const SEGMENT_OWN6_MASK_HIGH = 72;
+export const SEGMENT_OWN6_MASK_LOW = 80;
 /** 16 bytes, network order. */
 export const SEGMENT_TUNNEL6 = 88;
 /** MTU of the device: what is longer was joined by the kernel before we got it. */
@@ -274,10 +277,15 @@ export const TRAIN_SOCKET = 28;
 /** u8 each: the outer TOS octet, and the bytes of encapsulation with which each datagram begins. */
 export const TRAIN_TOS = 30;
 export const TRAIN_ENCAP = 31;
-/** Newest train of a peer and socket, by a hash of the two: peer << 8 | socket, stamp of the burst, train. */
+/** Newest train of a peer and socket, by a hash of the two. */
 export const OPEN_TRAINS = 0x1348000;
 export const OPEN_TRAIN_SLOTS = 256;
 export const OPEN_TRAIN_SIZE = 16;
+/** Peer << 8 | socket. */
+export const OPEN_TRAIN_KEY = 0;
+/** Of the turn: a slot with another is of an earlier one. */
+export const OPEN_TRAIN_STAMP = 4;
+export const OPEN_TRAIN_TRAIN = 8;
 /** Most packets a super-packet may stand for: 64 KiB at Linux's smallest MSS, 48 bytes (net.ipv4.tcp_min_snd_mss). */
 export const MAX_GSO_SEGS = 1400;
 /** Pieces: a run of bytes and the number of the next piece (0: none). */

@@ -26,6 +26,8 @@ export interface Fastpath {
   outboundFloodPeers(segment: number): number;
   /** Where the IP packet begins in a datagram of the train; -1: nowhere. */
   datagramIp(train: number, at: number, size: number): number;
+  /** Queues an ICMP error about the packet in that datagram: `what` is ERROR_* (abi.ts). */
+  datagramError(train: number, at: number, size: number, what: number, parameter: number): void;
   /** 1: the datagram is a copy of a BUM frame. Call outboundSplit for the train first. */
   isFloodCopy(train: number, at: number): number;
   /** The first train from `from` on that may still grow. */
@@ -45,8 +47,6 @@ export interface Fastpath {
   splitSent(train: number, index: number): void;
   splitRefused(reason: number): void;
   trainCount(train: number): number;
-  /** Bytes of encapsulation with which each datagram of the train begins. */
-  trainEncap(train: number): number;
   /** Offset of the peer's record. */
   trainPeer(train: number): number;
   trainsStaged(): number;
@@ -72,8 +72,6 @@ export interface Fastpath {
   partWritten(): void;
   partRefused(reason: number): void;
 
-  /** `what`: ERROR_* (abi.ts); `l2`: bytes of Ethernet header before the packet, 0 on a TUN. About a packet of the segment in hand. */
-  icmpError(ip: number, total: number, what: number, parameter: number, l2: number): void;
   icmpQueued(): number;
   icmpReset(): void;
 }

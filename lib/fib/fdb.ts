@@ -8,7 +8,7 @@
  * are theirs alone.
  */
 import type { Mac } from '../addr/mac.ts';
-import { FDB_BUCKET_SLOTS } from './layout.ts';
+import { FDB_BUCKET_SLOTS, FDB_MAC_SHIFT } from './layout.ts';
 
 export interface FdbRecord {
   readonly mac: Mac;
@@ -43,6 +43,6 @@ export function buildFdb(slots: BigUint64Array, records: readonly FdbRecord[]): 
     // Buckets are filled from the front, so the free slots of the next come right behind a full one.
     let at = (fdbHash(mac) & mask) * FDB_BUCKET_SLOTS;
     while (slots[at] !== 0n) at = (at + 1) % slots.length;
-    slots[at] = (BigInt(mac) << 16n) | BigInt(peer);
+    slots[at] = (BigInt(mac) << BigInt(FDB_MAC_SHIFT)) | BigInt(peer);
   }
 }

@@ -7,3 +7,5 @@ export const FIB_CHUNK_FLAG = 0x8000;
 
 // FDB of leases: a bucket has slots of 64 bits, filled from the front: MAC address << 16 | peer number, 0 when free.
 export const FDB_BUCKET_SLOTS = 4;
+export const FDB_MAC_SHIFT = 16;
+export const FDB_PEER_MASK = 0xffff;

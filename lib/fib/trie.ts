@@ -10,7 +10,7 @@
  * A FIB is built here, by the main thread, in memory nobody reads yet, and then replaced as a whole
  * (lib/dataplane/main/tables.ts). The fast path reads the same memory (lib/fastpath/assembly/tables/fib.ts).
  */
-import { addressBytes } from '../addr/ip.ts';
+import { addressBytes, type IpAddress } from '../addr/ip.ts';
 import type { Prefix } from '../addr/prefix.ts';
 import { FIB_CHUNK_ENTRIES, FIB_CHUNK_FLAG } from './layout.ts';
 
@@ -74,8 +74,8 @@ function addRoute(pool: ChunkPool, root: number, route: FibRoute): boolean {
 }
 
 /** The next hop for an address, 0 if there is none. The fast path's twin. */
-export function lookup(chunks: Uint16Array, root: number, address: Prefix): number {
-  const bytes = addressBytes(address.address);
+export function lookup(chunks: Uint16Array, root: number, address: IpAddress): number {
+  const bytes = addressBytes(address);
   let entry = FIB_CHUNK_FLAG | root;
   for (let i = 0; (entry & FIB_CHUNK_FLAG) !== 0; i++) {
     entry = chunks[(entry & ~FIB_CHUNK_FLAG) * FIB_CHUNK_ENTRIES + bytes[i]!]!;

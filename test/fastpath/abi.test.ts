@@ -84,6 +84,36 @@ test('every counter is in exactly one row of the table of counters, and has a pl
   t.true(Math.max(...indexes) < abi.COUNTER_BLOCK / 8);
 });
 
+const COUNTER_NAMES: Readonly<Record<string, string>> = {
+  COUNT_OUT_RECEIVED: 'outbound.received',
+  COUNT_OUT_FORWARDED: 'outbound.forwarded',
+  COUNT_OUT_BYTES: 'outbound.forwardedBytes',
+  COUNT_OUT_READS: 'outbound.reads',
+  COUNT_OUT_WRITES: 'outbound.writes',
+  COUNT_IN_RECEIVED: 'inbound.received',
+  COUNT_IN_FORWARDED: 'inbound.forwarded',
+  COUNT_IN_BYTES: 'inbound.forwardedBytes',
+  COUNT_IN_READS: 'inbound.reads',
+  COUNT_IN_WRITES: 'inbound.writes',
+  COUNT_ICMP_SENT: 'icmp.sent',
+  COUNT_ICMP_LIMITED: 'icmp.rateLimited',
+  COUNT_SOCKET_OVERFLOW: 'socketOverflow',
+  COUNT_FLOODED: 'bridge.flooded',
+  COUNT_ANSWERED: 'bridge.answered',
+  COUNT_REFUSED_MOVES: 'bridge.refusedMoves',
+  COUNT_SHUT_OUT: 'bridge.shutOut',
+};
+
+test('no two rows of the table of counters are mixed up', (t) => {
+  for (const [constant, value] of Object.entries(abi)) {
+    const isDrop = constant.startsWith('DROP_');
+    const name = isDrop ? `drops.${constant.slice(5).toLowerCase().replaceAll('_', '-')}` : COUNTER_NAMES[constant];
+    if (name === undefined) continue;
+    const row = counterRows().find(([known]) => known === name);
+    t.is(row?.[1].index, isDrop ? abi.COUNT_DROPS + value : value, constant);
+  }
+});
+
 test('every counter says in one sentence what it counts', (t) => {
   for (const [name, { help }] of counterRows()) t.regex(help, /^[A-Z].*[^.]$/, name);
 });

@@ -9,7 +9,7 @@ function build(routes: readonly FibRoute[], chunks = 4096) {
   const pool: ChunkPool = { chunks: new Uint16Array(chunks * 256), used: 0 };
   clearPool(pool);
   const { root, rejected } = buildFib(pool, routes);
-  return { find: (address: Prefix) => lookup(pool.chunks, root, address), rejected, pool };
+  return { find: (address: Prefix) => lookup(pool.chunks, root, address.address), rejected, pool };
 }
 
 /** The obvious answer: look at every route, keep the longest that contains the address, the later of equals. */

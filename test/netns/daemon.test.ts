@@ -168,12 +168,13 @@ test('keys and values that make no sense change no route and lose no packet', as
   const before = await routes(h1);
   const { skipped: skippedBefore } = (await status(h1)).store;
   const program = ping(h1, overlay.pods[1]!.address, 100, 0.01);
+  // Beyond the hundred subnets that a daemon draws its own from.
   const bad: [string, string][] = [
     ['nonsense', '{"PublicIP":"192.0.2.9"}'],
-    ['10.244.8.0-33', '{"PublicIP":"192.0.2.9"}'],
-    ['10.244.9.0-24', 'not JSON'],
-    ['10.244.10.0-24', '{"PublicIP":7}'],
-    ['10.244.11.0-24/../x', '{"PublicIP":"192.0.2.9"}'],
+    ['10.244.248.0-33', '{"PublicIP":"192.0.2.9"}'],
+    ['10.244.249.0-24', 'not JSON'],
+    ['10.244.250.0-24', '{"PublicIP":7}'],
+    ['10.244.251.0-24/../x', '{"PublicIP":"192.0.2.9"}'],
   ];
   for (const [key, value] of bad) await put(key, value);
   const counted = async () => (await status(h1)).store.skipped === skippedBefore + bad.length;

@@ -1,5 +1,6 @@
 // docs/wire-formats.md says what the code does and what captures show.
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import test from 'ava';
 import { OVERHEAD4, OVERHEAD6 } from '../../lib/backend/vxlan/options.ts';
 import { DROP_REASONS } from '../../lib/dataplane/drop.ts';
@@ -16,6 +17,20 @@ test('the frame in the document is the first of the capture', (t) => {
   t.true(bytes.length > 24);
   const payload = readVector('flanneld-vxlan/h1-underlay').packets[0]!.bytes.subarray(42);
   t.is(toHex(bytes), toHex(payload.subarray(0, bytes.length)));
+});
+
+test('every backend option that the code reads has a row in the document, or a sentence that refuses it', (t) => {
+  const sources = readdirSync('lib/backend', { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => readFileSync(join('lib/backend', file), 'utf8'));
+  const read = sources.flatMap((text) =>
+    [...text.matchAll(/\b(?:integer|boolean)Option\([^,]+, '(\w+)'/g)].map((match) => match[1]!),
+  );
+  t.true(read.length > 5, read.join());
+  t.deepEqual(
+    read.filter((option) => !page.includes(`| \`${option}\` |`) && !page.includes(`(\`${option}\`) is refused`)),
+    [],
+  );
 });
 
 test('the overheads in the document are those of the code, and the sums it writes', (t) => {

@@ -115,7 +115,7 @@ function targetOf(peer: Peer, pod?: Ipv4): Target {
 }
 
 /** One path of `weft ping --json`; keys are stable. Times are milliseconds, null when nothing came back. */
-export interface PathPing {
+interface PathPing {
   readonly address: string;
   readonly sent: number;
   readonly received: number;

@@ -59,7 +59,10 @@ function otherLines(stats: StatsReply): [title: string, text: string][] {
   for (const [name, { line }] of counterRows()) {
     if (line === undefined || (name.startsWith('bridge.') && !learns)) continue;
     const [title, words] = line;
-    const text = words.replace('#', formatCount(countAt(stats, name)));
+    const value = countAt(stats, name);
+    // Not in the reply of a weftd that is older than this command.
+    if (Number.isNaN(value)) continue;
+    const text = words.replace('#', formatCount(value));
     const first = lines.get(title);
     lines.set(title, first === undefined ? text : `${first} ${text}`);
   }

@@ -28,7 +28,10 @@ import {
   SEGMENT_MTU,
   SEGMENT_OWN4,
   SEGMENT_OWN4_MASK,
-  SEGMENT_OWN6,
+  SEGMENT_OWN6_HIGH,
+  SEGMENT_OWN6_LOW,
+  SEGMENT_OWN6_MASK_HIGH,
+  SEGMENT_OWN6_MASK_LOW,
   SEGMENT_SIZE,
   SEGMENT_TUN_GRO,
   SEGMENT_TUN_USO,
@@ -39,6 +42,7 @@ import {
   SEGMENT_VNI,
   SEGMENTS,
 } from '../../fastpath/abi.ts';
+import { FDB_MAC_SHIFT, FDB_PEER_MASK } from '../../fib/layout.ts';
 import { VNET_SIZE } from '../../linux/virtio-net.ts';
 import { countsOf } from '../counters.ts';
 import type { LearnedNeighbor } from '../protocol.ts';
@@ -84,7 +88,10 @@ export class SegmentRecord {
       const mask = ipv6Mask(own.ipv6.length);
       const low = (1n << 64n) - 1n;
       const { address } = own.ipv6;
-      this.#longs.set([address >> 64n, address & low, mask >> 64n, mask & low], (at + SEGMENT_OWN6) / 8);
+      this.#longs[(at + SEGMENT_OWN6_HIGH) / 8] = address >> 64n;
+      this.#longs[(at + SEGMENT_OWN6_LOW) / 8] = address & low;
+      this.#longs[(at + SEGMENT_OWN6_MASK_HIGH) / 8] = mask >> 64n;
+      this.#longs[(at + SEGMENT_OWN6_MASK_LOW) / 8] = mask & low;
     }
     this.#set(SEGMENT_TUNNEL4, tunnel4 ?? 0);
     if (tunnel6 !== undefined) {
@@ -148,7 +155,7 @@ export class SegmentRecord {
     for (const [slot, key] of keys.entries()) {
       if (key === 0n) continue;
       const info = LEARNED_INFO + slot * LEARNED_INFO_SIZE;
-      const peer = Number(key & 0xffffn);
+      const peer = Number(key & BigInt(FDB_PEER_MASK));
       const vtep = vteps.get(peer);
       const epoch = this.#words[(PEERS + peer * PEER_SIZE + PEER_EPOCH) / 4]! & LEARNED_EPOCH_MASK;
       const stamp = ((this.number << LEARNED_SEGMENT_SHIFT) | epoch) >>> 0;
@@ -157,7 +164,14 @@ export class SegmentRecord {
       if (ageSeconds > this.#words[CONFIG_AGEING / 4]!) continue;
       const moves = halves[(info + LEARNED_MOVES) / 2]!;
       const refusedMoves = halves[(info + LEARNED_REFUSED) / 2]!;
-      entries.push({ mac: formatMac(Number(key >> 16n)), vtep, origin: 'learned', ageSeconds, moves, refusedMoves });
+      entries.push({
+        mac: formatMac(Number(key >> BigInt(FDB_MAC_SHIFT))),
+        vtep,
+        origin: 'learned',
+        ageSeconds,
+        moves,
+        refusedMoves,
+      });
     }
     return entries;
   }

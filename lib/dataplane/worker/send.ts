@@ -126,10 +126,7 @@ function reportUnreachable({ fastpath }: Queue, train: number): void {
   const at = fastpath.splitAddress(0);
   // Another copy may reach the host: that one VTEP is down must not end its connections.
   if (fastpath.isFloodCopy(train, at) !== 0) return;
-  const size = fastpath.splitLength(0);
-  const ip = fastpath.datagramIp(train, at, size);
-  if (ip < 0) return;
-  fastpath.icmpError(at + ip, size - ip, ERROR_HOST_UNREACHABLE, 0, ip - fastpath.trainEncap(train));
+  fastpath.datagramError(train, at, fastpath.splitLength(0), ERROR_HOST_UNREACHABLE, 0);
 }
 
 /** Sends a train's datagrams alone. Returns how many left, or -1 if the path was too narrow for one of them. */
@@ -195,8 +192,7 @@ function tooBig(queue: Queue, socket: UnderlaySocket, train: number, index: numb
   const path = pathMtu(peer);
   const mtu = path === undefined ? ip.length : path - outerOverhead(queue, socket.family) - prefix;
   const least = isIpv4 ? IPV4_MIN_MTU : IPV6_MIN_MTU;
-  const l2 = prefix - fastpath.trainEncap(train);
-  fastpath.icmpError(at + prefix, ip.length, ERROR_TOO_BIG, Math.max(mtu, least), l2);
+  fastpath.datagramError(train, at, size, ERROR_TOO_BIG, Math.max(mtu, least));
   fastpath.splitRefused(DROP_TOO_BIG);
 }
 

@@ -21,7 +21,7 @@ import {
 
 // --- for the life of the instance ---
 
-/** Where byte 0 of the memory lies in the process. Set once, by setBase (msghdr.ts). */
+/** Where byte 0 of the memory lies in the process. Set once, by setBase (assembly/msghdr.ts). */
 export class Base {
   static address: u64 = 0;
 }
@@ -72,7 +72,7 @@ export class Items {
   static epoch: u32 = 1;
 }
 
-/** Errors in ICMP_QUEUE. Set by icmp.ts; emptied by icmpReset. */
+/** Errors in ICMP_QUEUE. Set by assembly/icmp.ts; emptied by icmpReset. */
 export class IcmpQueue {
   static count: u32 = 0;
 }

@@ -1,7 +1,7 @@
 // The fast path: everything the data-plane worker does to bytes. ABI: ../abi.ts. Loader: ../load.ts.
 
 export { enterSegment } from './context';
-export { icmpError, icmpQueued, icmpReset } from './icmp';
+export { icmpQueued, icmpReset } from './icmp';
 export { inboundItems, inboundReset, inboundSnooped } from './inbound/gro-items';
 export { inboundMessage, inboundPrepare } from './inbound/message';
 export {
@@ -35,10 +35,16 @@ export {
   splitRefused,
   splitSent,
   trainCount,
-  trainEncap,
   trainPeer,
   trainsStaged,
 } from './outbound/trains';
-export { datagramIp, isFloodCopy, outboundDrop, outboundFlood, outboundFloodPeers } from './outbound/vxlan';
+export {
+  datagramError,
+  datagramIp,
+  isFloodCopy,
+  outboundDrop,
+  outboundFlood,
+  outboundFloodPeers,
+} from './outbound/vxlan';
 export { fdbForget, fdbLookup, fdbLookupMany, fdbSweep } from './tables/fdb';
 export { lookup4, lookup6, lookupMany4, useTables } from './tables/fib';

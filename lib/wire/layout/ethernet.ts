@@ -12,3 +12,5 @@ export const ETHERTYPE_IPV6 = 0x86dd;
 export const ETHERTYPE_VLAN = 0x8100;
 export const ETHERTYPE_PROVIDER_VLAN = 0x88a8;
 export const VLAN_TAG = 4;
+// Where the type of what follows is, from the end of the tag's own type: behind 2 bytes of priority and VLAN.
+export const VLAN_NEXT_TYPE = 2;

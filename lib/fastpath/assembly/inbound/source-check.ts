@@ -9,7 +9,10 @@ import {
   PEER_IN_PACKETS,
   SEGMENT_OWN4,
   SEGMENT_OWN4_MASK,
-  SEGMENT_OWN6,
+  SEGMENT_OWN6_HIGH,
+  SEGMENT_OWN6_LOW,
+  SEGMENT_OWN6_MASK_HIGH,
+  SEGMENT_OWN6_MASK_LOW,
 } from '../../abi';
 import { addAt, count, Gso, peerAt, Segment } from '../context';
 import { get32, get64 } from '../packet/bytes';
@@ -53,11 +56,13 @@ export function isForUs(ip: usize): bool {
     const mask = load<u32>(record, SEGMENT_OWN4_MASK);
     return mask != 0 && (get32(ip + IPV4_DESTINATION) & mask) == load<u32>(record, SEGMENT_OWN4);
   }
-  const own = record + SEGMENT_OWN6;
   const at = ip + IPV6_DESTINATION;
-  const maskHigh = load<u64>(own, 16);
+  const maskHigh = load<u64>(record, SEGMENT_OWN6_MASK_HIGH);
   if (maskHigh == 0) return false;
-  return (get64(at) & maskHigh) == load<u64>(own) && (get64(at + 8) & load<u64>(own, 24)) == load<u64>(own, 8);
+  return (
+    (get64(at) & maskHigh) == load<u64>(record, SEGMENT_OWN6_HIGH) &&
+    (get64(at + 8) & load<u64>(record, SEGMENT_OWN6_MASK_LOW)) == load<u64>(record, SEGMENT_OWN6_LOW)
+  );
 }
 
 /** Counts what `deliver` made `packets` of: `size` bytes behind `l2` bytes of Ethernet header, from `peer` if it is known. */

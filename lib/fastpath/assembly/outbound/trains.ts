@@ -11,8 +11,11 @@ import {
   COUNT_OUT_FORWARDED,
   COUNT_OUT_WRITES,
   MAX_PIECES,
+  OPEN_TRAIN_KEY,
   OPEN_TRAIN_SIZE,
   OPEN_TRAIN_SLOTS,
+  OPEN_TRAIN_STAMP,
+  OPEN_TRAIN_TRAIN,
   OPEN_TRAINS,
   OUT_CONTROL,
   OUT_CONTROL_SIZE,
@@ -139,11 +142,11 @@ function stageFor(peer: u32, at: usize, length: u32): void {
   const socket = <u32>load<u16>(record, PEER_SOCKETS) + (Aim.flow & <u32>load<u16>(record, PEER_SOCKET_MASK));
   const key = (peer << 8) | socket;
   const open = OPEN_TRAINS + ((peer * 31 + socket) & (OPEN_TRAIN_SLOTS - 1)) * OPEN_TRAIN_SIZE;
-  if (load<u32>(open, 4) == Staged.stamp) {
-    const train = trainAt(load<u32>(open, 8));
+  if (load<u32>(open, OPEN_TRAIN_STAMP) == Staged.stamp) {
+    const train = trainAt(load<u32>(open, OPEN_TRAIN_TRAIN));
     const size = load<u32>(train, TRAIN_GSO_SIZE);
     if (
-      load<u32>(open) == key &&
+      load<u32>(open, OPEN_TRAIN_KEY) == key &&
       load<u32>(train, TRAIN_OPEN) &&
       length <= size &&
       <u32>load<u8>(train, TRAIN_TOS) == Aim.tos &&
@@ -158,9 +161,9 @@ function stageFor(peer: u32, at: usize, length: u32): void {
     store<u32>(train, 0, TRAIN_OPEN);
   }
   const train = trainAt(Staged.trains);
-  store<u32>(open, key);
-  store<u32>(open, Staged.stamp, 4);
-  store<u32>(open, Staged.trains, 8);
+  store<u32>(open, key, OPEN_TRAIN_KEY);
+  store<u32>(open, Staged.stamp, OPEN_TRAIN_STAMP);
+  store<u32>(open, Staged.trains, OPEN_TRAIN_TRAIN);
   Staged.trains++;
   store<u32>(train, peer, TRAIN_PEER);
   store<u32>(train, length, TRAIN_GSO_SIZE);

@@ -17,6 +17,7 @@ import {
 } from '../../abi';
 import { count, drop, enterSegment, Gso, peerAt, Segment } from '../context';
 import { longestCut } from '../gso';
+import { icmpError } from '../icmp';
 import { put32 } from '../packet/bytes';
 import { checkInner, isGroup, isHost, isNeighborMessage, lengthOf, parseEthernet } from '../packet/ethernet';
 import { flowOfFrame, flowOfPacket, outerTosOf, outerTosOfFrame } from '../packet/flow';
@@ -127,6 +128,13 @@ export function datagramIp(train: u32, at: usize, size: u32): i32 {
   const frame = at + encap;
   const l2 = parseEthernet(frame, size - encap);
   return checkInner(frame, size - encap, l2) > 0 ? <i32>(encap + lengthOf(l2)) : -1;
+}
+
+/** Queues the error `what` (abi.ts, ERROR_*) about the packet in the datagram of `size` bytes at `at`, of this train, if there is one. */
+export function datagramError(train: u32, at: usize, size: u32, what: u32, parameter: u32): void {
+  const ip = datagramIp(train, at, size);
+  if (ip < 0) return;
+  icmpError(at + <usize>ip, size - <u32>ip, what, parameter, <u32>ip - trainEncap(train));
 }
 
 /**

@@ -14,13 +14,12 @@ import {
   IPV6_NEXT_HEADER,
   NDP_ADVERTISEMENT,
   NDP_SOLICITATION,
+  VLAN_NEXT_TYPE,
   VLAN_TAG,
 } from './layout';
 import { checkPacket } from './packet';
 
 const MAX_TAGS: u32 = 2;
-/** Of a tag: its own type, 2 bytes of priority and VLAN, then the type of what follows. */
-const TAG_NEXT_TYPE: u32 = 2;
 
 /** What is before a frame's payload: its type << 16 | bytes of header, with tags. */
 export type L2 = u32;
@@ -31,7 +30,7 @@ export function parseEthernet(frame: usize, size: u32): L2 {
   let type = get16(frame + ETHERNET_TYPE);
   for (let i: u32 = 0; i < MAX_TAGS && (type == ETHERTYPE_VLAN || type == ETHERTYPE_PROVIDER_VLAN); i++) {
     if (length + VLAN_TAG > size) break;
-    type = get16(frame + length + TAG_NEXT_TYPE);
+    type = get16(frame + length + VLAN_NEXT_TYPE);
     length += VLAN_TAG;
   }
   return (type << 16) | length;

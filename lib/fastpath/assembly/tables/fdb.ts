@@ -1,7 +1,7 @@
 // The FDB: which peer is behind a MAC address. Leased addresses come from the main thread (lib/fib/fdb.ts builds the table
 // and is the twin of its hash); learned ones are written here, and an address that is leased is never learned.
 
-import { FDB_BUCKET_SLOTS } from '../../../fib/layout';
+import { FDB_BUCKET_SLOTS, FDB_MAC_SHIFT, FDB_PEER_MASK } from '../../../fib/layout';
 import {
   CONFIG_AGEING,
   CONFIG_NOW,
@@ -29,7 +29,6 @@ import {
 } from '../../abi';
 import { count, Learned, peerAt, Segment, Tables } from '../context';
 
-const PEER_BITS: u64 = 0xffff;
 /** Our choice: an address may change its VTEP so many seconds after it did; a pod that moved is found at once, a fight over an address costs nothing. */
 const MOVE_INTERVAL: u32 = 1;
 
@@ -61,9 +60,12 @@ export function leasedPeer(mac: u64): u32 {
     const at = table + bucket * FDB_BUCKET_SLOTS * 8;
     const a = v128.load(at);
     const b = v128.load(at, 16);
-    const hit = v128.or(v128.and(i64x2.eq(i64x2.shr_u(a, 16), key), a), v128.and(i64x2.eq(i64x2.shr_u(b, 16), key), b));
+    const hit = v128.or(
+      v128.and(i64x2.eq(i64x2.shr_u(a, FDB_MAC_SHIFT), key), a),
+      v128.and(i64x2.eq(i64x2.shr_u(b, FDB_MAC_SHIFT), key), b),
+    );
     const slot = i64x2.extract_lane(hit, 0) | i64x2.extract_lane(hit, 1);
-    if (slot) return <u32>(slot & PEER_BITS);
+    if (slot) return <u32>(slot & FDB_PEER_MASK);
     // A bucket is filled from the front: one that is not full ends the search.
     if (i64x2.extract_lane(b, 1) == 0 || mask == 0) return 0;
   }
@@ -75,7 +77,7 @@ function find(mac: u64): i32 {
   for (let i = hashOf(mac, Segment.number) & MASK; ; i = (i + 1) & MASK) {
     const slot = load<u64>(LEARNED + (i << 3));
     if (slot == 0) return -1 - <i32>i;
-    if (slot >> 16 == mac && segmentOf(i) == Segment.number) return <i32>i;
+    if (slot >> FDB_MAC_SHIFT == mac && segmentOf(i) == Segment.number) return <i32>i;
   }
   return -1;
 }
@@ -118,7 +120,7 @@ export function fdbLookup(mac: u64): u32 {
   if (leased || !Learned.entries) return leased;
   const slot = find(mac);
   if (slot < 0) return 0;
-  const peer = <u32>(load<u64>(LEARNED + (slot << 3)) & PEER_BITS);
+  const peer = <u32>(load<u64>(LEARNED + (slot << 3)) & FDB_PEER_MASK);
   return isAlive(slot, peer) && load<u32>(peerAt(peer), PEER_SEGMENT) == Segment.number ? peer : 0;
 }
 
@@ -134,7 +136,7 @@ export function learn(mac: u64, peer: u32): void {
     return;
   }
   const info = infoOf(slot);
-  const before = <u32>(load<u64>(LEARNED + (slot << 3)) & PEER_BITS);
+  const before = <u32>(load<u64>(LEARNED + (slot << 3)) & FDB_PEER_MASK);
   if (before == peer || !isAlive(slot, before)) return writeEntry(slot, mac, peer, now);
   if (now - load<u32>(info, LEARNED_MOVED) < MOVE_INTERVAL && load<u16>(info, LEARNED_MOVES)) {
     countUp(info + LEARNED_REFUSED);
@@ -171,7 +173,7 @@ function writeEntry(slot: u32, mac: u64, peer: u32, now: u32): void {
   const info = infoOf(slot);
   store<u32>(info, now, LEARNED_SEEN);
   store<u32>(info, stampOf(peer, Segment.number), LEARNED_EPOCH);
-  store<u64>(LEARNED + (slot << 3), (mac << 16) | <u64>peer);
+  store<u64>(LEARNED + (slot << 3), (mac << FDB_MAC_SHIFT) | <u64>peer);
 }
 
 @inline
@@ -185,7 +187,7 @@ export function fdbSweep(): void {
   if (!Learned.entries) return;
   for (let i: u32 = 0; i < <u32>LEARNED_SLOTS; ) {
     const slot = load<u64>(LEARNED + (i << 3));
-    const peer = <u32>(slot & PEER_BITS);
+    const peer = <u32>(slot & FDB_PEER_MASK);
     if (slot == 0 || isAlive(i, peer)) i++;
     else remove(i);
   }
@@ -206,7 +208,7 @@ function remove(slot: u32): void {
   for (let i = (slot + 1) & MASK; ; i = (i + 1) & MASK) {
     const entry = load<u64>(LEARNED + (i << 3));
     if (entry == 0) break;
-    const home = hashOf(entry >> 16, segmentOf(i));
+    const home = hashOf(entry >> FDB_MAC_SHIFT, segmentOf(i));
     // It may move up unless its home lies behind the gap.
     if (((i - home) & MASK) < ((i - gap) & MASK)) continue;
     store<u64>(LEARNED + (gap << 3), entry);
