@@ -5,6 +5,7 @@ import type { FdbEntry, NeighborEntry, TosPolicy } from '../dataplane/segment.ts
 import type { DataplaneStats, OffloadStatus } from '../dataplane/stats.ts';
 import type { OffloadSwitches } from '../engine/offloads.ts';
 import type { SharedEngines } from '../engine/shared-engines.ts';
+import type { FaultSink } from '../faults.ts';
 import type { Lease, SubnetPair } from '../lease/lease.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
 import type { Log } from '../log.ts';
@@ -38,6 +39,8 @@ export interface BackendOptions {
   readonly vtepMac: (device: string) => Mac;
   /** Data planes that networks of one daemon share. */
   readonly engines: SharedEngines;
+  /** Where device, underlay and tables say what keeps packets from passing. */
+  readonly faults: FaultSink;
   readonly log: Log;
 }
 

@@ -26,10 +26,11 @@ export interface ControlReplies {
 export type ControlPath = keyof ControlReplies;
 
 /**
- * `starting` until the first obstacle, `waiting` while one lasts, `ready` when packets flow, `stopping` after SIGTERM.
+ * `starting` until the first obstacle, `waiting` while one lasts, `ready` while packets can pass, `stopping` after SIGTERM.
+ * `degraded`: it was ready, and something on this node or in the store keeps packets from passing; the first alarm says what.
  * `failed`, one of several networks only: it cannot run as things are, and is tried again now and then.
  */
-export type DaemonState = 'starting' | 'waiting' | 'ready' | 'failed' | 'stopping';
+export type DaemonState = 'starting' | 'waiting' | 'ready' | 'degraded' | 'failed' | 'stopping';
 
 /** How one network is. */
 export interface NetworkCondition {

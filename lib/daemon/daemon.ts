@@ -102,9 +102,17 @@ export class Daemon {
     this.#undo.add('control socket', () => control.close());
     if (options.healthz === undefined) return;
     const { ip, port } = options.healthz;
-    const health = await serveHealth(ip, port, () => this.#networks.every(({ state }) => state === 'ready'));
+    const health = await serveHealth(ip, port, () => this.#notReady());
     this.#undo.add('health server', () => health.close());
     log.info({ ip, port }, 'Serving /healthz and /readyz');
+  }
+
+  /** One line for each network that cannot pass packets. */
+  #notReady(): string[] {
+    const waiting = this.#networks.filter(({ reasonNotReady }) => reasonNotReady !== undefined);
+    return waiting.map(
+      ({ name, etcdPrefix, reasonNotReady }) => `${name === '' ? etcdPrefix : name}: ${reasonNotReady}`,
+    );
   }
 
   /**

@@ -1,6 +1,7 @@
 /** Keeps the backend's routes equal to the leases in the store, however fast they change. */
 import { formatIpv4, type Ipv4 } from '../addr/ipv4.ts';
 import { formatPrefix } from '../addr/prefix.ts';
+import type { Fault, FaultSink } from '../faults.ts';
 import type { Lease, SubnetPair } from '../lease/lease.ts';
 import type { LeaseEvent } from '../lease/lease-set.ts';
 import { formatSubnetKey } from '../lease/subnet-key.ts';
@@ -12,6 +13,7 @@ export interface LeaseFollowerOptions {
   readonly own: SubnetPair;
   readonly publicIp: Ipv4;
   readonly log: Log;
+  readonly faults: FaultSink;
   /** Called with all leases, the own one included. */
   readonly apply: (leases: readonly Lease[]) => void;
   /** The first change is applied at once, those of the next `intervalMs` together. */
@@ -26,7 +28,6 @@ export class LeaseFollower implements LeaseListener {
   readonly #ownKey: string;
   /** Those of the last event. */
   #leases: readonly Lease[] = [];
-  #alarms: readonly string[] = [];
   #timer: NodeJS.Timeout | undefined;
   #dirty = false;
 
@@ -38,11 +39,6 @@ export class LeaseFollower implements LeaseListener {
   /** All leases but the own one. */
   others(): readonly Lease[] {
     return this.#leases.filter((lease) => !this.#isOwn(lease));
-  }
-
-  /** What is wrong with our own place among the leases, one sentence each. */
-  get alarms(): readonly string[] {
-    return this.#alarms;
   }
 
   onLeases({ leases, changes, complete }: LeaseEvent): void {
@@ -66,7 +62,7 @@ export class LeaseFollower implements LeaseListener {
   #applyNow(): void {
     this.#dirty = false;
     this.#options.apply(this.#leases);
-    this.#raise([...this.#ownLeaseAlarms(), ...this.#duplicateAlarms()]);
+    this.#options.faults.report('own lease', [...this.#ownLeaseFaults(), ...this.#duplicates()]);
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       if (this.#dirty) this.#applyNow();
@@ -74,28 +70,26 @@ export class LeaseFollower implements LeaseListener {
   }
 
   /** flanneld notices neither (issues 1289 and 904). */
-  #ownLeaseAlarms(): string[] {
+  #ownLeaseFaults(): Fault[] {
     const { own, publicIp } = this.#options;
     const subnet = formatPrefix(own.ipv4);
     const lease = this.#leases.find((one) => this.#isOwn(one));
-    if (lease === undefined) return [`Our lease ${subnet} is gone from etcd; another node may take the subnet`];
+    if (lease === undefined)
+      return [{ text: `Our lease ${subnet} is gone from etcd; another node may take the subnet`, blocks: true }];
     if (lease.attrs.publicIp === publicIp) return [];
-    return [`Our lease ${subnet} was taken by ${formatIpv4(lease.attrs.publicIp)}; two nodes use one subnet`];
+    const text = `Our lease ${subnet} was taken by ${formatIpv4(lease.attrs.publicIp)}; two nodes use one subnet`;
+    return [{ text, blocks: true }];
   }
 
-  #duplicateAlarms(): string[] {
+  #duplicates(): Fault[] {
     const { publicIp } = this.#options;
+    const hint = isSharedNatAddress(publicIp) ? `; ${NAT_HINT}` : '';
     return this.others()
       .filter((lease) => lease.attrs.publicIp === publicIp)
-      .map((lease) => `Lease ${formatPrefix(lease.subnets.ipv4)} has our PublicIP ${formatIpv4(publicIp)} too`);
-  }
-
-  #raise(alarms: readonly string[]): void {
-    const { log, publicIp } = this.#options;
-    const hint = isSharedNatAddress(publicIp) ? { hint: NAT_HINT } : {};
-    for (const alarm of alarms) if (!this.#alarms.includes(alarm)) log.error(hint, `Alarm: ${alarm}`);
-    for (const alarm of this.#alarms) if (!alarms.includes(alarm)) log.info({}, `Alarm is over: ${alarm}`);
-    this.#alarms = alarms;
+      .map(({ subnets }) => ({
+        text: `Lease ${formatPrefix(subnets.ipv4)} has our PublicIP ${formatIpv4(publicIp)} too${hint}`,
+        blocks: false,
+      }));
   }
 
   /** Our own lease has been logged when it was acquired; what is wrong with it is an alarm. */

@@ -29,7 +29,8 @@ export interface NetworkParts {
   readonly backend: Backend | undefined;
   /** All leases but the own one. */
   readonly others: readonly Lease[];
-  readonly leaseAlarms: readonly string[];
+  /** What its parts say is wrong. */
+  readonly alarms: readonly string[];
 }
 
 export function toNetworkReport(
@@ -61,8 +62,9 @@ export function toNetworkReport(
 }
 
 /** One line: "10.244.3.0/24 on flannel0, 2 peers", or what is waited for. */
-export function summarize({ state, wait, own, backend, others }: NetworkParts): string {
+export function summarize({ state, wait, own, backend, others, alarms }: NetworkParts): string {
   if (wait !== undefined) return `${state === 'failed' ? 'Failed' : 'Waiting'}: ${wait.error.message}`;
+  if (state === 'degraded') return `Degraded: ${alarms[0]}`;
   if (state !== 'ready' || own === undefined || backend === undefined) return state;
   const peers = countUsed(others, backend.refusedLeases());
   return `${formatPrefix(own.lease.subnets.ipv4)} on ${backend.deviceName}, ${peers} peers`;
@@ -71,12 +73,12 @@ export function summarize({ state, wait, own, backend, others }: NetworkParts): 
 /** Our choice: a cluster on its way from one backend to another must not hide what else is wrong. */
 const MAX_LEASE_ALARMS = 5;
 
-function alarmsOf(name: string, { state, wait, backend, leaseAlarms }: NetworkParts): string[] {
+function alarmsOf(name: string, { state, wait, backend, alarms }: NetworkParts): string[] {
   const refused = backend?.refusedLeases() ?? [];
   const more = refused.length - MAX_LEASE_ALARMS;
   return [
     ...(state === 'failed' && wait !== undefined ? [`Network "${name}" has failed: ${wait.error.message}`] : []),
-    ...leaseAlarms,
+    ...alarms,
     ...refused
       .slice(0, MAX_LEASE_ALARMS)
       .map(({ subnet, publicIp, reason }) => `Lease ${subnet} of ${publicIp} is not used: ${reason}`),

@@ -12,6 +12,7 @@ import { doubling } from '../backoff.ts';
 import type { DaemonState, NetworkReport, Peer } from '../control/protocol.ts';
 import type { SharedEngines } from '../engine/shared-engines.ts';
 import { messageOf, WeftError } from '../error.ts';
+import { Faults } from '../faults.ts';
 import { fitsConfig } from '../lease/allocate.ts';
 import type { SubnetPair } from '../lease/lease.ts';
 import { encodeLeaseAttrs } from '../lease/lease-attrs.ts';
@@ -65,6 +66,7 @@ const APPLY_INTERVAL_MS = 50;
 
 export class Network {
   readonly #host: NetworkHost;
+  readonly #faults: Faults;
   /** What `stop` and a failed attempt undo. */
   readonly #undo = new Undo();
   /** The attempt to start that is under way, or was the last. */
@@ -82,15 +84,21 @@ export class Network {
 
   constructor(host: NetworkHost) {
     this.#host = host;
+    const { log, onChange } = host;
+    this.#faults = new Faults({ log, onChange, now: () => performance.now() });
   }
 
   get name(): string {
     return this.#host.network.name;
   }
 
+  get etcdPrefix(): string {
+    return this.#host.network.etcdPrefix;
+  }
+
   get state(): DaemonState {
     if (this.#host.signal.aborted) return 'stopping';
-    if (this.#isReady) return 'ready';
+    if (this.#isReady) return this.#faults.blocking === undefined ? 'ready' : 'degraded';
     if (this.#obstacle !== undefined) return 'waiting';
     return this.#failure === undefined ? 'starting' : 'failed';
   }
@@ -132,6 +140,14 @@ export class Network {
   /** One line: "10.244.3.0/24 on flannel0, 2 peers", or what is waited for. */
   summary(): string {
     return summarize(this.#parts());
+  }
+
+  /** Why packets cannot pass, for `/readyz`; undefined while they can. */
+  get reasonNotReady(): string | undefined {
+    const { state } = this;
+    if (state === 'ready') return undefined;
+    const reason = state === 'degraded' ? this.#faults.blocking : (this.#obstacle ?? this.#failure)?.error.message;
+    return reason === undefined ? state : `${state}: ${reason}`;
   }
 
   peers(): Peer[] {
@@ -244,6 +260,7 @@ export class Network {
       tos,
       vtepMac: (device) => vtepMacs.macOf(network.name, device),
       engines,
+      faults: this.#faults,
       log,
     });
     this.#backend = backend;
@@ -264,6 +281,7 @@ export class Network {
       own: own.lease.subnets,
       publicIp: external.publicIp,
       log,
+      faults: this.#faults,
       intervalMs: APPLY_INTERVAL_MS,
       apply: (leases) => {
         backend.setLeases(leases);
@@ -274,6 +292,7 @@ export class Network {
     const watch = store.watch(follower);
     this.#undo.add('watch', async () => {
       follower.close();
+      this.#faults.clear();
       this.#follower = undefined;
       await watch.close();
     });
@@ -298,7 +317,7 @@ export class Network {
       own: this.#own,
       backend: this.#backend,
       others: this.#follower?.others() ?? [],
-      leaseAlarms: this.#follower?.alarms ?? [],
+      alarms: this.#faults.alarms,
     };
   }
 }

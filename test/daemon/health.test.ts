@@ -16,16 +16,19 @@ async function freePort(): Promise<number> {
 
 test("the answers are flanneld's", async (t) => {
   const port = await freePort();
-  let ready = false;
-  const health = await serveHealth('127.0.0.1', port, () => ready);
+  let notReady = ['blue: degraded: flannel0 is down', 'red: waiting: a\u001bb'];
+  const health = await serveHealth('127.0.0.1', port, () => notReady);
   t.teardown(() => health.close());
   const ask = async (path: string, method = 'GET') => {
     const response = await fetch(`http://127.0.0.1:${port}${path}`, { method, headers: { connection: 'close' } });
     return [response.status, await response.text()];
   };
   t.deepEqual(await ask('/healthz'), [200, 'flanneld is running']);
-  t.deepEqual(await ask('/readyz'), [503, 'flanneld is not ready yet']);
-  ready = true;
+  t.deepEqual(await ask('/readyz'), [
+    503,
+    'flanneld is not ready yet\nblue: degraded: flannel0 is down\nred: waiting: a?b',
+  ]);
+  notReady = [];
   t.deepEqual(await ask('/readyz?verbose'), [200, 'flanneld is ready']);
   t.deepEqual(await ask('/healthz', 'HEAD'), [200, '']);
   t.is((await ask('/healthz', 'POST'))[0], 405);
@@ -35,10 +38,10 @@ test("the answers are flanneld's", async (t) => {
 
 test('a port in use is one clear error', async (t) => {
   const port = await freePort();
-  const health = await serveHealth('127.0.0.1', port, () => true);
+  const health = await serveHealth('127.0.0.1', port, () => []);
   t.teardown(() => health.close());
   await t.throwsAsync(
-    serveHealth('127.0.0.1', port, () => true),
+    serveHealth('127.0.0.1', port, () => []),
     {
       instanceOf: WeftError,
       code: 'HEALTHZ_REFUSED',

@@ -27,7 +27,7 @@ const NOTHING: NetworkParts = {
   own: undefined,
   backend: undefined,
   others: [],
-  leaseAlarms: [],
+  alarms: [],
 };
 
 function lease(subnet: string, publicIp: string): Lease {
@@ -119,7 +119,7 @@ test('many leases that are not used do not hide other alarms', (t) => {
     ...NOTHING,
     state: 'ready',
     backend: backendAtRest(refusals(40), []),
-    leaseAlarms: ['Our lease is gone'],
+    alarms: ['Our lease is gone'],
   };
   const { alarms } = toNetworkReport(BLUE, parts, HEALTH, true);
   t.is(alarms.length, 7);

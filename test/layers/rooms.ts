@@ -24,6 +24,7 @@ export const FOR_ALL = 'error.ts';
 export const ROOMS: Readonly<Record<string, Room>> = {
   'error.ts': { imports: [], packages: 'none', why: 'everybody imports it' },
   'log.ts': { imports: [], packages: 'none', why: 'a log is an interface; who writes it is for the daemon to say' },
+  'faults.ts': { imports: ['log.ts'], packages: [], why: 'parts report to it, and it knows none of them' },
   'undo.ts': { imports: ['log.ts'], packages: 'none', why: 'it knows steps and not what they undo' },
   'version.ts': { imports: [], packages: [], why: 'it reads one file' },
   'backoff.ts': { imports: [], packages: 'none', why: 'pauses are numbers; who waits has the clock' },
@@ -120,6 +121,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       'dataplane',
       'engine',
       'lease',
+      'faults.ts',
       'log.ts',
       'router',
       'sys',
@@ -148,6 +150,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       'daemon/host',
       'engine',
       'lease',
+      'faults.ts',
       'log.ts',
       'store',
       'store/etcd',

@@ -12,6 +12,7 @@ import { startUdpBackend } from '../../lib/backend/udp.ts';
 import { startVxlanBackend } from '../../lib/backend/vxlan/vxlan.ts';
 import { SharedEngines } from '../../lib/engine/shared-engines.ts';
 import { WeftError } from '../../lib/error.ts';
+import { Faults } from '../../lib/faults.ts';
 import type { Lease } from '../../lib/lease/lease.ts';
 import { check } from '../../lib/sys/errno.ts';
 import { unshare } from '../../lib/sys/ffi.ts';
@@ -19,7 +20,7 @@ import { RouteNetlink } from '../../lib/sys/netlink/rtnetlink.ts';
 import { logTo } from '../log.ts';
 
 /** What of BackendOptions can be sent to another process. */
-export type HostBackendOptions = Omit<BackendOptions, 'log' | 'engines' | 'vtepMac'> & {
+export type HostBackendOptions = Omit<BackendOptions, 'log' | 'engines' | 'faults' | 'vtepMac'> & {
   /** By device. */
   readonly macs: Readonly<Record<string, number>>;
 };
@@ -45,6 +46,7 @@ export interface HostState {
   readonly refused: ReturnType<Backend['refusedLeases']>;
   readonly offloads: ReturnType<Backend['offloads']>;
   readonly fdb: ReturnType<Backend['fdb']>;
+  readonly alarms: readonly string[];
   readonly log: readonly string[];
 }
 
@@ -60,6 +62,8 @@ const programs = new Set<ChildProcess>();
 const engines = new SharedEngines();
 const backends = new Map<string, Backend>();
 const log: string[] = [];
+const note = (fields: object, message: string): unknown => log.push(`${message} ${JSON.stringify(fields)}`);
+const faults = new Faults({ log: logTo(note), onChange: () => undefined, now: () => performance.now() });
 
 async function answer(request: HostRequest): Promise<unknown> {
   if (request.op === 'exec') return run(request.program, request.args);
@@ -104,11 +108,11 @@ async function fetch(from: string, address: string): Promise<string> {
 }
 
 async function start(type: BackendType, { macs, ...options }: HostBackendOptions): Promise<void> {
-  const note = (fields: object, message: string): unknown => log.push(`${message} ${JSON.stringify(fields)}`);
   const backend = await START[type]({
     ...options,
     vtepMac: (device) => macs[device]!,
     engines,
+    faults,
     log: logTo(note),
   });
   backends.set(options.network, backend);
@@ -125,6 +129,7 @@ function stateOf(backend: Backend): HostState {
     refused: backend.refusedLeases(),
     offloads: backend.offloads(),
     fdb: backend.fdb(),
+    alarms: faults.alarms,
     log: [...log],
   };
 }

@@ -84,6 +84,7 @@ function options(log: string[], external: Partial<BackendOptions['external']> = 
     tos: { mode: 'fixed', dscp: 0 },
     vtepMac: () => 0x0200_0000_0001,
     engines: new SharedEngines(),
+    faults: { report: () => undefined },
     log: logTo(note),
   };
 }

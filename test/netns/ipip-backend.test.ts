@@ -112,6 +112,7 @@ async function withBackend(
     offload: { ...options.offload, auto: offload },
     vtepMac: () => t.fail('no VTEP here') as never,
     engines: new SharedEngines(),
+    faults: { report: () => undefined },
     log: logTo(note),
   });
   const peer = new RawPeer(PEER, netns);

@@ -73,6 +73,7 @@ function options(log: string[], change: Partial<BackendOptions> = {}): BackendOp
     tos: { mode: 'fixed', dscp: 0 },
     vtepMac: () => 0x0200_0000_0001,
     engines: new SharedEngines(),
+    faults: { report: () => undefined },
     log: logTo(note),
     ...change,
   };
