@@ -41,6 +41,8 @@ export interface BackendOptions {
   readonly engines: SharedEngines;
   /** Where device, underlay and tables say what keeps packets from passing. */
   readonly faults: FaultSink;
+  /** For what cannot be mended in place: the backend is stopped and started anew, with what the host is like by then. */
+  readonly startOver: (reason: string) => void;
   readonly log: Log;
 }
 

@@ -28,7 +28,8 @@ export type ControlPath = keyof ControlReplies;
 /**
  * `starting` until the first obstacle, `waiting` while one lasts, `ready` while packets can pass, `stopping` after SIGTERM.
  * `degraded`: it was ready, and something on this node or in the store keeps packets from passing; the first alarm says what.
- * `failed`, one of several networks only: it cannot run as things are, and is tried again now and then.
+ * `failed`: it cannot run as things are, and is tried again now and then; the only network of a daemon ends it instead, unless it
+ * was ready before.
  */
 export type DaemonState = 'starting' | 'waiting' | 'ready' | 'degraded' | 'failed' | 'stopping';
 

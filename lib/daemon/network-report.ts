@@ -77,7 +77,9 @@ function alarmsOf(name: string, { state, wait, backend, alarms }: NetworkParts):
   const refused = backend?.refusedLeases() ?? [];
   const more = refused.length - MAX_LEASE_ALARMS;
   return [
-    ...(state === 'failed' && wait !== undefined ? [`Network "${name}" has failed: ${wait.error.message}`] : []),
+    ...(state === 'failed' && wait !== undefined
+      ? [`${name === '' ? 'The network' : `Network "${name}"`} has failed: ${wait.error.message}`]
+      : []),
     ...alarms,
     ...refused
       .slice(0, MAX_LEASE_ALARMS)

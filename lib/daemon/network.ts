@@ -58,8 +58,8 @@ const TEMPORARY: ReadonlySet<string> = new Set([
 /** Those of them that are over when they are over for one network of a daemon. */
 const PASSING: ReadonlySet<string> = new Set(['STORE_UNREACHABLE', 'LEASE_CONTENDED']);
 
-/** Our choice: a failed one of several networks needs a human, who wants to see soon that it worked. */
-const FAILED_PAUSES_MS = doubling(1000, 60_000);
+/** Our choice: a failed network needs a human, who wants to see soon that it worked. */
+const FAILED_PAUSES_MS = doubling(1000, 20_000);
 
 /** Our choice: a route is there within this after a lease, and a storm builds the tables 20 times a second at most. */
 const APPLY_INTERVAL_MS = 50;
@@ -71,10 +71,12 @@ export class Network {
   readonly #undo = new Undo();
   /** The attempt to start that is under way, or was the last. */
   #attempt: Promise<void> = Promise.resolve();
+  /** After a start over: until it is ready again, or stopped. */
+  #startingOver: Promise<void> = Promise.resolve();
   #isReady = false;
   /** What the attempt that is under way waits for. */
   #obstacle: Obstacle | undefined;
-  /** Why the last attempt of one of several networks ended. */
+  /** Why the last attempt ended, of those that are followed by another. */
   #failure: Obstacle | undefined;
   #config: NetworkConfig | undefined;
   #external: ExternalInterface | undefined;
@@ -112,12 +114,18 @@ export class Network {
    * Resolves when packets flow. Rejects with the signal's reason, and with what makes that impossible; the latter only if
    * this is the only network: one of several is `failed` then, and tried again with growing pauses.
    */
-  async start(vtepMacs: VtepMacs): Promise<void> {
-    const attempt = (): Promise<void> => {
-      this.#attempt = this.#tryToStart(vtepMacs);
-      return this.#attempt;
-    };
-    if (!this.#host.oneOfSeveral) return attempt();
+  start(vtepMacs: VtepMacs): Promise<void> {
+    return this.#host.oneOfSeveral ? this.#startWhateverItTakes(vtepMacs) : this.#attemptToStart(vtepMacs);
+  }
+
+  #attemptToStart(vtepMacs: VtepMacs): Promise<void> {
+    this.#attempt = this.#tryToStart(vtepMacs);
+    return this.#attempt;
+  }
+
+  /** Resolves when packets flow; rejects with the signal's reason only. */
+  async #startWhateverItTakes(vtepMacs: VtepMacs): Promise<void> {
+    const attempt = (): Promise<void> => this.#attemptToStart(vtepMacs);
     const keep = (obstacle: Obstacle | undefined): void => {
       this.#failure = obstacle;
     };
@@ -125,8 +133,27 @@ export class Network {
     await waitFor(attempt, { isTemporary: () => true, pausesMs: FAILED_PAUSES_MS, keep, words }, this.#host);
   }
 
+  /**
+   * For what a running network cannot mend in place: everything is undone, and it starts again from the configuration and
+   * the choice of the external interface on, until it is ready. Its lease is kept if it still fits. Ignored while it starts.
+   */
+  #startOver(reason: string, vtepMacs: VtepMacs): void {
+    const { log, signal, onChange } = this.#host;
+    if (!this.#isReady || signal.aborted) return;
+    log.warn({ reason }, 'The network starts over');
+    this.#isReady = false;
+    onChange();
+    this.#startingOver = this.#undo
+      .run(log)
+      .then(() => this.#startWhateverItTakes(vtepMacs))
+      .catch((error: unknown) => {
+        if (!signal.aborted) log.error({ reason: messageOf(error) }, 'The network cannot start over');
+      });
+  }
+
   /** Undoes everything but the lease and the subnet file, and closes the store. Never rejects. */
   async stop(): Promise<void> {
+    await this.#startingOver;
     await this.#attempt.catch(() => undefined);
     await this.#undo.run(this.#host.log);
     await this.#host.store.close();
@@ -261,6 +288,7 @@ export class Network {
       vtepMac: (device) => vtepMacs.macOf(network.name, device),
       engines,
       faults: this.#faults,
+      startOver: (reason) => this.#startOver(reason, vtepMacs),
       log,
     });
     this.#backend = backend;

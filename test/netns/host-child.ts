@@ -20,7 +20,7 @@ import { RouteNetlink } from '../../lib/sys/netlink/rtnetlink.ts';
 import { logTo } from '../log.ts';
 
 /** What of BackendOptions can be sent to another process. */
-export type HostBackendOptions = Omit<BackendOptions, 'log' | 'engines' | 'faults' | 'vtepMac'> & {
+export type HostBackendOptions = Omit<BackendOptions, 'log' | 'engines' | 'faults' | 'startOver' | 'vtepMac'> & {
   /** By device. */
   readonly macs: Readonly<Record<string, number>>;
 };
@@ -113,6 +113,7 @@ async function start(type: BackendType, { macs, ...options }: HostBackendOptions
     vtepMac: (device) => macs[device]!,
     engines,
     faults,
+    startOver: (reason) => log.push(`start over: ${reason}`),
     log: logTo(note),
   });
   backends.set(options.network, backend);

@@ -85,6 +85,7 @@ function options(log: string[], external: Partial<BackendOptions['external']> = 
     vtepMac: () => 0x0200_0000_0001,
     engines: new SharedEngines(),
     faults: { report: () => undefined },
+    startOver: () => undefined,
     log: logTo(note),
   };
 }

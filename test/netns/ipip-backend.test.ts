@@ -113,6 +113,7 @@ async function withBackend(
     vtepMac: () => t.fail('no VTEP here') as never,
     engines: new SharedEngines(),
     faults: { report: () => undefined },
+    startOver: () => undefined,
     log: logTo(note),
   });
   const peer = new RawPeer(PEER, netns);

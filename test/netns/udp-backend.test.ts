@@ -74,6 +74,7 @@ function options(log: string[], change: Partial<BackendOptions> = {}): BackendOp
     vtepMac: () => 0x0200_0000_0001,
     engines: new SharedEngines(),
     faults: { report: () => undefined },
+    startOver: () => undefined,
     log: logTo(note),
     ...change,
   };
