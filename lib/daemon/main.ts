@@ -14,8 +14,27 @@ const STOP_DEADLINE_MS = 900;
 /** Errors in what the user gave on the command line or in the environment. */
 const USAGE_CODES: ReadonlySet<string> = new Set(['USAGE', 'UNSUPPORTED_OPTION', 'STORE_OPTIONS_INVALID']);
 
+/**
+ * Signals that mean nothing to weftd. By default Linux ends a process for each; Node opens a debugger, which runs anybody's
+ * code, for SIGUSR1, until somebody listens for it.
+ */
+const IDLE_SIGNALS: readonly NodeJS.Signals[] = [
+  'SIGUSR1',
+  'SIGUSR2',
+  'SIGALRM',
+  'SIGVTALRM',
+  'SIGPROF',
+  'SIGPIPE',
+  'SIGIO',
+  'SIGPWR',
+  'SIGSTKFLT',
+  'SIGXCPU',
+  'SIGXFSZ',
+];
+
 /** Runs the daemon and ends the process: 0 after SIGTERM or SIGINT, 1 on failure or a second signal, 2 for wrong usage. */
 export async function main(argv: readonly string[]): Promise<void> {
+  for (const name of IDLE_SIGNALS) process.on(name, () => undefined);
   try {
     const result = readOptions(argv, process.env);
     if (result.action === 'help') {
@@ -31,14 +50,18 @@ export async function main(argv: readonly string[]): Promise<void> {
   }
 }
 
-async function runDaemon({ options, given, unknownVariables }: RunOptions): Promise<void> {
+async function runDaemon({ options, given, unknownVariables, withoutEffect }: RunOptions): Promise<void> {
   const { createLog } = await import('./log.ts');
   const terminal = process.stderr.isTTY;
   const log = await createLog(options.logFormat, options.logLevel, terminal, terminal && !process.env.NO_COLOR);
   const version = readVersion();
   log.info({ version, pid: process.pid, node: process.version, flags: given }, 'weftd starts');
   if (unknownVariables.length > 0) log.warn({ variables: unknownVariables }, 'Variables that name no flag are ignored');
-  if (options.forwardRules) log.info({}, 'No FORWARD rules are installed yet, whatever -iptables-forward-rules says');
+  if (withoutEffect.length > 0) log.info({ flags: withoutEffect }, 'Accepted for flanneld and without effect');
+  if (options.forwardRules) {
+    const { FORWARD_RULES: hint } = await import('./cmdline/flags.ts');
+    log.info({ hint }, 'No FORWARD rules are installed yet, whatever -iptables-forward-rules says');
+  }
   const { exitNow } = await import('../sys/exit.ts');
   const signal = stopOnSignals(log, exitNow);
   const [{ Daemon }, { openStore }] = await Promise.all([import('./daemon.ts'), import('./open-store.ts')]);

@@ -49,12 +49,12 @@ function links(): string {
 }
 
 test('wrong usage is one line and a hint, exit code 2', async (t) => {
-  const wrong: [string, string, string][] = [
+  const wrong: [string, string, string | RegExp][] = [
     ['--ifce=eth0', 'weftd: flag provided but not defined: -ifce', 'did you mean -iface?'],
     [
       '--ip-masq=true',
       'weftd: -ip-masq=true is not supported yet; only the default false is',
-      'remove -ip-masq, or stay with flanneld on this node',
+      /^remove -ip-masq, and type with your Network: iptables /,
     ],
     ['--healthz-port=x', 'weftd: invalid value "x" for flag -healthz-port: parse error', 'weftd -help lists all flags'],
   ];
@@ -314,6 +314,45 @@ test('a second signal ends the daemon at once with code 1', async (t) => {
   t.is((await weftd.ended()).code, 1);
   t.is(weftd.log.at(-1)?.msg, 'Second signal: ending at once');
   t.false(links().includes('flannel0'));
+});
+
+test('signals that are not for it neither end weftd nor open a debugger (F5)', async (t) => {
+  const server = await etcd(t);
+  const weftd = new Weftd(t, flags(server));
+  const { pid } = await weftd.ready();
+  const signals = ['SIGUSR1', 'SIGUSR2', 'SIGALRM', 'SIGPIPE', 'SIGVTALRM', 'SIGPROF', 'SIGIO', 'SIGPWR'] as const;
+  for (const signal of signals) {
+    weftd.signal(signal);
+    t.is((await weftd.status()).state, 'ready', signal);
+  }
+  t.notRegex(execFileSync('ss', ['-tlnpH'], { encoding: 'utf8' }), new RegExp(`pid=${pid},`));
+  weftd.signal('SIGTERM');
+  t.is((await weftd.ended()).code, 0);
+});
+
+test("flanneld's flags without effect, and an unset variable, do not keep weftd from starting (F3, F4)", async (t) => {
+  const server = await etcd(t);
+  makeUnderlay();
+  execFileSync('ip', 'route add default via 192.0.2.99 dev und0'.split(' '));
+  t.teardown(() => {
+    execFileSync('ip', 'route del default via 192.0.2.99 dev und0'.split(' '));
+  });
+  const idle = ['--iptables-resync=10', '--kubeconfig-file=/none', '--etcd-cafile=/none', '--iface=', ''];
+  const weftd = new Weftd(t, [`--etcd-endpoints=${server.endpoint}`, ...idle], undefined, {
+    env: { EVENT_QUEUE_DEPTH: '5000' },
+  });
+  t.is((await weftd.ready()).external?.name, 'und0');
+  const line = weftd.log.find(({ msg }) => msg === 'Accepted for flanneld and without effect');
+  t.deepEqual(line?.flags, ['-etcd-cafile', '-iptables-resync', '-kubeconfig-file', 'EVENT_QUEUE_DEPTH']);
+});
+
+test("a prefix without a slash in front is flanneld's key (L12)", async (t) => {
+  const server = await etcd(t, '');
+  await server.etcdctl('put', 'coreos.com/network/config', CONFIG);
+  const weftd = new Weftd(t, [...flags(server), '--etcd-prefix=coreos.com/network']);
+  const { lease } = await weftd.ready();
+  const keys = await server.etcdctl('get', '--prefix', 'coreos.com/network/subnets/', '--keys-only');
+  t.is(keys.trim(), `coreos.com/network/subnets/${lease?.ipv4.replace('/', '-')}`);
 });
 
 test('the NAT address that every Vagrant VM has gets a warning that says what to do', async (t) => {

@@ -1,4 +1,5 @@
 /** Checks of single flag values. Each throws WeftError USAGE that names the flag, the value and what is allowed. */
+import { posix } from 'node:path';
 import { WeftError } from '../../error.ts';
 
 /** `parse` gives undefined for what it cannot read; an empty text is "not given". */
@@ -25,10 +26,13 @@ export function fileValue(name: string, text: string): string {
   return text;
 }
 
-/** With one slash in front, none at the end, and none doubled, as the store writes its keys. */
+/**
+ * As flanneld makes keys of it (Go's path.Join): no slash at the end, none doubled, and none in front if there is none, so
+ * that coreos.com/network is not /coreos.com/network.
+ */
 export function etcdPrefixValue(name: string, text: string): string {
-  const prefix = `/${text}`.replace(/\/+/g, '/').replace(/\/$/, '');
-  if (prefix === '') throw usage(`-${name} is empty`, 'the default is /coreos.com/network');
+  const prefix = posix.normalize(text).replace(/\/$/, '');
+  if (text === '' || prefix === '') throw usage(`-${name} is empty`, 'the default is /coreos.com/network');
   return prefix;
 }
 

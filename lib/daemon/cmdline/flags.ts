@@ -91,10 +91,28 @@ const generalFlags = {
 /** Flags whose feature Weft does not have yet. Only the default passes; options.ts refuses everything else. */
 const unsupportedFlags = {
   'ip-masq': { kind: 'bool', default: false, usage: 'masquerade traffic that leaves the overlay' },
-  'ip-masq-fully-random-disable': { kind: 'bool', default: false, usage: 'do not use --random-fully' },
-  'iptables-resync': { kind: 'int', default: 5, usage: 'seconds between checks of the firewall rules' },
   'ip-blackhole-route': { kind: 'bool', default: false, usage: "add a blackhole route for this node's subnet" },
   'kube-subnet-mgr': { kind: 'bool', default: false, usage: 'use the Kubernetes API instead of etcd' },
+} as const satisfies FlagSet;
+
+/** What Docker's FORWARD policy DROP needs. To be typed as it stands, but for the prefix, as is INSTEAD. */
+export const FORWARD_RULES =
+  'where the FORWARD policy is DROP, as Docker sets it, type with your Network: ' +
+  'iptables -I FORWARD -s 10.244.0.0/16 -j ACCEPT; iptables -I FORWARD -d 10.244.0.0/16 -j ACCEPT';
+
+/** What to do about each flag that is refused, after "remove it, ". flanneld's -ip-masq comes down to this one rule. */
+export const INSTEAD: Readonly<Record<keyof typeof unsupportedFlags, string>> = {
+  'ip-masq':
+    'and type with your Network: iptables -t nat -A POSTROUTING -s 10.244.0.0/16 ! -d 10.244.0.0/16 -j MASQUERADE; ' +
+    FORWARD_RULES,
+  'ip-blackhole-route': 'or stay with flanneld on this node',
+  'kube-subnet-mgr': 'or stay with flanneld on this node',
+};
+
+/** What flanneld takes and does nothing with, as long as it has its leases in etcd and masquerades nothing. */
+const idleFlags = {
+  'ip-masq-fully-random-disable': { kind: 'bool', default: false, usage: 'do not use --random-fully' },
+  'iptables-resync': { kind: 'int', default: 5, usage: 'seconds between checks of the firewall rules' },
   'kube-api-url': { kind: 'string', default: '', usage: 'Kubernetes API server' },
   'kube-annotation-prefix': {
     kind: 'string',
@@ -129,9 +147,11 @@ export const FLAGS = {
   ...generalFlags,
   ...firewallFlags,
   ...unsupportedFlags,
+  ...idleFlags,
 } as const;
 
 export const UNSUPPORTED_FLAGS = Object.keys(unsupportedFlags) as readonly (keyof typeof unsupportedFlags)[];
+export const IDLE_FLAGS = Object.keys(idleFlags) as readonly (keyof typeof idleFlags)[];
 
 /** The text of `weftd -help`. */
 export function usageText(): string {
@@ -160,5 +180,7 @@ ${formatFlags(generalFlags)}
 Firewall:
 ${formatFlags(firewallFlags)}
 Flags of flanneld whose feature Weft does not have yet; anything but the default is refused:
-${formatFlags(unsupportedFlags)}`;
+${formatFlags(unsupportedFlags)}
+Flags of flanneld that have no effect here, nor in flanneld with etcd:
+${formatFlags(idleFlags)}`;
 }

@@ -84,19 +84,23 @@ export function environmentVariable(prefix: string, name: string): string {
   return prefix + name.toUpperCase().replaceAll('-', '_');
 }
 
-/** Returns true when help was asked for; parsing stops there, as in Go. */
+/**
+ * Returns true when help was asked for; parsing stops there, as in Go. Empty arguments at the end, where a unit file has
+ * variables that are not set, count for nothing; before a flag they would end Go's parsing, so there they are refused.
+ */
 function parseArguments(
   flags: FlagSet,
   argv: readonly string[],
   values: Record<string, FlagValue>,
   origins: Map<string, string>,
 ): boolean {
-  for (let index = 0; index < argv.length; index++) {
+  const end = argv.findLastIndex((argument) => argument !== '') + 1;
+  for (let index = 0; index < end; index++) {
     const argument = argv[index] ?? '';
     if (argument.length < 2 || argument[0] !== '-') throw strayArgument(argument, argv[index - 1], flags);
     if (argument === '--') {
       const stray = argv[index + 1];
-      if (stray !== undefined) throw strayArgument(stray, undefined, flags);
+      if (index + 1 < end && stray !== undefined) throw strayArgument(stray, undefined, flags);
       return false;
     }
     const body = argument.slice(argument[1] === '-' ? 2 : 1);
@@ -146,6 +150,7 @@ function parseGoInt(text: string): number | undefined {
 
 function strayArgument(argument: string, before: string | undefined, flags: FlagSet): WeftError {
   const name = before?.replace(/^--?/, '') ?? '';
+  if (argument === '') return usage('unexpected argument ""', 'is a variable before the next flag empty? Leave it out');
   const isBool = before?.startsWith('-') === true && Object.hasOwn(flags, name) && flags[name]?.kind === 'bool';
   return usage(
     `unexpected argument ${JSON.stringify(argument)}`,

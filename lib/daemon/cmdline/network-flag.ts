@@ -11,7 +11,7 @@ import { etcdPrefixValue, fileValue, quote, usage } from './flag-value.ts';
 export interface NetworkOptions {
   /** Unique in this daemon; '' for the only network of a daemon without -network. */
   readonly name: string;
-  /** Begins with a slash, does not end with one. */
+  /** As etcdPrefixValue gives it: no slash at the end. */
   readonly etcdPrefix: string;
   readonly subnetFile: string;
   /** File of the namespace for devices, neighbours and routes; undefined: the daemon's own. */

@@ -5,15 +5,15 @@ import type { TosPolicy } from '../../dataplane/segment.ts';
 import type { OffloadSwitches } from '../../engine/offloads.ts';
 import { WeftError } from '../../error.ts';
 import { addressValue, etcdPrefixValue, fileValue, integerValue, oneOf, quote, usage } from './flag-value.ts';
-import { FLAGS, UNSUPPORTED_FLAGS } from './flags.ts';
+import { FLAGS, IDLE_FLAGS, INSTEAD, UNSUPPORTED_FLAGS } from './flags.ts';
 import { environmentVariable, type FlagValues, parseFlags } from './go-flags.ts';
 import { type NetworkOptions, parseNetworks } from './network-flag.ts';
 
 /** First prefix wins: ours, then the one flanneld's users have in their unit files. */
 const ENVIRONMENT_PREFIXES = ['WEFTD_', 'FLANNELD_'] as const;
 
-/** Variables flanneld reads without a prefix (wireguard and Kubernetes modes), which Weft does not have yet. */
-const UNSUPPORTED_VARIABLES = ['WIREGUARD_KEY_FILE', 'EVENT_QUEUE_DEPTH', 'CONT_WHEN_CACHE_NOT_READY'] as const;
+/** Variables flanneld reads without a prefix, in its wireguard and Kubernetes modes alone. */
+const IDLE_VARIABLES = ['WIREGUARD_KEY_FILE', 'EVENT_QUEUE_DEPTH', 'CONT_WHEN_CACHE_NOT_READY'] as const;
 
 const MINUTE_MS = 60_000;
 
@@ -71,6 +71,8 @@ export type OptionsResult =
       readonly given: Readonly<Record<string, string>>;
       /** WEFTD_ and FLANNELD_ variables that name no flag: probably a typing mistake. */
       readonly unknownVariables: readonly string[];
+      /** Flags and variables of flanneld that were given and have no effect: "-vmodule", "EVENT_QUEUE_DEPTH". */
+      readonly withoutEffect: readonly string[];
     };
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -80,13 +82,30 @@ export function readOptions(argv: readonly string[], environment: Environment): 
   const { values, origins, help } = parseFlags(FLAGS, argv, environment, ENVIRONMENT_PREFIXES);
   if (help) return { action: 'help' };
   if (values.version) return { action: 'version' };
-  refuseUnsupported(values, origins, environment);
+  refuseUnsupported(values, origins);
+  const idleCaFile = caFileOrigin(values, origins);
   return {
     action: 'run',
-    options: toOptions(values, origins),
+    options: toOptions(idleCaFile === undefined ? values : { ...values, 'etcd-cafile': '' }, origins),
     given: describeGiven(values, origins),
     unknownVariables: unknownVariables(environment),
+    withoutEffect: [
+      ...(idleCaFile === undefined ? [] : [idleCaFile]),
+      ...IDLE_FLAGS.filter((name) => values[name] !== FLAGS[name].default).map((name) => origins.get(name) ?? name),
+      ...IDLE_VARIABLES.filter((name) => (environment[name] ?? '') !== ''),
+    ],
   };
+}
+
+/**
+ * Where -etcd-cafile came from, if it is the only TLS file and every endpoint says http://: flanneld speaks plain http then,
+ * whether the file is there or not. Undefined if it counts.
+ */
+function caFileOrigin(values: FlagValues<typeof FLAGS>, origins: ReadonlyMap<string, string>): string | undefined {
+  if (values['etcd-cafile'] === '' || values['etcd-certfile'] !== '' || values['etcd-keyfile'] !== '') return undefined;
+  const endpoints = values['etcd-endpoints'].split(',').filter((text) => text.trim() !== '');
+  if (!endpoints.every((text) => /^http:\/\//i.test(text.trim()))) return undefined;
+  return origins.get('etcd-cafile');
 }
 
 function toOptions(values: FlagValues<typeof FLAGS>, origins: ReadonlyMap<string, string>): DaemonOptions {
@@ -157,28 +176,12 @@ function tosPolicy(values: FlagValues<typeof FLAGS>, origins: ReadonlyMap<string
 }
 
 /** Setting what is not there would be ignored in silence otherwise, and the user would find out from lost packets. */
-function refuseUnsupported(
-  values: FlagValues<typeof FLAGS>,
-  origins: ReadonlyMap<string, string>,
-  environment: Environment,
-): void {
+function refuseUnsupported(values: FlagValues<typeof FLAGS>, origins: ReadonlyMap<string, string>): void {
   for (const name of UNSUPPORTED_FLAGS) {
     const origin = origins.get(name);
     if (origin === undefined || values[name] === FLAGS[name].default) continue;
     const message = `${origin}=${values[name]} is not supported yet; only the default ${FLAGS[name].default} is`;
-    throw new WeftError('UNSUPPORTED_OPTION', message, {
-      hint: `remove ${origin}, or stay with flanneld on this node`,
-    });
-  }
-  for (const name of UNSUPPORTED_VARIABLES) {
-    if ((environment[name] ?? '') === '') continue;
-    throw new WeftError(
-      'UNSUPPORTED_OPTION',
-      `environment variable ${name} is set, but its feature is not supported yet`,
-      {
-        hint: `unset ${name}, or stay with flanneld on this node`,
-      },
-    );
+    throw new WeftError('UNSUPPORTED_OPTION', message, { hint: `remove ${origin}, ${INSTEAD[name]}` });
   }
 }
 

@@ -1,6 +1,7 @@
 /**
  * The choice of the external interface, by flannel's rules (pkg/ipmatch/match.go, main.go): -iface, then -iface-regex, then
- * -iface-can-reach; with none of them the interface that holds -public-ip, or else that of the first default route.
+ * -iface-can-reach; with none of them the interface that holds -public-ip, or else that of the first default route. An empty
+ * -iface or -iface-regex, a variable that is not set, stands for the default route in its place.
  */
 import { formatIpv4, type Ipv4, parseIpv4 } from '../../addr/ipv4.ts';
 import { formatIpv6, type Ipv6, isLinkLocal6, parseIpv6 } from '../../addr/ipv6.ts';
@@ -13,6 +14,8 @@ interface HostLink {
   readonly index: number;
   readonly name: string;
   readonly mtu: number;
+  /** IFF_LOOPBACK. */
+  readonly loopback: boolean;
 }
 
 export interface HostAddress {
@@ -90,19 +93,21 @@ export function requireIpv6Underlay(
 }
 
 function choose(options: InterfaceOptions, host: HostNetwork): Choice {
-  const asked = [
-    ...options.iface.map((text) => () => matchNameOrAddress(text, host)),
-    ...options.ifaceRegex.map((text) => () => matchRegex(text, host)),
+  const asked: (() => Choice | undefined)[] = [
+    ...options.iface.map((text) => () => (text === '' ? matchDefaultRoute(host) : matchNameOrAddress(text, host))),
+    ...options.ifaceRegex.map((text) => () => (text === '' ? matchDefaultRoute(host) : matchRegex(text, host))),
   ];
   if (options.ifaceCanReach !== undefined) {
     const target = options.ifaceCanReach;
     asked.push(() => matchReachable(target, host));
   }
-  if (asked.length === 0) return options.publicIp === undefined ? defaultRoute(host) : holderOf(options.publicIp, host);
+  if (asked.length === 0 && options.publicIp !== undefined) return holderOf(options.publicIp, host);
   for (const match of asked) {
     const choice = match();
     if (choice !== undefined) return choice;
   }
+  const nothing = [...options.iface, ...options.ifaceRegex].every((text) => text === '');
+  if (nothing && options.ifaceCanReach === undefined) return defaultRoute(host);
   throw new WeftError('UNKNOWN_INTERFACE', `No interface matches ${describe(options)}`, {
     hint: `this host has ${listInterfaces(host)}`,
   });
@@ -120,15 +125,16 @@ function matchNameOrAddress(text: string, host: HostNetwork): Choice | undefined
 
 /**
  * The IPv4 addresses of all interfaces first, then all names, as flannel does; but of several names that match, one without
- * an IPv4 address only if there is no other.
+ * an IPv4 address only if there is no other, and never the loopback: [0-9] matches it first, and reaches no other node.
  */
 function matchRegex(text: string, host: HostNetwork): Choice | undefined {
   const regex = compileGoRegex(text);
-  for (const link of host.links) {
+  const links = host.links.filter(({ loopback }) => !loopback);
+  for (const link of links) {
     const ipv4 = interfaceAddresses(host, link, 4).find((address) => regex.test(formatIpv4(address)));
     if (ipv4 !== undefined) return { link, ipv4, reason: `-iface-regex=${text} matches ${formatIpv4(ipv4)}` };
   }
-  const named = host.links.filter((candidate) => regex.test(candidate.name));
+  const named = links.filter((candidate) => regex.test(candidate.name));
   const link = named.find((candidate) => interfaceAddresses(host, candidate, 4).length > 0) ?? named[0];
   return link && { link, ipv4: undefined, reason: `-iface-regex=${text} matches ${link.name}` };
 }
@@ -147,9 +153,14 @@ function holderOf(publicIp: Ipv4, host: HostNetwork): Choice {
   });
 }
 
-function defaultRoute(host: HostNetwork): Choice {
+function matchDefaultRoute(host: HostNetwork): Choice | undefined {
   const link = host.links.find((candidate) => candidate.index === host.defaultRouteLink);
-  if (link !== undefined) return { link, ipv4: undefined, reason: 'first default route' };
+  return link && { link, ipv4: undefined, reason: 'first default route' };
+}
+
+function defaultRoute(host: HostNetwork): Choice {
+  const choice = matchDefaultRoute(host);
+  if (choice !== undefined) return choice;
   throw new WeftError('NO_DEFAULT_ROUTE', 'No default route, so the external interface cannot be guessed', {
     hint: `choose one with -iface: ${listInterfaces(host)}`,
   });

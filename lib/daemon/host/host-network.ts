@@ -1,6 +1,6 @@
 /** What the kernel says about the interfaces of this network namespace, in the form the choice of the external one needs. */
 import type { Ipv4 } from '../../addr/ipv4.ts';
-import { IFA_F_DEPRECATED, IFA_F_PERMANENT, IFA_F_TEMPORARY } from '../../sys/netlink/abi.ts';
+import { IFA_F_DEPRECATED, IFA_F_PERMANENT, IFA_F_TEMPORARY, IFF_LOOPBACK } from '../../sys/netlink/abi.ts';
 import { type Address, isNoRoute, RouteNetlink, RouteScope, RouteTable } from '../../sys/netlink/rtnetlink.ts';
 import type { HostAddress, HostNetwork } from './external-interface.ts';
 
@@ -13,7 +13,7 @@ export function readHostNetwork(): HostNetwork {
       .filter((route) => route.family === 4 && route.destination === undefined && route.table === RouteTable.main)
       .toSorted((a, b) => a.metric - b.metric)[0];
     return {
-      links: netlink.links(),
+      links: netlink.links().map((link) => ({ ...link, loopback: (link.flags & IFF_LOOPBACK) !== 0 })),
       addresses: netlink.addresses().map(toHostAddress),
       // A multipath route counts as its first next hop, as in flannel.
       defaultRouteLink: defaultRoute?.interfaceIndex,

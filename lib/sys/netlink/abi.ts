@@ -54,6 +54,7 @@ export const NLMSGERR_ATTR_MSG = 1;
 
 // Links.
 export const IFF_UP = 0x1;
+export const IFF_LOOPBACK = 0x8;
 export const IFLA_ADDRESS = 1;
 export const IFLA_IFNAME = 3;
 export const IFLA_MTU = 4;

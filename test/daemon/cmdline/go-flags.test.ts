@@ -68,6 +68,14 @@ for (const [argv, message] of refused)
     t.is(error?.message, message);
   });
 
+test('empty arguments at the end count for nothing, those before a flag are refused (F3)', (t) => {
+  for (const argv of [[''], ['-ip-masq', '', ''], ['-ip-masq', '--', '']])
+    t.notThrows(() => parseFlags(FLAGS, argv), JSON.stringify(argv));
+  t.is(parseFlags(FLAGS, ['-file', '']).values.file, '');
+  const error = t.throws(() => parseFlags(FLAGS, ['', '-ip-masq']), { instanceOf: WeftError, code: 'USAGE' });
+  t.is(error?.hint, 'is a variable before the next flag empty? Leave it out');
+});
+
 test('a boolean with a separate value is explained', (t) => {
   const error = t.throws(() => parseFlags(FLAGS, ['--ip-masq', 'false']), { instanceOf: WeftError });
   t.is(error?.hint, 'a boolean takes its value after "=": -ip-masq=false');

@@ -18,7 +18,7 @@ const blue = {
   subnetFile: '/run/flannel/blue.env',
   netns: undefined,
 };
-const red = { name: 'red-2', etcdPrefix: '/tenants/red', subnetFile: '/run/flannel/red.env', netns: undefined };
+const red = { name: 'red-2', etcdPrefix: 'tenants/red', subnetFile: '/run/flannel/red.env', netns: undefined };
 
 test('each -network is one network, in their order', (t) => {
   t.deepEqual(networks([`-network=${BLUE}`, '--network', RED]), [blue, red]);

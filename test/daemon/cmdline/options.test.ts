@@ -71,12 +71,26 @@ test('the outer DSCP is fixed or inherited', (t) => {
   t.deepEqual(run(['-tos=inherit']).tos, { mode: 'inherit' });
 });
 
-const unsupported: readonly string[] = [
-  '-ip-masq=true',
+for (const argument of ['-ip-masq=true', '-ip-blackhole-route=true', '-kube-subnet-mgr=true'])
+  test(`refuses ${argument}, whose feature is not there`, (t) => {
+    const error = t.throws(() => run([argument]), { instanceOf: WeftError, code: 'UNSUPPORTED_OPTION' });
+    t.true(error?.message.startsWith(`${argument} is not supported yet`), error?.message);
+  });
+
+test('refusing -ip-masq says what to type instead, for Docker too (F6)', (t) => {
+  const { hint = '' } = t.throws(() => run(['-ip-masq']), { instanceOf: WeftError }) ?? {};
+  t.true(hint.includes('iptables -t nat -A POSTROUTING -s 10.244.0.0/16 ! -d 10.244.0.0/16 -j MASQUERADE'), hint);
+  t.true(hint.includes('iptables -I FORWARD -s 10.244.0.0/16 -j ACCEPT'), hint);
+});
+
+function withoutEffect(argv: readonly string[], environment: Record<string, string> = {}): readonly string[] {
+  const result = readOptions(argv, environment);
+  return result.action === 'run' ? result.withoutEffect : [];
+}
+
+const idle: readonly string[] = [
   '-ip-masq-fully-random-disable=true',
   '-iptables-resync=10',
-  '-ip-blackhole-route=true',
-  '-kube-subnet-mgr=true',
   '-kube-api-url=https://k',
   '-kube-annotation-prefix=x',
   '-kubeconfig-file=/x',
@@ -85,26 +99,59 @@ const unsupported: readonly string[] = [
   '-vmodule=x=1',
   '-log_backtrace_at=x:1',
 ];
-for (const argument of unsupported)
-  test(`refuses ${argument}, whose feature is not there`, (t) => {
-    const error = t.throws(() => run([argument]), { instanceOf: WeftError, code: 'UNSUPPORTED_OPTION' });
-    t.true(error?.message.startsWith(`${argument} is not supported yet`), error?.message);
+for (const argument of idle)
+  test(`${argument}, with which flanneld does nothing beside etcd, is accepted and named (F3)`, (t) => {
+    t.deepEqual(withoutEffect([argument]), [argument.slice(0, argument.indexOf('='))]);
   });
 
-test('flags whose feature is not there are accepted at their default', (t) => {
+test('what flanneld ignores is accepted from the environment as well (F3)', (t) => {
+  const environment = {
+    FLANNELD_IPTABLES_RESYNC: '7',
+    EVENT_QUEUE_DEPTH: '5000',
+    CONT_WHEN_CACHE_NOT_READY: 'true',
+    WIREGUARD_KEY_FILE: '/k',
+  };
+  t.deepEqual(withoutEffect([], environment).toSorted(), Object.keys(environment).toSorted());
+});
+
+test('flags whose feature is not there are accepted at their default, without a word', (t) => {
   const argv = ['-ip-masq=false', '-iptables-resync=5', '-kube-annotation-prefix=flannel.alpha.coreos.com'];
-  t.notThrows(() => run([...argv, '-iptables-forward-rules=false']));
+  t.deepEqual(withoutEffect([...argv, '-iptables-forward-rules=false']), []);
 });
 
 test('an unsupported feature asked for in the environment is refused too', (t) => {
   t.throws(() => run([], { FLANNELD_IP_MASQ: 'true' }), { message: /^FLANNELD_IP_MASQ=true is not supported yet/ });
-  t.throws(() => run([], { WIREGUARD_KEY_FILE: '/k' }), { code: 'UNSUPPORTED_OPTION' });
 });
+
+test('a lone CA file counts for nothing where every endpoint is http://, and elsewhere as before (F3)', (t) => {
+  const ca = '-etcd-cafile=/missing.pem';
+  for (const endpoints of ['http://a:1', ' HTTP://a:1 , http://b:2/,']) {
+    const argv = [ca, `-etcd-endpoints=${endpoints}`];
+    t.is(run(argv).etcd.caFile, '');
+    t.deepEqual(withoutEffect(argv), ['-etcd-cafile']);
+  }
+  for (const more of ['-etcd-endpoints=https://a:1', '-etcd-endpoints=a:1', '-etcd-certfile=/c', '-etcd-keyfile=/k']) {
+    t.is(run([ca, more]).etcd.caFile, '/missing.pem', more);
+    t.deepEqual(withoutEffect([ca, more]), [], more);
+  }
+});
+
+const prefixes: readonly (readonly [text: string, prefix: string])[] = [
+  ['coreos.com/network', 'coreos.com/network'],
+  ['/coreos.com/network', '/coreos.com/network'],
+  ['a//b/', 'a/b'],
+  ['//a/./b/../c//', '/a/c'],
+];
+for (const [text, prefix] of prefixes)
+  test(`-etcd-prefix=${text} makes flanneld's keys, below ${prefix} (L12)`, (t) => {
+    t.is(run([`-etcd-prefix=${text}`]).networks[0]?.etcdPrefix, prefix);
+  });
 
 const invalid: readonly (readonly [argument: string, message: RegExp])[] = [
   ['-subnet-lease-renew-margin=0', /must be 1 to 1439/],
   ['-subnet-lease-renew-margin=1440', /must be 1 to 1439/],
   ['-etcd-prefix=/', /empty/],
+  ['-etcd-prefix=', /empty/],
   ['-public-ip=1.2.3', /^invalid value "1.2.3" for -public-ip/],
   ['-public-ip=010.0.0.1', /^invalid value/],
   ['-public-ipv6=192.0.2.1', /^invalid value/],

@@ -21,10 +21,10 @@ function address(linkIndex: number, text: string, more: Partial<HostAddress> = {
 /** A Vagrant VM: NAT on eth0 with the default route, the private network on eth1. */
 const HOST: HostNetwork = {
   links: [
-    { index: 1, name: 'lo', mtu: 65536 },
-    { index: 2, name: 'eth0', mtu: 1500 },
-    { index: 3, name: 'eth1', mtu: 9000 },
-    { index: 4, name: 'down0', mtu: 1500 },
+    { index: 1, name: 'lo', mtu: 65536, loopback: true },
+    { index: 2, name: 'eth0', mtu: 1500, loopback: false },
+    { index: 3, name: 'eth1', mtu: 9000, loopback: false },
+    { index: 4, name: 'down0', mtu: 1500, loopback: false },
   ],
   addresses: [
     address(1, '127.0.0.1', { global: false }),
@@ -75,6 +75,31 @@ test('the interface brings index, MTU and its best IPv6 address: global before l
   t.deepEqual([external.index, external.mtu], [3, 9000]);
   t.is(external.ipv6, parseIpv6('2001:db8::1'));
   t.is(choose('-iface=eth1 -public-ipv6=2001:db8::99').publicIpv6, parseIpv6('2001:db8::99'));
+});
+
+const unset: readonly (readonly [argv: string, name: string])[] = [
+  ['-iface=', 'eth0'],
+  ['-iface-regex=', 'eth0'],
+  ['-iface= -iface-regex=', 'eth0'],
+  ['-iface= -public-ip=203.0.113.5', 'eth0'],
+  ['-iface=eth9 -iface=', 'eth0'],
+  ['-iface=eth1 -iface=', 'eth1'],
+];
+for (const [argv, name] of unset)
+  test(`${argv} gives ${name}: an empty one is the default route (F4)`, (t) => {
+    t.is(choose(argv).name, name);
+  });
+
+test('an empty -iface without a default route is said as no -iface at all is, unless another one is there (F4)', (t) => {
+  const host = { ...HOST, defaultRouteLink: undefined };
+  t.throws(() => choose('-iface= -iface-regex=', host), { code: 'NO_DEFAULT_ROUTE' });
+  t.is(choose('-iface= -iface=eth1', host).name, 'eth1');
+});
+
+test('a pattern never picks the loopback, a name does (F4)', (t) => {
+  t.is(choose('-iface-regex=[0-9]').name, 'eth0');
+  t.throws(() => choose('-iface-regex=^lo$'), { code: 'UNKNOWN_INTERFACE' });
+  t.is(choose('-iface=lo').name, 'lo');
 });
 
 const INVENTORY =
@@ -129,7 +154,7 @@ for (const pattern of ['(', '\\pL', '[[:alpha:]]', 'x'.repeat(600)])
   });
 
 test('a pattern that backtracks for ever is stopped', (t) => {
-  const host = { ...HOST, links: [{ index: 1, name: 'a'.repeat(40), mtu: 1500 }] };
+  const host = { ...HOST, links: [{ index: 1, name: 'a'.repeat(40), mtu: 1500, loopback: false }] };
   t.throws(() => choose('-iface-regex=(a+)+$x', host), { code: 'INVALID_REGEX', message: /takes too long/ });
 });
 
@@ -154,7 +179,7 @@ for (const [argv, need, refused] of underlays)
   test(`an IPv6 underlay for ${argv}, need ${need}: ${refused === undefined ? 'there is one' : 'none'}`, (t) => {
     const host: HostNetwork = {
       ...HOST,
-      links: [...HOST.links, { index: 5, name: 'link1', mtu: 1500 }],
+      links: [...HOST.links, { index: 5, name: 'link1', mtu: 1500, loopback: false }],
       addresses: [...HOST.addresses, address(5, '192.0.2.5'), address(5, 'fe80::5', { global: false })],
     };
     const external = choose(argv, host);
