@@ -3,17 +3,19 @@ import { formatIpv4, type Ipv4, isHostAddress4 } from '../addr/ipv4.ts';
 import { formatIpv6, type Ipv6, isLinkLocal6, isMulticast6 } from '../addr/ipv6.ts';
 import {
   formatPrefix,
+  hostPrefix,
   type Ipv4Prefix,
   type Ipv6Prefix,
   ipv4Prefix,
-  ipv6Prefix,
   type Prefix,
   prefixContains,
   prefixesOverlap,
   samePrefix,
 } from '../addr/prefix.ts';
 import { quoteText } from '../lease/go-json.ts';
+import { canBeLeased, formatLeasable } from '../lease/leasable.ts';
 import type { Lease, SubnetPair } from '../lease/lease.ts';
+import type { NetworkConfig } from '../lease/network-config.ts';
 import type { Log } from '../log.ts';
 import type { BackendOptions, RefusedLease } from './backend.ts';
 
@@ -22,15 +24,13 @@ export interface OwnPlace {
   /** Of our own leases: '' for udp and alloc. Leases of other backends are not ours to route to. */
   readonly backendType: string;
   readonly own: SubnetPair;
-  readonly network: Ipv4Prefix;
-  readonly ipv6Network: Ipv6Prefix | undefined;
+  readonly config: NetworkConfig;
   /** Own PublicIP and the external interface's address. */
   readonly addresses: readonly Ipv4[];
 }
 
 export function ownPlace({ config, external, own }: BackendOptions, backendType: string): OwnPlace {
-  const { network, ipv6 } = config;
-  return { backendType, own, network, ipv6Network: ipv6?.network, addresses: [external.ipv4, external.publicIp] };
+  return { backendType, own, config, addresses: [external.ipv4, external.publicIp] };
 }
 
 /** The prefixes behind one PublicIP. */
@@ -49,10 +49,16 @@ export interface SortedLeases {
 export function sortLeases(leases: readonly Lease[], place: OwnPlace): SortedLeases {
   const usable: Lease[] = [];
   const refused: RefusedLease[] = [];
+  const reasons = new Map(leases.map((lease) => [lease, whyNot(lease, place)]));
+  const beside = new PrefixSet(
+    leases.filter((lease) => reasons.get(lease) === undefined).map(({ subnets }) => subnets.ipv4),
+    place.config,
+  );
   for (const lease of leases) {
     const { subnets, attrs } = lease;
     if (samePrefix(subnets.ipv4, place.own.ipv4) && place.addresses.includes(attrs.publicIp)) continue;
-    const reason = whyNot(lease, place);
+    const isLeased = beside.has(attrs.publicIp) ? 'its PublicIP lies in a subnet that is leased' : undefined;
+    const reason = reasons.get(lease) ?? isLeased;
     if (reason !== undefined) {
       refused.push({ subnet: formatPrefix(subnets.ipv4), publicIp: formatIpv4(attrs.publicIp), reason });
       continue;
@@ -61,6 +67,23 @@ export function sortLeases(leases: readonly Lease[], place: OwnPlace): SortedLea
     usable.push({ ...lease, subnets: { ipv4: subnets.ipv4, ipv6 } });
   }
   return { usable, refused };
+}
+
+/** Subnets beside SubnetMin to SubnetMax, from when these were others. There are next to none, of few lengths. */
+class PrefixSet {
+  readonly #byLength = new Map<number, Set<Ipv4>>();
+
+  constructor(prefixes: readonly Ipv4Prefix[], config: NetworkConfig) {
+    for (const { address, length } of prefixes) {
+      if (canBeLeased(address, config)) continue;
+      const addresses = this.#byLength.get(length) ?? new Set();
+      this.#byLength.set(length, addresses.add(address));
+    }
+  }
+
+  has(address: Ipv4): boolean {
+    return [...this.#byLength].some(([length, addresses]) => addresses.has(ipv4Prefix(address, length).address));
+  }
 }
 
 /** All subnets of a host together, whatever number of leases they come from. */
@@ -83,8 +106,12 @@ function whyNot({ subnets, attrs }: Lease, place: OwnPlace): string | undefined 
   if (place.addresses.includes(publicIp)) return 'its PublicIP is this host';
   if (!isHostAddress4(publicIp)) return 'its PublicIP is not a host address';
   // A datagram to such a peer would be routed into the overlay again, for ever.
-  if (prefixContains(place.network, ipv4Prefix(publicIp, 32))) return 'its PublicIP lies inside the overlay network';
-  if (!prefixContains(place.network, subnets.ipv4)) return 'its subnet lies outside the network';
+  if (canBeLeased(publicIp, place.config))
+    return `its PublicIP lies in ${formatLeasable(place.config, 4)}, which are for pods`;
+  if (!prefixContains(place.config.network, subnets.ipv4)) return 'its subnet lies outside the network';
+  // Its route would take the place of the underlay's.
+  const held = place.addresses.find((address) => prefixContains(subnets.ipv4, hostPrefix(address)));
+  if (held !== undefined) return `its subnet holds this host's own address ${formatIpv4(held)}`;
   if (prefixesOverlap(subnets.ipv4, place.own.ipv4)) return 'its subnet overlaps the own one';
   return undefined;
 }
@@ -102,13 +129,14 @@ export function isHostAddress6(address: Ipv6): boolean {
 }
 
 function isUsable6(prefix: Ipv6Prefix, place: OwnPlace): boolean {
-  if (place.ipv6Network === undefined || !prefixContains(place.ipv6Network, prefix)) return false;
+  const { ipv6 } = place.config;
+  if (ipv6 === undefined || !prefixContains(ipv6.network, prefix)) return false;
   return place.own.ipv6 === undefined || !prefixesOverlap(prefix, place.own.ipv6);
 }
 
 /** Where this host is on the IPv6 underlay. */
 export interface OwnPlace6 {
-  readonly network: Ipv6Prefix;
+  readonly config: NetworkConfig;
   readonly addresses: readonly Ipv6[];
 }
 
@@ -116,7 +144,7 @@ export interface OwnPlace6 {
 export function ownPlace6({ config, external }: BackendOptions): OwnPlace6 | undefined {
   if (config.ipv6 === undefined) return undefined;
   const addresses = [external.ipv6, external.publicIpv6].filter((address) => address !== undefined);
-  return { network: config.ipv6.network, addresses };
+  return { config, addresses };
 }
 
 /** Why a usable lease's IPv6 subnet cannot be reached over an IPv6 underlay; undefined when it can. */
@@ -124,8 +152,8 @@ export function whyNot6({ attrs: { publicIpv6 } }: Lease, place: OwnPlace6): str
   if (publicIpv6 === undefined) return 'it has no PublicIPv6';
   if (place.addresses.includes(publicIpv6)) return 'its PublicIPv6 is this host';
   if (!isHostAddress6(publicIpv6)) return `its PublicIPv6 ${formatIpv6(publicIpv6)} is not a host address`;
-  if (prefixContains(place.network, ipv6Prefix(publicIpv6, 128)))
-    return 'its PublicIPv6 lies inside the overlay network';
+  if (canBeLeased(publicIpv6, place.config))
+    return `its PublicIPv6 lies in ${formatLeasable(place.config, 6)}, which are for pods`;
   return undefined;
 }
 

@@ -6,12 +6,14 @@
  * What happens to packets: lib/dataplane/worker/outbound.ts, inbound.ts.
  */
 import { formatIpv4 } from '../addr/ipv4.ts';
-import { formatPrefix } from '../addr/prefix.ts';
+import { formatPrefix, hostPrefix, type Prefix, prefixContains } from '../addr/prefix.ts';
+import { canBeLeased, leasablePrefixes } from '../lease/leasable.ts';
 import type { LeaseAttrs } from '../lease/lease.ts';
 import { type NetworkConfig, networkPrefixes } from '../lease/network-config.ts';
 import { openUdpSocket } from '../sys/udp-socket.ts';
 import type { Backend, BackendOptions, ExternalInterface } from './backend.ts';
 import { integerOption } from './option.ts';
+import type { PeerPrefixes } from './peer-leases.ts';
 import { startTunnel } from './tunnel.ts';
 
 /** BackendType of udp leases: none, as flanneld's udp writes. */
@@ -39,13 +41,6 @@ export function udpLeaseAttrs({ publicIp, publicIpv6 }: ExternalInterface, { ena
 export async function startUdpBackend(options: BackendOptions): Promise<Backend> {
   const { config, external } = options;
   const port = integerOption(config.backend, 'Port', PORTS) ?? DEFAULT_PORT;
-  // One route for the whole network: what no peer has is answered with "net unreachable" by the fast path.
-  const routes = networkPrefixes(config).map((destination) => ({
-    device: DEVICE,
-    destination,
-    gateway: undefined,
-    onlink: false,
-  }));
   return startTunnel(options, {
     type: 'udp',
     leaseType: LEASE_TYPE,
@@ -60,11 +55,33 @@ export async function startUdpBackend(options: BackendOptions): Promise<Backend>
     // To receive and to send.
     negotiate: (offloads, socket) => offloads.negotiateSockets([socket], [socket]),
     routesTo: (peers) => ({
-      // Whatever the peers are.
-      kernel: routes,
+      kernel: networkRoutes(options, peers).map((destination) => ({
+        device: DEVICE,
+        destination,
+        gateway: undefined,
+        onlink: false,
+      })),
       shown: peers.flatMap(({ publicIp, prefixes }) =>
         prefixes.map((prefix) => ({ prefix: formatPrefix(prefix), via: formatIpv4(publicIp), device: DEVICE })),
       ),
     }),
+  });
+}
+
+/**
+ * What leads to the device. The whole network, as with flanneld: what no peer has is answered with "net unreachable" by the
+ * fast path. But where hosts have addresses of the network themselves, only what nodes lease: a host behind a gateway would
+ * not be reached otherwise, and our own datagrams to it would come back through the device.
+ */
+function networkRoutes({ config, external }: BackendOptions, peers: readonly PeerPrefixes[]): Prefix[] {
+  const { ipv4, ipv6, publicIp, publicIpv6 } = external;
+  const hosts = [ipv4, publicIp, ipv6, publicIpv6, ...peers.map((peer) => peer.publicIp)];
+  return networkPrefixes(config).flatMap((network) => {
+    if (!hosts.some((host) => host !== undefined && prefixContains(network, hostPrefix(host)))) return [network];
+    const leasable = leasablePrefixes(config, network.family);
+    const beside = peers
+      .flatMap(({ prefixes }) => prefixes)
+      .filter(({ family, address }) => family === network.family && !canBeLeased(address, config));
+    return [...leasable, ...beside];
   });
 }

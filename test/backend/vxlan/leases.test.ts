@@ -4,10 +4,14 @@ import { formatPrefix, type Ipv4Prefix, type Ipv6Prefix } from '../../../lib/add
 import { type SortedVteps, sortVteps4, sortVteps6 } from '../../../lib/backend/vxlan/leases.ts';
 import type { Lease } from '../../../lib/lease/lease.ts';
 import { decodeLeaseAttrs } from '../../../lib/lease/lease-attrs.ts';
+import { parseNetworkConfig } from '../../../lib/lease/network-config.ts';
 import { prefix } from '../../fastpath/harness.ts';
 
 const OWN = { vni: 1, mac: parseMac('02:00:00:00:00:01')! };
-const PLACE6 = { network: prefix('fd00::/16') as Ipv6Prefix, addresses: [0x20010db8_00000000_00000000_00000001n] };
+const PLACE6 = {
+  config: parseNetworkConfig('{"Network":"10.244.0.0/16","EnableIPv6":true,"IPv6Network":"fd00::/16"}'),
+  addresses: [0x20010db8_00000000_00000000_00000001n],
+};
 
 function lease(subnet: string, value: string, ipv6?: string): Lease {
   return {
@@ -115,7 +119,7 @@ test('the IPv6 end has its own address and MAC', (t) => {
 const bad6: readonly [string, string, RegExp][] = [
   ['null', '{"VNI":1,"VtepMAC":"02:00:00:00:06:02"}', /has no PublicIPv6/],
   ['"2001:db8::1"', '{"VNI":1,"VtepMAC":"02:00:00:00:06:02"}', /PublicIPv6 is this host/],
-  ['"fd00:5::1"', '{"VNI":1,"VtepMAC":"02:00:00:00:06:02"}', /lies inside the overlay/],
+  ['"fd00:5::1"', '{"VNI":1,"VtepMAC":"02:00:00:00:06:02"}', /which are for pods/],
   ['"ff02::1"', '{"VNI":1,"VtepMAC":"02:00:00:00:06:02"}', /not a host address/],
   ['"fe80::1"', '{"VNI":1,"VtepMAC":"02:00:00:00:06:02"}', /not a host address/],
   ['"::"', '{"VNI":1,"VtepMAC":"02:00:00:00:06:02"}', /not a host address/],
