@@ -11,7 +11,7 @@ import { bindFailed } from './bind-error.ts';
 import { Errno, SyscallError } from './errno.ts';
 import { bind, close, errno, socket } from './ffi.ts';
 import { socketAddress } from './socket-address.ts';
-import { reportOverflow, setFragmentation, setReceiveBuffer, setSendBuffer } from './socket-option.ts';
+import { Fragmentation, reportOverflow, setFragmentation, setReceiveBuffer, setSendBuffer } from './socket-option.ts';
 
 /**
  * Opens a non-blocking raw socket for IP protocol 4 on `address`, with buffers of `bufferBytes` (forced past
@@ -28,7 +28,7 @@ export function openIpipSocket(address: Ipv4, bufferBytes: number): number {
     setReceiveBuffer(fd, bufferBytes);
     setSendBuffer(fd, bufferBytes);
     reportOverflow(fd);
-    setFragmentation(fd, false, 4);
+    setFragmentation(fd, Fragmentation.forbidden, 4);
     const name = socketAddress(address, 0);
     if (bind(fd, name, name.length) < 0) throw bindFailed(object, 4, 0, errno());
   } catch (error) {

@@ -16,9 +16,22 @@ import { FPROG_SIZE, type PacketFilter } from './packet-filter.ts';
 const SO_ATTACH_FILTER = 26;
 const IP_MTU_DISCOVER = 10;
 const IPV6_MTU_DISCOVER = 23;
-/** The values are the same for both families. */
-const PMTUDISC_DONT = 0;
-const PMTUDISC_DO = 2;
+
+/**
+ * What becomes of an outer packet that is too long for the path: values of IP_MTU_DISCOVER and IPV6_MTU_DISCOVER, which are
+ * the same. IPv6 packets are never fragmented by routers, so for them it only says what our own kernel does.
+ */
+export const Fragmentation = {
+  /** IP_PMTUDISC_DONT: DF is 0, and our own kernel fragments for the path MTU that it knows. */
+  allowed: 0,
+  /** IP_PMTUDISC_DO: DF is 1, and what exceeds the path MTU that the kernel knows fails with EMSGSIZE. */
+  forbidden: 2,
+  /**
+   * IP_PMTUDISC_INTERFACE: DF is 0, so routers may fragment, and no ICMP error is asked for or believed. Only what exceeds the
+   * MTU of our own interface fails with EMSGSIZE. IPv4 only.
+   */
+  byRouters: 4,
+} as const;
 
 /** Sets an option whose value is an int. Returns 0, or -1 with errno. */
 export function setOption(fd: number, level: number, name: number, value: number): number {
@@ -49,15 +62,16 @@ export function reportOverflow(fd: number): void {
   setOption(fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
 }
 
-/**
- * Whether outer packets may be fragmented. Off (the normal state), IPv4 packets carry DF, and a packet of either family
- * that exceeds the path MTU fails with EMSGSIZE; IPv6 packets are never fragmented on their way, so off only stops our
- * own kernel.
- */
-export function setFragmentation(fd: number, allowed: boolean, family: Family): void {
-  const value = allowed ? PMTUDISC_DONT : PMTUDISC_DO;
+/** Sets what becomes of outer packets that are too long. */
+export function setFragmentation(fd: number, value: number, family: Family): void {
   if (family === 4) setOption(fd, SOL_IP, IP_MTU_DISCOVER, value);
   else setOption(fd, SOL_IPV6, IPV6_MTU_DISCOVER, value);
+}
+
+/** What setFragmentation has set. */
+export function fragmentationOf(fd: number, family: Family): number {
+  const value = family === 4 ? getOption(fd, SOL_IP, IP_MTU_DISCOVER) : getOption(fd, SOL_IPV6, IPV6_MTU_DISCOVER);
+  return value ?? Fragmentation.forbidden;
 }
 
 /** From now on the kernel throws away what `filter` drops, before it is queued. Returns 0, or -1 with errno. */

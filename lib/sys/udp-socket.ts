@@ -18,6 +18,7 @@ import { dropAll } from './packet-filter.ts';
 import { formatEndpoint, socketAddress, socketAddressFamily } from './socket-address.ts';
 import {
   attachFilter,
+  Fragmentation,
   getOption,
   reportOverflow,
   setFragmentation,
@@ -34,8 +35,8 @@ const IPV6_RECVTCLASS = 66;
 
 /**
  * Opens a non-blocking UDP socket on `address`:`port` with buffers of `bufferBytes` (our choice is to force them past
- * net.core.rmem_max; without CAP_NET_ADMIN the kernel's limit holds). Outer packets are not fragmented (see
- * setFragmentation). Each datagram read carries its TOS or traffic class (IP_TOS, IPV6_TCLASS) and the overflow counter.
+ * net.core.rmem_max; without CAP_NET_ADMIN the kernel's limit holds). Outer packets are not fragmented
+ * (Fragmentation.forbidden). Each datagram read carries its TOS or traffic class (IP_TOS, IPV6_TCLASS) and the overflow counter.
  * Codes: PORT_BUSY, ADDRESS_NOT_LOCAL, or the errno's name.
  */
 export function openUdpSocket(address: IpAddress, port: number, bufferBytes: number): number {
@@ -51,7 +52,9 @@ export function openUdpSocket(address: IpAddress, port: number, bufferBytes: num
 /**
  * Opens `count` sockets to send from, each on a port of the kernel's choice (net.ipv4.ip_local_port_range): VXLAN's outer
  * source port is a hash of the inner flow, and a socket has one port. They receive nothing: what is sent to their ports
- * is thrown away before it is queued. Otherwise as openUdpSocket; when one fails, none stays open.
+ * is thrown away before it is queued. Over IPv4 routers may fragment what they send (Fragmentation.byRouters), as what the
+ * kernel's VXLAN device sends: a path that is narrower than believed, and whose ICMP errors are filtered, carries it. Otherwise
+ * as openUdpSocket; when one fails, none stays open.
  */
 export function openSendPool(address: IpAddress, count: number, bufferBytes: number): number[] {
   const pool: number[] = [];
@@ -65,7 +68,9 @@ export function openSendPool(address: IpAddress, count: number, bufferBytes: num
 }
 
 function openSender(address: IpAddress, bufferBytes: number): number {
-  return openBound(address, 0, (fd) => {
+  return openBound(address, 0, (fd, family) => {
+    // Not Fragmentation.allowed: our kernel would fragment for a path MTU that anybody's ICMP error may have set, and fail trains.
+    if (family === 4) setFragmentation(fd, Fragmentation.byRouters, family);
     setSendBuffer(fd, bufferBytes);
     // Before bind, so that no datagram comes in between.
     check(attachFilter(fd, dropAll()), 'setsockopt SO_ATTACH_FILTER', 'UDP socket');
@@ -80,7 +85,7 @@ function openBound(address: IpAddress, port: number, configure: (fd: number, fam
   try {
     // An IPv6 socket would take IPv4 datagrams too, and hold their port.
     if (family === 6) check(setOption(fd, SOL_IPV6, IPV6_V6ONLY, 1), 'setsockopt IPV6_V6ONLY', object);
-    setFragmentation(fd, false, family);
+    setFragmentation(fd, Fragmentation.forbidden, family);
     configure(fd, family);
     const name = socketAddress(address, port);
     if (bind(fd, name, name.length) < 0) throw bindFailed(object, family, port, errno());

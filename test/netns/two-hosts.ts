@@ -6,6 +6,7 @@
  * Host n has the subnets 10.244.n.0/24 and fd00:0:0:n::/64, and in them a pod address, .2 and ::2, on its loopback device.
  */
 import { type ChildProcess, execFileSync, fork } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import type { ExecutionContext } from 'ava';
 import { formatMac, type Mac } from '../../lib/addr/mac.ts';
 import type { Ipv4Prefix, Ipv6Prefix } from '../../lib/addr/prefix.ts';
@@ -109,27 +110,67 @@ export class Host {
 
 /** The test process has to be in a namespace of its own: see testInFreshNamespace. */
 export async function withTwoHosts(body: (one: Host, two: Host) => Promise<void>): Promise<void> {
+  await withHosts(async (one, two) => {
+    const ends = [one, two].map(({ pid }) => ['name', 'u0', 'netns', `${pid}`]);
+    execFileSync('ip', ['link', 'add', ...ends[0]!, 'type', 'veth', 'peer', ...ends[1]!]);
+    for (const host of [one, two]) await addAddresses(host, 24);
+    await body(one, two);
+  });
+}
+
+/**
+ * As withTwoHosts, but the test's own namespace is a router between the two, IPv4 only, which lets packets of `mtu` bytes
+ * pass from one to the other. Its devices are r1, towards host 1, and r2; they go with the hosts.
+ */
+export async function withRoutedHosts(mtu: number, body: (one: Host, two: Host) => Promise<void>): Promise<void> {
+  await withHosts(async (one, two) => {
+    writeFileSync('/proc/sys/net/ipv4/ip_forward', '1');
+    for (const host of [one, two]) {
+      const { number, pid } = host;
+      const device = `r${number}`;
+      for (const line of [
+        `link add ${device} type veth peer name u0 netns ${pid}`,
+        `addr add ${ROUTER}/32 dev ${device}`,
+        `link set ${device} up`,
+        `route add 192.0.2.${number}/32 dev ${device} mtu lock ${mtu}`,
+      ])
+        execFileSync('ip', line.split(' '));
+      await addAddresses(host, 32);
+      await host.ip(`route add ${ROUTER} dev u0`);
+      await host.ip(`route add default via ${ROUTER}`);
+    }
+    try {
+      await body(one, two);
+    } finally {
+      // The hosts' ends would take them along, but not at once.
+      for (const device of ['r1', 'r2']) execFileSync('ip', ['link', 'delete', device]);
+    }
+  });
+}
+
+const ROUTER = '198.51.100.254';
+
+async function withHosts(body: (one: Host, two: Host) => Promise<void>): Promise<void> {
   const hosts = [new Host(1), new Host(2)] as const;
   try {
     await Promise.all(hosts.map((host) => host.ready));
-    const ends = hosts.map(({ pid }) => ['name', 'u0', 'netns', `${pid}`]);
-    execFileSync('ip', ['link', 'add', ...ends[0]!, 'type', 'veth', 'peer', ...ends[1]!]);
-    for (const host of hosts) {
-      const { number } = host;
-      // No duplicate address detection: an address is there at once.
-      for (const line of [
-        `addr add 192.0.2.${number}/24 dev u0`,
-        `addr add 2001:db8::${number}/64 dev u0 nodad`,
-        `addr add 10.244.${number}.2/32 dev lo`,
-        `addr add fd00:0:0:${number}::2/128 dev lo nodad`,
-        'link set u0 up',
-      ])
-        await host.ip(line);
-    }
     await body(...hosts);
   } finally {
     for (const host of hosts) host.close();
   }
+}
+
+async function addAddresses(host: Host, prefixLength: number): Promise<void> {
+  const { number } = host;
+  // No duplicate address detection: an address is there at once.
+  for (const line of [
+    `addr add 192.0.2.${number}/${prefixLength} dev u0`,
+    `addr add 2001:db8::${number}/64 dev u0 nodad`,
+    `addr add 10.244.${number}.2/32 dev lo`,
+    `addr add fd00:0:0:${number}::2/128 dev lo nodad`,
+    'link set u0 up',
+  ])
+    await host.ip(line);
 }
 
 function external(n: number): ExternalInterface {

@@ -5,7 +5,7 @@ import { parseIpv6 } from '../../lib/addr/ipv6.ts';
 import { Errno } from '../../lib/sys/errno.ts';
 import { close, errno, getsockname, sendto, setsockopt } from '../../lib/sys/ffi.ts';
 import { socketAddress } from '../../lib/sys/socket-address.ts';
-import { setFragmentation } from '../../lib/sys/socket-option.ts';
+import { Fragmentation, fragmentationOf, setFragmentation } from '../../lib/sys/socket-option.ts';
 import { openSendPool, openUdpSocket, pathMtu } from '../../lib/sys/udp-socket.ts';
 import { testInFreshNamespace } from './enter.ts';
 import { receive } from './receive.ts';
@@ -85,10 +85,11 @@ for (const { family, address, other, headers } of FAMILIES) {
       t.is(send(fd, 1500 - headers, to), 0);
       t.is(receive(receiver)?.payload.length, 1500 - headers);
       t.is(send(fd, 1501 - headers, to), Errno.EMSGSIZE);
-      setFragmentation(fd, true, family);
+      const before = fragmentationOf(fd, family);
+      setFragmentation(fd, Fragmentation.allowed, family);
       t.is(send(fd, 1501 - headers, to), 0);
       t.is(receive(receiver)?.payload.length, 1501 - headers);
-      setFragmentation(fd, false, family);
+      setFragmentation(fd, before, family);
       t.is(send(fd, 1501 - headers, to), Errno.EMSGSIZE);
     }
     for (const fd of sockets) close(fd);

@@ -16,7 +16,7 @@ import { SOCKADDR_IN6_SIZE } from '../../linux/sockaddr.ts';
 import { MSG_DONTWAIT } from '../../linux/socket.ts';
 import { Errno, errnoName } from '../../sys/errno.ts';
 import { errno, poll, sendmmsg } from '../../sys/ffi.ts';
-import { setFragmentation } from '../../sys/socket-option.ts';
+import { Fragmentation, fragmentationOf, setFragmentation } from '../../sys/socket-option.ts';
 import { pathMtu } from '../../sys/udp-socket.ts';
 import { IPV4_DONT_FRAGMENT, IPV4_FLAGS_FRAGMENT, IPV4_HEADER_MIN } from '../../wire/layout/ipv4.ts';
 import { IPV6_HEADER } from '../../wire/layout/ipv6.ts';
@@ -181,9 +181,10 @@ function tooBig(queue: Queue, socket: UnderlaySocket, train: number, index: numb
   const mayFragment =
     prefix < 0 || (isIpv4 ? (ip[IPV4_FLAGS_FRAGMENT]! & (IPV4_DONT_FRAGMENT >> 8)) === 0 : ip.length <= IPV6_MIN_MTU);
   if (mayFragment) {
-    setFragmentation(socket.fd, true, socket.family);
+    const before = fragmentationOf(socket.fd, socket.family);
+    setFragmentation(socket.fd, Fragmentation.allowed, socket.family);
     const sent = sendmmsg(socket.fd, base + SPLIT_MESSAGES + index * MMSGHDR_SIZE, 1, MSG_DONTWAIT);
-    setFragmentation(socket.fd, false, socket.family);
+    setFragmentation(socket.fd, before, socket.family);
     if (sent > 0) fastpath.splitSent(train, index);
     else fastpath.splitRefused(DROP_UNDERLAY_REFUSED);
     return;
