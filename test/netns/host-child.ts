@@ -10,9 +10,11 @@ import type { Backend, BackendOptions } from '../../lib/backend/backend.ts';
 import { startIpipBackend } from '../../lib/backend/ipip.ts';
 import { startUdpBackend } from '../../lib/backend/udp.ts';
 import { startVxlanBackend } from '../../lib/backend/vxlan/vxlan.ts';
+import type { Engine } from '../../lib/engine/engine.ts';
 import { SharedEngines } from '../../lib/engine/shared-engines.ts';
 import { WeftError } from '../../lib/error.ts';
 import { Faults } from '../../lib/faults.ts';
+import { until } from '../../lib/lab/until.ts';
 import type { Lease } from '../../lib/lease/lease.ts';
 import { check } from '../../lib/sys/errno.ts';
 import { unshare } from '../../lib/sys/ffi.ts';
@@ -23,6 +25,8 @@ import { logTo } from '../log.ts';
 export type HostBackendOptions = Omit<BackendOptions, 'log' | 'engines' | 'faults' | 'startOver' | 'vtepMac'> & {
   /** By device. */
   readonly macs: Readonly<Record<string, number>>;
+  /** The device that somebody deletes when the start needs its second engine; it goes on when the device is back. */
+  readonly loseWhileStarting?: string;
 };
 
 export type BackendType = 'udp' | 'vxlan' | 'ipip';
@@ -59,7 +63,23 @@ export interface HostReply {
 const TCP_PORT = 5001;
 const START = { udp: startUdpBackend, vxlan: startVxlanBackend, ipip: startIpipBackend };
 const programs = new Set<ChildProcess>();
-const engines = new SharedEngines();
+
+class LosingEngines extends SharedEngines {
+  /** To be lost when an engine for IPv6 is asked for. */
+  victim: string | undefined;
+
+  override async take(key: string, begin: () => Promise<Engine>): Promise<Engine> {
+    const { victim } = this;
+    if (victim !== undefined && key.includes('[')) {
+      this.victim = undefined;
+      await run('ip', ['link', 'delete', victim]);
+      await until(() => log.some((line) => /^(The device is back|Cannot build the device)/.test(line)), 10_000);
+    }
+    return super.take(key, begin);
+  }
+}
+
+const engines = new LosingEngines();
 const backends = new Map<string, Backend>();
 const log: string[] = [];
 const note = (fields: object, message: string): unknown => log.push(`${message} ${JSON.stringify(fields)}`);
@@ -107,7 +127,8 @@ async function fetch(from: string, address: string): Promise<string> {
   return hash.digest('hex');
 }
 
-async function start(type: BackendType, { macs, ...options }: HostBackendOptions): Promise<void> {
+async function start(type: BackendType, { macs, loseWhileStarting, ...options }: HostBackendOptions): Promise<void> {
+  engines.victim = loseWhileStarting;
   const backend = await START[type]({
     ...options,
     vtepMac: (device) => macs[device]!,

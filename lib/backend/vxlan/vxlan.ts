@@ -49,10 +49,12 @@ export async function startVxlanBackend(options: BackendOptions): Promise<Backen
   try {
     const link = openDirectLink(options, undo);
     const ends: VtepEnd[] = [];
-    const onRestored = (): Promise<void> => backend.restore();
+    // A device may be lost while the next one is made: nothing leads through it yet.
+    let backend: OverlayBackend | undefined;
+    const onRestored = async (): Promise<void> => backend?.restore();
     for (const family of own.ipv6 === undefined ? ([4] as const) : ([4, 6] as const))
       ends.push(await openEnd(options, vxlan, family, onRestored, undo));
-    const backend = new OverlayBackend(options, {
+    backend = new OverlayBackend(options, {
       type: TYPE,
       leaseType: TYPE,
       devices: ends.map(({ device }) => device),
