@@ -10,8 +10,8 @@ import type { Log } from '../log.ts';
 import { closeFd } from '../sys/descriptor.ts';
 import { RouteNetlink } from '../sys/netlink/rtnetlink.ts';
 import { withinNetns } from '../sys/netns.ts';
-import { writeInterfaceSysctl } from '../sys/sysctl.ts';
 import { openTap, openTun } from '../sys/tun.ts';
+import { applyDeviceSysctls } from './device-sysctls.ts';
 import type { Engine, EngineSegment } from './engine.ts';
 import { applyLinkSettings, type LinkSettings } from './link-settings.ts';
 import { retry } from './retry.ts';
@@ -51,7 +51,7 @@ export class EdgeDevice {
 
   /**
    * Makes the device, with its addresses and up, and begins to forward.
-   * Codes: those of openTun and withinNetns, SYSCTL_FAILED, TOO_MANY_SEGMENTS, or an errno's name.
+   * Codes: those of openTun and withinNetns, TOO_MANY_SEGMENTS, or an errno's name.
    */
   constructor(engine: Engine, options: EdgeDeviceOptions) {
     this.#engine = engine;
@@ -121,20 +121,10 @@ export class EdgeDevice {
 
   #writeSysctls(): void {
     const { name, mac, log } = this.#options;
-    if (mac === undefined) {
-      // ICMP errors come from the device's own address, which the kernel takes for a forgery otherwise.
-      writeInterfaceSysctl('ipv4', name, 'accept_local', '1');
-      return;
-    }
-    // No router is to change anything here (flannel), and leases see to it that an address is used once.
-    for (const key of ['accept_ra', 'accept_dad']) {
-      try {
-        writeInterfaceSysctl('ipv6', name, key, '0');
-      } catch (error) {
-        log.info({ device: name, reason: messageOf(error) }, 'A setting of the device stays at its default');
-        return;
-      }
-    }
+    const missing = applyDeviceSysctls(this.#netlink, name, mac !== undefined);
+    if (missing.length === 0) return;
+    const hint = 'mount /proc/sys writable, or set them from outside';
+    log.warn({ device: name, missing, hint }, 'Some settings of the device stay as they are');
   }
 
   #attach(): void {

@@ -35,6 +35,7 @@ export type HostRequest =
   | { readonly op: 'exec'; readonly program: string; readonly args: readonly string[] }
   | { readonly op: 'serve'; readonly address: string; readonly bytes: number }
   | { readonly op: 'fetch'; readonly from: string; readonly address: string }
+  | { readonly op: 'read-only-sysctls' }
   | { readonly op: 'start'; readonly type: BackendType; readonly options: HostBackendOptions }
   | { readonly op: 'leases'; readonly network: string; readonly leases: readonly Lease[] }
   | { readonly op: 'state'; readonly network: string }
@@ -59,6 +60,10 @@ export interface HostReply {
   readonly result?: unknown;
   readonly error?: { readonly message: string; readonly code: string; readonly hint: string | undefined };
 }
+
+/** clone(2). */
+const CLONE_NEWNS = 0x00020000;
+const CLONE_NEWNET = 0x40000000;
 
 const TCP_PORT = 5001;
 const START = { udp: startUdpBackend, vxlan: startVxlanBackend, ipip: startIpipBackend };
@@ -89,6 +94,7 @@ async function answer(request: HostRequest): Promise<unknown> {
   if (request.op === 'exec') return run(request.program, request.args);
   if (request.op === 'serve') return serve(request.address, request.bytes);
   if (request.op === 'fetch') return fetch(request.from, request.address);
+  if (request.op === 'read-only-sysctls') return makeSysctlsReadOnly();
   if (request.op === 'start') return start(request.type, request.options);
   const backend = backends.get(request.network)!;
   if (request.op === 'leases') return backend.setLeases(request.leases);
@@ -107,6 +113,13 @@ function run(program: string, args: readonly string[]): Promise<string> {
     });
     programs.add(child);
   });
+}
+
+/** As in most containers: /proc/sys can be read and not written, by this process and the programs it starts from now on. */
+async function makeSysctlsReadOnly(): Promise<void> {
+  check(unshare(CLONE_NEWNS), 'unshare', 'mount namespace');
+  for (const line of ['--make-rprivate /', '--bind /proc/sys /proc/sys', '-o remount,bind,ro /proc/sys'])
+    await run('mount', line.split(' '));
 }
 
 /** Sends bytes that cannot be guessed to whoever connects first. Resolves to their hash once it listens. */
@@ -161,8 +174,6 @@ function errorOf(error: unknown): NonNullable<HostReply['error']> {
   return { message: String(error), code: '', hint: undefined };
 }
 
-/** clone(2). */
-const CLONE_NEWNET = 0x40000000;
 check(unshare(CLONE_NEWNET), 'unshare', 'network namespace');
 const netlink = RouteNetlink.open();
 netlink.setLinkUp(1);

@@ -18,7 +18,7 @@ import {
 } from '../../lib/sys/netlink/rtnetlink.ts';
 import { NetlinkSocket } from '../../lib/sys/netlink/socket.ts';
 import { socketAddress } from '../../lib/sys/socket-address.ts';
-import { writeInterfaceSysctl } from '../../lib/sys/sysctl.ts';
+import { setInterfaceSysctl } from '../../lib/sys/sysctl.ts';
 import { openUdpSocket } from '../../lib/sys/udp-socket.ts';
 import { CLONE_NEWNET, testInFreshNamespace } from './enter.ts';
 
@@ -132,7 +132,7 @@ test('counts what a link carried, as ip(8) does', (t) => {
   const netlink = RouteNetlink.open();
   // Nothing is sent but what this test sends.
   for (const name of ['v0', 'v1']) {
-    writeInterfaceSysctl('ipv6', name, 'disable_ipv6', '1');
+    setInterfaceSysctl('ipv6', name, 'disable_ipv6', '1');
     ip('link', 'set', name, 'up');
   }
   ip('addr', 'add', '192.0.2.1/24', 'dev', 'v0');

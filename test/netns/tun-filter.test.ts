@@ -4,7 +4,7 @@ import { check, Errno } from '../../lib/sys/errno.ts';
 import { addressOf, close, read, sendto, socket } from '../../lib/sys/ffi.ts';
 import { RouteNetlink } from '../../lib/sys/netlink/rtnetlink.ts';
 import { dropGroupFramesFrom, MAX_FILTERED_SOURCES } from '../../lib/sys/packet-filter.ts';
-import { writeInterfaceSysctl } from '../../lib/sys/sysctl.ts';
+import { setInterfaceSysctl } from '../../lib/sys/sysctl.ts';
 import { openTap, openTun, setTunFilter } from '../../lib/sys/tun.ts';
 import { testInFreshNamespace } from './enter.ts';
 
@@ -43,7 +43,7 @@ function withTap(vnetHeader: boolean, body: (fixture: Fixture) => void): void {
   const packets = check(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), 'socket', 'AF_PACKET');
   const netlink = RouteNetlink.open();
   try {
-    writeInterfaceSysctl('ipv6', name, 'disable_ipv6', '1');
+    setInterfaceSysctl('ipv6', name, 'disable_ipv6', '1');
     const { index } = netlink.linkByName(name)!;
     netlink.setLinkUp(index);
     // struct sockaddr_ll: family, protocol, interface.

@@ -4,7 +4,7 @@ import { parseMac } from '../../lib/addr/mac.ts';
 import { addressOf, close, read, sendto, write } from '../../lib/sys/ffi.ts';
 import { RouteNetlink } from '../../lib/sys/netlink/rtnetlink.ts';
 import { socketAddress } from '../../lib/sys/socket-address.ts';
-import { writeInterfaceSysctl } from '../../lib/sys/sysctl.ts';
+import { setInterfaceSysctl } from '../../lib/sys/sysctl.ts';
 import { openTap, openTun } from '../../lib/sys/tun.ts';
 import { openUdpSocket } from '../../lib/sys/udp-socket.ts';
 import { testInFreshNamespace } from './enter.ts';
@@ -28,7 +28,7 @@ test('a TAP has a MAC address, which can be set, and carries Ethernet frames bot
     netlink.setLinkAddress(link.index, OUR_MAC);
     t.is(netlink.linkByIndex(link.index)?.mac, OUR_MAC);
     // Nothing comes from the device but what is sent here.
-    writeInterfaceSysctl('ipv6', 'flannel.1', 'disable_ipv6', '1');
+    setInterfaceSysctl('ipv6', 'flannel.1', 'disable_ipv6', '1');
     netlink.setLinkUp(link.index);
     netlink.addAddress(link.index, { address: OUR_BASE, length: 32 });
     netlink.setNeighbor({ interfaceIndex: link.index, address: PEER_BASE, mac: PEER_MAC });

@@ -70,6 +70,20 @@ export class Host {
     return this.run('ip', ...line.split(' '));
   }
 
+  /** Its /proc/sys can be read only from now on. */
+  async makeSysctlsReadOnly(): Promise<void> {
+    await this.#ask({ op: 'read-only-sysctls' });
+  }
+
+  /** One setting of the kernel, such as "net/ipv4/ip_forward". */
+  async sysctl(key: string): Promise<string> {
+    return (await this.run('cat', `/proc/sys/${key}`)).trim();
+  }
+
+  async setSysctl(key: string, value: string): Promise<void> {
+    await this.run('sh', '-c', `echo ${value} > /proc/sys/${key}`);
+  }
+
   async start(type: BackendType, options: Partial<HostBackendOptions> = {}): Promise<void> {
     await this.#ask({ op: 'start', type, options: { ...hostOptions(this.number, `"Type":"${type}"`), ...options } });
   }

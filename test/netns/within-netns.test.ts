@@ -6,7 +6,7 @@ import type { ExecutionContext } from 'ava';
 import { close } from '../../lib/sys/ffi.ts';
 import { RouteNetlink } from '../../lib/sys/netlink/rtnetlink.ts';
 import { withinNetns } from '../../lib/sys/netns.ts';
-import { writeInterfaceSysctl } from '../../lib/sys/sysctl.ts';
+import { setInterfaceSysctl } from '../../lib/sys/sysctl.ts';
 import { openTap } from '../../lib/sys/tun.ts';
 import { testInFreshNamespace } from './enter.ts';
 
@@ -80,7 +80,7 @@ test('writes interface sysctls in the namespace and nowhere else', (t) => {
   withNamespace(t);
   const before = acceptRa('cat');
   const value = before === '0' ? '1' : '0';
-  withinNetns(PATH, () => writeInterfaceSysctl('ipv6', 'lo', 'accept_ra', value));
+  withinNetns(PATH, () => setInterfaceSysctl('ipv6', 'lo', 'accept_ra', value));
   t.is(acceptRa('cat'), before);
   t.is(acceptRa('ip', 'netns', 'exec', NAME, 'cat'), value);
 });

@@ -62,6 +62,8 @@ export const IFLA_MASTER = 10;
 export const IFLA_TXQLEN = 13;
 export const IFLA_LINKINFO = 18;
 export const IFLA_STATS64 = 23;
+export const IFLA_AF_SPEC = 26;
+export const IFLA_INET_CONF = 1;
 export const IFLA_EXT_MASK = 29;
 export const IFLA_GSO_MAX_SIZE = 41;
 export const IFLA_INFO_KIND = 1;
@@ -75,6 +77,9 @@ export const IFLA_VXLAN_COLLECT_METADATA = 25;
 export const RTEXT_FILTER_SKIP_STATS = 1 << 3;
 /** Room for a device name with its closing NUL. */
 export const IFNAMSIZ = 16;
+
+/** IPV4_DEVCONF_*, include/uapi/linux/ip.h: the settings of net.ipv4.conf.<device>. */
+export const Ipv4Setting = { acceptLocal: 23 } as const;
 
 // Addresses.
 export const IFA_ADDRESS = 1;

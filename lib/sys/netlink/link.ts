@@ -3,9 +3,11 @@ import type { Mac } from '../../addr/mac.ts';
 import {
   IFF_UP,
   IFLA_ADDRESS,
+  IFLA_AF_SPEC,
   IFLA_EXT_MASK,
   IFLA_GSO_MAX_SIZE,
   IFLA_IFNAME,
+  IFLA_INET_CONF,
   IFLA_INFO_DATA,
   IFLA_INFO_KIND,
   IFLA_LINKINFO,
@@ -20,10 +22,12 @@ import {
   IFLA_VXLAN_PORT,
   RTEXT_FILTER_SKIP_STATS,
 } from './abi.ts';
+import { addressFamily } from './ip.ts';
 import { macAttribute, readMacAttribute } from './mac.ts';
 import {
   type Attribute,
   LITTLE_ENDIAN,
+  nestedAttribute,
   parseAttributes,
   readPort,
   readString,
@@ -108,6 +112,12 @@ export function txQueueLengthAttribute(packets: number): Attribute {
 
 export function addressAttribute(mac: Mac): Attribute {
   return macAttribute(IFLA_ADDRESS, mac);
+}
+
+/** One setting of net.ipv4.conf.<device>; Linux takes those of IPv6 by /proc/sys alone. */
+export function ipv4SettingAttribute(setting: number, value: number): Attribute {
+  const settings = nestedAttribute(IFLA_INET_CONF, [u32Attribute(setting, value)]);
+  return nestedAttribute(IFLA_AF_SPEC, [nestedAttribute(addressFamily(4), [settings])]);
 }
 
 /** Reads the payload of RTM_NEWLINK or RTM_DELLINK. Throws EBADMSG. */

@@ -181,13 +181,7 @@ export function emitMessage(
   view.setUint16(6, header.flags, LITTLE_ENDIAN);
   view.setUint32(8, header.sequence, LITTLE_ENDIAN);
   bytes.set(body, MESSAGE_HEADER_LENGTH);
-  let offset = MESSAGE_HEADER_LENGTH + align4(body.length);
-  for (const { type, value } of attributes) {
-    view.setUint16(offset, ATTRIBUTE_HEADER_LENGTH + value.length, LITTLE_ENDIAN);
-    view.setUint16(offset + 2, type, LITTLE_ENDIAN);
-    bytes.set(value, offset + ATTRIBUTE_HEADER_LENGTH);
-    offset += ATTRIBUTE_HEADER_LENGTH + align4(value.length);
-  }
+  putAttributes(bytes, MESSAGE_HEADER_LENGTH + align4(body.length), attributes);
   return bytes;
 }
 
@@ -195,6 +189,25 @@ export function u32Attribute(type: number, value: number): Attribute {
   const bytes = new Uint8Array(4);
   viewOf(bytes).setUint32(0, value, LITTLE_ENDIAN);
   return { type, value: bytes };
+}
+
+/** An attribute that holds others. */
+export function nestedAttribute(type: number, attributes: readonly Attribute[]): Attribute {
+  const length = attributes.reduce((sum, { value }) => sum + ATTRIBUTE_HEADER_LENGTH + align4(value.length), 0);
+  const bytes = new Uint8Array(length);
+  putAttributes(bytes, 0, attributes);
+  return { type, value: bytes };
+}
+
+function putAttributes(bytes: Uint8Array, start: number, attributes: readonly Attribute[]): void {
+  const view = viewOf(bytes);
+  let offset = start;
+  for (const { type, value } of attributes) {
+    view.setUint16(offset, ATTRIBUTE_HEADER_LENGTH + value.length, LITTLE_ENDIAN);
+    view.setUint16(offset + 2, type, LITTLE_ENDIAN);
+    bytes.set(value, offset + ATTRIBUTE_HEADER_LENGTH);
+    offset += ATTRIBUTE_HEADER_LENGTH + align4(value.length);
+  }
 }
 
 /** A string with its closing NUL, which the kernel expects in names. */

@@ -26,6 +26,7 @@ import { NetlinkError } from './error.ts';
 import {
   addressAttribute,
   emitLinkBody,
+  ipv4SettingAttribute,
   type Link,
   type LinkStats,
   linkQuery,
@@ -56,7 +57,7 @@ import {
 } from './route.ts';
 import { NetlinkSocket } from './socket.ts';
 
-export { RouteScope, RouteTable, RouteType } from './abi.ts';
+export { Ipv4Setting, RouteScope, RouteTable, RouteType } from './abi.ts';
 export type { Address } from './address.ts';
 export { isNoRoute, NetlinkError } from './error.ts';
 export type { Link, LinkStats } from './link.ts';
@@ -174,6 +175,11 @@ export class RouteNetlink {
   /** Works while the device is up where its driver allows that; TAP, veth and bridge do. */
   setLinkAddress(index: number, mac: Mac): void {
     this.#changeLink(index, [addressAttribute(mac)], `set address ${formatMac(mac)} on`);
+  }
+
+  /** `setting` is one of {@link Ipv4Setting}. Needs no /proc/sys, which containers often have read-only. */
+  setLinkIpv4Setting(index: number, setting: number, value: number): void {
+    this.#changeLink(index, [ipv4SettingAttribute(setting, value)], `set IPv4 setting ${setting} to ${value} on`);
   }
 
   #changeLink(index: number, attributes: Attribute[], what: string, up?: number): void {
