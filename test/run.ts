@@ -1,18 +1,25 @@
 /**
  * The test runner: `node dist/test/run.js [unit|netns|all] [part of a path]`.
  *
- * Every test file runs in an AVA process of its own: what one file does to its process, another cannot feel, and each
- * failure has its file. Files of test/netns build networks, need root and run one at a time, since they measure and
- * load the machine; all others run two at a time. The last line is always "N passed, N failed[, N skipped]"; the exit
- * code is 0 only if something passed and nothing failed.
+ * Every test file runs in a process of its own: what one file does to its process, another cannot feel, and each failure has
+ * its file. Files of test/netns build networks and need root; each has an AVA of its own, all others share one by twelve
+ * (test/runner/run-together.ts). They run side by side, one more than there are processors, since those of test/netns mostly wait;
+ * what loads the machine for itself comes last and alone. The last line is always "N passed, N failed[, N skipped]"; the exit code is 0
+ * only if something passed and nothing failed.
  */
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type FileResult, runFile } from './runner/run-file.ts';
+import type { FileResult } from './runner/run-file.ts';
+import { runTogether } from './runner/run-together.ts';
 import { compiledPath, staleSources, testSources } from './runner/sources.ts';
 
-const FILE_LIMIT_MS = 600_000;
-const UNIT_FILES_AT_ONCE = 2;
+/** For each file: hours before a busy machine comes to it. What hangs is ended by AVA, earlier. */
+const FILE_LIMIT_MS = 1_800_000;
+/** An AVA's start is shared by so many files, and with it what one that ends it costs. */
+const FILES_TOGETHER = 12;
+/** They saturate every processor to measure. */
+const ALONE = ['test/netns/bench.test.ts'];
 const KINDS = ['unit', 'netns', 'all'] as const;
 
 const root = join(fileURLToPath(import.meta.url), '../../..');
@@ -52,15 +59,22 @@ async function main(args: readonly string[]): Promise<number> {
     if (result.failures.length > 0) failed.push(result);
   };
   const stop = abortOnSignal();
-  const unit = files.filter((file) => !isNetns(file));
+  const unit = batchesOf(files.filter((file) => !isNetns(file)));
   const netns = files.filter(isNetns);
-  await runAll(unit, UNIT_FILES_AT_ONCE, stop, report);
   if (rootless) {
     for (const file of netns) print(`skip  ${file}: needs root`);
     totals.skipped += netns.length;
-  } else {
-    await runAll(netns, 1, stop, report);
   }
+  const networks = (rootless ? [] : netns).map((file) => [file]);
+  const alone = ([file]: readonly string[]): boolean => ALONE.includes(file!);
+  await runAll(
+    unit,
+    networks.filter((batch) => !alone(batch)),
+    availableParallelism() + 1,
+    stop,
+    report,
+  );
+  await runAll([], networks.filter(alone), 1, stop, report);
   printFailures(failed);
   if (stop.aborted) print('interrupted');
   return finish(totals, stop.aborted);
@@ -76,19 +90,30 @@ function refuse(message: string): number {
   return finish({ passed: 0, failed: 0, skipped: 0 }, false);
 }
 
+function batchesOf(files: readonly string[]): string[][] {
+  const count = Math.ceil(files.length / FILES_TOGETHER);
+  // Every count-th, as the slow ones stand side by side.
+  return Array.from({ length: count }, (_, first) => files.filter((_file, index) => index % count === first));
+}
+
+/** One after the other begins with `first`, the others with `then`; who has no more of his own helps. */
 async function runAll(
-  files: readonly string[],
+  first: readonly (readonly string[])[],
+  then: readonly (readonly string[])[],
   atOnce: number,
   signal: AbortSignal,
   report: (result: FileResult) => void,
 ): Promise<void> {
-  const queue = files.values();
-  const work = async () => {
-    // The iterator is shared: each worker takes the next file.
-    for (const file of queue) {
-      const result = await runFile({ root, file, compiled: compiledPath(file), limitMs: FILE_LIMIT_MS, signal });
-      if (signal.aborted) return;
-      report(result);
+  // The iterators are shared: each worker takes the next.
+  const queues = [first.values(), then.values()];
+  const work = async (_: unknown, index: number) => {
+    for (const queue of index === 0 ? queues : queues.toReversed()) {
+      for (const batch of queue) {
+        const files = batch.map((file) => ({ file, compiled: compiledPath(file) }));
+        const results = await runTogether({ root, files, limitMs: FILE_LIMIT_MS * files.length, signal });
+        if (signal.aborted) return;
+        for (const result of results) report(result);
+      }
     }
   };
   await Promise.all(Array.from({ length: atOnce }, work));

@@ -1,28 +1,11 @@
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
+import { project } from './project.ts';
 import { type FileResult, runFile } from './run-file.ts';
 
-const checkout = join(fileURLToPath(import.meta.url), '../../../..');
-
-/** Runs `source` as a test file with a real AVA, in a project of its own. */
-async function run(t: ExecutionContext, source: string, limitMs = 30_000): Promise<FileResult> {
-  const root = await mkdtemp(join(tmpdir(), 'weft-runner-'));
-  t.teardown(() => rm(root, { recursive: true, force: true }));
-  await symlink(join(checkout, 'node_modules'), join(root, 'node_modules'));
-  const ava = { files: ['dist/**/*.test.js'], workerThreads: false, timeout: '20s', cache: false };
-  await writeFile(join(root, 'package.json'), JSON.stringify({ name: 'scratch', type: 'module', ava }));
-  await mkdir(join(root, 'dist'));
-  await writeFile(join(root, 'dist/a.test.js'), `import test from 'ava';\n${source}`);
-  return runFile({
-    root,
-    file: 'a.test.ts',
-    compiled: 'dist/a.test.js',
-    limitMs,
-    signal: new AbortController().signal,
-  });
+/** Runs `source` as a test file with a real AVA. */
+async function run(t: ExecutionContext, source: string, limitMs = 120_000): Promise<FileResult> {
+  const { root, files } = await project(t, { a: source });
+  return runFile({ root, ...files[0]!, limitMs, signal: new AbortController().signal });
 }
 
 const titles = (result: FileResult): string => result.failures.map((failure) => failure.title).join('\n');

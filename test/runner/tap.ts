@@ -27,11 +27,13 @@ export interface Outcome {
   readonly skipped: readonly string[];
 }
 
-interface Report {
+export interface Report {
   readonly passed: string[];
   readonly failures: Failure[];
   readonly skipped: string[];
   readonly todo: string[];
+  /** By the title of each test, the number of its line in the report, from 0. */
+  readonly lineOf: Map<string, number>;
   /** The closing counts ("# pass 3"), present only when AVA came to its end; "fail" is the last of them. */
   readonly counts: Map<string, number>;
 }
@@ -44,33 +46,43 @@ const REMAINING_LINE = /^# (\d+ tests? remaining in .*)$/;
 /** What the run comes to: every failed test, and one failure for each thing that keeps the run from being believed. */
 export function judge(tap: string, ending: Ending): Outcome {
   const report = readReport(tap);
-  const failures = [...report.failures];
-  const doubt = (title: string, detail = '') => failures.push({ title, detail });
-
-  if (ending.timedOut) doubt('the test file did not end in time and was killed');
-  else if (ending.signal !== null) doubt(`AVA was killed by ${ending.signal}`);
-  else if (!report.counts.has('fail'))
-    doubt("AVA's report breaks off", 'See the output: AVA ends like this when a test calls process.exit or hangs.');
-  const passes = report.counts.get('pass');
-  if (passes !== undefined && passes !== report.passed.length) {
-    doubt(`AVA counts ${passes} passed tests, its report lists ${report.passed.length}`);
-  }
   const { passed, skipped, todo } = report;
-  if (failures.length === 0) {
-    // TODO tests are among AVA's "fail" count, though it exits with 0 for them.
-    if ((report.counts.get('fail') ?? 0) > todo.length) doubt('AVA counts a failure that its report does not list');
-    else if (ending.exitCode !== 0) {
-      doubt(
-        `AVA exits with ${ending.exitCode} although no test failed`,
-        'It does so when something keeps the process alive after the last test: a timer, socket or child process.',
-      );
-    } else if (passed.length + skipped.length + todo.length === 0) doubt('no test was run');
-  }
+  const failures = [...report.failures, ...doubtsOf(report, ending)];
+  if (failures.length + passed.length + skipped.length + todo.length === 0) failures.push(NO_TEST);
   return { passed: passed.length, failures, skipped: [...skipped, ...todo] };
 }
 
-function readReport(tap: string): Report {
-  const report: Report = { passed: [], failures: [], skipped: [], todo: [], counts: new Map() };
+/** Of a file that lists no test at all. */
+export const NO_TEST: Failure = { title: 'no test was run', detail: '' };
+
+/** What keeps a report from being believed, beside the failures in it. */
+export function doubtsOf(report: Report, ending: Ending): Failure[] {
+  const doubts: Failure[] = [];
+  const doubt = (title: string, detail = '') => doubts.push({ title, detail });
+  const { counts, failures, passed, todo } = report;
+
+  if (ending.timedOut) doubt('the test file did not end in time and was killed');
+  else if (ending.signal !== null) doubt(`AVA was killed by ${ending.signal}`);
+  else if (!counts.has('fail'))
+    doubt("AVA's report breaks off", 'See the output: AVA ends like this when a test calls process.exit or hangs.');
+  const passes = counts.get('pass');
+  if (passes !== undefined && passes !== passed.length) {
+    doubt(`AVA counts ${passes} passed tests, its report lists ${passed.length}`);
+  }
+  if (failures.length + doubts.length > 0) return doubts;
+  // TODO tests are among AVA's "fail" count, though it exits with 0 for them.
+  if ((counts.get('fail') ?? 0) > todo.length) doubt('AVA counts a failure that its report does not list');
+  else if (ending.exitCode !== 0) {
+    doubt(
+      `AVA exits with ${ending.exitCode} although no test failed`,
+      'It does so when something keeps the process alive after the last test: a timer, socket or child process.',
+    );
+  }
+  return doubts;
+}
+
+export function readReport(tap: string): Report {
+  const report: Report = { passed: [], failures: [], skipped: [], todo: [], lineOf: new Map(), counts: new Map() };
   const lines = tap.split('\n');
   let planSeen = false;
   for (let i = 0; i < lines.length; i++) {
@@ -79,6 +91,7 @@ function readReport(tap: string): Report {
     if (test !== null) {
       const block = detailBelow(lines, i + 1);
       addTest(report, test, block);
+      report.lineOf.set(test[2] as string, i);
       i += block.length;
       continue;
     }
