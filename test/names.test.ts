@@ -20,6 +20,7 @@ const SUBJECTS: Readonly<Record<string, string>> = {
   'fastpath/super-packet': 'super-packets that arrive in one datagram',
   'fastpath/twin': 'the packet code on a TUN beside its twin',
   'fastpath/vxlan-twin': 'the packet code on a TAP beside its twin',
+  'lease/lease-histories': 'LeaseSet beside its slow twin',
   'store/etcd/access': 'users, passwords and permissions',
   'store/etcd/acquire': 'how a node takes a subnet',
   'store/etcd/closing': 'the end of a store and of its process',

@@ -153,13 +153,18 @@ export interface Peer {
   readonly publicIpv6: string | null;
   /** As in the lease; '' for udp, which writes none. */
   readonly backendType: string;
-  /** null: never (a reservation) or not known, as in etcd, which gives the end of a lease to its holder only. */
+  /**
+   * Of a peer that is leaving: when that ends. null: never (a reservation) or not known, as in etcd, which gives the end of a
+   * lease to its holder only.
+   */
   readonly expiresAt: string | null;
+  /** Its key is gone from the store. It stays in force until it is written again, its subnet is leased to another, or `expiresAt`. */
+  readonly leaving: boolean;
   /** null when the data plane keeps no counters for this peer. */
   readonly traffic: PeerTraffic | null;
   /**
    * Why this lease is not used, "ignored: its backend type is vxlan, ours is udp", or why a part of it is not,
-   * "IPv6 subnet ignored: ...". null: all is well.
+   * "IPv6 subnet ignored: ..."; or "leaving: ...". null: all is well.
    */
   readonly note: string | null;
 }

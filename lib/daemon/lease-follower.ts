@@ -2,8 +2,9 @@
 import { formatIpv4, type Ipv4 } from '../addr/ipv4.ts';
 import { formatPrefix } from '../addr/prefix.ts';
 import type { Fault, FaultSink } from '../faults.ts';
-import type { Lease, SubnetPair } from '../lease/lease.ts';
-import type { LeaseEvent } from '../lease/lease-set.ts';
+import type { Loss } from '../lease/departure.ts';
+import type { KnownLease, Lease, SubnetPair } from '../lease/lease.ts';
+import type { LeaseChange, LeaseEvent } from '../lease/lease-set.ts';
 import { formatSubnetKey } from '../lease/subnet-key.ts';
 import type { Log } from '../log.ts';
 import type { LeaseListener } from '../store/store.ts';
@@ -27,7 +28,8 @@ export class LeaseFollower implements LeaseListener {
   readonly #options: LeaseFollowerOptions;
   readonly #ownKey: string;
   /** Those of the last event. */
-  #leases: readonly Lease[] = [];
+  #leases: readonly KnownLease[] = [];
+  #loss: Loss | undefined;
   #timer: NodeJS.Timeout | undefined;
   #dirty = false;
 
@@ -37,17 +39,14 @@ export class LeaseFollower implements LeaseListener {
   }
 
   /** All leases but the own one. */
-  others(): readonly Lease[] {
+  others(): readonly KnownLease[] {
     return this.#leases.filter((lease) => !this.#isOwn(lease));
   }
 
-  onLeases({ leases, changes, complete }: LeaseEvent): void {
+  onLeases({ leases, changes, complete, loss }: LeaseEvent): void {
     this.#leases = leases;
-    for (const change of changes) {
-      if (change.type === 'delete') this.#logLease(change.previous, 'Lease gone');
-      else if (complete || change.previous === undefined) this.#logLease(change.lease, 'Lease seen');
-      else this.#options.log.debug(describe(change.lease), 'Lease written again');
-    }
+    this.#loss = loss;
+    for (const change of changes) this.#logChange(change, complete);
     // A storm of events must not make the backend build its tables for each of them.
     if (this.#timer === undefined) this.#applyNow();
     else this.#dirty = true;
@@ -63,6 +62,7 @@ export class LeaseFollower implements LeaseListener {
     this.#dirty = false;
     this.#options.apply(this.#leases);
     this.#options.faults.report('own lease', [...this.#ownLeaseFaults(), ...this.#duplicates()]);
+    this.#options.faults.report('leases', this.#loss === undefined ? [] : [lossFault(this.#loss)]);
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       if (this.#dirty) this.#applyNow();
@@ -93,8 +93,16 @@ export class LeaseFollower implements LeaseListener {
   }
 
   /** Our own lease has been logged when it was acquired; what is wrong with it is an alarm. */
-  #logLease(lease: Lease, message: string): void {
-    if (!this.#isOwn(lease)) this.#options.log.info(describe(lease), message);
+  #logChange(change: LeaseChange, complete: boolean): void {
+    const { log } = this.#options;
+    const lease = change.type === 'delete' ? change.previous : change.lease;
+    const own = this.#isOwn(lease);
+    if (change.type === 'delete') {
+      if (!own) log.info(describe(lease), 'Lease gone');
+    } else if (change.type === 'leave') log.info(describe(lease), 'Lease leaving: its key is gone');
+    else if (change.previous?.leavesAtMs !== undefined) log.info(describe(lease), 'Lease back');
+    else if (!complete && change.previous !== undefined) log.debug(describe(lease), 'Lease written again');
+    else if (!own) log.info(describe(lease), 'Lease seen');
   }
 
   #isOwn({ subnets }: Lease): boolean {
@@ -104,4 +112,17 @@ export class LeaseFollower implements LeaseListener {
 
 function describe({ subnets, attrs }: Lease): object {
   return { subnet: formatPrefix(subnets.ipv4), publicIp: formatIpv4(attrs.publicIp) };
+}
+
+/** Nobody is cut off, but somebody has to look at etcd. */
+function lossFault({ how, lost, known }: Loss): Fault {
+  const causes = {
+    list: 'it no longer lists them',
+    changes: 'their keys were deleted or ran out',
+    'another-history': 'it is another cluster than before, or an earlier state of it',
+  };
+  const what = lost === known ? (lost === 1 ? 'its only peer' : `all ${lost} peers`) : `${lost} of ${known} peers`;
+  const until = 'each until its node writes its lease again, the subnet is leased to another or 24 h have passed';
+  const text = `Etcd has lost ${what} at once (${causes[how]}); they stay in force, ${until}: look at etcd`;
+  return { text, blocks: false };
 }

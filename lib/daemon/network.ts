@@ -179,7 +179,7 @@ export class Network {
 
   peers(): Peer[] {
     const backend = this.running();
-    return toPeers(this.#follower?.others() ?? [], backend);
+    return toPeers(this.#follower?.others() ?? [], backend, (ms) => Date.now() + ms - performance.now());
   }
 
   /** Throws WeftError NOT_READY. */

@@ -21,7 +21,7 @@ import type {
   StoreStatus,
   WaitReason,
 } from '../control/protocol.ts';
-import type { Lease } from '../lease/lease.ts';
+import type { KnownLease, Lease } from '../lease/lease.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
 import type { OwnLease, StoreHealth } from '../store/store.ts';
 import type { Obstacle } from './wait.ts';
@@ -97,11 +97,14 @@ export function countUsed(others: readonly Lease[], refused: readonly RefusedLea
   return others.filter(({ subnets: { ipv4 } }) => !subnets.has(formatPrefix(ipv4))).length;
 }
 
-/** The leases of other nodes, with their counters or with the reason why the backend does not use them. */
-export function toPeers(others: readonly Lease[], backend: Backend): Peer[] {
+/**
+ * The leases of other nodes, with their counters or with the reason why the backend does not use them. `toUnixMs`: what time
+ * of day a monotonic time is.
+ */
+export function toPeers(others: readonly KnownLease[], backend: Backend, toUnixMs: (ms: number) => number): Peer[] {
   const refused = new Map(backend.refusedLeases().map(({ subnet, reason }) => [subnet, reason]));
   const traffic = new Map(backend.stats().peers.map((peer) => [peer.publicIp, peer]));
-  return others.map(({ subnets, attrs, expiresAtMs }) => {
+  return others.map(({ subnets, attrs, expiresAtMs, leavesAtMs }) => {
     const subnet = formatPrefix(subnets.ipv4);
     const ipv6Subnet = prefixOrNull(subnets.ipv6);
     const publicIp = formatIpv4(attrs.publicIp);
@@ -115,9 +118,10 @@ export function toPeers(others: readonly Lease[], backend: Backend): Peer[] {
       publicIp,
       publicIpv6,
       backendType: attrs.backendType,
-      expiresAt: expiresAtMs === undefined ? null : isoTime(expiresAtMs),
+      expiresAt: endOf(leavesAtMs === undefined ? expiresAtMs : toUnixMs(leavesAtMs)),
+      leaving: leavesAtMs !== undefined,
       traffic: reason === undefined ? sumOf(ends.filter((end) => end !== undefined)) : null,
-      note: noteOf(reason, reason6),
+      note: noteOf(reason, reason6) ?? (leavesAtMs === undefined ? null : 'leaving: its key is gone from etcd'),
     };
   });
 }
@@ -162,6 +166,11 @@ function prefixOrNull(prefix: Prefix | undefined): string | null {
 
 function ipv6OrNull(address: Ipv6 | undefined): string | null {
   return address === undefined ? null : formatIpv6(address);
+}
+
+/** null when nobody knows, or never. */
+function endOf(unixMs: number | undefined): string | null {
+  return unixMs === undefined || unixMs === Number.POSITIVE_INFINITY ? null : isoTime(unixMs);
 }
 
 function isoTime(ms: number): string {

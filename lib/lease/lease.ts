@@ -26,3 +26,20 @@ export interface Lease {
   /** Unix time in ms when the store will drop it; undefined when not known or never (a reservation). */
   readonly expiresAtMs: number | undefined;
 }
+
+/** A lease with what only the store knows of its key. */
+export interface StoredLease extends Lease {
+  /** When the key was made, in the store's own count (etcd's create_revision): of two leases that contradict each other the older counts. */
+  readonly createRevision: bigint;
+  /** The key never expires: an operator reserved the subnet. */
+  readonly reserved: boolean;
+}
+
+/** A lease in force. */
+export interface KnownLease extends StoredLease {
+  /**
+   * Its key is gone, it is *leaving*: when it ends, monotonic, in ms; Infinity: only when its subnet is leased to somebody.
+   * undefined: its key is there.
+   */
+  readonly leavesAtMs: number | undefined;
+}

@@ -22,6 +22,7 @@ const PEERS: PeersReply = {
       publicIpv6: null,
       backendType: '',
       expiresAt: '2026-11-23T00:00:00.000Z',
+      leaving: false,
       traffic: null,
       note: null,
     },

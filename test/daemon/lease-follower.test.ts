@@ -4,21 +4,24 @@ import { parseIpv4 } from '../../lib/addr/ipv4.ts';
 import { formatPrefix, type Ipv4Prefix, parsePrefix } from '../../lib/addr/prefix.ts';
 import { LeaseFollower, NAT_HINT } from '../../lib/daemon/lease-follower.ts';
 import { Faults } from '../../lib/faults.ts';
-import type { Lease, SubnetPair } from '../../lib/lease/lease.ts';
+import type { StoredLease, SubnetPair } from '../../lib/lease/lease.ts';
 import { LeaseSet, type StoredChange } from '../../lib/lease/lease-set.ts';
 import { logTo } from '../log.ts';
 
 const subnets = (text: string): SubnetPair => ({ ipv4: parsePrefix(text) as Ipv4Prefix, ipv6: undefined });
 
-function lease(subnet: string, publicIp: string): Lease {
+function lease(subnet: string, publicIp: string, createRevision = 1n): StoredLease {
   const attrs = { publicIpv6: undefined, backendType: '', backendData: undefined, backendV6Data: undefined };
   return {
     subnets: subnets(subnet),
     attrs: { publicIp: parseIpv4(publicIp)!, ...attrs },
     expiresAtMs: undefined,
+    createRevision,
+    reserved: false,
   };
 }
 
+const LEAVING_MS = 15_000;
 const OWN = lease('10.244.1.0/24', '192.0.2.1');
 const PEER = lease('10.244.2.0/24', '192.0.2.2');
 
@@ -35,14 +38,15 @@ function follow(intervalMs: number, publicIp = '192.0.2.1') {
     intervalMs,
     apply: (leases) => applied.push(leases.map(({ subnets: { ipv4 } }) => formatPrefix(ipv4))),
   });
-  const set = new LeaseSet();
+  const set = new LeaseSet({ isOwn: ({ attrs }) => attrs.publicIp === parseIpv4(publicIp), leavingMs: LEAVING_MS });
   return {
     follower,
     faults,
     applied,
     lines,
-    list: (...leases: readonly Lease[]): void => follower.onLeases(set.replace(leases)),
-    change: (...changes: readonly StoredChange[]): void => follower.onLeases(set.apply(changes)),
+    list: (...leases: readonly StoredLease[]): void => follower.onLeases(set.replace(leases, 0)),
+    change: (...changes: readonly StoredChange[]): void => follower.onLeases(set.apply(changes, 0)),
+    leave: (): void => follower.onLeases(set.expire(LEAVING_MS)!),
     alarms: () => lines.filter(([level]) => level === 'error'),
   };
 }
@@ -51,7 +55,7 @@ test('the first list is applied before onLeases returns, also an empty one', (t)
   const { follower, applied, list } = follow(1000);
   list(OWN, PEER);
   t.deepEqual(applied, [['10.244.1.0/24', '10.244.2.0/24']]);
-  t.deepEqual(follower.others(), [PEER]);
+  t.deepEqual(follower.others(), [{ ...PEER, leavesAtMs: undefined }]);
   follower.close();
   const empty = follow(1000);
   empty.list();
@@ -60,11 +64,12 @@ test('the first list is applied before onLeases returns, also an empty one', (t)
 });
 
 test('a storm of events is applied together, and its end is what counts', async (t) => {
-  const { follower, applied, list, change } = follow(30);
+  const { follower, applied, list, change, leave } = follow(30);
   list(OWN);
   for (let host = 0; host < 250; host++) change({ type: 'put', lease: lease(`10.244.${host}.0/24`, '192.0.2.2') });
   change({ type: 'put', lease: OWN });
   for (let host = 10; host < 250; host++) change({ type: 'delete', subnets: subnets(`10.244.${host}.0/24`) });
+  leave();
   while (applied.length < 2) await sleep(5);
   await sleep(60);
   t.is(applied.length, 2);
@@ -81,20 +86,43 @@ test('after close nothing is applied', async (t) => {
   t.is(applied.length, 1);
 });
 
-test('a lease that vanished from a list is gone', (t) => {
-  const { follower, lines, list } = follow(0);
-  list(OWN, PEER);
+test('a lease that is missing in a list is leaving, and then gone (L4)', (t) => {
+  const { follower, lines, list, leave } = follow(0);
+  const other = lease('10.244.3.0/24', '192.0.2.3');
+  list(OWN, PEER, other);
+  list(OWN, other);
+  t.is(follower.others()[1]?.leavesAtMs, LEAVING_MS);
+  leave();
+  t.is(follower.others().length, 1);
+  const fields = { subnet: '10.244.2.0/24', publicIp: '192.0.2.2' };
+  t.deepEqual(lines.slice(-2), [
+    ['info', 'Lease leaving: its key is gone', fields],
+    ['info', 'Lease gone', fields],
+  ]);
+  follower.close();
+});
+
+test('an emptied etcd is an alarm that keeps nothing from passing, until the peers are back (L4)', async (t) => {
+  const { follower, faults, applied, list } = follow(1);
+  list(OWN, PEER, lease('10.244.3.0/24', '192.0.2.3'));
   list(OWN);
-  t.deepEqual(follower.others(), []);
-  t.deepEqual(lines.at(-1), ['info', 'Lease gone', { subnet: '10.244.2.0/24', publicIp: '192.0.2.2' }]);
+  while (applied.length < 2) await sleep(2);
+  const [alarm] = faults.alarms;
+  t.true(alarm?.startsWith('Etcd has lost all 2 peers at once (it no longer lists them); they stay in force'), alarm);
+  t.is(faults.blocking, undefined);
+  t.is(applied.at(-1)?.length, 3);
+  list(OWN, PEER, lease('10.244.3.0/24', '192.0.2.3'));
+  while (faults.alarms.length > 0) await sleep(2);
   follower.close();
 });
 
 test('a change is a line of the log: a lease that is new, written again, gone; of our own only the second', (t) => {
-  const { follower, lines, list, change } = follow(0);
+  const { follower, lines, list, change, leave } = follow(0);
   list();
   change({ type: 'put', lease: OWN }, { type: 'put', lease: PEER }, { type: 'put', lease: PEER });
   change({ type: 'put', lease: OWN }, { type: 'delete', subnets: PEER.subnets });
+  change({ type: 'put', lease: PEER }, { type: 'delete', subnets: PEER.subnets });
+  leave();
   t.deepEqual(
     lines
       .filter(([, message]) => message.startsWith('Lease'))
@@ -103,6 +131,9 @@ test('a change is a line of the log: a lease that is new, written again, gone; o
       ['info', 'Lease seen', '10.244.2.0/24'],
       ['debug', 'Lease written again', '10.244.2.0/24'],
       ['debug', 'Lease written again', '10.244.1.0/24'],
+      ['info', 'Lease leaving: its key is gone', '10.244.2.0/24'],
+      ['info', 'Lease back', '10.244.2.0/24'],
+      ['info', 'Lease leaving: its key is gone', '10.244.2.0/24'],
       ['info', 'Lease gone', '10.244.2.0/24'],
     ],
   );

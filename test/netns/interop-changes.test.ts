@@ -79,7 +79,7 @@ test('a kernel peer that leaves takes routes and neighbours with it, and is back
     };
     t.is((await traces()).split('\n').length, 4);
     await etcdctl(lab, ['del', '--', key]);
-    t.true(await until(async () => (await traces()) === '', 5000), await traces());
+    t.true(await until(async () => (await traces()) === '', 40_000), await traces());
     await etcdctl(lab, ['put', '--', key, value]);
     t.true(await until(async () => (await traces()).split('\n').length === 4, 5000), await traces());
     for (const address of [pod.address, pod.address6!]) await assertPing(t, podNetns, address);

@@ -1,14 +1,14 @@
 import { Command } from 'commander';
-import type { PeersReply } from '../../control/protocol.ts';
+import type { Peer, PeersReply } from '../../control/protocol.ts';
 import { addQueryOptions, printReply, type QueryOptions } from '../query.ts';
 import { type Column, formatTable } from '../table.ts';
-import { formatBytes, formatCount } from '../units.ts';
+import { formatBytes, formatCount, formatExpiry } from '../units.ts';
 
 export function peersCommand(): Command {
   return addQueryOptions(new Command('peers'))
     .description('List the other nodes: their subnets, addresses and traffic')
     .action(async (options: QueryOptions) => {
-      await printReply('/v1/peers', options, formatPeers);
+      await printReply('/v1/peers', options, (reply) => formatPeers(reply, Date.now()));
     });
 }
 
@@ -22,7 +22,7 @@ const COLUMNS: readonly Column[] = [
   { title: 'In bytes', align: 'right' },
 ];
 
-function formatPeers({ peers }: PeersReply): string {
+export function formatPeers({ peers }: PeersReply, nowMs: number): string {
   if (peers.length === 0) return 'No other node has a lease.\n';
   // Most clusters have nothing to note.
   const hasNotes = peers.some((peer) => peer.note !== null);
@@ -34,7 +34,13 @@ function formatPeers({ peers }: PeersReply): string {
     peer.traffic === null ? '-' : formatBytes(peer.traffic.outboundBytes),
     peer.traffic === null ? '-' : formatCount(peer.traffic.inboundPackets),
     peer.traffic === null ? '-' : formatBytes(peer.traffic.inboundBytes),
-    ...(hasNotes ? [peer.note ?? ''] : []),
+    ...(hasNotes ? [noteOf(peer, nowMs)] : []),
   ]);
   return formatTable(hasNotes ? [...COLUMNS, { title: 'Note' }] : COLUMNS, rows);
+}
+
+/** With the time that a leaving peer has left. */
+function noteOf({ leaving, note, expiresAt }: Peer, nowMs: number): string {
+  if (note === null) return '';
+  return leaving && expiresAt !== null ? `${note}, ends ${formatExpiry(expiresAt, nowMs)}` : note;
 }

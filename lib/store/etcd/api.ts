@@ -15,6 +15,8 @@ export interface ResponseHeader {
 export interface KeyValue {
   readonly key: Uint8Array;
   readonly value: Uint8Array;
+  /** When the key was made: it was not there right before. */
+  readonly createRevision: string;
   readonly modRevision: string;
   /** The grant the key hangs on; '0' for none. */
   readonly lease: string;
@@ -124,7 +126,13 @@ function service(methods: Readonly<Record<string, string>>, stream = false) {
 
 const ETCDSERVERPB = {
   ResponseHeader: message({ clusterId: 'uint64 1', revision: 'int64 3' }),
-  KeyValue: message({ key: 'bytes 1', modRevision: 'int64 3', value: 'bytes 5', lease: 'int64 6' }),
+  KeyValue: message({
+    key: 'bytes 1',
+    createRevision: 'int64 2',
+    modRevision: 'int64 3',
+    value: 'bytes 5',
+    lease: 'int64 6',
+  }),
   RangeRequest: message({ key: 'bytes 1', rangeEnd: 'bytes 2' }),
   RangeResponse: message({ header: 'ResponseHeader 1', kvs: 'repeated KeyValue 2' }),
   PutRequest: message({ key: 'bytes 1', value: 'bytes 2', lease: 'int64 3' }),

@@ -2,9 +2,9 @@
 import { messageOf } from '../../error.ts';
 import type { HeldKey } from '../../lease/allocate.ts';
 import { quoteText } from '../../lease/go-json.ts';
-import type { Lease } from '../../lease/lease.ts';
+import type { StoredLease } from '../../lease/lease.ts';
 import { decodeLeaseAttrs } from '../../lease/lease-attrs.ts';
-import { type LeaseEvent, LeaseSet, type StoredChange } from '../../lease/lease-set.ts';
+import { type LeaseEvent, LeaseSet, type LeaseSetOptions, type StoredChange } from '../../lease/lease-set.ts';
 import { parseSubnetKey, subnetsClaimedByKey } from '../../lease/subnet-key.ts';
 import type { Log } from '../../log.ts';
 import type { KeyValue, WatchEvent } from './api.ts';
@@ -73,7 +73,7 @@ export function readStoredKey(kv: KeyValue, prefixLength: number, skipped: Skipp
 }
 
 /**
- * Turns lists and watch events into leases.
+ * Turns lists and watch events into leases. Times are monotonic, in ms.
  *
  * A value that stops being readable does not end a lease: its key is still there, so its node still holds the subnet, and
  * the last readable value stays until a readable one or the end of the key. (A daemon that starts in the meantime has
@@ -82,28 +82,48 @@ export function readStoredKey(kv: KeyValue, prefixLength: number, skipped: Skipp
 export class LeaseView {
   readonly #prefixLength: number;
   readonly #skipped: SkippedKeys;
-  readonly #leases = new LeaseSet();
+  readonly #leases: LeaseSet;
 
-  constructor(prefixLength: number, skipped: SkippedKeys) {
+  constructor(prefixLength: number, skipped: SkippedKeys, options: LeaseSetOptions) {
     this.#prefixLength = prefixLength;
     this.#skipped = skipped;
+    this.#leases = new LeaseSet(options);
   }
 
-  /** Takes a complete list. */
-  list(kvs: readonly KeyValue[]): LeaseEvent {
+  /** When `expire` has something to do; undefined: nothing is leaving. */
+  get nextMs(): number | undefined {
+    return this.#leases.nextMs;
+  }
+
+  /** Takes a complete list. `sameHistory`: false when it cannot be compared with what is known (EtcdWatchOptions.onList). */
+  list(kvs: readonly KeyValue[], nowMs: number, sameHistory: boolean): LeaseEvent {
     this.#skipped.keepOnly(kvs);
-    return this.#leases.replace(kvs.map((kv) => this.#leaseOf(kv)).filter((lease) => lease !== undefined));
+    const leases = kvs.map((kv) => this.#leaseOf(kv)).filter((lease) => lease !== undefined);
+    return this.#leases.replace(leases, nowMs, sameHistory);
   }
 
   /** Takes changes in etcd's order. Those of keys that name no lease, and values that cannot be read, are left out. */
-  events(events: readonly WatchEvent[]): LeaseEvent {
+  events(events: readonly WatchEvent[], nowMs: number): LeaseEvent {
     const changes = events.map(({ type, kv }) => (type === 'PUT' ? this.#put(kv) : this.#delete(kv)));
-    return this.#leases.apply(changes.filter((change) => change !== undefined));
+    return this.#leases.apply(
+      changes.filter((change) => change !== undefined),
+      nowMs,
+    );
+  }
+
+  /** Ends what has been leaving for long enough; undefined when there is nothing of the kind. */
+  expire(nowMs: number): LeaseEvent | undefined {
+    return this.#leases.expire(nowMs);
+  }
+
+  /** etcd is followed again: what is leaving has its whole time anew. */
+  resume(nowMs: number): void {
+    this.#leases.resume(nowMs);
   }
 
   #put(kv: KeyValue): StoredChange | undefined {
-    const { lease } = readStoredKey(kv, this.#prefixLength, this.#skipped);
-    return lease && { type: 'put', lease: { ...lease, expiresAtMs: undefined } };
+    const lease = this.#read(kv);
+    return lease && { type: 'put', lease };
   }
 
   #delete(kv: KeyValue): StoredChange | undefined {
@@ -111,11 +131,16 @@ export class LeaseView {
     return subnets && { type: 'delete', subnets };
   }
 
-  #leaseOf(kv: KeyValue): Lease | undefined {
-    const { key, lease } = readStoredKey(kv, this.#prefixLength, this.#skipped);
-    if (lease !== undefined) return { ...lease, expiresAtMs: undefined };
-    const subnets = parseSubnetKey(key);
+  #leaseOf(kv: KeyValue): StoredLease | undefined {
+    const lease = this.#read(kv);
+    if (lease !== undefined) return lease;
+    const subnets = parseSubnetKey(text(kv.key.subarray(this.#prefixLength), 'latin1'));
     return subnets && this.#leases.get(subnets);
+  }
+
+  #read(kv: KeyValue): StoredLease | undefined {
+    const { lease, reserved } = readStoredKey(kv, this.#prefixLength, this.#skipped);
+    return lease && { ...lease, expiresAtMs: undefined, createRevision: BigInt(kv.createRevision), reserved };
   }
 }
 

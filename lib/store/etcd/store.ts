@@ -3,13 +3,13 @@ import { messageOf, WeftError } from '../../error.ts';
 import { chooseSubnets } from '../../lease/allocate.ts';
 import type { Lease, SubnetPair } from '../../lease/lease.ts';
 import { encodeLeaseAttrs } from '../../lease/lease-attrs.ts';
-import type { LeaseEvent } from '../../lease/lease-set.ts';
 import { type NetworkConfig, parseNetworkConfig } from '../../lease/network-config.ts';
 import { formatSubnetKey } from '../../lease/subnet-key.ts';
 import type { Log } from '../../log.ts';
 import type { AcquireRequest, LeaseListener, LeaseStore, LeaseWatch, OwnLease, StoreHealth } from '../store.ts';
 import type { RangeRequest } from './api.ts';
 import { EtcdClient, type EtcdClientOptions } from './client.ts';
+import { LeaseFeed } from './lease-feed.ts';
 import { LeaseRenewal } from './lease-renewal.ts';
 import { LeaseView, readStoredKey, SkippedKeys, type StoredKey } from './lease-view.ts';
 import { type Expected, type LeaseWrite, LeaseWriter } from './lease-writer.ts';
@@ -26,6 +26,8 @@ export interface EtcdLeaseStoreOptions extends EtcdClientOptions {
   readonly renewRetryMs?: number | undefined;
   /** How often all leases are read anew beside the watch. Default 60 s. */
   readonly relistIntervalMs?: number | undefined;
+  /** How long a peer's lease stays in force when its key is gone. Default 15 s. */
+  readonly leavingMs?: number | undefined;
   /** How often a silent etcd is asked for a sign of life; it is given up after three times that. Default 2.5 s. */
   readonly heartbeatMs?: number | undefined;
   readonly log: Log;
@@ -33,6 +35,8 @@ export interface EtcdLeaseStoreOptions extends EtcdClientOptions {
   readonly random: () => number;
   /** Unix time in ms. */
   readonly now: () => number;
+  /** Monotonic, in ms. Default performance.now. */
+  readonly monotonic?: (() => number) | undefined;
 }
 
 const DEFAULT_PREFIX = '/coreos.com/network';
@@ -41,6 +45,8 @@ const DEFAULT_RENEW_MARGIN_MS = 60 * 60 * 1000;
 const DEFAULT_RENEW_RETRY_MS = 60_000;
 const DEFAULT_RELIST_INTERVAL_MS = 60_000;
 const DEFAULT_HEARTBEAT_MS = 2500;
+/** Our choice: a weftd writes its lease again within 10 s. */
+const DEFAULT_LEAVING_MS = 15_000;
 /** How often a lost race is tried again. flannel means to as well (raceRetries), but never does. */
 const ACQUIRE_ATTEMPTS = 10;
 /** Keys of ours that are removed with one write; etcd allows 128 operations in a transaction. */
@@ -55,8 +61,11 @@ export class EtcdLeaseStore implements LeaseStore {
   readonly #writer: LeaseWriter;
   readonly #renewMarginMs: number;
   readonly #skipped: SkippedKeys;
-  readonly #watches = new Set<EtcdWatch>();
+  /** Each with what it feeds. */
+  readonly #watches = new Map<EtcdWatch, LeaseFeed>();
   #endedRestarts = 0;
+  /** The lease as it was taken last. */
+  #own: { readonly key: string; readonly publicIp: number } | undefined;
   #renewal: LeaseRenewal | undefined;
   #closed = false;
 
@@ -96,7 +105,7 @@ export class EtcdLeaseStore implements LeaseStore {
 
   async leases(): Promise<readonly Lease[]> {
     const { kvs } = await this.#client.range(this.#range());
-    return new LeaseView(this.#subnetsPrefix.length, this.#skipped).list(kvs).leases;
+    return this.#view().list(kvs, 0, true).leases;
   }
 
   async acquire(request: AcquireRequest): Promise<OwnLease> {
@@ -110,26 +119,26 @@ export class EtcdLeaseStore implements LeaseStore {
   }
 
   watch(listener: LeaseListener): LeaseWatch {
-    const view = new LeaseView(this.#subnetsPrefix.length, this.#skipped);
+    const { monotonic = () => performance.now(), log } = this.#options;
+    const isFollowing = () => this.#client.connected && watch.live;
+    const feed = new LeaseFeed({ view: this.#view(), listener, isFollowing, now: monotonic, log });
     const watch = new EtcdWatch({
       client: this.#client,
       range: this.#range(),
       relistIntervalMs: this.#options.relistIntervalMs ?? DEFAULT_RELIST_INTERVAL_MS,
       heartbeatMs: this.#options.heartbeatMs ?? DEFAULT_HEARTBEAT_MS,
-      log: this.#options.log,
+      log,
       random: this.#options.random,
-      onList: (kvs) => this.#deliver(view.list(kvs), listener),
-      onEvents: (events) => {
-        const event = view.events(events);
-        if (event.changes.length > 0) this.#deliver(event, listener);
-      },
+      onList: (kvs, sameHistory) => feed.list(kvs, sameHistory),
+      onEvents: (events) => feed.events(events),
+      onFollowing: () => feed.following(),
     });
-    this.#watches.add(watch);
+    this.#watches.set(watch, feed);
     return { ready: watch.ready, close: () => this.#closeWatch(watch) };
   }
 
   health(): StoreHealth {
-    const watches = [...this.#watches];
+    const watches = [...this.#watches.keys()];
     const connected = this.#client.connected && watches.every((watch) => watch.live);
     return {
       endpoint: this.#client.endpoint,
@@ -145,23 +154,24 @@ export class EtcdLeaseStore implements LeaseStore {
   async close(): Promise<void> {
     this.#closed = true;
     this.#renewal?.stop();
-    const closing = [...this.#watches].map((watch) => this.#closeWatch(watch));
+    const closing = [...this.#watches.keys()].map((watch) => this.#closeWatch(watch));
     this.#client.close();
     await Promise.all(closing);
   }
 
   async #closeWatch(watch: EtcdWatch): Promise<void> {
+    this.#watches.get(watch)?.close();
     if (this.#watches.delete(watch)) this.#endedRestarts += watch.restarts;
     await watch.close();
   }
 
-  /** A listener's mistake must not end the watch; the next event, with all leases, gives it another chance. */
-  #deliver(event: LeaseEvent, listener: LeaseListener): void {
-    try {
-      listener.onLeases(event);
-    } catch (error) {
-      this.#options.log.error({ err: error }, 'a listener failed on a change of leases');
-    }
+  #view(): LeaseView {
+    const isOwn = ({ subnets, attrs }: Lease): boolean => {
+      const own = this.#own;
+      return own !== undefined && (attrs.publicIp === own.publicIp || formatSubnetKey(subnets) === own.key);
+    };
+    const { leavingMs = DEFAULT_LEAVING_MS } = this.#options;
+    return new LeaseView(this.#subnetsPrefix.length, this.#skipped, { isOwn, leavingMs });
   }
 
   /** One list, one choice, one write; undefined when the race was lost. */
@@ -192,6 +202,7 @@ export class EtcdLeaseStore implements LeaseStore {
     const result = how.reserved ? this.#writer.writeWithoutGrant(write) : this.#writer.writeOnNewGrant(write);
     const written = await result;
     if (!written.written) return undefined;
+    this.#own = { key: formatSubnetKey(subnets), publicIp: attrs.publicIp };
     this.#renewal?.stop();
     const { log, now, renewRetryMs: retryMs = DEFAULT_RENEW_RETRY_MS } = this.#options;
     const marginMs = this.#renewMarginMs;

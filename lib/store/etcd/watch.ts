@@ -21,10 +21,15 @@ export interface EtcdWatchOptions {
   readonly log: Log;
   /** Uniform in [0, 1). */
   readonly random: () => number;
-  /** A complete list: whatever is not in it is gone. */
-  readonly onList: (kvs: readonly KeyValue[]) => void;
+  /**
+   * A complete list. `sameHistory`: false when it comes from another cluster than the last one, or from a lower revision: an
+   * etcd that was set up anew or restored. What is missing in it was not deleted.
+   */
+  readonly onList: (kvs: readonly KeyValue[], sameHistory: boolean) => void;
   /** All changes of one or more whole revisions, in order, none twice. */
   readonly onEvents: (events: readonly WatchEvent[]) => void;
+  /** The stream is established, again: from now on changes arrive. */
+  readonly onFollowing: () => void;
 }
 
 const PAUSES_MS = doubling(100, 2000);
@@ -102,10 +107,11 @@ export class EtcdWatch {
   async #list(): Promise<void> {
     const { header, kvs } = await this.#options.client.range(this.#options.range);
     if (this.#closed) return;
+    const sameHistory = this.#revision === undefined || this.#isOurs(header);
     this.#clusterId = header.clusterId;
     this.#revision = BigInt(header.revision);
     this.#listOwed = false;
-    this.#options.onList(kvs);
+    this.#options.onList(kvs, sameHistory);
     this.#markReady();
   }
 
@@ -140,13 +146,16 @@ export class EtcdWatch {
     await this.#sleep(this.#backoff.next());
   }
 
-  /**
-   * False when this etcd is not in the state that we know: it was restored from a backup or set up anew. Right after a list
-   * it is only a member that lags behind, and will catch up.
-   */
+  /** False when the history is gone. Right after a list a lower revision is only that of a member that lags behind, and will catch up. */
   #created(header: ResponseHeader, justListed: boolean): boolean {
-    const rewound = this.#revision !== undefined && BigInt(header.revision) < this.#revision;
-    return justListed || (!rewound && header.clusterId === this.#clusterId);
+    if (!justListed && !this.#isOurs(header)) return false;
+    this.#options.onFollowing();
+    return true;
+  }
+
+  /** False when this etcd is not in the state that we know: it was restored from a backup or set up anew. */
+  #isOurs({ clusterId, revision }: ResponseHeader): boolean {
+    return clusterId === this.#clusterId && BigInt(revision) >= (this.#revision ?? 0n);
   }
 
   /** Applies what is newer than what has been applied; etcd may repeat itself after a list. */

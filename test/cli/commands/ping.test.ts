@@ -10,6 +10,7 @@ const peer = (subnet: string, publicIp: string): Peer => ({
   publicIpv6: null,
   backendType: '',
   expiresAt: null,
+  leaving: false,
   traffic: null,
   note: null,
 });

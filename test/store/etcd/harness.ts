@@ -10,6 +10,8 @@ import { EtcdLeaseStore, type EtcdLeaseStoreOptions } from '../../../lib/store/e
 import type { LeaseListener } from '../../../lib/store/store.ts';
 
 const WAIT_MS = 15_000;
+/** So that tests need not wait for what is leaving; long enough to be seen. */
+const LEAVING_MS = 300;
 
 /** Resolves when `condition` holds, asking again on every call of the returned `changed`. */
 class Waiting {
@@ -87,10 +89,11 @@ export class LogRecorder {
 export class Following implements LeaseListener {
   /** "10.5.1.0-24" -> PublicIP as a number. */
   readonly state = new Map<string, number>();
-  /** "list a,b" for a complete list, "put a" or "delete a" for a change. */
+  /** "list a,b" for a complete list; "put a", "leave a" or "delete a" for a change. */
   readonly history: string[] = [];
   /** Complete lists. */
   lists = 0;
+  loss: LeaseEvent['loss'];
   readonly #waiting = new Waiting();
   #missed = false;
 
@@ -99,7 +102,8 @@ export class Following implements LeaseListener {
     this.#missed = true;
   }
 
-  onLeases({ leases, changes, complete }: LeaseEvent): void {
+  onLeases({ leases, changes, complete, loss }: LeaseEvent): void {
+    this.loss = loss;
     for (const change of changes) this.#apply(change);
     const whole = new Map(leases.map(({ subnets, attrs }) => [formatSubnetKey(subnets), attrs.publicIp]));
     if (this.#missed) for (const [key, publicIp] of whole) this.state.set(key, publicIp);
@@ -115,7 +119,12 @@ export class Following implements LeaseListener {
 
   #apply(change: LeaseEvent['changes'][number]): void {
     if (change.type === 'put') this.state.set(formatSubnetKey(change.lease.subnets), change.lease.attrs.publicIp);
-    else this.state.delete(formatSubnetKey(change.previous.subnets));
+    else if (change.type === 'delete') this.state.delete(formatSubnetKey(change.previous.subnets));
+  }
+
+  /** `history` without what went in its time, which is not that of other changes. */
+  get written(): readonly string[] {
+    return this.history.filter((line) => !line.startsWith('delete'));
   }
 
   /** The subnets known, in order. */
@@ -133,7 +142,7 @@ export class Following implements LeaseListener {
 }
 
 function describe(change: LeaseChange): string {
-  const { subnets } = change.type === 'put' ? change.lease : change.previous;
+  const { subnets } = change.type === 'delete' ? change.previous : change.lease;
   return `${change.type} ${formatSubnetKey(subnets)}`;
 }
 
@@ -147,7 +156,14 @@ export interface OpenStore {
 /** A store that is closed when the test ends. */
 export function openStore(t: ExecutionContext, endpoint: string, overrides: StoreOverrides = {}): OpenStore {
   const log = new LogRecorder();
-  const store = new EtcdLeaseStore({ endpoints: endpoint, log, random: Math.random, now: Date.now, ...overrides });
+  const store = new EtcdLeaseStore({
+    endpoints: endpoint,
+    log,
+    random: Math.random,
+    now: Date.now,
+    leavingMs: LEAVING_MS,
+    ...overrides,
+  });
   t.teardown(() => store.close());
   return { store, log };
 }

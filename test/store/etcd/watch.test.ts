@@ -29,12 +29,12 @@ test('begins with all leases, the own one included, and goes on with changes in 
   await other.delete(`${room}10.5.9.0-24`);
   await other.put(`${prefix}/config`, '{}');
   const last = await other.put(`${room}10.5.6.0-24`, udpValue('192.0.2.6'));
-  await following.until('the last change', ({ history }) => history.at(-1) === 'put 10.5.6.0-24');
-  t.deepEqual(following.history, [
+  await following.untilKeys('10.5.1.0-24,10.5.6.0-24,10.5.7.0-24');
+  t.deepEqual(following.written, [
     'list 10.5.1.0-24,10.5.9.0-24',
     'put 10.5.7.0-24',
     'put 10.5.7.0-24',
-    'delete 10.5.9.0-24',
+    'leave 10.5.9.0-24',
     'put 10.5.6.0-24',
   ]);
   t.like(store.health(), { connected: true, lastError: undefined, revision: last, skipped: 0, watchRestarts: 0 });
@@ -163,6 +163,31 @@ test('withdraws a lease when etcd expires it', async (t) => {
   await following.untilKeys('10.5.1.0-24');
   await following.untilKeys('');
   t.is(following.history.at(-1), 'delete 10.5.1.0-24');
+});
+
+test('keys that are deleted in one transaction cut nobody off (L4)', async (t) => {
+  const { store, other, room } = setUp(t);
+  for (const n of [1, 2, 3]) await other.put(`${room}10.5.${n}.0-24`, udpValue(`192.0.2.${n}`));
+  const following = await follow(t, store);
+  await etcd.etcdctl('del', '--prefix', room);
+  await following.until('the deletion', ({ history }) => history.at(-1) === 'leave 10.5.3.0-24');
+  t.deepEqual(following.loss, { how: 'changes', lost: 3, known: 3 });
+  for (const n of [1, 2, 3]) await other.put(`${room}10.5.${n}.0-24`, udpValue(`192.0.2.${n}`));
+  await following.until('that all are back', ({ loss }) => loss === undefined);
+  t.is(following.keys, '10.5.1.0-24,10.5.2.0-24,10.5.3.0-24');
+  t.false(following.history.some((line) => line.startsWith('delete')));
+});
+
+test('grants that run out together cut nobody off (L4)', async (t) => {
+  const { store, other, room } = setUp(t, { leavingMs: 10_000 });
+  const following = await follow(t, store);
+  for (const n of [1, 2, 3]) {
+    const grant = await other.client.grant(2);
+    await other.put(`${room}10.5.${n}.0-24`, udpValue(`192.0.2.${n}`), grant.id);
+  }
+  await following.until('three leases', ({ state }) => state.size === 3);
+  await following.until('that they run out', ({ loss }) => loss !== undefined && loss.lost > 1);
+  t.is(following.keys, '10.5.1.0-24,10.5.2.0-24,10.5.3.0-24');
 });
 
 test('goes on after a listener has failed', async (t) => {
