@@ -1,10 +1,10 @@
 /** The daemon's end of the control socket. */
 import { chmodSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs';
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { connect } from 'node:net';
+import { connect, type Server } from 'node:net';
 import { dirname } from 'node:path';
 import { messageOf, WeftError } from '../error.ts';
-import { closeServer, createBoundedServer } from './http.ts';
+import { BACKLOG, BoundedServer, descriptorLimit } from './bounded-server.ts';
+import type { HttpReply, HttpRequest } from './http.ts';
 import { type ControlPath, type ControlReplies, type ErrorReply, MAX_SOCKET_PATH_BYTES } from './protocol.ts';
 
 export interface ControlQuery {
@@ -16,6 +16,9 @@ export interface ControlQuery {
 export type ControlHandlers = {
   readonly [Path in ControlPath]: (query: ControlQuery) => ControlReplies[Path] | Promise<ControlReplies[Path]>;
 };
+
+/** Our choice: more readers than any host has; a reply of 5000 peers is 2 MB. */
+const MOST_CONNECTIONS = 64;
 
 export interface ControlServer {
   /** Stops listening, cuts what is connected and removes the socket file. */
@@ -36,39 +39,30 @@ export async function serveControl(path: string, handlers: ControlHandlers): Pro
     throw refused(path, messageOf(error), error);
   }
   await removeStaleSocket(path);
-  const server = createBoundedServer((request, response) => void answer(request, response, handlers));
-  await listenPrivately(server, path);
-  return { close: () => closeServer(server) };
+  // All come from one source: whoever may connect is root, or the user that weftd runs as.
+  const most = Math.min(MOST_CONNECTIONS, Math.max(4, Math.floor(descriptorLimit() / 8)));
+  const bounded = new BoundedServer({ answer: (request) => resultOf(request, handlers), most, mostOfSource: most });
+  await listenPrivately(bounded.server, path);
+  return { close: () => bounded.close() };
 }
 
-/** Never rejects: a client that has gone away is written to in vain. */
-async function answer(request: IncomingMessage, response: ServerResponse, handlers: ControlHandlers): Promise<void> {
-  const { status, text } = await resultOf(request, handlers);
-  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
-  response.end(text);
-}
-
-interface Result {
-  readonly status: number;
-  readonly text: string;
-}
-
-async function resultOf(request: IncomingMessage, handlers: ControlHandlers): Promise<Result> {
-  const [path = '', query = ''] = (request.url ?? '').split('?', 2);
-  if (request.method !== 'GET') return failure(405, 'METHOD_NOT_ALLOWED', 'Only GET is answered here');
+/** Never rejects. */
+async function resultOf({ method, target }: HttpRequest, handlers: ControlHandlers): Promise<HttpReply> {
+  const [path = '', query = ''] = target.split('?', 2);
+  if (method !== 'GET') return failure(405, 'METHOD_NOT_ALLOWED', 'Only GET is answered here');
   if (!isControlPath(path, handlers))
     return failure(404, 'NOT_FOUND', `No such path; there is ${Object.keys(handlers).join(', ')}`);
   try {
     const network = new URLSearchParams(query).get('network') ?? undefined;
-    return { status: 200, text: toText(await handlers[path]({ network })) };
+    return toReply(200, await handlers[path]({ network }));
   } catch (error) {
     if (error instanceof WeftError) return failure(statusOf(error), error.code, error.message, error.hint);
     return failure(500, 'INTERNAL', messageOf(error));
   }
 }
 
-function toText(body: ControlReplies[ControlPath] | ErrorReply): string {
-  return `${JSON.stringify(body)}\n`;
+function toReply(status: number, body: ControlReplies[ControlPath] | ErrorReply): HttpReply {
+  return { status, contentType: 'application/json', text: `${JSON.stringify(body)}\n` };
 }
 
 function statusOf({ code }: WeftError): number {
@@ -79,8 +73,8 @@ function isControlPath(path: string, handlers: ControlHandlers): path is Control
   return Object.hasOwn(handlers, path);
 }
 
-function failure(status: number, code: string, message: string, hint?: string): Result {
-  return { status, text: toText({ error: { code, message, hint: hint ?? null } }) };
+function failure(status: number, code: string, message: string, hint?: string): HttpReply {
+  return toReply(status, { error: { code, message, hint: hint ?? null } });
 }
 
 /** The socket appears with its final mode: the umask is set around the bind, which happens inside listen(). */
@@ -90,7 +84,7 @@ function listenPrivately(server: Server, path: string): Promise<void> {
     server.on('error', (error) => reject(refused(path, messageOf(error), error)));
     const umask = process.umask(0o177);
     try {
-      server.listen(path, () => {
+      server.listen({ path, backlog: BACKLOG }, () => {
         chmodSync(path, 0o600);
         resolve();
       });

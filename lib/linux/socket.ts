@@ -33,3 +33,4 @@ export const UDP_GRO = 104;
 
 export const MSG_TRUNC = 0x20;
 export const MSG_DONTWAIT = 0x40;
+export const MSG_NOSIGNAL = 0x4000;

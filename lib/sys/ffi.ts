@@ -47,6 +47,13 @@ export const bind = libc.func('int bind(int fd, void *address, uint32_t length)'
   address: Uint8Array,
   length: number,
 ) => number;
+/** `address` and `length` null: nobody asks who it is. */
+export const accept4 = libc.func('int accept4(int fd, void *address, void *length, int flags)') as (
+  fd: number,
+  address: null,
+  length: null,
+  flags: number,
+) => number;
 export const connect = libc.func('int connect(int fd, void *address, uint32_t length)') as (
   fd: number,
   address: Uint8Array,

@@ -3,11 +3,10 @@
  * Node has no unix datagram sockets, and libsystemd need not be installed for this.
  */
 import { AF_UNIX } from '../linux/sockaddr.ts';
-import { MSG_DONTWAIT, SOCK_CLOEXEC, SOCK_DGRAM } from '../linux/socket.ts';
+import { MSG_DONTWAIT, MSG_NOSIGNAL, SOCK_CLOEXEC, SOCK_DGRAM } from '../linux/socket.ts';
 import { Errno, SyscallError } from './errno.ts';
 import { close, errno, sendto, socket } from './ffi.ts';
 
-const MSG_NOSIGNAL = 0x4000;
 /** include/uapi/linux/un.h */
 const SUN_PATH_MAX = 108;
 

@@ -2,7 +2,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
-import { connect, createServer } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
@@ -221,4 +221,53 @@ test('closing does not wait for a client that hangs', async (t) => {
   await server.close();
   await once(idle, 'close');
   t.pass();
+});
+
+test('300 idle connections keep nobody from an answer (S2)', async (t) => {
+  const path = socketPath(t);
+  await serve(t, path);
+  const idle: Socket[] = [];
+  t.teardown(() => {
+    for (const socket of idle) socket.destroy();
+  });
+  for (let number = 0; number < 300; number++) {
+    const socket = connect(path).on('error', () => undefined);
+    idle.push(socket);
+    await once(socket, 'connect');
+  }
+  t.deepEqual(await askDaemon(path, '/v1/peers'), PEERS);
+});
+
+test('of 120,000 requests whose answers nobody reads only those are answered that the kernel takes, and others go on (S2)', async (t) => {
+  const path = socketPath(t);
+  let produced = 0;
+  const reply: RoutesReply = { routes: Array(100).fill(ROUTES.routes[0]) };
+  const routes = (): RoutesReply => {
+    produced++;
+    return reply;
+  };
+  const server = await serveControl(path, { ...HANDLERS, '/v1/routes': routes });
+  t.teardown(() => server.close());
+  const socket = connect(path);
+  t.teardown(() => socket.destroy());
+  await once(socket, 'connect');
+  socket.write('GET /v1/routes HTTP/1.1\r\nhost: weftd\r\n\r\n'.repeat(120_000));
+  for (let number = 0; number < 50; number++) t.deepEqual(await askDaemon(path, '/v1/peers'), PEERS);
+  // What two unix sockets hold is some hundred kB; an answer has 7.
+  t.true(produced > 0 && produced < 500, `${produced} answers`);
+});
+
+test('requests in one go are answered in order as they are read (S2)', async (t) => {
+  const path = socketPath(t);
+  await serve(t, path);
+  const socket = connect(path);
+  await once(socket, 'connect');
+  const names = Array.from({ length: 2000 }, (_, index) => `n${index}`);
+  socket.end(names.map((name) => `GET /v1/fdb?network=${name} HTTP/1.1\r\nhost: weftd\r\n\r\n`).join(''));
+  let text = '';
+  for await (const chunk of socket) text += chunk;
+  t.deepEqual(
+    [...text.matchAll(/"mac":"(n\d+)"/g)].map((match) => match[1]),
+    names,
+  );
 });

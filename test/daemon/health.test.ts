@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import test from 'ava';
 import { serveHealth } from '../../lib/daemon/health.ts';
 import { WeftError } from '../../lib/error.ts';
@@ -48,4 +48,41 @@ test('a port in use is one clear error', async (t) => {
       message: `Cannot serve health checks on 127.0.0.1:${port}: listen EADDRINUSE: address already in use 127.0.0.1:${port}`,
     },
   );
+});
+
+test('a client that sends the head slowly, asks twice or ends its half is answered', async (t) => {
+  const port = await freePort();
+  const health = await serveHealth('127.0.0.1', port, () => []);
+  t.teardown(() => health.close());
+  const socket = connect(port, '127.0.0.1');
+  let text = '';
+  socket.setEncoding('utf8').on('data', (chunk: string) => {
+    text += chunk;
+  });
+  for (const part of ['GET /hea', 'lthz HTTP/1.1\r\nhost: x\r', '\n\r\nHEAD /readyz HTTP/1.1\r\n\r\n']) {
+    socket.write(part);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  socket.end('GET /healthz HTTP/1.1\r\nconnection: close\r\n\r\nignored');
+  await once(socket, 'close');
+  t.deepEqual(
+    text.split('\r\n').filter((line) => !line.startsWith('content-')),
+    [
+      ['HTTP/1.1 200 OK', 'connection: keep-alive', ''],
+      ['flanneld is runningHTTP/1.1 200 OK', 'connection: keep-alive', ''],
+      ['HTTP/1.1 200 OK', 'connection: close', '', 'flanneld is running'],
+    ].flat(),
+  );
+});
+
+test('what is no HTTP is cut', async (t) => {
+  const port = await freePort();
+  const health = await serveHealth('127.0.0.1', port, () => []);
+  t.teardown(() => health.close());
+  for (const words of ['hello\r\n\r\n', 'x'.repeat(10_000), 'GET /healthz HTTP/1.1\r\n no-name\r\n\r\n']) {
+    const socket = connect(port, '127.0.0.1').end(words);
+    let text = '';
+    for await (const chunk of socket) text += chunk;
+    t.regex(text, /^HTTP\/1\.1 400 Bad Request\r\n/);
+  }
 });
