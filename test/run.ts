@@ -10,6 +10,7 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { withSystemFolders } from '../lib/lab/search-path.ts';
 import type { FileResult } from './runner/run-file.ts';
 import { runTogether } from './runner/run-together.ts';
 import { compiledPath, staleSources, testSources } from './runner/sources.ts';
@@ -32,6 +33,8 @@ interface Totals {
   skipped: number;
 }
 
+// Tests start ethtool, nft and others.
+process.env.PATH = withSystemFolders(process.env.PATH);
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(args: readonly string[]): Promise<number> {

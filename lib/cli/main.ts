@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import type { ErrorReply } from '../control/protocol.ts';
 import { messageOf, WeftError } from '../error.ts';
+import { withSystemFolders } from '../lab/search-path.ts';
 import { readVersion } from '../version.ts';
 
 interface CommandEntry {
@@ -80,6 +81,8 @@ export async function main(argv: readonly string[]): Promise<number> {
     if (error.code === 'EPIPE') process.exit(0);
     throw error;
   });
+  // For what commands start: lab, demo and bench.
+  process.env.PATH = withSystemFolders(process.env.PATH);
   try {
     const program = await buildProgram(argv);
     await program.parseAsync(argv, { from: 'user' });

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { formatMap } from '../../lib/cli/commands/lab.ts';
@@ -65,6 +65,18 @@ test('up, exec, list and down, each in its own process', async (t) => {
   );
   t.false(existsSync(directoryOf(id)));
   t.is((await weftLab(['down', '--id', id])).stdout, `There is no lab "${id}"\n`);
+});
+
+test("programs of the system's folders are found with a user's PATH (N1)", async (t) => {
+  await withLab({ id, hosts: 1 }, async () => {
+    const weft = fileURLToPath(new URL('../../../bin/weft', import.meta.url));
+    // What `sudo env "PATH=$PATH"` hands on: no sbin, where Debian keeps ethtool.
+    const env = { PATH: '/usr/local/bin:/usr/bin:/bin' };
+    const argv = [weft, 'lab', 'exec', '--id', id, 'h1', '--', 'ethtool', '-k', 'u0'];
+    const { status, stdout, stderr } = spawnSync(process.execPath, argv, { encoding: 'utf8', env });
+    t.is(status, 0, stderr);
+    t.regex(stdout, /tcp-segmentation-offload: on/);
+  });
 });
 
 test('the options of up say what the network and the underlay are like', async (t) => {
