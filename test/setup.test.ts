@@ -29,7 +29,7 @@ The following packages will be upgraded:
 EOF
 tries=0
 until [ -e "$folder/go" ] || [ "$((tries += 1))" -gt 600 ]; do sleep 0.1; done
-for program in etcd etcdctl ip iperf3 ping ethtool nft tcpdump tshark openssl; do cat "$0" >"$folder/$program"; done
+for program in etcd etcdctl ip iperf3 ping ethtool nft iptables tcpdump tshark openssl; do cat "$0" >"$folder/$program"; done
 chmod 755 "$folder"/*`,
   dpkg: `case $2 in
   etcd-server) echo /lib/systemd/system/etcd.service ;;
@@ -44,7 +44,8 @@ interface Machine {
   readonly checkout: string;
   readonly programs: string;
   readonly env: Readonly<Record<string, string>>;
-  calls(program: string): string[];
+  /** The command lines of a stand-in. */
+  readonly calls: (program: string) => string[];
 }
 
 /** A checkout whose node_modules/ and dist/ are there already, so that only packages are missing. */
