@@ -1,27 +1,25 @@
 /**
  * Captured packets on their way from the capture process, one record after the other:
  *
- *   | u64 nanoseconds since the epoch | u32 length | the packet |      big endian
+ *   | u32 length | the packet |      big endian
  */
 
-const HEADER = 12;
+const HEADER = 4;
 
-export function encodeRecord(bytes: Uint8Array, timestampNs: bigint): Uint8Array {
+export function encodeRecord(bytes: Uint8Array): Uint8Array {
   const record = new Uint8Array(HEADER + bytes.length);
-  const view = new DataView(record.buffer);
-  view.setBigUint64(0, timestampNs);
-  view.setUint32(8, bytes.length);
+  new DataView(record.buffer).setUint32(0, bytes.length);
   record.set(bytes, HEADER);
   return record;
 }
 
 /** Puts records together from chunks cut anywhere, and hands each packet over once it is whole. */
 export class FrameReader {
-  readonly #onPacket: (bytes: Uint8Array, timestampNs: bigint) => void;
+  readonly #onPacket: (bytes: Uint8Array) => void;
   #rest: Uint8Array = new Uint8Array(0);
 
   /** `onPacket` gets views into the chunks that were pushed. */
-  constructor(onPacket: (bytes: Uint8Array, timestampNs: bigint) => void) {
+  constructor(onPacket: (bytes: Uint8Array) => void) {
     this.#onPacket = onPacket;
   }
 
@@ -30,9 +28,9 @@ export class FrameReader {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     let at = 0;
     while (bytes.length - at >= HEADER) {
-      const end = at + HEADER + view.getUint32(at + 8);
+      const end = at + HEADER + view.getUint32(at);
       if (end > bytes.length) break;
-      this.#onPacket(bytes.subarray(at + HEADER, end), view.getBigUint64(at));
+      this.#onPacket(bytes.subarray(at + HEADER, end));
       at = end;
     }
     this.#rest = bytes.subarray(at);

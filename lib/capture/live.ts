@@ -3,9 +3,9 @@
  * loaded only when it is needed. It captures in the network namespace of the calling process.
  *
  * `cap` throws libpcap's packet header away: the kernel's timestamp, the length on the wire, and with pcap_stats the
- * number of packets the kernel had no room for. So timestamps here are those of our own clock when the packet is handed
- * over, up to milliseconds late under load; lengths follow from the IP header; and whether all
- * packets were seen is known only where they are counted at their source.
+ * number of packets the kernel had no room for. So packets have no timestamps here: our own clock when one is handed over
+ * is late by up to 100 ms under load, and would pass for the kernel's. The length of a cut packet follows from its IP header,
+ * and whether all packets were seen is known only where they are counted at their source.
  */
 import { messageOf, WeftError } from '../error.ts';
 import { loadOptionalPackage } from '../optional-package.ts';
@@ -32,10 +32,8 @@ export interface LiveCaptureOptions {
    * MTU: 32 MiB hold 500 packets or 16,000.
    */
   readonly bufferBytes: number;
-  /** Nanoseconds since the epoch, at which a packet is handed over. */
-  readonly now: () => bigint;
   /** `bytes` are the listener's own. */
-  readonly onPacket: (bytes: Uint8Array, timestampNs: bigint) => void;
+  readonly onPacket: (bytes: Uint8Array) => void;
 }
 
 export interface LiveCapture {
@@ -69,7 +67,7 @@ export function openLiveCapture(options: LiveCaptureOptions): LiveCapture {
     handle.close();
     throw captureFailed(options.device, `its link type is ${linkName}`);
   }
-  handle.on('packet', (length) => options.onPacket(Uint8Array.from(buffer.subarray(0, length)), options.now()));
+  handle.on('packet', (length) => options.onPacket(Uint8Array.from(buffer.subarray(0, length))));
   return { linkType, close: () => handle.close() };
 }
 

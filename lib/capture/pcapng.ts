@@ -1,6 +1,6 @@
 /**
  * Writes pcapng capture files, block by block: one section header, one description per interface, then the packets.
- * draft-ietf-opsawg-pcapng §3, §4. Little endian, nanosecond timestamps.
+ * draft-ietf-opsawg-pcapng §3, §4. Little endian, timestamps in nanoseconds or none.
  *
  *   | block type | total length | body, padded to 4 bytes | options | total length |
  *
@@ -31,6 +31,7 @@ export interface PacketRecord {
 
 const SECTION_HEADER_BLOCK = 0x0a0d0d0a;
 const INTERFACE_DESCRIPTION_BLOCK = 1;
+const SIMPLE_PACKET_BLOCK = 3;
 const ENHANCED_PACKET_BLOCK = 6;
 
 const BYTE_ORDER_MAGIC = 0x1a2b3c4d;
@@ -81,6 +82,18 @@ export function enhancedPacket(packet: PacketRecord): Uint8Array {
   body.set(packet.bytes, head);
   const options: Option[] = packet.comment === undefined ? [] : [[OPTION_COMMENT, encodeText(packet.comment)]];
   return block(ENHANCED_PACKET_BLOCK, body, options);
+}
+
+/**
+ * One packet whose time is not known, of the first interface. `bytes` holds all of its `originalLength` on the wire, or as
+ * many as that interface's snap length. §4.4
+ */
+export function simplePacket(bytes: Uint8Array, originalLength: number): Uint8Array {
+  const head = 4;
+  const body = new Uint8Array(head + bytes.length);
+  new DataView(body.buffer).setUint32(0, originalLength, true);
+  body.set(bytes, head);
+  return block(SIMPLE_PACKET_BLOCK, body, []);
 }
 
 type Option = readonly [code: number, value: Uint8Array];

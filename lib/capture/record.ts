@@ -5,14 +5,13 @@ import { messageOf, WeftError } from '../error.ts';
 import { checkIpv4, ipv4TotalLength } from '../wire/ipv4.ts';
 import { ETHERNET_HEADER } from '../wire/layout/ethernet.ts';
 import { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP } from '../wire/layout/ip.ts';
-import { IPV4_HEADER_MIN } from '../wire/layout/ipv4.ts';
 import { printFrame } from '../wire/print.ts';
 import type { CheckName } from './checks.ts';
 import { type Expectation, type Inspection, inspectFrame, type OuterChecksum } from './inspect.ts';
-import { enhancedPacket, interfaceDescription, sectionHeader } from './pcapng.ts';
+import { interfaceDescription, sectionHeader, simplePacket } from './pcapng.ts';
 
-const APPLICATION =
-  'weft demo, captured with cap (libpcap); a timestamp is when the capture process got the packet, not the kernel';
+/** No timestamps rather than wrong ones: the only clock we could read is late by up to 100 ms under load (lib/capture/live.ts). */
+const APPLICATION = "weft demo, captured with cap (libpcap), which does not pass on the kernel's timestamps";
 const SNAP_LENGTH = 65_535;
 
 export interface CaptureTally {
@@ -71,10 +70,9 @@ export class CaptureRecord {
     return this.#innerPackets;
   }
 
-  add(frame: Uint8Array, timestampNs: bigint): void {
+  add(frame: Uint8Array): void {
     this.#frames++;
-    const packet = { interfaceId: 0, timestampNs, bytes: frame, originalLength: lengthOnWire(frame) };
-    this.#blocks.push(enhancedPacket(packet));
+    this.#blocks.push(simplePacket(frame, lengthOnWire(frame)));
     const inspection = inspectFrame(frame, this.#expected);
     this.#innerPackets += inspection.inner.length;
     for (const { protocol } of inspection.inner) increment(this.#protocols, protocol);
@@ -147,7 +145,7 @@ function collect<Key, Value>(sets: Map<Key, Set<Value>>, key: Key, value: Value)
 /** The captured length is all that `cap` gives; a frame it cut still says in its IP header how long it was. */
 function lengthOnWire(frame: Uint8Array): number {
   const view = new DataView(frame.buffer, frame.byteOffset, frame.length);
-  if (frame.length < ETHERNET_HEADER + IPV4_HEADER_MIN) return frame.length;
+  if (frame.length < SNAP_LENGTH) return frame.length;
   const cut = checkIpv4(view, ETHERNET_HEADER, Number.MAX_SAFE_INTEGER) === undefined;
   return cut ? Math.max(frame.length, ETHERNET_HEADER + ipv4TotalLength(view, ETHERNET_HEADER)) : frame.length;
 }

@@ -11,17 +11,12 @@ function reply(message: ChildReply): void {
   process.send?.(message);
 }
 
-function nanosecondsNow(): bigint {
-  return BigInt(Math.round((performance.timeOrigin + performance.now()) * 1000)) * 1000n;
-}
-
 function capture(request: CaptureRequest): void {
   const live = openLiveCapture({
     device: request.device,
     filter: request.filter,
     bufferBytes: RING_BYTES,
-    now: nanosecondsNow,
-    onPacket: (bytes, timestampNs) => process.stdout.write(encodeRecord(bytes, timestampNs)),
+    onPacket: (bytes) => process.stdout.write(encodeRecord(bytes)),
   });
   // The demo says stop, or has gone: what is still in the pipe is written, then nothing holds the process any longer.
   process.once('SIGTERM', () => process.disconnect());

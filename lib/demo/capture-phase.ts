@@ -47,7 +47,7 @@ export async function captureWhile(
     child.ask({ type: 'capture', device: host.underlayInterface, filter });
     const { linkType } = await child.reply('ready');
     const record = new CaptureRecord(`${host.underlayInterface} of ${host.netns}`, linkType, expected);
-    const reader = new FrameReader((frame, timestampNs) => record.add(frame, timestampNs));
+    const reader = new FrameReader((frame) => record.add(frame));
     child.output.on('data', (chunk: Buffer) => reader.push(chunk));
     await body();
     await drain(record);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import { LINKTYPE_ETHERNET, LINKTYPE_RAW } from '../../lib/capture/link-type.ts';
 import { readPcap } from '../../lib/capture/pcap.ts';
-import { enhancedPacket, interfaceDescription, sectionHeader } from '../../lib/capture/pcapng.ts';
+import { enhancedPacket, interfaceDescription, sectionHeader, simplePacket } from '../../lib/capture/pcapng.ts';
 import { concat, hex, toHex } from '../wire/bytes.ts';
 
 test('writes the section header block, byte for byte', (t) => {
@@ -40,6 +40,13 @@ test('writes a packet padded to four bytes, with its comment', (t) => {
   t.is(
     toHex(enhancedPacket(packet)),
     toHex(hex('06000000 28000000 02000000 04030201 08070605 05000000 dc050000 aabbccdd ee000000 28000000')),
+  );
+});
+
+test('writes a packet without a time, byte for byte', (t) => {
+  t.is(
+    toHex(simplePacket(hex('aabbccddee'), 1500)),
+    toHex(hex('03000000 18000000 dc050000 aabbccdd ee000000 18000000')),
   );
 });
 

@@ -7,7 +7,7 @@ import { UDP_EXPECTED, UDP_FRAMES } from '../capture/frames.ts';
 
 function recordOf(frames: readonly Uint8Array[]): CaptureRecord {
   const record = new CaptureRecord('u0', LINKTYPE_ETHERNET, UDP_EXPECTED);
-  for (const frame of frames) record.add(frame, 1n);
+  for (const frame of frames) record.add(frame);
   return record;
 }
 

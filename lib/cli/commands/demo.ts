@@ -60,7 +60,7 @@ function formatDemo(report: DemoReport): string {
     `\nWhat the overlay costs (one short run each: weft bench compares carefully)\n${formatOverhead(report.overhead)}`,
     `TCP: 1 stream, ${CONGESTION_CONTROL}, 1 s; inner MTU ${INNER_MTU} for all; veth with its offloads on\n`,
     `\nCapture file: ${report.captureFile}\n`,
-    'Its timestamps are the capture process’s own: cap does not pass libpcap’s on.\n',
+    'Its packets have no timestamps: cap does not pass on those of the kernel.\n',
     `${['tshark', '-r', report.captureFile, ...tsharkDecoding(SHOWCASES[report.backend].wire)].join(' ')}\n`,
     `\n${count('ok')} claims held, ${count('FAILED')} failed${skipped}, ${report.durationSeconds} s\n`,
   ].join('');
