@@ -11,8 +11,8 @@ export function allocLeaseAttrs({ publicIp }: ExternalInterface): LeaseAttrs {
 }
 
 /** Removes the routes that an earlier run with another backend left; makes nothing. */
-export async function startAllocBackend({ config, external, log, netns }: BackendOptions): Promise<Backend> {
-  await removeLeftovers({ netns, scope: networkPrefixes(config), log });
+export async function startAllocBackend({ config, external, faults, log, netns }: BackendOptions): Promise<Backend> {
+  await removeLeftovers({ netns, scope: networkPrefixes(config), faults, log });
   return {
     type: 'alloc',
     deviceName: external.name,

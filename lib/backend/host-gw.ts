@@ -85,13 +85,13 @@ class HostGwBackend implements Backend {
   #refused: readonly RefusedLease[] = [];
 
   constructor(netlink: RouteNetlink, options: BackendOptions) {
-    const { config, external, log } = options;
+    const { config, external, faults, log } = options;
     this.#options = options;
     this.#netlink = netlink;
     this.deviceName = external.name;
     this.overlayMtu = external.mtu;
     const underlay = { device: external.name, onChange: () => this.#apply() };
-    this.#router = new Router({ netns: undefined, scope: networkPrefixes(config), log, underlay });
+    this.#router = new Router({ netns: undefined, scope: networkPrefixes(config), faults, log, underlay });
   }
 
   setLeases(leases: readonly Lease[]): void {
@@ -111,8 +111,7 @@ class HostGwBackend implements Backend {
       logRefusals(log, this.#refused, all);
       this.#refused = all;
     }
-    // Without the interface nobody is on its link, but that says nothing about the leases.
-    else log.warn({ device: external.name }, 'The external interface is gone or down; routes to peers wait for it');
+    // Without the interface nobody is on its link, but that says nothing about the leases: routes wait for it.
     void this.#router.apply({ neighbors: [], routes: this.#routes });
   }
 

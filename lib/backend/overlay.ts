@@ -59,13 +59,13 @@ export class OverlayBackend implements Backend {
 
   /** Throws what Router throws. */
   constructor(options: BackendOptions, parts: OverlayParts) {
-    const { config, external, log, netns } = options;
+    const { config, external, faults, log, netns } = options;
     const underlay = { device: external.name, onChange: () => this.#replan() };
     this.#parts = parts;
     this.#log = log;
     this.#place = ownPlace(options, parts.leaseType);
     const scope = networkPrefixes(config);
-    this.#router = new Router({ netns, scope, log, ...(parts.link === undefined ? {} : { underlay }) });
+    this.#router = new Router({ netns, scope, faults, log, ...(parts.link === undefined ? {} : { underlay }) });
     // Before the devices go, which it would take for somebody's doing.
     parts.undo.add('neighbours and routes', () => this.#router.close());
   }

@@ -75,7 +75,7 @@ interface TunnelParts {
 }
 
 function openTunnel(options: BackendOptions, tunnel: Tunnel, { engine, link, undo }: TunnelParts): OverlayBackend {
-  const { config, log, netns, own } = options;
+  const { config, faults, log, netns, own, startOver } = options;
   const { type, leaseType, deviceName: name, mtu, port } = tunnel;
   const device = new EdgeDevice(engine, {
     name,
@@ -84,9 +84,11 @@ function openTunnel(options: BackendOptions, tunnel: Tunnel, { engine, link, und
     addresses: deviceAddresses(own),
     network: networkPrefixes(config),
     netns,
+    faults,
     log,
     segment: { own, tunnel4: own.ipv4.address, tunnel6: own.ipv6?.address, ethernet: undefined },
     onRestored: () => backend.restore(),
+    startOver,
   });
   undo.add('device', () => device.close());
   const backend = new OverlayBackend(options, {

@@ -28,6 +28,7 @@ import type { AddressSpaces } from './host/address-spaces.ts';
 import { chooseExternalInterface, isSharedNatAddress, requireIpv6Underlay } from './host/external-interface.ts';
 import { readHostNetwork } from './host/host-network.ts';
 import { checkTunDevice } from './host/preflight.ts';
+import { UnderlayWatch } from './host/underlay-watch.ts';
 import { LeaseFollower, NAT_HINT } from './lease-follower.ts';
 import { type NetworkParts, summarize, toNetworkReport } from './network-report.ts';
 import { toBackendStatus, toExternalStatus, toLeaseStatus, toPeers } from './replies.ts';
@@ -236,6 +237,7 @@ export class Network {
     const env = { config, own: own.lease.subnets, mtu: backend.overlayMtu, ipMasq: false };
     await writeSubnetEnv(network.subnetFile, env);
     log.info({ file: network.subnetFile, mtu: backend.overlayMtu }, 'Subnet file written');
+    this.#watchUnderlay(kind, config, external, vtepMacs);
     await this.#follow(backend, own, external);
     return own;
   }
@@ -301,6 +303,18 @@ export class Network {
   async #stopBackend(backend: Backend): Promise<void> {
     this.#backend = undefined;
     await backend.stop();
+  }
+
+  #watchUnderlay(kind: BackendKind, config: NetworkConfig, external: ExternalInterface, vtepMacs: VtepMacs): void {
+    const watch = new UnderlayWatch({
+      external,
+      usesIpv6: config.enableIpv6 && kind.ipv6Underlay !== 'none',
+      choose: () => chooseExternalInterface(this.#host.options.interface, readHostNetwork()),
+      faults: this.#faults,
+      log: this.#host.log,
+      onMoved: (reason) => this.#startOver(reason, vtepMacs),
+    });
+    this.#undo.add('underlay watch', () => watch.close());
   }
 
   async #follow(backend: Backend, own: OwnLease, external: ExternalInterface): Promise<void> {

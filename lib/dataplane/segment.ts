@@ -45,7 +45,7 @@ export interface DataplaneOptions {
   onEnded(reason: string): void;
 }
 
-/** An open TUN or TAP. The descriptor stays open until it is replaced, lost or detached; the caller closes it. */
+/** An open TUN or TAP. The descriptor stays open until it is lost, released or detached; the caller closes it. */
 export interface SegmentDevice {
   readonly fd: number;
   /** Opened with IFF_VNET_HDR. */
@@ -105,6 +105,8 @@ export interface Dataplane {
 export interface Segment {
   /** Begins to forward between this device and the underlay. Needed once, and again after onDeviceLost. */
   setDevice(device: SegmentDevice): void;
+  /** Stops using the device. Resolves when the thread does not touch it any more; the caller closes it then, and sets another. */
+  releaseDevice(): Promise<void>;
   /**
    * Replaces all peers; calls in between are merged into the last. Resolves when the thread uses them, within milliseconds,
    * with the prefixes that found no room. Called by lib/engine/engine.ts alone, on the main thread.

@@ -6,30 +6,38 @@ import { statSync } from 'node:fs';
 import { formatPrefix } from '../addr/prefix.ts';
 import type { SegmentOptions, SegmentPeer } from '../dataplane/segment.ts';
 import { messageOf } from '../error.ts';
+import type { Fault, FaultSink } from '../faults.ts';
 import type { Log } from '../log.ts';
 import { closeFd } from '../sys/descriptor.ts';
-import { RouteNetlink } from '../sys/netlink/rtnetlink.ts';
+import { type Link, RouteNetlink } from '../sys/netlink/rtnetlink.ts';
 import { withinNetns } from '../sys/netns.ts';
 import { openTap, openTun } from '../sys/tun.ts';
 import { applyDeviceSysctls } from './device-sysctls.ts';
 import type { Engine, EngineSegment } from './engine.ts';
-import { applyLinkSettings, type LinkSettings } from './link-settings.ts';
+import { applyLinkSettings, isLinkAsWanted, type LinkSettings } from './link-settings.ts';
 import { retry } from './retry.ts';
 
 /** Our choice; flannel leaves a TUN the kernel's 500, which bursts of small packets overrun. */
 const TX_QUEUE_LENGTH = 1000;
-/** Our choice, that of the routes: 10 s. */
-const CHECK_INTERVAL_MS = 10_000;
+/** Our choice: one question to the kernel each time. */
+const CHECK_INTERVAL_MS = 1000;
+/** The addresses are looked at with every tenth check; flannel looks at its routes every 10 s. */
+const ADDRESS_CHECKS = 10;
+/** What somebody goes on changing is said again after so many checks: 10 min. */
+const SAY_AGAIN_CHECKS = 600;
 
 /** With a MAC address the device is a TAP, without one a TUN. */
 export interface EdgeDeviceOptions extends Omit<LinkSettings, 'txQueueLength'> {
   /** Network namespace (a path) of the device; undefined: the daemon's own. */
   readonly netns: string | undefined;
+  readonly faults: FaultSink;
   readonly log: Log;
   readonly segment: Omit<SegmentOptions, 'onDeviceLost'>;
   /** The device is there again, or was put right; what leads through it may be gone. Not called for the first time. */
   onRestored(): Promise<void>;
-  /** How often the device is compared with what it should be. Default 10 s. */
+  /** Called when the namespace is another one by now, until the device is closed. */
+  startOver(reason: string): void;
+  /** How often the device is compared with what it should be. Default 1 s. */
   readonly checkIntervalMs?: number;
 }
 
@@ -42,8 +50,9 @@ export class EdgeDevice {
   readonly #stop = new AbortController();
   /** Undefined while the device is lost. */
   #open: { readonly fd: number; readonly index: number } | undefined;
-  /** What was last said of a device that works, but not where it should. */
-  #displaced: string | undefined;
+  #checks = 0;
+  /** Changes that were put right, and the check from which on one is said again. */
+  readonly #said = new Map<string, number>();
   /** The namespace's own number: a path may lead to another one later. */
   readonly #namespace: number | undefined;
   #rebuilding: Promise<void> = Promise.resolve();
@@ -61,7 +70,7 @@ export class EdgeDevice {
     this.#namespace = namespaceOf(options.netns);
     try {
       this.#build();
-      this.#segment = engine.addSegment({ ...options.segment, onDeviceLost: (reason) => this.#lost(reason) });
+      this.#segment = engine.addSegment({ ...options.segment, onDeviceLost: (reason) => this.#rebuild(reason) });
     } catch (error) {
       this.#closeDevice();
       this.#netlink.close();
@@ -81,12 +90,13 @@ export class EdgeDevice {
     return this.#segment;
   }
 
-  /** Forwards to these peers and no others. Resolves when it does; prefixes that found no room are logged. */
+  /** Forwards to these peers and no others. Resolves when it does; prefixes that found no room are a fault. */
   async forwardTo(peers: readonly SegmentPeer[]): Promise<void> {
     const left = await this.#segment.keepPeers(peers);
-    if (left.length === 0) return;
-    const first = left.slice(0, 5).map(formatPrefix);
-    this.#options.log.error({ device: this.name, count: left.length, first }, 'The FIB is full; routes were left out');
+    const [first] = left;
+    const text =
+      first && `The FIB of "${this.name}" is full: ${left.length} subnets are left out, ${formatPrefix(first)} and on`;
+    this.#options.faults.report(`fib ${this.name}`, text === undefined ? [] : [{ text, blocks: true }]);
   }
 
   /** Stops forwarding and removes the device; its addresses and what leads through it go with it. */
@@ -97,6 +107,7 @@ export class EdgeDevice {
     await this.#rebuilding;
     await this.#segment.detach();
     this.#closeDevice();
+    for (const part of ['device', 'thread', 'fib']) this.#options.faults.report(`${part} ${this.name}`, []);
     this.#netlink.close();
   }
 
@@ -138,57 +149,85 @@ export class EdgeDevice {
     });
   }
 
-  /** The device was deleted under us: it is made again, with growing pauses. */
-  #lost(reason: string): void {
-    const { log, name } = this.#options;
+  /** The device was deleted under us, or is not where it should be: it is made again, with growing pauses. */
+  #rebuild(reason: string): void {
+    const { name, onRestored } = this.#options;
     if (this.#stop.signal.aborted || this.#open === undefined) return;
-    log.warn({ device: name, reason }, 'The device is gone; building it again');
-    this.#closeDevice();
-    this.#rebuilding = retry(
-      async () => {
-        this.#build();
-        this.#attach();
-        await this.#options.onRestored();
-        log.info({ device: name }, 'The device is back');
-      },
-      {
-        signal: this.#stop.signal,
-        onFailure: (error) =>
-          log.error({ device: name, error: messageOf(error) }, 'Cannot build the device; trying again'),
-      },
+    this.#report({ text: `Device "${name}" is gone: ${reason}; it is being built again`, blocks: true });
+    const device = this.#open;
+    this.#open = undefined;
+    const released = this.#segment.releaseDevice().then(() => this.#closeDevice(device));
+    this.#rebuilding = released.then(() =>
+      retry(
+        async () => {
+          this.#build();
+          this.#attach();
+          this.#report();
+          await onRestored();
+        },
+        {
+          signal: this.#stop.signal,
+          onFailure: (error) =>
+            this.#report({ text: `Device "${name}" cannot be built: ${messageOf(error)}`, blocks: true }),
+        },
+      ),
     );
+  }
+
+  /** What is wrong with the device itself; nothing: it is as it should be. */
+  #report(...faults: readonly Fault[]): void {
+    this.#options.faults.report(`device ${this.name}`, faults);
   }
 
   /** Network managers and people change what they find. */
   #check(): void {
-    const { log, name } = this.#options;
+    const { name } = this.#options;
     if (this.#open === undefined) return;
+    this.#reportThread();
     try {
-      const displaced = this.#whyDisplaced(this.#open.index);
-      if (displaced !== undefined && displaced !== this.#displaced)
-        log.error({ device: name }, `${displaced}; undo that, or restart weftd`);
-      this.#displaced = displaced;
-      if (displaced !== undefined) return;
-      const { changes } = applyLinkSettings(this.#netlink, this.#settings);
-      if (changes.length === 0) return;
-      log.warn({ device: name, set: changes }, 'Somebody changed the device; it was put right');
-      void this.#options.onRestored();
+      if (this.#isElsewhere()) return;
+      const link = this.#netlink.linkByName(name);
+      if (link?.index !== this.#open.index)
+        this.#rebuild('it was deleted, renamed, or moved to another network namespace');
+      else this.#putRight(link);
     } catch (error) {
-      log.warn({ device: name, error: messageOf(error) }, 'Cannot check the device; trying again');
+      this.#report({ text: `Device "${name}" cannot be put right: ${messageOf(error)}`, blocks: true });
     }
   }
 
-  #whyDisplaced(index: number): string | undefined {
-    const { name, netns } = this.#options;
-    if (namespaceOf(netns) !== this.#namespace)
-      return `Another network namespace is at ${netns} now, without the device`;
-    return this.#netlink.linkByName(name)?.index === index
-      ? undefined
-      : 'The device was renamed, or moved to another network namespace';
+  /** Looks at the link each time, at its addresses, which take longer, now and then. */
+  #putRight(link: Link): void {
+    const { log, name, onRestored } = this.#options;
+    this.#checks++;
+    if (this.#checks % ADDRESS_CHECKS !== 0 && isLinkAsWanted(link, this.#settings)) return;
+    const { changes } = applyLinkSettings(this.#netlink, this.#settings);
+    this.#report();
+    if (changes.length === 0) return;
+    const set = changes.join(', ');
+    // Somebody who goes on changing it must not fill the log.
+    if ((this.#said.get(set) ?? 0) <= this.#checks)
+      log.warn({ device: name, set: changes }, 'Somebody changed the device; it was put right');
+    this.#said.set(set, this.#checks + SAY_AGAIN_CHECKS);
+    void onRestored();
   }
 
-  #closeDevice(): void {
-    if (this.#open !== undefined) closeFd(this.#open.fd, `device "${this.name}"`);
+  /** Whether the namespace is gone or another one by now: nothing that was opened in the old one is of any use. */
+  #isElsewhere(): boolean {
+    const { netns, startOver } = this.#options;
+    const now = namespaceOf(netns);
+    if (now === this.#namespace) return false;
+    this.#report({ text: `Network namespace "${netns}" is gone, and with it device "${this.name}"`, blocks: true });
+    if (now !== undefined) startOver(`another network namespace is at "${netns}" now`);
+    return true;
+  }
+
+  #reportThread(): void {
+    const text = `The data-plane thread of "${this.name}" has ended; another is being started`;
+    this.#options.faults.report(`thread ${this.name}`, this.#segment.hasThread ? [] : [{ text, blocks: true }]);
+  }
+
+  #closeDevice(device = this.#open): void {
+    if (device !== undefined) closeFd(device.fd, `device "${this.name}"`);
     this.#open = undefined;
   }
 }

@@ -41,6 +41,8 @@ export interface EngineSegment extends Omit<Segment, 'setPeers'> {
    * uses them, with the prefixes that found no room; the only caller of Segment.setPeers.
    */
   keepPeers(peers: readonly SegmentPeer[]): Promise<readonly Prefix[]>;
+  /** Whether there is a thread that forwards. */
+  readonly hasThread: boolean;
 }
 
 /** Starts a thread; tests watch over it. */
@@ -181,6 +183,15 @@ class LastingSegment implements EngineSegment {
   setDevice(device: SegmentDevice): void {
     this.#device = device;
     this.#segment?.setDevice(device);
+  }
+
+  async releaseDevice(): Promise<void> {
+    this.#device = undefined;
+    await this.#segment?.releaseDevice();
+  }
+
+  get hasThread(): boolean {
+    return this.#segment !== undefined;
   }
 
   async keepPeers(peers: readonly SegmentPeer[]): Promise<readonly Prefix[]> {

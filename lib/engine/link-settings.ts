@@ -48,6 +48,12 @@ export function applyLinkSettings(netlink: RouteNetlink, settings: LinkSettings)
   return { index, changes };
 }
 
+/** Whether all but its addresses is as it should be. */
+export function isLinkAsWanted(link: Link, { mtu, txQueueLength, mac }: LinkSettings): boolean {
+  const isMac = mac === undefined || link.mac === mac;
+  return link.up && link.mtu === mtu && link.txQueueLength === txQueueLength && isMac;
+}
+
 function applyAddresses(netlink: RouteNetlink, link: Link, { addresses, network }: LinkSettings): string[] {
   const present = netlink.addresses().filter(({ interfaceIndex }) => interfaceIndex === link.index);
   const isWanted = (address: Address): boolean =>

@@ -2,6 +2,7 @@
 import { formatIp } from '../addr/ip.ts';
 import { formatMac } from '../addr/mac.ts';
 import { formatPrefix } from '../addr/prefix.ts';
+import type { FaultSink } from '../faults.ts';
 import type { Log } from '../log.ts';
 import {
   type ActualNeighbor,
@@ -65,14 +66,22 @@ export class Obstacles {
   }
 }
 
+/** Our choice: it was refused twice, 10 s apart. */
+const LASTING_MS = 15_000;
+
+export interface RouterReportOptions {
+  readonly faults: FaultSink;
+  readonly log: Log;
+}
+
 export class RouterReport {
-  readonly #log: Log;
+  readonly #options: RouterReportOptions;
   readonly #deviceName: (index: number) => string;
   readonly #said = new Set<string>();
   #standing: ReadonlySet<string> = new Set();
 
-  constructor(log: Log, deviceName: (index: number) => string) {
-    this.#log = log;
+  constructor(options: RouterReportOptions, deviceName: (index: number) => string) {
+    this.#options = options;
     this.#deviceName = deviceName;
   }
 
@@ -90,7 +99,8 @@ export class RouterReport {
       this.#write(this.#describe(change, cause));
     }
     for (const [cause, count] of Object.entries(counts) as [keyof typeof counts, number][]) {
-      if (count > MAX_LINES) this.#log.warn({ more: count - MAX_LINES }, `${MESSAGES[cause]}, and more of them`);
+      if (count > MAX_LINES)
+        this.#options.log.warn({ more: count - MAX_LINES }, `${MESSAGES[cause]}, and more of them`);
     }
     return counts.repair;
   }
@@ -100,23 +110,34 @@ export class RouterReport {
     const text = `${message} ${JSON.stringify(fields)}`;
     if (this.#said.has(text)) return;
     this.#said.add(text);
-    this.#log.warn(fields, message);
+    this.#options.log.warn(fields, message);
   }
 
-  /** Each is logged when it comes, and the end when the last has gone. */
+  /**
+   * What the kernel refuses is said at once, and a fault when it lasts. A device that is missing or down is the business of
+   * whoever made it.
+   */
   obstacles(obstacles: Obstacles): void {
     const now = obstacles.list();
     for (const [reason, { count, first }] of now) {
-      if (this.#standing.has(reason)) continue;
-      this.#log.warn({ count, first }, `Cannot set all neighbors and routes: ${reason}; trying again`);
+      if (!this.#standing.has(reason))
+        this.once({ count, first }, `Cannot set all neighbors and routes: ${reason}; trying again`);
     }
-    if (this.#standing.size > 0 && now.length === 0) this.#log.info({}, 'All neighbors and routes are set again');
     this.#standing = new Set(now.map(([reason]) => reason));
+    const refused = now.flatMap(([, { first }]) => first ?? []);
+    this.#options.faults.report(
+      'routes',
+      refused.map((first) => ({
+        text: `Not all neighbors and routes can be set: ${first}`,
+        blocks: true,
+        graceMs: LASTING_MS,
+      })),
+    );
   }
 
   #write({ cause, entry, wrong }: Finding): void {
     if (cause === 'asked') return;
-    if (cause === 'leftover' || cause === 'taken-over') this.#log.info({ entry, wrong }, MESSAGES[cause]);
+    if (cause === 'leftover' || cause === 'taken-over') this.#options.log.info({ entry, wrong }, MESSAGES[cause]);
     else this.once({ entry, wrong }, MESSAGES[cause]);
   }
 

@@ -13,6 +13,7 @@ import type { IpAddress } from '../addr/ip.ts';
 import type { Mac } from '../addr/mac.ts';
 import type { Prefix } from '../addr/prefix.ts';
 import { messageOf } from '../error.ts';
+import type { FaultSink } from '../faults.ts';
 import type { Log } from '../log.ts';
 import type { NetlinkEvent } from '../sys/netlink/monitor.ts';
 import { type Link, NetlinkError, RouteNetlink } from '../sys/netlink/rtnetlink.ts';
@@ -62,6 +63,8 @@ export interface RouterOptions {
   readonly netns: string | undefined;
   /** The network's prefixes: own routes outside of them belong to another network of this host. */
   readonly scope: readonly Prefix[];
+  /** What the kernel goes on refusing is a fault. */
+  readonly faults: FaultSink;
   readonly log: Log;
   /** Default {@link ROUTE_PROTOCOL}. */
   readonly protocol?: number;
@@ -108,11 +111,11 @@ export class Router {
 
   /** Opens its sockets and begins to watch. Throws NetlinkError, SyscallError, or what `withinNetns` throws. */
   constructor(options: RouterOptions) {
-    const { netns, log, underlay } = options;
+    const { netns, faults, log, underlay } = options;
     this.#options = options;
     this.#protocol = options.protocol ?? ROUTE_PROTOCOL;
     this.#netlink = withinNetns(netns, () => RouteNetlink.open());
-    const report = new RouterReport(log, (index) => this.#deviceName(index));
+    const report = new RouterReport({ faults, log }, (index) => this.#deviceName(index));
     this.#report = report;
     try {
       this.#watch = new RouterWatch({
@@ -168,6 +171,7 @@ export class Router {
     this.#closed = true;
     this.#watch.close();
     await this.#passes;
+    this.#report.obstacles(new Obstacles());
     this.#netlink.close();
   }
 

@@ -64,7 +64,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
 
   // Engine.
   router: {
-    imports: ['addr', 'log.ts', 'sys', 'sys/netlink'],
+    imports: ['addr', 'faults.ts', 'log.ts', 'sys', 'sys/netlink'],
     packages: [],
     why: "it makes the kernel's tables what it is told, and knows no lease",
   },
@@ -110,7 +110,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     why: 'it runs on the worker thread, which never waits for the main thread, for etcd or for netlink',
   },
   engine: {
-    imports: ['addr', 'backoff.ts', 'dataplane', 'dataplane/main', 'log.ts', 'sys', 'sys/netlink'],
+    imports: ['addr', 'backoff.ts', 'dataplane', 'dataplane/main', 'faults.ts', 'log.ts', 'sys', 'sys/netlink'],
     packages: [],
     why: 'it keeps a data plane alive for any backend and knows no lease',
   },

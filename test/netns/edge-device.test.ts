@@ -15,6 +15,7 @@ import { EdgeDevice } from '../../lib/engine/edge-device.ts';
 import { Engine } from '../../lib/engine/engine.ts';
 import { applyLinkSettings } from '../../lib/engine/link-settings.ts';
 import { Offloads } from '../../lib/engine/offloads.ts';
+import { Faults } from '../../lib/faults.ts';
 import { RouteNetlink } from '../../lib/sys/netlink/rtnetlink.ts';
 import { socketAddress } from '../../lib/sys/socket-address.ts';
 import { openUdpSocket } from '../../lib/sys/udp-socket.ts';
@@ -54,6 +55,7 @@ async function withDevice(body: (fixture: Fixture) => Promise<void>, checkInterv
   for (const address of ['192.0.2.1', '192.0.2.2']) ip(`address replace ${address}/32 dev lo`);
   const log: string[] = [];
   const note = (fields: object, message: string): unknown => log.push(`${message} ${JSON.stringify(fields)}`);
+  const faults = new Faults({ log: logTo(note), onChange: () => undefined, now: () => performance.now() });
   const threads: Thread[] = [];
   const socket = { fd: openUdpSocket(HERE, PORT, 1 << 20), family: 4 } as const;
   const offloads = new Offloads(SWITCHES, release());
@@ -82,6 +84,8 @@ async function withDevice(body: (fixture: Fixture) => Promise<void>, checkInterv
     addresses: [{ address: BASE, length: 32 }],
     network: [NETWORK],
     netns: undefined,
+    faults,
+    startOver: (reason) => log.push(`start over: ${reason}`),
     log: logTo(note),
     segment: {
       own: { ipv4: prefix('10.244.1.0/24') as Ipv4Prefix, ipv6: undefined },
@@ -158,7 +162,7 @@ test('a device lost while there is no thread is found by the next one', async (t
     ip('link delete weft0');
     threads[0]!.options.onEnded('this test ended it');
     await until(t, 'the device is back', () =>
-      Promise.resolve(log.some((line) => line.startsWith('The device is back'))),
+      Promise.resolve(log.some((line) => line.startsWith('Alarm is over: Device'))),
     );
     await cross();
     t.is(threads.length, 2);
@@ -177,10 +181,11 @@ test('what somebody changes on the device is put right, and its routes are asked
     await until(t, 'the address is there', () => Promise.resolve(ip('addr show weft0').includes('10.244.1.0/32')));
     ip('link set weft0 down');
     ip('link set weft0 name other0');
-    await until(t, 'it is logged', () =>
-      Promise.resolve(log.some((line) => line.startsWith('The device was renamed'))),
+    await until(t, 'it is built again', () =>
+      Promise.resolve(log.some((line) => line.startsWith('Alarm is over: Device "weft0" is gone: it was'))),
     );
-    t.is(log.filter((line) => line.startsWith('The device was renamed')).length, 1);
+    await cross();
+    t.false(ip('link show').includes('other0'), 'nobody is left with a device that leads nowhere');
   }, 50);
 });
 

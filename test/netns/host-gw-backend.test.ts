@@ -234,7 +234,7 @@ test('a peer that comes to be on the link becomes a route, and one that does not
 });
 
 test('an external interface that goes down, or is made anew, gets the routes back, also to peers that came meanwhile', async (t) => {
-  await withBackend(async (backend, log) => {
+  await withBackend(async (backend) => {
     backend.setLeases([lease({ subnet: '10.244.2.0/24', publicIp: '192.0.2.2' })]);
     await settled(t, ['10.244.2.0/24 via 192.0.2.2 dev u0']);
     for (const fall of [
@@ -251,7 +251,6 @@ test('an external interface that goes down, or is made anew, gets the routes bac
       if (fall[1] === 'set') ip('address', 'add', '2001:db8::1/64', 'dev', 'u0', 'nodad');
       await settled(t, [PEER_ROUTES[0]!, '10.244.3.0/24 via 192.0.2.3 dev u0', PEER_ROUTES[1]!]);
     }
-    t.true(log.some((line) => line.startsWith('The external interface is gone or down')));
   });
 });
 

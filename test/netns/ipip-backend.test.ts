@@ -242,7 +242,7 @@ test('two hosts: ping, TCP, and a device that somebody deletes', async (t) => {
     t.true(await one.fetches(two, 30_000_000));
     await one.ip('link delete flannel.ipip');
     await until(t, 'it is back', async () =>
-      (await one.state()).log.some((line) => line.startsWith('The device is back')),
+      (await one.state()).log.some((line) => line.startsWith('Alarm is over: Device')),
     );
     t.true(await one.pings(4));
     await one.stop();

@@ -17,6 +17,7 @@ import type { DropReason } from '../../lib/dataplane/drop.ts';
 import type { OffloadSwitches } from '../../lib/engine/offloads.ts';
 import { SharedEngines } from '../../lib/engine/shared-engines.ts';
 import { WeftError } from '../../lib/error.ts';
+import { Faults } from '../../lib/faults.ts';
 import type { Lease } from '../../lib/lease/lease.ts';
 import { prefix } from '../fastpath/harness.ts';
 import { internetChecksum, payload, tcp4, udp4 } from '../fastpath/packets.ts';
@@ -73,7 +74,7 @@ function options(log: string[], change: Partial<BackendOptions> = {}): BackendOp
     tos: { mode: 'fixed', dscp: 0 },
     vtepMac: () => 0x0200_0000_0001,
     engines: new SharedEngines(),
-    faults: { report: () => undefined },
+    faults: new Faults({ log: logTo(note), onChange: () => undefined, now: () => performance.now() }),
     startOver: () => undefined,
     log: logTo(note),
     ...change,
@@ -299,7 +300,7 @@ test('a device that somebody deletes comes back with its address, routes and pee
     const before = backend.stats().inbound.received;
     const cpu = process.cpuUsage();
     ip('link', 'delete', 'flannel0');
-    await until(t, 'the device is back', () => log.some((line) => line.startsWith('The device is back')));
+    await until(t, 'the device is back', () => log.some((line) => line.startsWith('Alarm is over: Device')));
     t.true(ip('route').includes('10.244.0.0/16 dev flannel0'));
     send(peer, icmpEcho('10.244.2.2', '10.244.1.0'));
     await replyAt(peer);

@@ -107,7 +107,7 @@ test('a device that somebody deletes comes back with its MAC, neighbours and rou
     for (const device of ['flannel.1', 'flannel-v6.1']) await one.ip(`link delete ${device}`);
     await until(t, 'both are back', async () => {
       const { log } = await one.state();
-      return log.filter((line) => line.startsWith('The device is back')).length === 2;
+      return log.filter((line) => line.startsWith('Alarm is over: Device')).length === 2;
     });
 
     t.regex(await one.ip('link show flannel.1'), /link\/ether 02:00:00:00:00:01/);

@@ -87,7 +87,7 @@ async function openEnd(
   onRestored: () => Promise<void>,
   undo: Undo,
 ): Promise<VtepEnd> {
-  const { config, engines, log, netns, network, own } = options;
+  const { config, engines, faults, log, netns, network, own, startOver } = options;
   const address = underlayAddress(options, family);
   const endpoint = formatEndpoint(address, port);
   undo.add('claim', engines.claim(`VNI ${vni} on ${endpoint}`, network));
@@ -103,6 +103,7 @@ async function openEnd(
     addresses: deviceAddresses(subnets),
     network: networkPrefixes(config).filter((prefix) => prefix.family === family),
     netns,
+    faults,
     log,
     segment: {
       own: subnets,
@@ -111,6 +112,7 @@ async function openEnd(
       ethernet: { vni, family, mac, learning },
     },
     onRestored,
+    startOver,
   });
   undo.add(name, () => device.close());
   return { family, vni, mac, device, engine };

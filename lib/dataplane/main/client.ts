@@ -153,6 +153,11 @@ export class WorkerDataplane implements Dataplane {
         record.setDevice(device);
         this.#devicesChanged();
       },
+      releaseDevice: async () => {
+        if (!record.used) return;
+        record.releaseDevice();
+        await this.#devicesTaken();
+      },
       setPeers: async (peers) => {
         if (!record.used) return [];
         this.#segments.set(record, peers);
@@ -189,14 +194,19 @@ export class WorkerDataplane implements Dataplane {
     signalEvent(this.#eventFd);
   }
 
-  async #detach(record: SegmentRecord): Promise<void> {
-    if (!record.used) return;
-    record.release();
-    this.#segments.set(record, []);
+  /** Resolves when the worker uses the devices of the records as they are now. */
+  async #devicesTaken(): Promise<void> {
     this.#devicesChanged();
     const wanted = Atomics.load(this.#words, CONFIG_DEVICES_WANTED / 4);
     // The worker may have answered a later change already.
     await this.#until(() => Atomics.load(this.#words, CONFIG_DEVICES_IN_USE / 4) >= wanted);
+  }
+
+  async #detach(record: SegmentRecord): Promise<void> {
+    if (!record.used) return;
+    record.release();
+    this.#segments.set(record, []);
+    await this.#devicesTaken();
     await this.#rebuild();
     // Only now may the number be given to another segment: nothing of this one is left behind it.
     this.#segments.delete(record);

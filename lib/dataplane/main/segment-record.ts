@@ -116,6 +116,10 @@ export class SegmentRecord {
     Atomics.store(this.#words, (this.#at + SEGMENT_FD) / 4, device.fd);
   }
 
+  releaseDevice(): void {
+    Atomics.store(this.#words, (this.#at + SEGMENT_FD) / 4, -1);
+  }
+
   /** Until `release`: from then on its number may be given to another segment. */
   get used(): boolean {
     return this.#used;

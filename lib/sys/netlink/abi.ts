@@ -55,6 +55,8 @@ export const NLMSGERR_ATTR_MSG = 1;
 // Links.
 export const IFF_UP = 0x1;
 export const IFF_LOOPBACK = 0x8;
+/** There is a carrier. */
+export const IFF_LOWER_UP = 0x10000;
 export const IFLA_ADDRESS = 1;
 export const IFLA_IFNAME = 3;
 export const IFLA_MTU = 4;
