@@ -173,7 +173,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     why: 'a file is written from values it is given',
   },
   'daemon/host': {
-    imports: ['addr', 'backend', 'daemon/cmdline', 'lease', 'sys/netlink'],
+    imports: ['addr', 'backend', 'daemon/cmdline', 'faults.ts', 'lease', 'log.ts', 'sys/netlink'],
     packages: [],
     why: 'it looks at this host and changes nothing',
   },
