@@ -1,8 +1,9 @@
 /** The daemon's end of the control socket. */
-import { chmodSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs';
+import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import { connect, type Server } from 'node:net';
 import { dirname } from 'node:path';
 import { messageOf, WeftError } from '../error.ts';
+import { makeDirectory } from '../make-directory.ts';
 import { BACKLOG, BoundedServer, descriptorLimit } from './bounded-server.ts';
 import type { HttpReply, HttpRequest } from './http.ts';
 import { type ControlPath, type ControlReplies, type ErrorReply, MAX_SOCKET_PATH_BYTES } from './protocol.ts';
@@ -34,7 +35,7 @@ export async function serveControl(path: string, handlers: ControlHandlers): Pro
   if (Buffer.byteLength(path) > MAX_SOCKET_PATH_BYTES)
     throw refused(path, `longer than the ${MAX_SOCKET_PATH_BYTES} bytes a unix socket allows`);
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+    await makeDirectory(dirname(path), 0o755);
   } catch (error) {
     throw refused(path, messageOf(error), error);
   }

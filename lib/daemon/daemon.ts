@@ -42,6 +42,8 @@ export interface DaemonHost {
 export class Daemon {
   readonly #host: DaemonHost;
   readonly #startedAtMs: number;
+  /** Monotonic: the clock may be set. */
+  readonly #startedMs = performance.now();
   readonly #networks: readonly Network[];
   readonly #undo = new Undo();
   /** What the service manager knows. */
@@ -164,13 +166,13 @@ export class Daemon {
   }
 
   #status(query: ControlQuery): StatusReply {
-    const { version, now, pid, rssBytes } = this.#host;
+    const { version, pid, rssBytes } = this.#host;
     const { name: _name, etcdPrefix: _prefix, netns: _netns, ...condition } = this.#network(query).report();
     return {
       version,
       pid,
       startedAt: new Date(this.#startedAtMs).toISOString(),
-      uptimeSeconds: Math.round((now() - this.#startedAtMs) / 1000),
+      uptimeSeconds: Math.round((performance.now() - this.#startedMs) / 1000),
       ...condition,
       memory: { rssBytes: rssBytes() },
       networks: this.#networks.map((network) => network.report()),

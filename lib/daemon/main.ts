@@ -51,6 +51,8 @@ export async function main(argv: readonly string[]): Promise<void> {
 }
 
 async function runDaemon({ options, given, unknownVariables, withoutEffect }: RunOptions): Promise<void> {
+  const { checkLimits } = await import('./host/limits.ts');
+  checkLimits();
   const { createLog } = await import('./log.ts');
   const terminal = process.stderr.isTTY;
   const log = await createLog(options.logFormat, options.logLevel, terminal, terminal && !process.env.NO_COLOR);

@@ -22,12 +22,13 @@ import { withinNetns } from '../sys/netns.ts';
 import { Undo } from '../undo.ts';
 import type { NetworkOptions } from './cmdline/network-flag.ts';
 import type { DaemonOptions } from './cmdline/options.ts';
-import { readPreviousSubnet, writeSubnetEnv } from './files/subnet-env.ts';
+import { readPreviousSubnet, type SubnetEnv } from './files/subnet-env.ts';
+import { SubnetFile } from './files/subnet-file.ts';
 import type { VtepMacs } from './files/vtep-macs.ts';
 import type { AddressSpaces } from './host/address-spaces.ts';
 import { chooseExternalInterface, isSharedNatAddress, requireIpv6Underlay } from './host/external-interface.ts';
 import { readHostNetwork } from './host/host-network.ts';
-import { checkTunDevice } from './host/preflight.ts';
+import { checkDataPlane } from './host/preflight.ts';
 import { UnderlayWatch } from './host/underlay-watch.ts';
 import { LeaseFollower, NAT_HINT } from './lease-follower.ts';
 import { type NetworkParts, summarize, toNetworkReport } from './network-report.ts';
@@ -61,6 +62,8 @@ const PASSING: ReadonlySet<string> = new Set(['STORE_UNREACHABLE', 'LEASE_CONTEN
 
 /** Our choice: a failed network needs a human, who wants to see soon that it worked. */
 const FAILED_PAUSES_MS = doubling(1000, 20_000);
+
+const SUBNET_FILE_RETRY_MS = 5000;
 
 /** Our choice: a route is there within this after a lease, and a storm builds the tables 20 times a second at most. */
 const APPLY_INTERVAL_MS = 50;
@@ -217,11 +220,12 @@ export class Network {
 
   async #startForwarding(vtepMacs: VtepMacs): Promise<OwnLease> {
     const { network, options, store, log, addressSpaces } = this.#host;
-    const previous = await readPreviousSubnet(network.subnetFile);
+    // When it starts over, the file may have become unreadable, and that is no reason to stop.
+    const previous = this.#own?.lease.subnets ?? (await readPreviousSubnet(network.subnetFile));
     const config = await this.#persist(() => store.networkConfig());
     this.#config = config;
     const kind = backendOf(config, `${network.etcdPrefix}/config`);
-    if (kind.edgeDevice) checkTunDevice();
+    if (kind.edgeDevice) checkDataPlane();
     // Entered once, to find out whether that is possible before a lease is taken.
     withinNetns(network.netns, () => undefined);
     this.#undo.add('address space', addressSpaces.claim(network, config));
@@ -235,11 +239,17 @@ export class Network {
     const own = await this.#acquire(kind, config, external, previous, vtepMacs);
     const backend = await this.#startBackend(kind, config, external, own, vtepMacs);
     const env = { config, own: own.lease.subnets, mtu: backend.overlayMtu, ipMasq: false };
-    await writeSubnetEnv(network.subnetFile, env);
-    log.info({ file: network.subnetFile, mtu: backend.overlayMtu }, 'Subnet file written');
+    await this.#keepSubnetFile(env);
     this.#watchUnderlay(kind, config, external, vtepMacs);
     await this.#follow(backend, own, external);
     return own;
+  }
+
+  async #keepSubnetFile(env: SubnetEnv): Promise<void> {
+    const { network, log } = this.#host;
+    const file = new SubnetFile({ path: network.subnetFile, log, faults: this.#faults, retryMs: SUBNET_FILE_RETRY_MS });
+    this.#undo.add('subnet file', () => file.close());
+    await file.keep(env);
   }
 
   async #acquire(

@@ -112,7 +112,10 @@ export class Engine {
         log.warn({ offload: name, reason }, 'An offload was refused in operation; no packet was lost for it');
       },
       onPriorityRefused: (reason) =>
-        log.info({ reason }, 'The data-plane thread keeps the normal priority; CAP_SYS_NICE would let it go first'),
+        log.info(
+          { reason },
+          'The data-plane thread cannot go before the programs it forwards for; CAP_SYS_NICE or Nice=-19 would let it',
+        ),
       onEnded: (reason) => this.#ended(reason),
     });
     this.#dataplane = dataplane;

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { WeftError } from '../error.ts';
+import { messageOf, WeftError } from '../error.ts';
 import { MEMORY_PAGES } from './abi.ts';
 
 /** What the fast path exports (assembly/index.ts). Numbers are 32-bit; addresses are offsets in the queue's memory. */
@@ -76,9 +76,16 @@ export interface Fastpath {
   icmpReset(): void;
 }
 
-/** The memory of one queue (abi.ts): fixed in size, shared between threads. */
+/** The memory of one queue (abi.ts): fixed in size, shared between threads. Throws WeftError NO_MEMORY. */
 export function createQueueMemory(): WebAssembly.Memory {
-  return new WebAssembly.Memory({ initial: MEMORY_PAGES, maximum: MEMORY_PAGES, shared: true });
+  try {
+    return new WebAssembly.Memory({ initial: MEMORY_PAGES, maximum: MEMORY_PAGES, shared: true });
+  } catch (error) {
+    throw new WeftError('NO_MEMORY', `Cannot reserve the data plane's memory: ${messageOf(error)}`, {
+      cause: error,
+      hint: 'LimitAS= and LimitDATA= of the unit, ulimit -v and -d, or vm.overcommit_memory=2 leave too little; 11 GiB are reserved, and not used',
+    });
+  }
 }
 
 /** Instantiates the fast path over a queue's memory. In weftd each worker has one; the main thread has none. */

@@ -28,6 +28,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   'undo.ts': { imports: ['log.ts'], packages: 'none', why: 'it knows steps and not what they undo' },
   'version.ts': { imports: [], packages: [], why: 'it reads one file' },
   'backoff.ts': { imports: [], packages: 'none', why: 'pauses are numbers; who waits has the clock' },
+  'make-directory.ts': { imports: [], packages: [], why: 'it is given a path' },
   'optional-package.ts': { imports: [], packages: [], why: 'it is given the name of what it loads' },
 
   // Pure: no I/O.
@@ -138,7 +139,11 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
 
   // Product.
-  control: { imports: [], packages: [], why: 'daemon and cli meet here, and neither sees into the other' },
+  control: {
+    imports: ['make-directory.ts'],
+    packages: [],
+    why: 'daemon and cli meet here, and neither sees into the other',
+  },
   daemon: {
     imports: [
       'addr',
@@ -168,7 +173,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     why: 'flags become values before anything starts',
   },
   'daemon/files': {
-    imports: ['addr', 'backend', 'backend/vxlan', 'daemon/host', 'lease', 'log.ts'],
+    imports: ['addr', 'backend', 'backend/vxlan', 'daemon/host', 'faults.ts', 'lease', 'log.ts', 'make-directory.ts'],
     packages: [],
     why: 'a file is written from values it is given',
   },

@@ -4,9 +4,15 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import { askDaemon } from '../../lib/control/client.ts';
+import { readOptions } from '../../lib/daemon/cmdline/options.ts';
+import { Daemon } from '../../lib/daemon/daemon.ts';
+import { openStore } from '../../lib/daemon/open-store.ts';
+import { until } from '../../lib/lab/until.ts';
 import { type EtcdServer, startEtcd } from '../etcd-server.ts';
+import { logTo } from '../log.ts';
 import { testInFreshNamespace } from './enter.ts';
 import { listenForNotices } from './notify-socket.ts';
 import { makeUnderlay } from './underlay.ts';
@@ -167,6 +173,96 @@ test('a subnet file that cannot be written is reported before a lease is taken',
     'give another file with -subnet-file, or remove what is there',
   ]);
   t.is(await server.etcdctl('get', '--prefix', '/coreos.com/network/subnets', '--keys-only'), '');
+});
+
+test('a file in a place where nothing can be made is one sentence, and takes no time (H2)', async (t) => {
+  const server = await etcd(t);
+  const files = makeFiles(t);
+  await assertFails(t, new Weftd(t, flags(server), { ...files, subnetFile: '/proc/hx/subnet.env' }), [
+    /^weftd: Cannot use subnet file "\/proc\/hx\/subnet.env": its directory cannot be made: ENOENT/,
+    /^give another file with -subnet-file/,
+  ]);
+  await assertFails(t, new Weftd(t, flags(server), { ...files, controlSocket: '/proc/hx/weft.sock' }), [
+    /^weftd: Cannot use control socket "\/proc\/hx\/weft.sock": ENOENT/,
+    /./,
+  ]);
+  t.is(await server.etcdctl('get', '--prefix', '/coreos.com/network/subnets', '--keys-only'), '');
+});
+
+test('a disk without room for the subnet file stops nothing: an alarm until there is room (H3)', async (t) => {
+  const server = await etcd(t);
+  const files = makeFiles(t);
+  const full = join(files.directory, 'full');
+  mkdirSync(full);
+  const script = `mount -t tmpfs -o size=64k none ${full}; head -c 70000 /dev/zero > ${full}/fill; exec "$@"`;
+  const subnetFile = join(full, 'subnet.env');
+  const wrapper = ['unshare', '--mount', 'sh', '-c', script, 'sh'];
+  const weftd = new Weftd(t, flags(server), { ...files, subnetFile }, { wrapper });
+  const { pid, state, alarms, lease } = await weftd.ready();
+  t.is(state, 'degraded');
+  t.regex(alarms.join(), /^Cannot write subnet file ".*": ENOSPC: no space left on device; pods that start now/);
+  t.true(links().includes('flannel0'));
+  execFileSync('nsenter', ['-t', `${pid}`, '--mount', 'rm', `${full}/fill`]);
+  await weftd.logged('Alarm is over: Cannot write subnet file');
+  t.is((await weftd.status()).state, 'ready');
+  const text = execFileSync('nsenter', ['-t', `${pid}`, '--mount', 'cat', subnetFile], { encoding: 'utf8' });
+  t.true(text.includes(`FLANNEL_SUBNET=${lease?.ipv4.replace('.0/24', '.1/24')}\n`), text);
+  t.is(weftd.log.filter(({ msg }) => msg.startsWith('Alarm: ')).length, 1);
+});
+
+test('a CPU without SSSE3 is named before a lease is taken, with what to set (H6)', async (t) => {
+  const server = await etcd(t);
+  const script = 'node=$1; shift; exec "$node" --no-enable-ssse3 --no-enable-sse4-1 "$@"';
+  await assertFails(t, new Weftd(t, flags(server), undefined, { wrapper: ['sh', '-c', script, 'sh'] }), [
+    /^weftd: The CPU \(.+\) lacks SSSE3 or SSE4.1: WebAssembly.Module\(\)/,
+    /^a virtual machine: give it the CPU model "host" or x86-64-v2/,
+  ]);
+  t.is(await server.etcdctl('get', '--prefix', '/coreos.com/network/subnets', '--keys-only'), '');
+});
+
+test('too few descriptors are one sentence (H12)', async (t) => {
+  const wrapper = ['prlimit', '--nofile=24:24'];
+  await assertFails(t, new Weftd(t, flags(NO_ETCD), undefined, { wrapper }), [
+    'weftd: The limit "Max open files" is 24, and weftd needs 128',
+    /^raise it: LimitNOFILE=1024 in the unit/,
+  ]);
+});
+
+test('the uptime goes on when the clock is set back (H11)', async (t) => {
+  const files = makeFiles(t);
+  const own = [
+    '--control-socket',
+    files.controlSocket,
+    '--subnet-file',
+    files.subnetFile,
+    '--state-dir',
+    files.directory,
+  ];
+  const result = readOptions([...flags(NO_ETCD), ...own], {});
+  if (result.action !== 'run') throw new Error(result.action);
+  const stop = new AbortController();
+  const log = logTo(() => undefined);
+  let clock = Date.now();
+  const daemon = new Daemon({
+    options: result.options,
+    version: '0',
+    log,
+    openStore: (prefix, networkLog) => openStore(result.options.etcd, prefix, networkLog),
+    signal: stop.signal,
+    now: () => clock,
+    random: Math.random,
+    sleep: async (ms, signal) => sleep(ms, undefined, { signal }),
+    notify: () => undefined,
+    pid: process.pid,
+    rssBytes: () => 0,
+  });
+  const running = daemon.run();
+  t.true(await until(() => existsSync(files.controlSocket), 20_000));
+  clock -= 7_200_000;
+  const { uptimeSeconds } = await askDaemon(files.controlSocket, '/v1/status');
+  t.true(uptimeSeconds >= 0, `${uptimeSeconds}`);
+  stop.abort();
+  await running;
 });
 
 test('a network with no subnet left ends the start', async (t) => {

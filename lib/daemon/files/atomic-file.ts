@@ -1,8 +1,9 @@
 /** Replacing a file so that no reader, and no crash, ever sees half of it. */
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { mkdir, open, rename, unlink } from 'node:fs/promises';
+import { open, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { makeDirectory } from '../../make-directory.ts';
 
 export interface FileModes {
   /** Of the file, whatever the umask. */
@@ -19,7 +20,7 @@ export async function replaceFile(path: string, text: string, modes: FileModes):
   const directory = dirname(path);
   const temporary = join(directory, `.${basename(path)}.${randomBytes(6).toString('hex')}`);
   try {
-    await mkdir(directory, { recursive: true, mode: modes.directory });
+    await makeDirectory(directory, modes.directory);
     await writeAndSync(temporary, text, modes.file);
     await rename(temporary, path);
     await syncDirectory(directory);

@@ -5,12 +5,14 @@
  */
 import { constants, type Stats } from 'node:fs';
 import { lstat, open } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { formatIpv4 } from '../../addr/ipv4.ts';
 import { formatIpv6 } from '../../addr/ipv6.ts';
 import { formatPrefix, parsePrefix } from '../../addr/prefix.ts';
 import { messageOf, WeftError } from '../../error.ts';
 import type { SubnetPair } from '../../lease/lease.ts';
 import type { NetworkConfig } from '../../lease/network-config.ts';
+import { makeDirectory } from '../../make-directory.ts';
 import { replaceFile } from './atomic-file.ts';
 
 export interface SubnetEnv {
@@ -54,17 +56,24 @@ export function parseSubnetEnv(text: string): SubnetPair | undefined {
 
 /**
  * Reads the subnet this node had before; undefined when there is no file or it holds none. Throws WeftError
- * SUBNET_FILE_REFUSED for anything but a regular file, so that a daemon finds out before it takes a lease.
+ * SUBNET_FILE_REFUSED for anything but a regular file, and where its directory cannot be made, so that a daemon finds out
+ * before it takes a lease.
  */
 export async function readPreviousSubnet(path: string): Promise<SubnetPair | undefined> {
-  if ((await regularFileOrNothing(path)) === undefined) return undefined;
+  if ((await regularFileOrNothing(path)) !== undefined) return parseSubnetEnv(await readRegularFile(path));
+  await makeItsDirectory(path);
+  return undefined;
+}
+
+/** The first MAX_READ bytes. Throws WeftError SUBNET_FILE_REFUSED. */
+async function readRegularFile(path: string): Promise<string> {
   // The file could be swapped for a FIFO after the check: do not wait for its writer, do not follow a link.
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
   try {
     const file = await open(path, flags);
     try {
       const { buffer, bytesRead } = await file.read(Buffer.alloc(MAX_READ), 0, MAX_READ, 0);
-      return parseSubnetEnv(buffer.toString('utf8', 0, bytesRead));
+      return buffer.toString('utf8', 0, bytesRead);
     } finally {
       await file.close();
     }
@@ -86,6 +95,24 @@ export async function writeSubnetEnv(path: string, env: SubnetEnv): Promise<void
     await replaceFile(path, formatSubnetEnv(env), MODES);
   } catch (error) {
     throw refused(path, `writing it failed: ${messageOf(error)}`, error);
+  }
+}
+
+/** Whether the file says this already. Never rejects. */
+export async function isSubnetEnv(path: string, env: SubnetEnv): Promise<boolean> {
+  try {
+    return (await readRegularFile(path)) === formatSubnetEnv(env);
+  } catch {
+    return false;
+  }
+}
+
+/** Makes the directory of the file (0755) if it is not there. Throws WeftError SUBNET_FILE_REFUSED. */
+async function makeItsDirectory(path: string): Promise<void> {
+  try {
+    await makeDirectory(dirname(path), MODES.directory);
+  } catch (error) {
+    throw refused(path, `its directory cannot be made: ${messageOf(error)}`, error);
   }
 }
 

@@ -1,5 +1,6 @@
 /** What can be known to fail before a lease is taken. */
 import { readFileSync, statSync } from 'node:fs';
+import { cpus } from 'node:os';
 import { messageOf, WeftError } from '../../error.ts';
 
 /** include/uapi/linux/capability.h */
@@ -20,8 +21,36 @@ export function checkPrivileges(entersNetns: boolean): void {
     });
 }
 
-/** For backends that make a TUN or TAP. Throws WeftError NO_TUN_DEVICE. */
-export function checkTunDevice(): void {
+/** For backends that have a data plane. Throws WeftError NO_TUN_DEVICE or CPU_WITHOUT_SIMD. */
+export function checkDataPlane(): void {
+  checkSimd();
+  checkTunDevice();
+}
+
+/** (module (func (result v128) i32.const 0 i8x16.splat)): the least that uses SIMD. */
+const SIMD_MODULE = Uint8Array.of(
+  ...[0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
+  ...[0x01, 0x05, 0x01, 0x60, 0x00, 0x01, 0x7b],
+  ...[0x03, 0x02, 0x01, 0x00],
+  ...[0x0a, 0x08, 0x01, 0x06, 0x00, 0x41, 0x00, 0xfd, 0x0f, 0x0b],
+);
+
+/** V8 compiles SIMD of WebAssembly, which the packet code is made of, only for CPUs with SSSE3 and SSE4.1 (x86-64-v2). */
+function checkSimd(): void {
+  try {
+    new WebAssembly.Module(SIMD_MODULE);
+  } catch (error) {
+    const cpu = cpus()[0]?.model.trim() || 'unknown';
+    throw new WeftError('CPU_WITHOUT_SIMD', `The CPU (${cpu}) lacks SSSE3 or SSE4.1: ${messageOf(error)}`, {
+      cause: error,
+      hint:
+        'a virtual machine: give it the CPU model "host" or x86-64-v2 (QEMU -cpu host, Proxmox cpu: host, libvirt ' +
+        'mode="host-passthrough"); without it backends host-gw and alloc work',
+    });
+  }
+}
+
+function checkTunDevice(): void {
   let problem: string | undefined;
   try {
     if (!statSync(TUN_PATH).isCharacterDevice()) problem = 'it is not a device';

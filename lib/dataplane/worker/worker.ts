@@ -8,9 +8,7 @@
  * It never yields to the event loop. It ends within one poll timeout even if nobody wakes it, because Node can end a worker
  * only between two calls.
  */
-import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
-import { messageOf } from '../../error.ts';
 import {
   CHUNKS,
   CONFIG,
@@ -52,6 +50,7 @@ import { inboundTurn, SLOTS_FOR_TRAINS } from './inbound.ts';
 import { Moderation } from './moderation.ts';
 import { NeighborTables } from './neighbor/tables.ts';
 import { outboundTurn } from './outbound.ts';
+import { raisePriority } from './priority.ts';
 import { DEVICE_LOST, type Queue } from './queue.ts';
 import { resumeSend } from './send.ts';
 import { StormLimiter } from './storm.ts';
@@ -66,21 +65,6 @@ const SWEEP_MS = 5000;
 
 function post(message: WorkerMessage): void {
   parentPort?.postMessage(message);
-}
-
-/**
- * Our choice of nice value: the thread forwards like a softirq would, ahead of the programs it forwards for
- * (docs/adr/0010, with measurements).
- */
-const NICE = -19;
-
-/** Raises the priority of this thread alone: Linux's setpriority(2) means the calling thread by 0. */
-function raisePriority(): void {
-  try {
-    setPriority(NICE);
-  } catch (error) {
-    post({ type: 'priority-refused', reason: messageOf(error) });
-  }
 }
 
 function openQueue(start: WorkerStart): Queue {
@@ -294,6 +278,7 @@ class Loop {
 
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- lib/dataplane/main/client.ts is the only one who starts this file
 const loop = new Loop(workerData as WorkerStart);
-raisePriority();
+const priorityRefused = raisePriority();
+if (priorityRefused !== undefined) post({ type: 'priority-refused', reason: priorityRefused });
 post({ type: 'ready' });
 loop.run();
