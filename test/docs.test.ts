@@ -6,6 +6,7 @@ import { FLAGS } from '../lib/daemon/cmdline/flags.ts';
 import { counterRows } from '../lib/dataplane/counters.ts';
 import { DROP_REASONS } from '../lib/dataplane/drop.ts';
 import { OFFLOAD_NAMES } from '../lib/engine/offloads.ts';
+import { heredoc } from './vagrantfile.ts';
 
 const operations = readFileSync('docs/operations.md', 'utf8');
 
@@ -93,6 +94,34 @@ test("the commands of weft that the documents name exist, and so do its daemon's
   t.true(flags.size > 1);
   t.deepEqual(
     [...flags].filter((flag) => flag !== 'help' && !(flag in FLAGS)),
+    [],
+  );
+});
+
+test('README.md says where Node.js comes from, how to clone, what set-up installs, and for how long (N2)', (t) => {
+  const readme = readFileSync('README.md', 'utf8');
+  const section = readme.slice(readme.indexOf('## Try it'), readme.indexOf('## Backends'));
+  const setup = readFileSync('bin/setup', 'utf8');
+  // "etcd etcd-server": a program and its package; the words of the loop are both.
+  const packages = [
+    ...[...heredoc(setup, "<<'EOT'", 'EOT').matchAll(/^\S+ (\S+)$/gm)].map(([, name]) => name!),
+    ...(/for program in (python3 .*); do/.exec(setup)?.[1]?.split(' ') ?? []),
+    ...(/missing_to_build (lib\S+)"/.exec(setup)?.slice(1) ?? []),
+  ];
+  t.true(packages.includes('etcd-server') && packages.includes('g++') && packages.includes('libpcap-dev'));
+  const words = ['nvm', 'NodeSource', 'nodejs npm', 'git clone', 'minutes', ...packages.map((name) => `\`${name}\``)];
+  t.deepEqual(
+    words.filter((word) => !section.includes(word)),
+    [],
+  );
+});
+
+test('commands of README.md that root runs keep the PATH that has Node.js (N1)', (t) => {
+  const section = /## Try it[\s\S]*?## Backends/.exec(readFileSync('README.md', 'utf8'))?.[0] ?? '';
+  const commands = [...section.matchAll(/^(sudo .*(?:npm|bin\/weft) .*)$/gm)].map(([line]) => line);
+  t.true(commands.length > 3);
+  t.deepEqual(
+    commands.filter((line) => !line.startsWith('sudo env "PATH=$PATH" ')),
     [],
   );
 });
