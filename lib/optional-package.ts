@@ -11,7 +11,7 @@ export function loadOptionalPackage(name: string, code: string): unknown {
   } catch (cause) {
     throw new WeftError(code, `Cannot load the npm package "${name}": ${messageOf(cause).split('\n')[0]}`, {
       cause,
-      hint: 'It is optional and built on this machine: "sudo npm run setup" in the checkout builds it, and says why if it cannot',
+      hint: 'It is optional and built on this machine: sudo env "PATH=$PATH" npm run setup in the checkout builds it, and says why if it cannot',
     });
   }
 }

@@ -11,7 +11,7 @@ for (const program of ['weft', 'weftd']) {
     for (const file of ['package.json', 'bin']) cpSync(file, join(checkout, file), { recursive: true });
     const { status, stdout, stderr } = spawnSync(join(checkout, 'bin', program), ['--help'], { encoding: 'utf8' });
     t.deepEqual({ status, stdout }, { status: 1, stdout: '' });
-    t.is(stderr, `${program}: not built yet; run \`sudo npm run setup\` in ${checkout}/\n`);
+    t.is(stderr, `${program}: not built yet; run \`sudo env "PATH=$PATH" npm run setup\` in ${checkout}/\n`);
   });
 
   test(`bin/${program} works through a link, as npm installs it`, (t) => {
