@@ -61,7 +61,7 @@ export interface SegmentDevice {
 export interface SegmentOptions {
   /** Inner destinations inbound packets may have; not looked at on a learning segment. */
   readonly own: { readonly ipv4: Ipv4Prefix | undefined; readonly ipv6: Ipv6Prefix | undefined };
-  /** TUN only: sources of ICMP errors; they must be addresses of the device. */
+  /** TUN only: sources of ICMP's "time exceeded"; they must be addresses of the device. */
   readonly tunnel4: Ipv4 | undefined;
   readonly tunnel6: Ipv6 | undefined;
   /** Set for a TAP. */

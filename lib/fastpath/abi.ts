@@ -82,9 +82,9 @@ export const SEGMENT_TUN_USO = 16;
 /** Own subnet: address and mask, host order. Mask 0: none. */
 export const SEGMENT_OWN4 = 20;
 export const SEGMENT_OWN4_MASK = 24;
-/** Source address of ICMP errors, host order; 0 sends none. */
+/** Source address of ICMP's "time exceeded", host order; 0: the network has no IPv4, and no ICMP errors are sent. */
 export const SEGMENT_TUNNEL4 = 28;
-/** 1: ICMPv6 errors are sent from SEGMENT_TUNNEL6. */
+/** 1: ICMPv6 errors are sent, "time exceeded" from SEGMENT_TUNNEL6. */
 export const SEGMENT_HAS_TUNNEL6 = 32;
 /** A TAP's VXLAN Network Identifier; 0 for a TUN. */
 export const SEGMENT_VNI = 36;

@@ -87,13 +87,15 @@ const MESSAGES: readonly (readonly [name: string, kind: IcmpErrorKind, ip: IpFie
 ];
 
 for (const [name, kind, ip, printed] of MESSAGES)
-  test(`writes ${name}`, (t) => {
+  test(`writes ${name}, from whom the sender takes it (H17)`, (t) => {
     const line = printPacket(icmpError(kind, udp(ip, 8), SOURCES)!);
+    const [router, destination] = typeof ip.source === 'number' ? ['10.244.1.0', '10.244.2.5'] : ['fd00::1', 'fd00::6'];
+    const from = kind === 'time-exceeded' ? router : destination;
     // The printer would say so if a checksum were wrong.
     const head =
       typeof ip.source === 'number'
-        ? 'IPv4 10.244.1.0 > 10.244.1.5 ttl 64 tos 0xc0 id 0 DF'
-        : 'IPv6 fd00::1 > fd00::5 hop-limit 64';
+        ? `IPv4 ${from} > 10.244.1.5 ttl 64 tos 0xc0 id 0 DF`
+        : `IPv6 ${from} > fd00::5 hop-limit 64`;
     t.is(line, `${head} | ${printed}`);
   });
 

@@ -5,7 +5,7 @@ import { destinationOf, family, findTransport, isMulticast, isNotOneHost, source
 /** What an error message says of the packet that it is sent about. */
 export type IcmpErrorKind = 'no-route' | 'time-exceeded' | { readonly mtu: number };
 
-/** The addresses that errors come from; without one, no error of that family is sent. */
+/** The addresses that we are reached at as a router; without one, no error of that family is sent. */
 export interface IcmpSources {
   readonly ipv4: number;
   readonly ipv6: bigint | undefined;
@@ -19,11 +19,17 @@ const TOS = 0xc0;
 /** RFC 1812 §4.3.2.2, §4.2.2.9. */
 const TTL = 64;
 
-/** The error message about `packet` (which has passed checkPacket), or undefined where none may be sent. */
+/**
+ * The error message about `packet` (which has passed checkPacket), or undefined where none may be sent. "Time exceeded" says which
+ * router the packet has come to; all others say something of the way to the destination, and come from there: the sender takes
+ * packets from that address by the card by which it reaches it.
+ */
 export function icmpError(kind: IcmpErrorKind, packet: Uint8Array, sources: IcmpSources): Uint8Array | undefined {
   if (!mayBeAnswered(packet)) return undefined;
-  if (family(packet) === 4) return icmpError4(kind, packet, sources.ipv4);
-  return sources.ipv6 === undefined ? undefined : icmpError6(kind, packet, sources.ipv6);
+  const isFromRouter = kind === 'time-exceeded';
+  if (family(packet) === 4) return icmpError4(kind, packet, isFromRouter ? sources.ipv4 : get32(packet, 16));
+  if (sources.ipv6 === undefined) return undefined;
+  return icmpError6(kind, packet, isFromRouter ? sources.ipv6 : (destinationOf(packet) as bigint));
 }
 
 /** RFC 1812 §4.3.2.7 and RFC 4443 §2.4 (e): no errors about errors, later fragments, or packets from or to many. */

@@ -1,8 +1,10 @@
 /** A path between two hosts that is narrower than their interfaces say. */
 import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import type { ExecutionContext } from 'ava';
 import { testInFreshNamespace } from './enter.ts';
-import { type Host, hostOptions, lease, until, withRoutedHosts } from './two-hosts.ts';
+import { type Host, hostOptions, lease, until, withRoutedHosts, withTwoHosts } from './two-hosts.ts';
 
 const test = testInFreshNamespace();
 
@@ -62,3 +64,47 @@ test('vxlan: a path MTU that the kernel remembers changes no train (F7)', async 
     t.regex(await one.ip('route get 192.0.2.2'), /mtu 1400/, 'still remembered');
   });
 });
+
+/**
+ * Makes the test's own namespace a client behind a second card of `host`, 172.16.0.2 on c0. It knows a route to the peer's
+ * subnet and no other, and refuses what comes from elsewhere (RFC 3704).
+ */
+async function becomeClientOf(host: Host): Promise<void> {
+  for (const line of [
+    `link add c0 type veth peer name c1 netns ${host.pid}`,
+    'addr add 172.16.0.2/24 dev c0',
+    'link set c0 up',
+    'route add 10.244.2.0/24 via 172.16.0.1',
+  ])
+    execFileSync('ip', line.split(' '));
+  for (const name of ['all', 'c0']) writeFileSync(`/proc/sys/net/ipv4/conf/${name}/rp_filter`, '1');
+  await host.ip('addr add 172.16.0.1/24 dev c1');
+  await host.ip('link set c1 up');
+  await host.run('sysctl', '-q', '-w', 'net.ipv4.ip_forward=1', 'net.ipv4.conf.all.rp_filter=0');
+}
+
+for (const type of ['udp', 'ipip'] as const)
+  test(`${type}: a client that knows a route to the peer's subnet only is told the size that fits (H17)`, async (t) => {
+    const server = createServer((socket) => socket.unref().end(new Uint8Array(BYTES)));
+    try {
+      await withTwoHosts(async (one, two) => {
+        for (const host of [one, two]) {
+          const { number } = host;
+          await host.start(type, { ...hostOptions(number, `"Type":"${type}"`), sourceCheck: false });
+          await host.setLeases([1, 2].map((n) => lease(n, type === 'udp' ? '' : type)));
+        }
+        await until(t, 'a ping is answered', () => one.pings(4));
+        await becomeClientOf(one);
+        // The pod's packets to the client do not go through the tunnel; the client's to the pod do.
+        await two.ip('route add 172.16.0.0/24 via 192.0.2.1 src 10.244.2.2');
+        await one.ip(`route add 192.0.2.2/32 dev u0 mtu ${NARROW}`);
+        await new Promise<void>((resolve) => server.listen(5001, '172.16.0.2', resolve));
+        const read = await two.run('timeout', '20', 'bash', '-c', 'wc -c < /dev/tcp/172.16.0.2/5001');
+        t.is(Number(read), BYTES);
+        t.true((await one.state()).stats.drops['too-big'] > 0);
+      });
+    } finally {
+      server.close();
+      execFileSync('ip', ['link', 'delete', 'c0']);
+    }
+  });

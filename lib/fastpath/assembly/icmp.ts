@@ -1,12 +1,15 @@
 // ICMP errors to the sender of a packet that cannot go on. RFC 1812 §4.3.2, RFC 4443 §2.4.
-// On a TUN we are a router: they come from the tunnel's own address, which the kernel accepts because the backend sets
-// accept_local. On a TAP we are a link: they come from whom the packet was for, as the kernel's own VXLAN device has it
-// (net/ipv4/ip_tunnel_core.c), in a frame with the two MAC addresses exchanged.
+// They come from whom the packet was for, as the kernel's own VXLAN device has it (net/ipv4/ip_tunnel_core.c): the sender has a
+// route to that address by the card it sent from, so neither its reverse-path filter nor a firewall refuses the error. On a TAP
+// the frame has the two MAC addresses exchanged.
+// "Time exceeded" alone comes from the tunnel's own address, for it says which router a packet has come to; the kernel accepts
+// that because the backend sets accept_local.
 // Twin: test/golden/tun-twin.ts.
 import {
   CONFIG_ICMP_TOKENS,
   COUNT_ICMP_LIMITED,
   COUNT_ICMP_SENT,
+  ERROR_TIME_EXCEEDED,
   ICMP_LENGTH,
   ICMP_PACKET,
   ICMP_QUEUE,
@@ -101,13 +104,14 @@ export function icmpError(ip: usize, total: u32, what: u32, parameter: u32, l2: 
     return;
   }
   store<u32>(CONFIG_ICMP_TOKENS, tokens - 1);
+  const fromRouter = what == ERROR_TIME_EXCEEDED;
   const slot = ICMP_QUEUE + IcmpQueue.count * ICMP_SLOT_SIZE;
   IcmpQueue.count++;
   const to = slot + ICMP_PACKET;
   let length =
     version == 4
-      ? emit4(to, ip, total, what >> 16, parameter, isTap)
-      : emit6(to, ip, total, what & 0xffff, parameter, isTap);
+      ? emit4(to, ip, total, what >> 16, parameter, fromRouter)
+      : emit6(to, ip, total, what & 0xffff, parameter, fromRouter);
   if (l2) exchangeAddresses(to - l2, ip - l2, l2);
   const vnet = load<u32>(Segment.record, SEGMENT_VNET_HEADER);
   if (vnet) memory.fill(to - l2 - vnet, 0, vnet);
@@ -160,7 +164,7 @@ function mayAnswer6(ip: usize, total: u32, t: Transport, isTap: bool): bool {
   return type >= <u32>ICMPV6_INFORMATIONAL && type != ICMPV6_REDIRECT;
 }
 
-function emit4(to: usize, ip: usize, total: u32, typeCode: u32, parameter: u32, isTap: bool): u32 {
+function emit4(to: usize, ip: usize, total: u32, typeCode: u32, parameter: u32, fromRouter: bool): u32 {
   const quoted = min(total, MAX_ICMP4 - IPV4_HEADER_MIN - ICMP_HEADER);
   const length = IPV4_HEADER_MIN + ICMP_HEADER + quoted;
   memory.fill(to, 0, IPV4_HEADER_MIN + ICMP_HEADER);
@@ -171,8 +175,8 @@ function emit4(to: usize, ip: usize, total: u32, typeCode: u32, parameter: u32, 
   put16(to + IPV4_FLAGS_FRAGMENT, IPV4_DONT_FRAGMENT);
   store<u8>(to, <u8>OUR_TTL, IPV4_TTL);
   store<u8>(to, <u8>IPPROTO_ICMP, IPV4_PROTOCOL);
-  if (isTap) store<u32>(to, load<u32>(ip, IPV4_DESTINATION), IPV4_SOURCE);
-  else put32(to + IPV4_SOURCE, load<u32>(Segment.record, SEGMENT_TUNNEL4));
+  if (fromRouter) put32(to + IPV4_SOURCE, load<u32>(Segment.record, SEGMENT_TUNNEL4));
+  else store<u32>(to, load<u32>(ip, IPV4_DESTINATION), IPV4_SOURCE);
   store<u32>(to, load<u32>(ip, IPV4_SOURCE), IPV4_DESTINATION);
   store<u16>(to, <u16>~fold(sumBytes(to, IPV4_HEADER_MIN, 0)), IPV4_CHECKSUM);
   const icmp = to + IPV4_HEADER_MIN;
@@ -183,14 +187,14 @@ function emit4(to: usize, ip: usize, total: u32, typeCode: u32, parameter: u32, 
   return length;
 }
 
-function emit6(to: usize, ip: usize, total: u32, typeCode: u32, parameter: u32, isTap: bool): u32 {
+function emit6(to: usize, ip: usize, total: u32, typeCode: u32, parameter: u32, fromRouter: bool): u32 {
   const quoted = min(total, MAX_ICMP6 - IPV6_HEADER - ICMP_HEADER);
   memory.fill(to, 0, IPV6_HEADER + ICMP_HEADER);
   store<u8>(to, 0x60);
   put16(to + IPV6_PAYLOAD_LENGTH, ICMP_HEADER + quoted);
   store<u8>(to, <u8>IPPROTO_ICMPV6, IPV6_NEXT_HEADER);
   store<u8>(to, <u8>OUR_TTL, IPV6_HOP_LIMIT);
-  memory.copy(to + IPV6_SOURCE, isTap ? ip + IPV6_DESTINATION : Segment.record + SEGMENT_TUNNEL6, 16);
+  memory.copy(to + IPV6_SOURCE, fromRouter ? Segment.record + SEGMENT_TUNNEL6 : ip + IPV6_DESTINATION, 16);
   memory.copy(to + IPV6_DESTINATION, ip + IPV6_SOURCE, 16);
   const icmp = to + IPV6_HEADER;
   put16(icmp + ICMP_TYPE, typeCode);
