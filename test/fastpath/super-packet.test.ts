@@ -17,7 +17,7 @@ import { readFrame } from '../golden/ethernet.ts';
 import { recut } from '../golden/gso.ts';
 import { get16, put16 } from '../golden/octets.ts';
 import { Harness, type HarnessOptions, type ReceivedMessage, SEGMENT } from './harness.ts';
-import { payload, tcp4, udp4 } from './packets.ts';
+import { frame, payload, tcp4, udp4 } from './packets.ts';
 
 const PEER = parseIpv4('192.0.2.2')!;
 const OWN_MAC = 0x02_00_00_00_00_01;
@@ -132,6 +132,51 @@ test('a super-packet that the device refuses is there to be written part by part
     parts.map((frame) => hex(frame.subarray(14))),
     cuts(1398),
   );
+});
+
+const bridged: Partial<HarnessOptions> = { ethernet: { vni: 1, family: 4, mac: OWN_MAC, learning: true } };
+const LEFT = {
+  'header checksum': (packet: Uint8Array) => packet.slice().fill(0, 10, 12),
+  length: (packet: Uint8Array) => packet.slice().fill(0, 2, 4),
+  'header checksum and length': (packet: Uint8Array) => packet.slice().fill(0, 2, 4).fill(0, 10, 12),
+};
+
+for (const [name, leave] of Object.entries(LEFT)) {
+  test(`a super-packet whose ${name} was left to hardware arrives like one with it, whole or cut (H18)`, (t) => {
+    for (const change of [{}, { tunGro: false }])
+      for (const gsoSize of [1398, undefined]) {
+        const host = harness({ ...bridged, ...change });
+        const { writes, drops } = host.inbound([vxlan(leave(unfinished(big)), gsoSize)]);
+        t.deepEqual(drops, []);
+        t.deepEqual(packetsOf(writes, t), cuts(gsoSize ?? MTU - 40));
+      }
+  });
+
+  test(`a frame longer than any packet, which is no super-packet, is dropped and counted: no ${name} (H18)`, (t) => {
+    const host = harness(bridged);
+    const { writes, drops } = host.inbound([vxlan(leave(big))]);
+    t.is(writes.length, 0);
+    t.deepEqual(drops, [name === 'header checksum' ? 'bad-header-checksum' : 'bad-header']);
+  });
+}
+
+test('a super-packet that left its header to hardware leaves a TAP cut, with everything filled in (H18)', (t) => {
+  for (const leave of Object.values(LEFT)) {
+    const sent = (packet: Uint8Array) => {
+      const read = frame(Uint8Array.from([...ETHERNET.slice(6, 12), ...ETHERNET.slice(0, 6), 8, 0, ...packet]), {
+        flags: 1,
+        gsoType: 1,
+        headerLength: 54,
+        gsoSize: 1398,
+        checksumStart: 34,
+        checksumOffset: 16,
+      });
+      const { datagrams, drops } = harness(bridged).outbound([read], { learning: true });
+      t.deepEqual(drops, []);
+      return datagrams.map(({ bytes }) => hex(bytes.subarray(8 + 14)));
+    };
+    t.deepEqual(sent(leave(unfinished(big))), cuts(1398));
+  }
 });
 
 test('a UDP super-packet goes on whole, or is cut', (t) => {

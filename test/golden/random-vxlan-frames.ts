@@ -1,7 +1,8 @@
 // What a hostile or ordinary bridge might hand us on a TAP, seeded.
 import { ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from '../../lib/wire/layout/ethernet.ts';
 import type { Dice } from './dice.ts';
-import { get16 } from './octets.ts';
+import { readFrame } from './ethernet.ts';
+import { get16, put16 } from './octets.ts';
 import { BROADCAST, buildFrame, type Link, randomNeighborMessage, randomTags, typeOf } from './random-ethernet.ts';
 import { randomFrames } from './random-frames.ts';
 import { addressIn } from './random-network.ts';
@@ -31,9 +32,23 @@ function tapFrame(dice: Dice, segment: TwinSegment, tunFrame: Uint8Array): Uint8
       return hostileFrame(dice, link, tunFrame);
     case 3: // padding behind what may be a small packet
       return Uint8Array.of(...behindEthernet(dice, link, tunFrame), ...dice.bytes(dice.below(20)));
+    case 4:
+      return leftToHardware(dice, behindEthernet(dice, link, tunFrame));
     default:
       return behindEthernet(dice, link, tunFrame);
   }
+}
+
+/** The IP header without its length, its checksum, or both. */
+function leftToHardware(dice: Dice, frame: Uint8Array): Uint8Array {
+  const copy = frame.slice();
+  if (copy.length < VNET_HEADER + 14) return copy;
+  const at = VNET_HEADER + readFrame(copy.subarray(VNET_HEADER)).payload;
+  if (copy.length < at + 40) return copy;
+  const isIpv4 = copy[at]! >> 4 === 4;
+  if (dice.oneIn(2)) put16(copy, at + (isIpv4 ? 2 : 4), 0);
+  if (isIpv4 && dice.oneIn(2)) put16(copy, at + 10, 0);
+  return copy;
 }
 
 /** From the device or a pod of ours: to a peer's device, now and then to a pod, to nobody known, or to many. */

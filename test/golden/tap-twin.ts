@@ -4,6 +4,9 @@
  *
  * - A frame is never changed but for its ECN field. Padding behind the IP packet stays; of a super-packet, which has none, only
  *   the packet is cut up.
+ * - A super-packet whose IP header is not sound is one whose length and header checksum were left to hardware, as they may be, and
+ *   which Linux's GSO fills in without a look (inet_gso_segment, ipv6_gso_segment): it reaches to the frame's end. Not so an
+ *   IPv6 jumbogram.
  * - Offload headers can be honoured for sound IPv4 and IPv6 packets behind at most two tags only; on any other frame a header that
  *   asks for work is 'bad-offload-header'.
  * - Frames from a group address or from 00:00:00:00:00:00 are nobody's: both would end up in the FDB, where they mean something
@@ -20,12 +23,13 @@ import { type Prefix, prefixContains } from '../../lib/addr/prefix.ts';
 import type { DropReason } from '../../lib/dataplane/drop.ts';
 import { answer, type NeighborLookup } from '../../lib/dataplane/worker/neighbor/answer.ts';
 import { type OuterDscp, outerTos } from '../../lib/wire/ecn.ts';
+import { finishIpv4Header } from './checksum.ts';
 import { afterTunnel, tosOf } from './ecn.ts';
 import { type Frame, isGroupMac, isHostMac, packetIn, readFrame } from './ethernet.ts';
 import { cut } from './gso.ts';
 import { slowLookup } from './lpm.ts';
-import { get32, put32 } from './octets.ts';
-import { destinationOf, family, sourceOf } from './packet.ts';
+import { get16, get32, put16, put32 } from './octets.ts';
+import { destinationOf, family, type PacketFault, sourceOf } from './packet.ts';
 import { withFinishedChecksum } from './partial.ts';
 import { GSO_NONE, NEEDS_CSUM, readVnetHeader, VNET_HEADER } from './vnet-header.ts';
 import type { SlowFdb } from './vxlan-fdb.ts';
@@ -157,7 +161,8 @@ function floodOr(
 function wholeFrames(read: Uint8Array, bytes: Uint8Array, frame: Frame): Uint8Array[] | 'bad-offload-header' {
   const vnet = readVnetHeader(read);
   if (vnet.gsoType === GSO_NONE && (vnet.flags & NEEDS_CSUM) === 0) return [bytes];
-  const packet = packetIn(bytes);
+  const sound = packetIn(bytes);
+  const packet = typeof sound === 'string' && vnet.gsoType !== GSO_NONE ? completedPacketIn(bytes) : sound;
   if (typeof packet === 'string') return 'bad-offload-header';
   // The header counts from the start of the frame.
   const packets = cut({ ...vnet, csumStart: vnet.csumStart - frame.payload }, packet);
@@ -165,6 +170,23 @@ function wholeFrames(read: Uint8Array, bytes: Uint8Array, frame: Frame): Uint8Ar
   const ethernet = bytes.subarray(0, frame.payload);
   const padding = vnet.gsoType === GSO_NONE ? bytes.subarray(frame.payload + packet.length) : [];
   return packets.map((one) => Uint8Array.of(...ethernet, ...one, ...padding));
+}
+
+/** The packet in a frame as it is once its lengths and IPv4's header checksum are filled in; or why that cannot be. */
+function completedPacketIn(bytes: Uint8Array): Uint8Array | PacketFault {
+  const { payload } = readFrame(bytes);
+  const packet = bytes.slice(payload);
+  if (packet.length > 0 && packet[0]! >> 4 === 4) {
+    if (packet.length < 20 || packet.length > 65_535 || (packet[0]! % 16) * 4 > packet.length) return 'bad-header';
+    // What the frame's type does not call IPv4, or what has a header of less than 20 bytes, packetIn refuses in any case.
+    put16(packet, 2, packet.length);
+    if (packet[0]! % 16 >= 5) finishIpv4Header(packet);
+  } else if (packet.length > 0 && packet[0]! >> 4 === 6) {
+    if (packet.length < 40 || packet.length > 40 + 65_535) return 'bad-header';
+    if (packet[6] === 0 && get16(packet, 4) === 0) return 'bad-header';
+    put16(packet, 4, packet.length - 40);
+  }
+  return packetIn(Uint8Array.of(...bytes.subarray(0, payload), ...packet));
 }
 
 /** RFC 7348 §5: the I flag, the VNI, everything else zero. */

@@ -174,6 +174,36 @@ for (const tags of [[], [5], [5, 6]])
       t.is(toHex(bytes.subarray(0, 8 + header)), toHex(concat(hex('0800000000000100'), frame.subarray(0, header))));
   });
 
+for (const [name, at, left] of [
+  ['its header checksum', 10, 2],
+  ['its length', 2, 2],
+] as const)
+  test(`outbound: a super-packet that left ${name} to hardware is cut like one that did not (H18)`, (t) => {
+    const built = buildTcp(
+      { ...V4, ttl: 64 },
+      { ...PORTS, sequence: 1, acknowledgment: 1, flags: 16, window: 9, options: hex('') },
+      dice.bytes(20_000),
+      'partial',
+    );
+    const vnet = {
+      flags: NEEDS_CSUM,
+      gsoType: GSO_TCPV4,
+      hdrLen: 54,
+      gsoSize: 1400,
+      csumStart: 34,
+      csumOffset: 16,
+    };
+    const sent = (packet: Uint8Array) => {
+      const read = withVnetHeader(vnet, buildFrame(TO_PEER, 0x0800, packet));
+      const { datagrams, drops } = twinVxlanOutbound(CONFIG, BRIDGED, stateOf(), [read]);
+      t.deepEqual(drops, []);
+      return datagrams.map(({ bytes }) => toHex(bytes));
+    };
+    const bare = built.packet.slice().fill(0, at, at + left);
+    t.is(sent(bare).length, 15);
+    t.deepEqual(sent(bare), sent(built.packet));
+  });
+
 test('outbound: padding stays, and does not count for a checksum that is finished', (t) => {
   const built = buildTcp(
     { ...V4, ttl: 64 },

@@ -47,7 +47,6 @@ import {
   IPV6_SOURCE,
   TCP_ACK,
   TCP_ACKNOWLEDGMENT,
-  TCP_CHECKSUM,
   TCP_DATA_OFFSET,
   TCP_FLAGS,
   TCP_HEADER_MIN,
@@ -71,6 +70,7 @@ import {
   takeInCutSpace,
 } from './gro-items';
 import { describeSuper, deviceTakesSuper, mayBeSuper, planReceived } from './super-packet';
+import { checksumOffset, hasTransport, isPartial } from './unfinished';
 
 const JOIN_TCP: u32 = 1;
 const JOIN_UDP: u32 = 2;
@@ -152,31 +152,6 @@ function beginItem(item: usize, ip: usize, l2: u32, size: u32): void {
   store<u16>(item, <u16>l2, ITEM_L2);
   store<u32>(item, Segment.number, ITEM_SEGMENT);
   store<u32>(item, 0, ITEM_SUPER);
-}
-
-/** It is TCP or UDP, not a fragment, and its header is whole. */
-@inline
-function hasTransport(total: u32, t: Transport): bool {
-  const protocol = protocolOf(t);
-  if ((protocol != IPPROTO_TCP && protocol != IPPROTO_UDP) || isFragment(t)) return false;
-  return offsetOf(t) + (protocol == IPPROTO_TCP ? TCP_HEADER_MIN : UDP_HEADER) <= total;
-}
-
-/**
- * A checksum field that holds just the pseudo-header's sum was left to a network card by the kernel that sent the packet,
- * and there was none on its way: a veth, or the virtual network of one hypervisor. The kernel knows that of the datagram, but
- * says so to no socket. The outer checksum vouches for the bytes, so ours is computed as the card would have.
- */
-function isPartial(ip: usize, total: u32, t: Transport): bool {
-  const transport = offsetOf(t);
-  const protocol = protocolOf(t);
-  const pseudo = fold(pseudoSum(ip, load<u8>(ip) >> 4, protocol) + word(total - transport));
-  return <u32>load<u16>(ip + transport + checksumOffset(protocol)) == pseudo;
-}
-
-@inline
-function checksumOffset(protocol: u32): usize {
-  return protocol == IPPROTO_TCP ? TCP_CHECKSUM : UDP_CHECKSUM;
 }
 
 /** Computes the checksum of a packet that isPartial. */

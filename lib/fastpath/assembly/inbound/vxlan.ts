@@ -25,6 +25,7 @@ import { get16, get32 } from '../packet/bytes';
 import { decapEcn } from '../packet/ecn';
 import {
   checkInner,
+  completeInner,
   isHost,
   isIp,
   isNeighborMessage,
@@ -50,6 +51,8 @@ import { learn, leasedPeer, macAt } from '../tables/fdb';
 import { deliver } from './gro';
 import { snoop } from './gro-items';
 import { arrived, isForUs, isFrom, outerPeer, peerOfSource, underlayFamilyOf } from './source-check';
+import { mayBeSuper } from './super-packet';
+import { isUnfinished } from './unfinished';
 
 /** Is the message of `size` bytes one frame whose packet reaches to its end, rather than a train of datagrams? */
 export function isOneFrame(at: usize, size: u32): bool {
@@ -58,8 +61,11 @@ export function isOneFrame(at: usize, size: u32): bool {
   const prefix: u32 = VXLAN_HEADER + lengthOf(l2);
   const ip = at + prefix;
   if (!isIp(l2) || size < prefix + IPV6_HEADER || !versionFits(ip, l2)) return false;
-  const total = load<u8>(ip) >> 4 == 4 ? get16(ip + IPV4_TOTAL_LENGTH) : get16(ip + IPV6_PAYLOAD_LENGTH) + IPV6_HEADER;
-  return prefix + total == size;
+  const isIpv4 = load<u8>(ip) >> 4 == 4;
+  const said = isIpv4 ? get16(ip + IPV4_TOTAL_LENGTH) : get16(ip + IPV6_PAYLOAD_LENGTH);
+  // No length: it was left to whoever cuts the packet.
+  if (said == 0) return isUnfinished(ip, size - prefix);
+  return prefix + said + (isIpv4 ? 0 : IPV6_HEADER) == size;
 }
 
 /** Handles one datagram of `size` bytes from the sockaddr at `name`. `tos`: outer TOS octet; `gsoSize`: see deliver. */
@@ -145,7 +151,13 @@ function bridged(frame: usize, size: u32, l2: L2, source: u64, name: usize, tos:
   }
   const l2Length = lengthOf(l2);
   const ip = frame + l2Length;
-  const total = checkInner(frame, size, l2);
+  let total = checkInner(frame, size, l2);
+  if (total < 0 && isIp(l2) && mayBeSuper(size - l2Length) && versionFits(ip, l2)) {
+    // Longer than any packet here: a super-packet whose header was left to whoever cuts it, or nothing that a bridge passes on.
+    if (!isUnfinished(ip, size - l2Length)) return drop(<u32>(-1 - total), 1);
+    total = completeInner(frame, size, l2);
+    if (total < 0) return drop(<u32>(-1 - total), 1);
+  }
   if (total >= 0 && !decapEcn(ip, tos)) return drop(DROP_ECN_NOT_CAPABLE, 1);
   const peer = leased ? leased : known;
   if (known && isNeighborMessage(frame, size, l2)) snoop();

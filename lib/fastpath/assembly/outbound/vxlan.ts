@@ -19,7 +19,15 @@ import { count, drop, enterSegment, Gso, peerAt, Segment } from '../context';
 import { longestCut } from '../gso';
 import { icmpError } from '../icmp';
 import { put32 } from '../packet/bytes';
-import { checkInner, isGroup, isHost, isNeighborMessage, lengthOf, parseEthernet } from '../packet/ethernet';
+import {
+  checkInner,
+  completeInner,
+  isGroup,
+  isHost,
+  isNeighborMessage,
+  lengthOf,
+  parseEthernet,
+} from '../packet/ethernet';
 import { flowOfFrame, flowOfPacket, outerTosOf, outerTosOfFrame } from '../packet/flow';
 import {
   ETHERNET_DESTINATION,
@@ -87,8 +95,9 @@ function encap(frame: usize, vnet: u32, size: u32): void {
   const l2 = parseEthernet(ethernet, size);
   const l2Length = lengthOf(l2);
   const ip = ethernet + l2Length;
-  const length = checkInner(ethernet, size, l2);
+  let length = checkInner(ethernet, size, l2);
   const joined = isSuper(frame, vnet);
+  if (joined && length < 0) length = completeInner(ethernet, size, l2);
   if (length < 0) {
     // Not IP, or not well-formed: carried as it is, for the far host to judge.
     count(COUNT_OUT_RECEIVED, copies());

@@ -17,7 +17,7 @@ import {
   VLAN_NEXT_TYPE,
   VLAN_TAG,
 } from './layout';
-import { checkPacket } from './packet';
+import { checkPacket, completeHeader } from './packet';
 
 const MAX_TAGS: u32 = 2;
 
@@ -55,6 +55,13 @@ export function checkInner(frame: usize, size: u32, l2: L2): i32 {
   const length = lengthOf(l2);
   const ip = frame + length;
   return isIp(l2) && size > length && versionFits(ip, l2) ? checkPacket(ip, size - length) : -1;
+}
+
+/** As checkInner, of a super-packet whose header was left to whoever cuts it: it reaches to the frame's end, and its header is completed. */
+export function completeInner(frame: usize, size: u32, l2: L2): i32 {
+  const length = lengthOf(l2);
+  const ip = frame + length;
+  return isIp(l2) && size > length && versionFits(ip, l2) ? completeHeader(ip, size - length) : -1;
 }
 
 @inline

@@ -58,6 +58,28 @@ function checkIpv6(ip: usize, size: u32): i32 {
   return <i32>total;
 }
 
+/**
+ * Gives the packet at `ip` the length `total` and, over IPv4, its header checksum: what the sender of a super-packet may leave to
+ * whoever cuts it (inet_gso_segment, ipv6_gso_segment in the kernel). Returns `total`, or -1 - reason.
+ */
+export function completeHeader(ip: usize, total: u32): i32 {
+  if (load<u8>(ip) >> 4 == 4) {
+    if (total < <u32>IPV4_HEADER_MIN) return -1 - DROP_TRUNCATED;
+    const header = (<u32>load<u8>(ip) & 15) << 2;
+    if (header < <u32>IPV4_HEADER_MIN || header > total || total > 0xffff) return -1 - DROP_BAD_HEADER;
+    put16(ip + IPV4_TOTAL_LENGTH, total);
+    store<u16>(ip, 0, IPV4_CHECKSUM);
+    store<u16>(ip, <u16>~fold(sumBytes(ip, header, 0)), IPV4_CHECKSUM);
+    return <i32>total;
+  }
+  if (total < <u32>IPV6_HEADER) return -1 - DROP_TRUNCATED;
+  // A jumbogram is none: its cuts would keep the option with its length.
+  const isJumbo = get16(ip + IPV6_PAYLOAD_LENGTH) == 0 && load<u8>(ip, IPV6_NEXT_HEADER) == IPPROTO_HOP_BY_HOP;
+  if (isJumbo || total > <u32>(IPV6_HEADER + 0xffff)) return -1 - DROP_BAD_HEADER;
+  put16(ip + IPV6_PAYLOAD_LENGTH, total - IPV6_HEADER);
+  return <i32>total;
+}
+
 /** Lowers TTL or hop limit by one; IPv4's checksum follows (RFC 1624). The value must be above 0. */
 @inline
 export function decrementTtl(ip: usize): void {
