@@ -86,6 +86,13 @@ export class EtcdServer {
     await this.#ready(child);
   }
 
+  /** As `restart`, but with no data: etcd set up anew. */
+  async eraseAndRestart(): Promise<void> {
+    await this.kill();
+    rmSync(join(this.#directory, 'member'), { recursive: true, force: true });
+    await this.restart();
+  }
+
   /** SIGKILL; resolves when the process is gone. */
   async kill(): Promise<void> {
     await this.#end('SIGKILL');

@@ -9,6 +9,7 @@ import { formatSubnetKey } from '../lease/subnet-key.ts';
 import type { Log } from '../log.ts';
 import type { LeaseListener } from '../store/store.ts';
 import { isSharedNatAddress } from './host/external-interface.ts';
+import { NAT_HINT } from './own-lease.ts';
 
 export interface LeaseFollowerOptions {
   readonly own: SubnetPair;
@@ -20,9 +21,6 @@ export interface LeaseFollowerOptions {
   /** The first change is applied at once, those of the next `intervalMs` together. */
   readonly intervalMs: number;
 }
-
-/** For the classic Vagrant mistake (flannel issue 98). */
-export const NAT_HINT = '10.0.2.15 is the NAT address of every Vagrant VM: give -iface=eth1, the private network';
 
 export class LeaseFollower implements LeaseListener {
   readonly #options: LeaseFollowerOptions;
@@ -61,24 +59,12 @@ export class LeaseFollower implements LeaseListener {
   #applyNow(): void {
     this.#dirty = false;
     this.#options.apply(this.#leases);
-    this.#options.faults.report('own lease', [...this.#ownLeaseFaults(), ...this.#duplicates()]);
-    this.#options.faults.report('leases', this.#loss === undefined ? [] : [lossFault(this.#loss)]);
+    const loss = this.#loss === undefined ? [] : [lossFault(this.#loss)];
+    this.#options.faults.report('leases', [...loss, ...this.#duplicates()]);
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       if (this.#dirty) this.#applyNow();
     }, this.#options.intervalMs);
-  }
-
-  /** flanneld notices neither (issues 1289 and 904). */
-  #ownLeaseFaults(): Fault[] {
-    const { own, publicIp } = this.#options;
-    const subnet = formatPrefix(own.ipv4);
-    const lease = this.#leases.find((one) => this.#isOwn(one));
-    if (lease === undefined)
-      return [{ text: `Our lease ${subnet} is gone from etcd; another node may take the subnet`, blocks: true }];
-    if (lease.attrs.publicIp === publicIp) return [];
-    const text = `Our lease ${subnet} was taken by ${formatIpv4(lease.attrs.publicIp)}; two nodes use one subnet`;
-    return [{ text, blocks: true }];
   }
 
   #duplicates(): Fault[] {

@@ -17,7 +17,7 @@ import { fitsConfig } from '../lease/allocate.ts';
 import type { SubnetPair } from '../lease/lease.ts';
 import { encodeLeaseAttrs } from '../lease/lease-attrs.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
-import type { LeaseStore, OwnLease } from '../store/store.ts';
+import type { LeaseStore, OwnLease, OwnLeaseCondition } from '../store/store.ts';
 import { withinNetns } from '../sys/netns.ts';
 import { Undo } from '../undo.ts';
 import type { NetworkOptions } from './cmdline/network-flag.ts';
@@ -30,8 +30,9 @@ import { chooseExternalInterface, isSharedNatAddress, requireIpv6Underlay } from
 import { readHostNetwork } from './host/host-network.ts';
 import { checkDataPlane } from './host/preflight.ts';
 import { UnderlayWatch } from './host/underlay-watch.ts';
-import { LeaseFollower, NAT_HINT } from './lease-follower.ts';
+import { LeaseFollower } from './lease-follower.ts';
 import { type NetworkParts, summarize, toNetworkReport } from './network-report.ts';
+import { changeOfSubnet, lossOf, NAT_HINT, ownLeaseFaults } from './own-lease.ts';
 import { toBackendStatus, toExternalStatus, toLeaseStatus, toPeers } from './replies.ts';
 import { type Obstacle, unlessAborted, type WaitHost, waitFor } from './wait.ts';
 
@@ -85,6 +86,8 @@ export class Network {
   #config: NetworkConfig | undefined;
   #external: ExternalInterface | undefined;
   #own: OwnLease | undefined;
+  /** How the store says that the own lease is. */
+  #ownCondition: OwnLeaseCondition = { kind: 'held' };
   #backend: Backend | undefined;
   #follower: LeaseFollower | undefined;
 
@@ -206,6 +209,9 @@ export class Network {
       this.#isReady = true;
       log.info({ subnet: formatPrefix(own.lease.subnets.ipv4), peers: this.report().peers }, 'Ready');
       onChange();
+      // It was lost while the rest of the start was under way.
+      if (this.#ownCondition.kind === 'lost')
+        this.#startOver(lossOf(own.lease.subnets, this.#ownCondition.to), vtepMacs);
     } catch (error) {
       await this.#undo.run(this.#host.log);
       if (signal.aborted || error instanceof WeftError || !this.#host.oneOfSeveral) throw error;
@@ -240,6 +246,8 @@ export class Network {
     const backend = await this.#startBackend(kind, config, external, own, vtepMacs);
     const env = { config, own: own.lease.subnets, mtu: backend.overlayMtu, ipMasq: false };
     await this.#keepSubnetFile(env);
+    const change = changeOfSubnet(previous, own.lease.subnets);
+    if (change !== undefined) log.warn({}, change);
     this.#watchUnderlay(kind, config, external, vtepMacs);
     await this.#follow(backend, own, external);
     return own;
@@ -263,7 +271,7 @@ export class Network {
     if (kind.vtep) vtepMacs.reconcile(this.name, external.publicIp, await this.#persist(() => store.leases()));
     const attrs = await kind.leaseAttrs(external, config, (device) => vtepMacs.macOf(this.name, device));
     await vtepMacs.save();
-    const held = this.#own?.lease;
+    const held = this.#ownCondition.kind === 'lost' ? undefined : this.#own?.lease;
     // Of an earlier attempt; the store renews it. Writing it again would be an event for every node at each attempt.
     if (
       held !== undefined &&
@@ -271,11 +279,26 @@ export class Network {
       encodeLeaseAttrs(held.attrs) === encodeLeaseAttrs(attrs)
     )
       return this.#own!;
-    const own = await this.#persist(() => store.acquire({ config, attrs, previous }));
+    const onCondition = (condition: OwnLeaseCondition): void => this.#onOwnLease(condition, vtepMacs);
+    this.#ownCondition = { kind: 'held' };
+    const own = await this.#persist(() => store.acquire({ config, attrs, previous, onCondition }));
     this.#own = own;
     const { ipv4, expiresAt, origin } = toLeaseStatus(own, store.health());
     log.info({ subnet: ipv4, origin, expiresAt }, 'Lease acquired');
     return own;
+  }
+
+  #onOwnLease(condition: OwnLeaseCondition, vtepMacs: VtepMacs): void {
+    this.#ownCondition = condition;
+    this.#reportOwnLease();
+    if (condition.kind === 'lost' && this.#own !== undefined)
+      this.#startOver(lossOf(this.#own.lease.subnets, condition.to), vtepMacs);
+  }
+
+  #reportOwnLease(): void {
+    if (this.#own === undefined) return;
+    const { subnets, attrs } = this.#own.lease;
+    this.#faults.report('own lease', ownLeaseFaults(this.#ownCondition, subnets, attrs.publicIp));
   }
 
   async #startBackend(
@@ -348,6 +371,7 @@ export class Network {
       this.#follower = undefined;
       await watch.close();
     });
+    this.#reportOwnLease();
     await unlessAborted(watch.ready, signal);
   }
 

@@ -1,3 +1,4 @@
+import { uptime } from 'node:os';
 import type { Log } from '../log.ts';
 import { EtcdLeaseStore } from '../store/etcd/store.ts';
 import { readTlsFiles } from '../store/etcd/tls.ts';
@@ -16,5 +17,7 @@ export function openStore(etcd: EtcdOptions, prefix: string, log: Log): LeaseSto
     log,
     random: Math.random,
     now: Date.now,
+    // CLOCK_BOOTTIME, which goes on while the machine is suspended.
+    uptime: () => uptime() * 1000,
   });
 }

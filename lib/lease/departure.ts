@@ -34,7 +34,7 @@ export interface Standing {
 }
 
 /** Of a lease that nobody renews: flannel's time to live, which Weft keeps to. */
-export const LEASE_LIFE_MS = 24 * 3_600_000;
+const LEASE_LIFE_MS = 24 * 3_600_000;
 
 export interface Circumstances {
   readonly how: Loss['how'];

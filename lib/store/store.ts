@@ -20,8 +20,9 @@ export interface LeaseStore {
   /**
    * Takes this node's lease: the one that already carries its PublicIP if it fits the configuration, else `previous` if
    * nobody overlaps it and it fits, else a random one of the first 100 free subnets. Every write is a compare-and-swap;
-   * a lost race is tried again with a new pick. The store then renews the lease by itself until it is closed; a reservation
-   * (a key that never expires) is taken as it is. Codes: as above, and OUT_OF_SUBNETS, LEASE_CONTENDED.
+   * a lost race is tried again with a new pick. The store then keeps the lease by itself, until it is closed or the lease is
+   * lost: it renews it and, while there is a watch, writes it again when its key is gone; a reservation (a key that never
+   * expires) is taken as it is. Codes: as above, and OUT_OF_SUBNETS, LEASE_CONTENDED.
    */
   acquire(request: AcquireRequest): Promise<OwnLease>;
 
@@ -44,7 +45,21 @@ export interface AcquireRequest {
   readonly attrs: LeaseAttrs;
   /** The subnet this node held before (from subnet.env), if known. */
   readonly previous: SubnetPair | undefined;
+  /** Told what becomes of the lease afterwards, perhaps the same thing twice. */
+  readonly onCondition?: (condition: OwnLeaseCondition) => void;
 }
+
+/** How the lease that was acquired is now. */
+export type OwnLeaseCondition =
+  | { readonly kind: 'held' }
+  /** Its key is gone, and is being written again. `obstacle`: why that does not work yet. */
+  | { readonly kind: 'gone'; readonly obstacle: string | undefined }
+  /** Its key has another node's value; the store writes nothing, and waits a while for it to be given back. */
+  | { readonly kind: 'taken'; readonly by: LeaseAttrs }
+  /** Another machine with our PublicIP has written it; the store writes nothing before the next renewal. */
+  | { readonly kind: 'shared' }
+  /** Given up: the store keeps it no longer. `to`: who has the subnet; undefined when the configuration has no place for it. */
+  | { readonly kind: 'lost'; readonly to: LeaseAttrs | undefined };
 
 /** The lease of this node, as it was written. */
 export interface OwnLease {

@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { parseIpv4 } from '../../lib/addr/ipv4.ts';
 import { formatPrefix, type Ipv4Prefix, parsePrefix } from '../../lib/addr/prefix.ts';
-import { LeaseFollower, NAT_HINT } from '../../lib/daemon/lease-follower.ts';
+import { LeaseFollower } from '../../lib/daemon/lease-follower.ts';
+import { NAT_HINT } from '../../lib/daemon/own-lease.ts';
 import { Faults } from '../../lib/faults.ts';
 import type { StoredLease, SubnetPair } from '../../lib/lease/lease.ts';
 import { LeaseSet, type StoredChange } from '../../lib/lease/lease-set.ts';
@@ -169,19 +170,6 @@ test('another node with our PublicIP raises an alarm once, and its end is logged
   while (faults.alarms.length > 0) await sleep(2);
   t.deepEqual(lines.at(-1), ['info', `Alarm is over: ${alarm}`, {}]);
   follower.close();
-});
-
-test('our lease taken over or deleted raises an alarm', (t) => {
-  const { follower, faults, list, alarms } = follow(0);
-  list(lease('10.244.1.0/24', '192.0.2.9'));
-  t.deepEqual(faults.alarms, ['Our lease 10.244.1.0/24 was taken by 192.0.2.9; two nodes use one subnet']);
-  t.is(faults.blocking, faults.alarms[0]);
-  t.is(alarms().length, 1);
-  follower.close();
-  const gone = follow(0);
-  gone.list(PEER);
-  t.deepEqual(gone.faults.alarms, ['Our lease 10.244.1.0/24 is gone from etcd; another node may take the subnet']);
-  gone.follower.close();
 });
 
 test('with the NAT address of Vagrant the alarm says what to do', (t) => {

@@ -1,20 +1,21 @@
 /** What the keys below `<prefix>/subnets/` mean, kept up from lists and events. */
 import { messageOf } from '../../error.ts';
-import type { HeldKey } from '../../lease/allocate.ts';
 import { quoteText } from '../../lease/go-json.ts';
 import type { StoredLease } from '../../lease/lease.ts';
 import { decodeLeaseAttrs } from '../../lease/lease-attrs.ts';
 import { type LeaseEvent, LeaseSet, type LeaseSetOptions, type StoredChange } from '../../lease/lease-set.ts';
+import type { VersionedKey } from '../../lease/own-standing.ts';
 import { parseSubnetKey, subnetsClaimedByKey } from '../../lease/subnet-key.ts';
 import type { Log } from '../../log.ts';
 import type { KeyValue, WatchEvent } from './api.ts';
 import { NO_GRANT } from './lease-writer.ts';
 
 /** A key as it is in the store. */
-export interface StoredKey extends HeldKey {
+export interface StoredKey extends VersionedKey {
   /** The whole key. */
   readonly fullKey: Uint8Array;
-  readonly modRevision: string;
+  /** The grant it hangs on; '0' for none. */
+  readonly grantId: string;
 }
 
 /** Keys and values that cannot be read: counted and logged once per version of a key. */
@@ -49,13 +50,20 @@ export class SkippedKeys {
   }
 }
 
+/** A key without `<prefix>/subnets/`. */
+export function keyTail(key: Uint8Array, prefixLength: number): string {
+  return text(key.subarray(prefixLength), 'latin1');
+}
+
 /** Reads one key; what does not parse is reported to `skipped`. `prefixLength`: bytes of `<prefix>/subnets/`. */
 export function readStoredKey(kv: KeyValue, prefixLength: number, skipped: SkippedKeys): StoredKey {
-  const key = text(kv.key.subarray(prefixLength), 'latin1');
+  const key = keyTail(kv.key, prefixLength);
   const stored = {
     key,
     fullKey: kv.key,
+    createRevision: kv.createRevision,
     modRevision: kv.modRevision,
+    grantId: kv.lease,
     claims: subnetsClaimedByKey(key),
     reserved: kv.lease === NO_GRANT,
   };
@@ -127,14 +135,14 @@ export class LeaseView {
   }
 
   #delete(kv: KeyValue): StoredChange | undefined {
-    const subnets = parseSubnetKey(text(kv.key.subarray(this.#prefixLength), 'latin1'));
+    const subnets = parseSubnetKey(keyTail(kv.key, this.#prefixLength));
     return subnets && { type: 'delete', subnets };
   }
 
   #leaseOf(kv: KeyValue): StoredLease | undefined {
     const lease = this.#read(kv);
     if (lease !== undefined) return lease;
-    const subnets = parseSubnetKey(text(kv.key.subarray(this.#prefixLength), 'latin1'));
+    const subnets = parseSubnetKey(keyTail(kv.key, this.#prefixLength));
     return subnets && this.#leases.get(subnets);
   }
 

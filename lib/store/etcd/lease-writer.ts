@@ -3,6 +3,7 @@ import { messageOf, WeftError } from '../../error.ts';
 import type { Log } from '../../log.ts';
 import type { Compare, KeyValue, RangeRequest, RequestOp } from './api.ts';
 import type { EtcdClient, Grant } from './client.ts';
+import { type Clocks, instantOf, LeaseTerm } from './lease-term.ts';
 
 /** What must not have changed: the key's mod_revision, or that there is no such key. */
 export type Expected = { readonly modRevision: string } | 'absent';
@@ -18,9 +19,11 @@ export interface LeaseWrite {
 }
 
 export interface Written {
+  /** Of the etcd it was written to. */
+  readonly clusterId: string;
   readonly modRevision: string;
-  /** Unix time in ms; undefined without a grant. */
-  readonly expiresAtMs: number | undefined;
+  /** Undefined without a grant. */
+  readonly term: LeaseTerm | undefined;
 }
 
 /** `current`: the key as it is instead; undefined when it does not exist. */
@@ -32,15 +35,19 @@ export interface LeaseWriterOptions {
   readonly client: EtcdClient;
   readonly ttlSeconds: number;
   readonly log: Log;
-  /** Unix time in ms. */
-  readonly now: () => number;
+  readonly clocks: Clocks;
 }
+
+/** Our choice: more than writes that can be under way, or unanswered, at once. */
+const KNOWN_GRANTS = 16;
 
 /** etcd's id for "no grant". */
 export const NO_GRANT = '0';
 
 export class LeaseWriter {
   readonly #options: LeaseWriterOptions;
+  /** The last of our grants, whatever became of them. */
+  #grants: readonly string[] = [];
 
   constructor(options: LeaseWriterOptions) {
     this.#options = options;
@@ -48,18 +55,38 @@ export class LeaseWriter {
 
   /** The grant is revoked when etcd said that nothing was written. When nobody knows, it may carry our key, and stays. */
   async writeOnNewGrant(write: LeaseWrite): Promise<LeaseWriteResult> {
-    const { client, ttlSeconds, now } = this.#options;
-    const begunMs = now();
+    const { client, ttlSeconds, clocks } = this.#options;
+    const begun = instantOf(clocks);
     const grant = await client.grant(ttlSeconds);
+    this.#remember(grant.id);
     try {
       const result = await this.#swap(write, grant.id);
-      if (result.written) return { ...result, expiresAtMs: begunMs + grant.ttlSeconds * 1000 };
+      if (result.written) return { ...result, term: new LeaseTerm(begun, grant.ttlSeconds * 1000) };
       await this.#revoke(grant);
       return result;
     } catch (error) {
       if (error instanceof WeftError && error.code !== 'STORE_UNREACHABLE') await this.#revoke(grant);
       throw error;
     }
+  }
+
+  /** Whether a grant is ours: nobody else can have written a key that hangs on it. */
+  isOwnGrant(grantId: string): boolean {
+    return this.#grants.includes(grantId);
+  }
+
+  /** Removes a key unless somebody has written it since; false then. True also when there is no such key any more. */
+  async remove(key: Uint8Array, modRevision: string): Promise<boolean> {
+    const response = await this.#options.client.txn({
+      compare: [unchanged(key, { modRevision })],
+      success: [{ requestDeleteRange: { key } }],
+      failure: [{ requestRange: { key } }],
+    });
+    return response.succeeded || response.responses[0]?.responseRange?.kvs.length === 0;
+  }
+
+  #remember(grantId: string): void {
+    this.#grants = [...this.#grants, grantId].slice(-KNOWN_GRANTS);
   }
 
   writeWithoutGrant(write: LeaseWrite): Promise<LeaseWriteResult> {
@@ -77,12 +104,13 @@ export class LeaseWriter {
       compare.push({ ...range, target: 'MOD', result: 'LESS', modRevision: String(BigInt(revision) + 1n) });
     }
     const response = await this.#options.client.txn({ compare, success, failure: [{ requestRange: { key } }] });
-    const expiresAtMs = undefined;
-    if (response.succeeded) return { written: true, modRevision: response.header.revision, expiresAtMs };
+    const { clusterId, revision } = response.header;
+    const term = undefined;
+    if (response.succeeded) return { written: true, clusterId, modRevision: revision, term };
     const current = response.responses[0]?.responseRange?.kvs[0];
     // The request was sent twice and the first one was done: no other key can hang on a grant of ours.
     if (current !== undefined && grantId !== NO_GRANT && current.lease === grantId)
-      return { written: true, modRevision: current.modRevision, expiresAtMs };
+      return { written: true, clusterId, modRevision: current.modRevision, term };
     return { written: false, current };
   }
 

@@ -7,15 +7,16 @@ import { type NetworkConfig, parseNetworkConfig } from '../../lease/network-conf
 import { formatSubnetKey } from '../../lease/subnet-key.ts';
 import type { Log } from '../../log.ts';
 import type { AcquireRequest, LeaseListener, LeaseStore, LeaseWatch, OwnLease, StoreHealth } from '../store.ts';
-import type { RangeRequest } from './api.ts';
+import type { KeyValue, RangeRequest, WatchEvent } from './api.ts';
 import { EtcdClient, type EtcdClientOptions } from './client.ts';
 import { LeaseFeed } from './lease-feed.ts';
-import { LeaseRenewal } from './lease-renewal.ts';
-import { LeaseView, readStoredKey, SkippedKeys, type StoredKey } from './lease-view.ts';
-import { type Expected, type LeaseWrite, LeaseWriter } from './lease-writer.ts';
+import { LeaseKeeper } from './lease-keeper.ts';
+import { type Clocks, instantOf } from './lease-term.ts';
+import { keyTail, LeaseView, readStoredKey, SkippedKeys, type StoredKey } from './lease-view.ts';
+import { type Expected, type LeaseWrite, LeaseWriter, type Written } from './lease-writer.ts';
 import { EtcdWatch } from './watch.ts';
 
-export interface EtcdLeaseStoreOptions extends EtcdClientOptions {
+export interface EtcdLeaseStoreOptions extends EtcdClientOptions, Clocks {
   /** Default flannel's, /coreos.com/network. */
   readonly prefix?: string | undefined;
   /** Life of a lease. Default 24 h. */
@@ -24,6 +25,8 @@ export interface EtcdLeaseStoreOptions extends EtcdClientOptions {
   readonly renewMarginMs?: number | undefined;
   /** How long after a failed renewal the next one is tried. Default 1 min, as flannel. */
   readonly renewRetryMs?: number | undefined;
+  /** How long another node's value may stand over the own lease before the subnet is given up. Default 30 s. */
+  readonly yieldMs?: number | undefined;
   /** How often all leases are read anew beside the watch. Default 60 s. */
   readonly relistIntervalMs?: number | undefined;
   /** How long a peer's lease stays in force when its key is gone. Default 15 s. */
@@ -33,8 +36,6 @@ export interface EtcdLeaseStoreOptions extends EtcdClientOptions {
   readonly log: Log;
   /** Uniform in [0, 1). */
   readonly random: () => number;
-  /** Unix time in ms. */
-  readonly now: () => number;
   /** Monotonic, in ms. Default performance.now. */
   readonly monotonic?: (() => number) | undefined;
 }
@@ -43,6 +44,8 @@ const DEFAULT_PREFIX = '/coreos.com/network';
 const DEFAULT_TTL_SECONDS = 24 * 3600;
 const DEFAULT_RENEW_MARGIN_MS = 60 * 60 * 1000;
 const DEFAULT_RENEW_RETRY_MS = 60_000;
+/** Our choice: who overwrote it by mistake has noticed by then, and the other node must not wait for long. */
+const DEFAULT_YIELD_MS = 30_000;
 const DEFAULT_RELIST_INTERVAL_MS = 60_000;
 const DEFAULT_HEARTBEAT_MS = 2500;
 /** Our choice: a weftd writes its lease again within 10 s. */
@@ -66,7 +69,7 @@ export class EtcdLeaseStore implements LeaseStore {
   #endedRestarts = 0;
   /** The lease as it was taken last. */
   #own: { readonly key: string; readonly publicIp: number } | undefined;
-  #renewal: LeaseRenewal | undefined;
+  #keeper: LeaseKeeper | undefined;
   #closed = false;
 
   /** Throws WeftError STORE_OPTIONS_INVALID. */
@@ -76,8 +79,8 @@ export class EtcdLeaseStore implements LeaseStore {
     this.#prefix = (options.prefix ?? DEFAULT_PREFIX).replace(/\/+/g, '/').replace(/\/$/, '');
     this.#subnetsPrefix = bytes(`${this.#prefix}/subnets/`);
     const ttlSeconds = options.ttlSeconds ?? DEFAULT_TTL_SECONDS;
-    const { log, now } = options;
-    this.#writer = new LeaseWriter({ client: this.#client, ttlSeconds, log, now });
+    const { log } = options;
+    this.#writer = new LeaseWriter({ client: this.#client, ttlSeconds, log, clocks: options });
     this.#renewMarginMs = options.renewMarginMs ?? DEFAULT_RENEW_MARGIN_MS;
     this.#skipped = new SkippedKeys(log);
     if (this.#renewMarginMs >= ttlSeconds * 1000)
@@ -129,8 +132,14 @@ export class EtcdLeaseStore implements LeaseStore {
       heartbeatMs: this.#options.heartbeatMs ?? DEFAULT_HEARTBEAT_MS,
       log,
       random: this.#options.random,
-      onList: (kvs, sameHistory) => feed.list(kvs, sameHistory),
-      onEvents: (events) => feed.events(events),
+      onList: (kvs, sameHistory) => {
+        this.#keeper?.listed(this.#storedKeys(kvs));
+        feed.list(kvs, sameHistory);
+      },
+      onEvents: (events) => {
+        this.#keepAfter(events);
+        feed.events(events);
+      },
       onFollowing: () => feed.following(),
     });
     this.#watches.set(watch, feed);
@@ -147,13 +156,13 @@ export class EtcdLeaseStore implements LeaseStore {
       revision: watches[0]?.revision?.toString(),
       skipped: this.#skipped.count,
       watchRestarts: watches.reduce((sum, watch) => sum + watch.restarts, this.#endedRestarts),
-      leaseExpiresAtMs: this.#renewal?.expiresAtMs,
+      leaseExpiresAtMs: this.#keeper?.expiresAtMs,
     };
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    this.#renewal?.stop();
+    this.#keeper?.stop();
     const closing = [...this.#watches.keys()].map((watch) => this.#closeWatch(watch));
     this.#client.close();
     await Promise.all(closing);
@@ -178,7 +187,7 @@ export class EtcdLeaseStore implements LeaseStore {
   async #tryAcquire(request: AcquireRequest): Promise<OwnLease | undefined> {
     const { config, attrs, previous } = request;
     const { kvs, header } = await this.#client.range(this.#range());
-    const held = kvs.map((kv) => readStoredKey(kv, this.#subnetsPrefix.length, this.#skipped));
+    const held = this.#storedKeys(kvs);
     const random = this.#options.random;
     const choice = chooseSubnets({ config, publicIp: attrs.publicIp, previous, held, random });
     if (choice.origin !== 'reused') {
@@ -194,7 +203,7 @@ export class EtcdLeaseStore implements LeaseStore {
 
   async #take(request: AcquireRequest, subnets: SubnetPair, how: Taking): Promise<OwnLease | undefined> {
     const { attrs } = request;
-    const key = new Uint8Array([...this.#subnetsPrefix, ...bytes(formatSubnetKey(subnets))]);
+    const key = this.#keyOf(subnets);
     const value = encodeLeaseAttrs(attrs);
     const { expected, remove = [], unchangedSince } = how;
     const write = { key, value, expected, remove, ...(unchangedSince && { unchangedSince }) };
@@ -203,13 +212,57 @@ export class EtcdLeaseStore implements LeaseStore {
     const written = await result;
     if (!written.written) return undefined;
     this.#own = { key: formatSubnetKey(subnets), publicIp: attrs.publicIp };
-    this.#renewal?.stop();
-    const { log, now, renewRetryMs: retryMs = DEFAULT_RENEW_RETRY_MS } = this.#options;
-    const marginMs = this.#renewMarginMs;
-    const renewal = { writer: this.#writer, key, value, publicIp: attrs.publicIp, marginMs, retryMs, log, now };
-    this.#renewal = new LeaseRenewal(renewal, written);
-    if (this.#closed) this.#renewal.stop();
-    return { lease: { subnets, attrs, expiresAtMs: written.expiresAtMs }, origin: how.origin };
+    this.#keep(request, subnets, written);
+    const expiresAtMs = written.term?.expiresAtMs(instantOf(this.#options));
+    return { lease: { subnets, attrs, expiresAtMs }, origin: how.origin };
+  }
+
+  #keep({ attrs, onCondition }: AcquireRequest, subnets: SubnetPair, written: Written): void {
+    this.#keeper?.stop();
+    const { log, random, renewRetryMs, yieldMs } = this.#options;
+    const keeper = new LeaseKeeper(
+      {
+        writer: this.#writer,
+        key: formatSubnetKey(subnets),
+        fullKey: this.#keyOf(subnets),
+        subnets,
+        value: encodeLeaseAttrs(attrs),
+        publicIp: attrs.publicIp,
+        list: async () => {
+          const { kvs, header } = await this.#client.range(this.#range());
+          return { ...header, keys: this.#storedKeys(kvs) };
+        },
+        networkConfig: () => this.networkConfig(),
+        marginMs: this.#renewMarginMs,
+        retryMs: renewRetryMs ?? DEFAULT_RENEW_RETRY_MS,
+        yieldMs: yieldMs ?? DEFAULT_YIELD_MS,
+        clocks: this.#options,
+        random,
+        log,
+        onCondition: (condition) => {
+          if (condition.kind === 'lost' && this.#keeper === keeper) this.#keeper = undefined;
+          onCondition?.(condition);
+        },
+      },
+      written,
+    );
+    this.#keeper = keeper;
+    if (this.#closed) keeper.stop();
+  }
+
+  #keepAfter(events: readonly WatchEvent[]): void {
+    const prefixLength = this.#subnetsPrefix.length;
+    const written = events.filter(({ type }) => type === 'PUT').map(({ kv }) => kv);
+    const deleted = events.filter(({ type }) => type === 'DELETE').map(({ kv }) => keyTail(kv.key, prefixLength));
+    this.#keeper?.changed(this.#storedKeys(written), deleted);
+  }
+
+  #storedKeys(kvs: readonly KeyValue[]): StoredKey[] {
+    return kvs.map((kv) => readStoredKey(kv, this.#subnetsPrefix.length, this.#skipped));
+  }
+
+  #keyOf(subnets: SubnetPair): Uint8Array {
+    return new Uint8Array([...this.#subnetsPrefix, ...bytes(formatSubnetKey(subnets))]);
   }
 
   #range(): Required<RangeRequest> {

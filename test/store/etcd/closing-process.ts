@@ -8,7 +8,13 @@ import { attrs, Following, LogRecorder } from './harness.ts';
 
 const [endpoint = '', mode] = process.argv.slice(2);
 const log = new LogRecorder();
-const store = new EtcdLeaseStore({ endpoints: endpoint, log, random: Math.random, now: Date.now });
+const store = new EtcdLeaseStore({
+  endpoints: endpoint,
+  log,
+  random: Math.random,
+  now: Date.now,
+  uptime: () => performance.now(),
+});
 const config = parseNetworkConfig('{"Network":"10.5.0.0/16"}');
 const acquiring = store.acquire({ config, attrs: attrs('192.0.2.1'), previous: undefined });
 // Closing ends it with an error, which is none here.

@@ -161,6 +161,7 @@ export function openStore(t: ExecutionContext, endpoint: string, overrides: Stor
     log,
     random: Math.random,
     now: Date.now,
+    uptime: () => performance.now(),
     leavingMs: LEAVING_MS,
     ...overrides,
   });
