@@ -5,6 +5,9 @@
  *
  * Whatever etcd refuses is waited for. After the start etcd is not needed: losing it changes nothing on the data path.
  */
+import type { IpAddress } from '../addr/ip.ts';
+import { parseIpv4 } from '../addr/ipv4.ts';
+import { parseIpv6 } from '../addr/ipv6.ts';
 import { formatPrefix } from '../addr/prefix.ts';
 import type { Backend, ExternalInterface } from '../backend/backend.ts';
 import { type BackendKind, backendOf } from '../backend/kinds.ts';
@@ -248,7 +251,7 @@ export class Network {
     await this.#keepSubnetFile(env);
     const change = changeOfSubnet(previous, own.lease.subnets);
     if (change !== undefined) log.warn({}, change);
-    this.#watchUnderlay(kind, config, external, vtepMacs);
+    this.#watchUnderlay(kind, config, external, backend, vtepMacs);
     await this.#follow(backend, own, external);
     return own;
   }
@@ -338,11 +341,20 @@ export class Network {
     await backend.stop();
   }
 
-  #watchUnderlay(kind: BackendKind, config: NetworkConfig, external: ExternalInterface, vtepMacs: VtepMacs): void {
+  #watchUnderlay(
+    kind: BackendKind,
+    config: NetworkConfig,
+    external: ExternalInterface,
+    backend: Backend,
+    vtepMacs: VtepMacs,
+  ): void {
+    const { deviceName } = backend;
     const watch = new UnderlayWatch({
       external,
       usesIpv6: config.enableIpv6 && kind.ipv6Underlay !== 'none',
       choose: () => chooseExternalInterface(this.#host.options.interface, readHostNetwork()),
+      peers: () => peerAddresses(backend),
+      overlayDevice: deviceName === external.name ? undefined : deviceName,
       faults: this.#faults,
       log: this.#host.log,
       onMoved: (reason) => this.#startOver(reason, vtepMacs),
@@ -396,4 +408,10 @@ export class Network {
       alarms: this.#faults.alarms,
     };
   }
+}
+
+/** Where a running backend sends to. */
+function peerAddresses(backend: Backend): IpAddress[] {
+  const texts = new Set(backend.routes().map(({ via }) => via));
+  return [...texts].flatMap((text) => parseIpv4(text) ?? parseIpv6(text) ?? []);
 }

@@ -152,6 +152,23 @@ test('another address of the host is taken up by socket and lease while weftd ru
   ip('addr add 192.0.2.1/24 dev und0');
 });
 
+test('peers that no route leads to, or one into the overlay itself, are an alarm until there is another (a brother of V5)', async (t) => {
+  const node = await start(t, UDP);
+  const subnets = '/coreos.com/network/subnets';
+  await node.etcd.etcdctl('put', `${subnets}/10.5.200.0-24`, '{"PublicIP":"198.51.100.9","PublicIPv6":null}');
+  await node.degrades(/^This host has no route to 198\.51\.100\.9; see ip route get 198\.51\.100\.9$/);
+  ip('route add 198.51.100.0/24 dev flannel0');
+  await node.degrades(/^The route to 198\.51\.100\.9 leads into the overlay itself, through flannel0; /);
+  ip('route replace 198.51.100.0/24 via 192.0.2.9');
+  await node.recovers();
+  await node.etcd.etcdctl('put', `${subnets}/10.5.201.0-24`, '{"PublicIP":"203.0.113.9","PublicIPv6":null}');
+  const told = async (): Promise<boolean> =>
+    (await node.weftd.status()).alarms.some((text) => text.includes('203.0.113.9'));
+  t.true(await until(told, DEADLINE_MS));
+  t.is((await node.weftd.status()).state, 'ready', 'one peer that is not there must not make all nodes unready');
+  ip('route del 198.51.100.0/24 via 192.0.2.9');
+});
+
 test("a tenant's namespace that is deleted is an alarm, and one made anew gets the device (V6)", async (t) => {
   makeUnderlay();
   const etcd = await startEtcd();

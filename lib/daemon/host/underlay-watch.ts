@@ -1,5 +1,6 @@
 /**
- * Whether this host still has what a network's external interface was chosen for: the link, its carrier, its addresses.
+ * Whether this host still has what a network's external interface was chosen for: the link, its carrier, its addresses; and
+ * routes to the peers.
  *
  *   netlink event, or every 10 s ── look ── missing, down ──────────────> a fault
  *                                       └── another choice since then ──> onMoved
@@ -12,6 +13,7 @@ import type { Log } from '../../log.ts';
 import { IFF_LOWER_UP } from '../../sys/netlink/abi.ts';
 import { NetlinkMonitor } from '../../sys/netlink/monitor.ts';
 import { type Link, RouteNetlink } from '../../sys/netlink/rtnetlink.ts';
+import { peerRouteFaults } from './peer-routes.ts';
 
 export interface UnderlayWatchOptions {
   readonly external: ExternalInterface;
@@ -19,6 +21,10 @@ export interface UnderlayWatchOptions {
   readonly usesIpv6: boolean;
   /** Chooses again, from what the host has now. Throws WeftError when nothing fits. */
   readonly choose: () => ExternalInterface;
+  /** Underlay addresses of the peers that packets are sent to. */
+  readonly peers: () => readonly IpAddress[];
+  /** Undefined where packets to peers do not go through a device of their own. */
+  readonly overlayDevice: string | undefined;
   readonly faults: FaultSink;
   readonly log: Log;
   /** The host has another external interface or address, and keeps it: sockets, lease and routes are for the old one. */
@@ -83,15 +89,19 @@ export class UnderlayWatch {
     const link = this.#netlink.linkByIndex(this.#options.external.index);
     const missing = this.#missingAddresses();
     const found = [...this.#linkFaults(link), ...missing.map((address) => this.#missing(address))];
-    faults.report(
-      PART,
-      found.map((text): Fault => ({ text, blocks: true, graceMs: GRACE_MS })),
-    );
+    const broken = found.map((text): Fault => ({ text, blocks: true, graceMs: GRACE_MS }));
+    // Without its link or address nothing leads anywhere, and that has been said.
+    faults.report(PART, broken.length > 0 ? broken : this.#routeFaults());
     const moved = link === undefined || missing.length > 0 ? this.#otherChoice() : undefined;
     // Not while addresses are being changed: it has to stand until the next look.
     const stands = moved !== undefined && moved === this.#moved;
     this.#moved = moved;
     if (stands) onMoved(moved);
+  }
+
+  #routeFaults(): Fault[] {
+    const { peers, overlayDevice } = this.#options;
+    return peerRouteFaults(this.#netlink, peers(), overlayDevice).map((fault) => ({ ...fault, graceMs: GRACE_MS }));
   }
 
   #linkFaults(link: Link | undefined): string[] {
