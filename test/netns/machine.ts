@@ -44,7 +44,8 @@ export class Machine {
   /** Another terminal. */
   async shell(): Promise<Shell> {
     await this.#prepared;
-    const namespaces = ['--target', String(this.#holder.pid), '--mount', '--net'];
+    // --root: the test may run in a chroot, which another mount namespace would lead out of.
+    const namespaces = ['--target', String(this.#holder.pid), '--mount', '--net', '--root', '--wd'];
     const shell = new Shell(
       spawn('nsenter', [...namespaces, 'bash', '--norc'], {
         stdio: ['pipe', 'pipe', 'pipe'],
