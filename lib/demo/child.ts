@@ -7,7 +7,7 @@ import type { ChildReply, ChildRequest } from './protocol.ts';
 
 type ReplyOf<Type extends ChildReply['type']> = Extract<ChildReply, { readonly type: Type }>;
 
-const REPLY_TIMEOUT_MS = 30_000;
+const REPLY_TIMEOUT_MS = 120_000;
 
 export class DemoChild {
   readonly #child: ChildProcess;

@@ -11,8 +11,14 @@ export interface CaptureRequest {
 export type TransferRequest =
   | { readonly type: 'tcp-receive'; readonly port: number }
   | { readonly type: 'tcp-send'; readonly to: string; readonly port: number; readonly bytes: number }
-  | { readonly type: 'udp-receive'; readonly port: number; readonly datagrams: number; readonly quietMs: number }
+  | { readonly type: 'udp-receive'; readonly port: number; readonly datagrams: number }
   | UdpSendRequest;
+
+/** To a receiver of UDP: everything has been sent, and what does not come within so many milliseconds of quiet is lost. */
+export interface FinishRequest {
+  readonly type: 'finish';
+  readonly quietMs: number;
+}
 
 export interface UdpSendRequest {
   readonly type: 'udp-send';
@@ -23,10 +29,11 @@ export interface UdpSendRequest {
   readonly flows: number;
   /** Bytes of UDP payload, the 4 of the number included. */
   readonly payloadSize: number;
+  /** At most. */
   readonly perSecond: number;
 }
 
-export type ChildRequest = CaptureRequest | TransferRequest;
+export type ChildRequest = CaptureRequest | TransferRequest | FinishRequest;
 
 /** Whatever was asked for is under way: the capture is open, the port is bound. Senders do not say it. */
 interface ReadyReply {

@@ -15,6 +15,8 @@ export interface DemoPod {
 
 const PINGS = 20;
 const PING_INTERVAL_SECONDS = 0.02;
+/** An answer may be late on a busy machine, and is none the worse. ping(8) does not wait for it but with a deadline. */
+const PING_DEADLINE_SECONDS = 60;
 const TCP_BYTES = 16 * 1024 * 1024;
 const DATAGRAMS = 3000;
 /** Enough that they do not all hash to one outer source port of VXLAN. */
@@ -31,12 +33,16 @@ const SCRIPT = 'transfer-child.js';
 
 export async function pingBothWays(pods: readonly [DemoPod, DemoPod], claims: Claims): Promise<void> {
   for (const [from, to] of [pods, pods.toReversed()]) {
-    const argv = ['ping', ...pingArguments(to!.address, PINGS, PING_INTERVAL_SECONDS)];
+    const deadline = ['-w', String(PING_DEADLINE_SECONDS)];
+    const argv = ['ping', ...deadline, ...pingArguments(to!.address, PINGS, PING_INTERVAL_SECONDS)];
     const { stdout } = await execInNetns(from!.netns, argv, { allowFailure: true });
-    const { sent, received, rttMs } = readPingOutput(stdout);
+    const { received, rttMs } = readPingOutput(stdout);
+    // While it waits, ping goes on asking: the first ones count.
+    const answered = new Set([...stdout.matchAll(/icmp_seq=(\d+) ttl=/g)].map(([, number]) => Number(number)));
+    const missing = Array.from({ length: PINGS }, (_, index) => index + 1).filter((number) => !answered.has(number));
     const median = received > 0 ? `, median ${percentile(rttMs, 0.5).toFixed(3)} ms` : '';
-    const detail = `${received} of ${sent} echoes answered by ${to!.address}${median}`;
-    claims.check(`ping from ${from!.name} to ${to!.name}`, received === PINGS && sent === PINGS, detail);
+    const detail = `${PINGS - missing.length} of ${PINGS} echoes answered by ${to!.address}${median}`;
+    claims.check(`ping from ${from!.name} to ${to!.name}`, missing.length === 0, detail);
   }
 }
 
@@ -55,7 +61,7 @@ export async function transferTcp([from, to]: readonly [DemoPod, DemoPod], claim
 export async function transferUdp([to, from]: readonly [DemoPod, DemoPod], claims: Claims): Promise<void> {
   const { sent, received } = await transfer(
     [from, to],
-    { type: 'udp-receive', port: TRANSFER_PORT, datagrams: DATAGRAMS, quietMs: QUIET_MS },
+    { type: 'udp-receive', port: TRANSFER_PORT, datagrams: DATAGRAMS },
     {
       type: 'udp-send',
       to: to.address,
@@ -67,7 +73,7 @@ export async function transferUdp([to, from]: readonly [DemoPod, DemoPod], claim
     },
   );
   const held = sent.sha256 === received.sha256 && received.datagrams === DATAGRAMS;
-  const counted = `${received.datagrams} of ${DATAGRAMS} datagrams of ${DATAGRAM_FLOWS} flows, ${DATAGRAMS_PER_SECOND} a second`;
+  const counted = `${received.datagrams} of ${DATAGRAMS} datagrams of ${DATAGRAM_FLOWS} flows, at most ${DATAGRAMS_PER_SECOND} a second`;
   claims.check(`UDP from ${from.name} to ${to.name}`, held, `${counted}, ${describe(received, sent)}`);
 }
 
@@ -83,6 +89,7 @@ async function transfer(
     await receiver.reply('ready');
     sender.ask(send);
     const sent = await sender.reply('done');
+    if (receive.type === 'udp-receive') receiver.ask({ type: 'finish', quietMs: QUIET_MS });
     return { sent, received: await receiver.reply('done') };
   } finally {
     await Promise.all([sender.stop(), receiver.stop()]);

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../error.ts';
-import type { ChildReply, DoneReply, TransferRequest, UdpSendRequest } from './protocol.ts';
+import type { ChildReply, ChildRequest, DoneReply, TransferRequest, UdpSendRequest } from './protocol.ts';
 
 const CHUNK = 64 * 1024;
 const NUMBER_BYTES = 4;
@@ -57,19 +57,22 @@ async function sendTcp(to: string, port: number, bytes: number): Promise<DoneRep
   return content.done(0);
 }
 
-/** Ends when all have come, or nothing more does. */
-async function receiveUdp(port: number, datagrams: number, quietMs: number): Promise<DoneReply> {
+/** Ends when all have come, or when all have been sent and nothing more comes. */
+async function receiveUdp(port: number, datagrams: number): Promise<DoneReply> {
   const socket = await bindUdp(port);
   const parts = new Map<number, Buffer>();
   let first = 0;
   let last = 0;
   const all = new Promise<void>((resolve) => {
-    const quiet = setTimeout(resolve, quietMs);
+    let quiet: NodeJS.Timeout | undefined;
+    process.on('message', (request: ChildRequest) => {
+      if (request.type === 'finish') quiet = setTimeout(resolve, request.quietMs);
+    });
     socket.on('message', (message: Buffer) => {
       last = performance.now();
       if (parts.size === 0) first = last;
       parts.set(message.readUInt32BE(0), message.subarray(NUMBER_BYTES));
-      quiet.refresh();
+      quiet?.refresh();
       if (parts.size === datagrams) resolve();
     });
     socket.on('close', () => clearTimeout(quiet));
@@ -93,9 +96,10 @@ async function sendUdp(request: UdpSendRequest): Promise<DoneReply> {
   const { to, port, datagrams, flows, payloadSize, perSecond } = request;
   const sockets = await Promise.all(Array.from({ length: flows }, () => connectUdp(to, port)));
   const content = new Content();
-  const start = performance.now();
+  // What a turn that came late left out is not made up for: a burst would fill the sockets on the way.
+  const perTurn = Math.ceil((PACING_MS / 1000) * perSecond);
   for (let sent = 0; sent < datagrams; await delay(PACING_MS)) {
-    const due = Math.min(datagrams, Math.ceil(((performance.now() - start) / 1000) * perSecond));
+    const due = Math.min(datagrams, sent + perTurn);
     for (; sent < due; sent++) {
       const datagram = randomBytes(payloadSize);
       datagram.writeUInt32BE(sent, 0);
@@ -127,13 +131,14 @@ function transfer(request: TransferRequest): Promise<DoneReply> {
     case 'tcp-send':
       return sendTcp(request.to, request.port, request.bytes);
     case 'udp-receive':
-      return receiveUdp(request.port, request.datagrams, request.quietMs);
+      return receiveUdp(request.port, request.datagrams);
     case 'udp-send':
       return sendUdp(request);
   }
 }
 
-process.on('message', (request: TransferRequest) => {
+process.on('message', (request: ChildRequest) => {
+  if (request.type === 'capture' || request.type === 'finish') return;
   transfer(request).then(reply, (error: unknown) =>
     reply({ type: 'failed', code: 'TRANSFER_FAILED', message: messageOf(error), hint: null }),
   );

@@ -13,7 +13,7 @@ export interface StartDaemonOptions {
   readonly detached?: boolean;
   /** Put before the command, for example `['taskset', '-c', '0']`. */
   readonly wrapper?: readonly string[];
-  /** Until every subnet.env is written and the control socket answers. Default 15,000. */
+  /** Until every subnet.env is written and the control socket answers. Default 60,000. */
   readonly timeoutMs?: number;
 }
 
@@ -55,7 +55,7 @@ export async function startDaemon(
   // The files of an earlier run may still be there: the daemon replaces each in one step when it is ready.
   const isReady = (): boolean | Promise<boolean> =>
     subnetFiles.every((path, index) => identityOf(path) !== before[index]) && accepts(host.controlSocket);
-  const why = await whyNotReady(daemon, isReady, options.timeoutMs ?? 15_000);
+  const why = await whyNotReady(daemon, isReady, options.timeoutMs ?? 60_000);
   if (why === undefined) return daemon;
   const lines = daemon.stdout().trimEnd().split('\n');
   throw new WeftError('DAEMON_FAILED', `Cannot start weftd on ${host.netns}: ${why}:\n${lines.slice(-5).join('\n')}`);

@@ -9,7 +9,7 @@ export const DEFAULT_ETCD_PREFIX = '/coreos.com/network';
 
 /** etcd 3.3 to 3.6 write this when clients can connect. Asking with etcdctl instead costs a second: gRPC's first back-off. */
 const READY_TEXT = 'ready to serve client requests';
-const START_TIMEOUT_MS = 15_000;
+const START_TIMEOUT_MS = 60_000;
 
 export interface StartEtcdOptions {
   /** etcd outlives this process. Default false. */

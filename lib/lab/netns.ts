@@ -36,7 +36,7 @@ export interface LabProcess {
   readonly exited: Promise<ExitStatus>;
   /** True until it ended. */
   running(): boolean;
-  /** Sends the signal (default SIGTERM), SIGKILL after `graceMs` (default 3000), and waits for the end. */
+  /** Sends the signal (default SIGTERM), SIGKILL after `graceMs` (default 30,000), and waits for the end. */
   stop(signal?: NodeJS.Signals, graceMs?: number): Promise<ExitStatus>;
 }
 
@@ -79,7 +79,7 @@ export function spawnInNetns(netns: string, argv: readonly string[], options: Sp
     stderr: () => spawnError + stderr(),
     exited,
     running: () => !ended,
-    stop: async (signal = 'SIGTERM', graceMs = 3000) => {
+    stop: async (signal = 'SIGTERM', graceMs = 30_000) => {
       if (!ended) child.kill(signal);
       const timer = setTimeout(() => child.kill('SIGKILL'), graceMs);
       try {
@@ -98,7 +98,7 @@ function capture(stream: NodeJS.ReadableStream | null): () => string {
 }
 
 export interface ExecOptions {
-  /** Default 30,000. The program is killed then. */
+  /** Default 120,000. The program is killed then. */
   readonly timeoutMs?: number;
   /** Return instead of throwing when the exit code is not 0. */
   readonly allowFailure?: boolean;
@@ -111,7 +111,7 @@ export async function execInNetns(
   options: ExecOptions = {},
 ): Promise<ExecResult> {
   const program = spawnInNetns(netns, argv);
-  const timeoutMs = options.timeoutMs ?? 30_000;
+  const timeoutMs = options.timeoutMs ?? 120_000;
   let timedOut = false;
   const timer = setTimeout(() => {
     timedOut = true;

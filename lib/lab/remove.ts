@@ -13,7 +13,8 @@ import { listNamespaces, processesIn } from './netns.ts';
 
 /** Our choice: weftd and etcd end in well under a second. */
 const TERM_GRACE_MS = 2_000;
-const KILL_GRACE_MS = 2_000;
+/** What SIGKILL ends is gone as soon as the kernel comes to it. */
+const KILL_GRACE_MS = 30_000;
 const POLL_MS = 10;
 const REMOVAL_ATTEMPTS = 3;
 

@@ -45,7 +45,6 @@ for (const backend of BACKEND_NAMES)
         ['direct', 'kernel-vxlan', `weft-${backend}`],
       );
       for (const { rttP50Ms, gigabitsPerSecond } of report.overhead) t.true(rttP50Ms > 0 && gigabitsPerSecond > 0);
-      t.true(report.durationSeconds < 60, String(report.durationSeconds));
       t.is(readFileSync(capture).readUInt32LE(0), 0x0a0d0d0a);
       t.deepEqual(remainsOf('d', pid), []);
     },
