@@ -68,6 +68,8 @@ export interface RouterOptions {
   readonly log: Log;
   /** Default {@link ROUTE_PROTOCOL}. */
   readonly protocol?: number;
+  /** How often the tables are read and repaired without an event: ms, a multiple of 100. Default 10 s. */
+  readonly intervalMs?: number;
   /** Called, at most once a second, after the device or its addresses changed: what is on its link may have changed too. */
   readonly underlay?: { readonly device: string; onChange(): void };
 }
@@ -111,7 +113,7 @@ export class Router {
 
   /** Opens its sockets and begins to watch. Throws NetlinkError, SyscallError, or what `withinNetns` throws. */
   constructor(options: RouterOptions) {
-    const { netns, faults, log, underlay } = options;
+    const { netns, faults, log, underlay, intervalMs } = options;
     this.#options = options;
     this.#protocol = options.protocol ?? ROUTE_PROTOCOL;
     this.#netlink = withinNetns(netns, () => RouteNetlink.open());
@@ -126,6 +128,7 @@ export class Router {
         onUnderlay: () => underlay?.onChange(),
         warn: (fields, message) => report.once(fields, message),
         onForget: () => report.forget(),
+        ...(intervalMs !== undefined && { intervalMs }),
       });
     } catch (error) {
       this.#netlink.close();

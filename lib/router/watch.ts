@@ -36,12 +36,13 @@ export interface RouterWatchOptions {
   readonly warn: (fields: object, message: string) => void;
   /** What was said may be said again. */
   readonly onForget: () => void;
+  /** They are due without any event, too: every so many ms, a multiple of 100. Default 10 s, flannel's interval, pkg/backend/route_network.go. */
+  readonly intervalMs?: number;
 }
 
 /** Our choice: events are looked for this often; an idle look is one system call. Node has no way to wait for netlink. */
 const TICK_MS = 100;
-/** 10 s: flannel's interval, pkg/backend/route_network.go. */
-const DUE_TICKS = 100;
+const DEFAULT_INTERVAL_MS = 10_000;
 /** Our choice, 1 s: somebody who fights for a route does not keep us busy. */
 const EVENT_TICKS = 10;
 /** Our choice, 10 min: what goes on being wrong is said again. */
@@ -118,7 +119,7 @@ export class RouterWatch {
   }
 
   #tick(): void {
-    const { onDue, onForget, onUnderlay } = this.#options;
+    const { onDue, onForget, onUnderlay, intervalMs = DEFAULT_INTERVAL_MS } = this.#options;
     this.#ticks++;
     if (this.#ticks % FORGET_TICKS === 0) onForget();
     this.drain();
@@ -132,7 +133,7 @@ export class RouterWatch {
       this.#contradicted = false;
       this.#nextEvent = this.#ticks + EVENT_TICKS;
     }
-    if (heard || this.#ticks % DUE_TICKS === 0) onDue();
+    if (heard || this.#ticks % (intervalMs / TICK_MS) === 0) onDue();
   }
 }
 
