@@ -14,6 +14,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { PATIENCE_MS } from './patience.ts';
 
 export interface EtcdServerOptions {
   /** Files for https; without it etcd speaks plain http. `clientCaFile` makes client certificates mandatory. */
@@ -22,7 +23,6 @@ export interface EtcdServerOptions {
   readonly args?: readonly string[];
 }
 
-const READY_TIMEOUT_MS = 15_000;
 /** Below the range of ephemeral ports, so that no outgoing connection takes our port while etcd restarts. */
 const FIRST_PORT = 20_000;
 const PORTS = 12_000;
@@ -158,7 +158,7 @@ export class EtcdServer {
   }
 
   async #ready(child: ChildProcess): Promise<void> {
-    const timeout = AbortSignal.timeout(READY_TIMEOUT_MS);
+    const timeout = AbortSignal.timeout(PATIENCE_MS);
     await new Promise<void>((resolve, reject) => {
       child.stderr?.setEncoding('utf8').on('data', (text: string) => {
         this.#log = (this.#log + text).slice(-20_000);
@@ -167,7 +167,7 @@ export class EtcdServer {
       const fail = (what: string) => reject(new Error(`${what}: ${this.#log.slice(-2000)}`));
       child.once('error', (error) => fail(`etcd did not start (${error.message})`));
       child.once('close', () => fail('etcd ended'));
-      timeout.addEventListener('abort', () => fail(`etcd was not ready after ${READY_TIMEOUT_MS} ms`), { once: true });
+      timeout.addEventListener('abort', () => fail(`etcd was not ready after ${PATIENCE_MS} ms`), { once: true });
     });
   }
 

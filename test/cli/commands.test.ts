@@ -6,6 +6,7 @@ import { formatStatus } from '../../lib/cli/commands/status.ts';
 import { PLAIN } from '../../lib/cli/style.ts';
 import type { StatusReply } from '../../lib/control/protocol.ts';
 import { DROP_REASONS } from '../../lib/dataplane/drop.ts';
+import { PATIENCE_MS } from '../patience.ts';
 import { FDB, NEIGH, PEERS, ROUTES, STATS, STATUS, TENANTS, WAITING } from './replies.ts';
 import { run } from './run.ts';
 import { serveReplies } from './serve-replies.ts';
@@ -208,7 +209,7 @@ test('weft stats --watch --json prints one reply a line until it is interrupted'
   const socket = await serveReplies(t);
   const bin = fileURLToPath(new URL('../../../bin/weft', import.meta.url));
   const argv = [bin, 'stats', '--watch', '0.1', '--json', '--control-socket', socket];
-  const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'inherit'], timeout: 20_000 });
+  const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'inherit'], timeout: PATIENCE_MS });
   let text = '';
   for await (const chunk of child.stdout.setEncoding('utf8')) {
     text += chunk;

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { WeftError } from '../../lib/error.ts';
+import { PATIENCE_MS } from '../patience.ts';
 import { run } from './run.ts';
 import { serveReplies } from './serve-replies.ts';
 
@@ -10,7 +11,7 @@ test('output cut by its reader is no failure', async (t) => {
   const socket = await serveReplies(t);
   const bin = fileURLToPath(new URL('../../../bin/weft', import.meta.url));
   const argv = [bin, 'stats', '--watch', '0.1', '--control-socket', socket];
-  const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'pipe'], timeout: 20_000 });
+  const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'pipe'], timeout: PATIENCE_MS });
   let stderr = '';
   child.stderr.on('data', (chunk) => {
     stderr += chunk;

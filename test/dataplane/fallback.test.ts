@@ -24,6 +24,7 @@ import { socketAddress } from '../../lib/sys/socket-address.ts';
 import { openUdpSocket } from '../../lib/sys/udp-socket.ts';
 import { SEGMENT } from '../fastpath/harness.ts';
 import { frame, payload, tcp4, udp4 } from '../fastpath/packets.ts';
+import { PATIENCE_MS } from '../patience.ts';
 import { devicePair, option, queueFixture, received } from './queue-fixture.ts';
 
 const LOOPBACK = parseIpv4('127.0.0.1')!;
@@ -86,7 +87,7 @@ test('a device that refuses joined packets: every packet is written as it came, 
     );
     const written: Uint8Array[] = [];
     for (const segment of segments) await sendTo(peer, segment, port);
-    const deadline = performance.now() + 5000;
+    const deadline = performance.now() + PATIENCE_MS;
     while (harness.counter(COUNT_IN_RECEIVED) < 4 && performance.now() < deadline) {
       inboundTurn(queue, socketFd);
       written.push(...received(pair.kernel));

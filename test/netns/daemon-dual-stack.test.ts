@@ -6,6 +6,7 @@ import { execInNetns } from '../../lib/lab/netns.ts';
 import { startOverlay } from '../../lib/lab/overlay.ts';
 import { until } from '../../lib/lab/until.ts';
 import { withLab } from '../../lib/lab/with-lab.ts';
+import { PATIENCE_MS } from '../patience.ts';
 import { whySkipped } from './enter.ts';
 
 // Two hosts as in daemon.test.ts, with an IPv6 network beside the IPv4 one.
@@ -25,7 +26,7 @@ test('a dual-stack network carries IPv4 and IPv6, and is written as flannel writ
     const { pods } = await startOverlay(lab, { config: CONFIG });
     const [h1, h2] = lab.hosts;
     const met = async () => (await askDaemon(h1!.controlSocket, '/v1/status')).peers === 1;
-    t.true(await until(met, 10_000));
+    t.true(await until(met, PATIENCE_MS));
     for (const address of [pods[1]!.address, pods[1]!.address6!]) {
       const argv = ['ping', '-c', '5', '-i', '0.02', '-W', '2', address];
       t.regex((await execInNetns(h1!.podNetns, argv, { allowFailure: true })).stdout, /5 received/, address);

@@ -7,6 +7,7 @@ import type { ExecutionContext } from 'ava';
 import { askDaemon } from '../../lib/control/client.ts';
 import { until } from '../../lib/lab/until.ts';
 import { type EtcdServer, startEtcd } from '../etcd-server.ts';
+import { PATIENCE_MS } from '../patience.ts';
 import { testInFreshNamespace } from './enter.ts';
 import { listenForNotices } from './notify-socket.ts';
 import { makeUnderlay } from './underlay.ts';
@@ -131,7 +132,7 @@ test('a network that fails keeps its lease without writing it again, and comes u
   t.truthy(red?.lease);
   const revision = await server.etcdctl('get', '--prefix', '/t/red/subnets', '--write-out=fields');
   const attempts = async () => (await weftd.status()).networks[1]?.waitingFor?.attempts ?? 0;
-  t.true(await until(async () => (await attempts()) >= 3, 10_000), `${await attempts()} attempts`);
+  t.true(await until(async () => (await attempts()) >= 3, PATIENCE_MS), `${await attempts()} attempts`);
   t.is(await server.etcdctl('get', '--prefix', '/t/red/subnets', '--write-out=fields'), revision);
   t.notRegex(ip('-br', 'link'), /flannel/, 'an attempt that fails leaves nothing');
   squatter.close();
@@ -211,7 +212,7 @@ test('vxlan networks with the same addresses share a port, each with its device 
         .join() ?? ''
     );
   };
-  t.true(await until(async () => (await states()) === 'failed,ready,ready', 10_000), await states());
+  t.true(await until(async () => (await states()) === 'failed,ready,ready', PATIENCE_MS), await states());
   const failed = (await again.status()).networks.find(({ state }) => state === 'failed');
   t.is(failed?.waitingFor?.code, 'NETWORK_CONFLICT');
   t.not(failed?.name, 'red');

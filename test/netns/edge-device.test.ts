@@ -21,6 +21,7 @@ import { socketAddress } from '../../lib/sys/socket-address.ts';
 import { openUdpSocket } from '../../lib/sys/udp-socket.ts';
 import { prefix } from '../fastpath/harness.ts';
 import { logTo } from '../log.ts';
+import { PATIENCE_MS } from '../patience.ts';
 import { testInFreshNamespace } from './enter.ts';
 import { until } from './two-hosts.ts';
 
@@ -108,7 +109,7 @@ async function withDevice(body: (fixture: Fixture) => Promise<void>, checkInterv
     const prefixes = [prefix('10.244.2.0/24')];
     await device.forwardTo([{ address: PEER, socketAddress: socketAddress(PEER, PORT), prefixes, vtep: undefined }]);
     const cross = async (): Promise<void> => {
-      const arrived = once(peer, 'message', { signal: AbortSignal.timeout(5000) });
+      const arrived = once(peer, 'message', { signal: AbortSignal.timeout(PATIENCE_MS) });
       pod.send('x', 9, '10.244.2.5');
       await arrived;
     };

@@ -20,6 +20,7 @@ import { check } from '../../lib/sys/errno.ts';
 import { unshare } from '../../lib/sys/ffi.ts';
 import { RouteNetlink } from '../../lib/sys/netlink/rtnetlink.ts';
 import { logTo } from '../log.ts';
+import { PATIENCE_MS } from '../patience.ts';
 
 /** What of BackendOptions can be sent to another process. */
 export type HostBackendOptions = Omit<BackendOptions, 'log' | 'engines' | 'faults' | 'startOver' | 'vtepMac'> & {
@@ -78,7 +79,7 @@ class LosingEngines extends SharedEngines {
     if (victim !== undefined && key.includes('[')) {
       this.victim = undefined;
       await run('ip', ['link', 'delete', victim]);
-      await until(() => log.some((line) => /^(The device is back|Cannot build the device)/.test(line)), 10_000);
+      await until(() => log.some((line) => /^(The device is back|Cannot build the device)/.test(line)), PATIENCE_MS);
     }
     return super.take(key, begin);
   }
@@ -135,7 +136,7 @@ async function serve(address: string, bytes: number): Promise<string> {
 async function fetch(from: string, address: string): Promise<string> {
   const hash = createHash('sha256');
   const socket = connect({ host: from, port: TCP_PORT, localAddress: address });
-  socket.setTimeout(10_000, () => socket.destroy(new Error('no more data for 10 s')));
+  socket.setTimeout(PATIENCE_MS, () => socket.destroy(new Error('no more data')));
   for await (const chunk of socket) hash.update(chunk as Buffer);
   return hash.digest('hex');
 }

@@ -22,10 +22,10 @@ import { isOnLink } from '../../lib/router/on-link.ts';
 import { RouteNetlink } from '../../lib/sys/netlink/rtnetlink.ts';
 import { prefix } from '../fastpath/harness.ts';
 import { logTo } from '../log.ts';
+import { PATIENCE_MS } from '../patience.ts';
 import { testInFreshNamespace } from './enter.ts';
 
 const test = testInFreshNamespace();
-const DEADLINE_MS = 5_000;
 
 const ip = (...args: string[]): string => execFileSync('ip', args, { encoding: 'utf8' });
 
@@ -134,7 +134,7 @@ async function withBackend(body: (backend: Backend, log: string[]) => Promise<vo
 }
 
 async function settled(t: ExecutionContext, expected: readonly string[]): Promise<void> {
-  await until(() => String(ours()) === String(expected), DEADLINE_MS);
+  await until(() => String(ours()) === String(expected), PATIENCE_MS);
   t.deepEqual(ours(), [...expected]);
 }
 

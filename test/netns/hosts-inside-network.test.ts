@@ -9,6 +9,7 @@ import { execInNetns } from '../../lib/lab/netns.ts';
 import { startOverlay } from '../../lib/lab/overlay.ts';
 import { until } from '../../lib/lab/until.ts';
 import { withLab } from '../../lib/lab/with-lab.ts';
+import { PATIENCE_MS } from '../patience.ts';
 import { testInLabs } from './labs.ts';
 
 const { id, test } = testInLabs('i');
@@ -34,7 +35,7 @@ async function missing(lab: Lab, pods: readonly { readonly address: string }[]):
   ];
   const lost: string[] = [];
   for (const [netns, address] of wanted)
-    if (!(await until(() => answers(netns, address), 20_000))) lost.push(`${netns} to ${address}`);
+    if (!(await until(() => answers(netns, address), PATIENCE_MS))) lost.push(`${netns} to ${address}`);
   return lost;
 }
 

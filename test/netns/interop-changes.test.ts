@@ -4,6 +4,7 @@ import { etcdctl } from '../../lib/lab/etcd.ts';
 import type { LabHost } from '../../lib/lab/model.ts';
 import { execInNetns } from '../../lib/lab/netns.ts';
 import { until } from '../../lib/lab/until.ts';
+import { PATIENCE_MS } from '../patience.ts';
 import { knowsPeers, withCluster } from './interop/cluster.ts';
 import { assertPing, ping } from './interop/traffic.ts';
 import { testInLabs } from './labs.ts';
@@ -56,7 +57,7 @@ test('a kernel peer whose device got another MAC address is reached as soon as i
     t.true(value.includes(old!));
     await etcdctl(lab, ['put', '--', key, value.replace(old!, changed)]);
     const reached = async () => / 1 received/.test(await ping(podNetns, pod.address, { count: 1 }));
-    t.true(await until(reached, 5000));
+    t.true(await until(reached, PATIENCE_MS));
     const { stdout } = await execInNetns(netns, ['ip', 'neigh', 'show', 'dev', 'flannel.1']);
     t.true(stdout.includes(`lladdr ${changed} PERMANENT`), stdout);
     t.false(stdout.includes(old!), stdout);
@@ -79,9 +80,9 @@ test('a kernel peer that leaves takes routes and neighbours with it, and is back
     };
     t.is((await traces()).split('\n').length, 4);
     await etcdctl(lab, ['del', '--', key]);
-    t.true(await until(async () => (await traces()) === '', 40_000), await traces());
+    t.true(await until(async () => (await traces()) === '', PATIENCE_MS), await traces());
     await etcdctl(lab, ['put', '--', key, value]);
-    t.true(await until(async () => (await traces()).split('\n').length === 4, 5000), await traces());
+    t.true(await until(async () => (await traces()).split('\n').length === 4, PATIENCE_MS), await traces());
     for (const address of [pod.address, pod.address6!]) await assertPing(t, podNetns, address);
   });
 });

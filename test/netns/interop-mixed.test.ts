@@ -9,6 +9,7 @@ import { execInNetns } from '../../lib/lab/netns.ts';
 import { defaultConfig, startOverlay } from '../../lib/lab/overlay.ts';
 import { until } from '../../lib/lab/until.ts';
 import { withLab } from '../../lib/lab/with-lab.ts';
+import { PATIENCE_MS } from '../patience.ts';
 import { withCluster } from './interop/cluster.ts';
 import { assertPing } from './interop/traffic.ts';
 import { testInLabs } from './labs.ts';
@@ -44,7 +45,7 @@ test('leases of other backends are ignored, noted in weft peers, and disturb nob
     const { lease } = await askDaemon(host.controlSocket, '/v1/status');
     const foreign = await putLeases(lab, lease?.ipv4 ?? '');
     const ignoredPeers = async () => (await askDaemon(host.controlSocket, '/v1/peers')).peers.filter(isIgnored);
-    t.true(await until(async () => (await ignoredPeers()).length === foreign.length, 5000));
+    t.true(await until(async () => (await ignoredPeers()).length === foreign.length, PATIENCE_MS));
     const ignored = await ignoredPeers();
     t.deepEqual(
       ignored.map(({ subnet }) => subnet),
@@ -67,7 +68,7 @@ test('a configuration without Backend means udp, as in flanneld', async (t) => {
     const { pods } = await startOverlay(lab, { config: { Network: '10.244.0.0/16' } });
     const [host] = lab.hosts;
     const status = async () => askDaemon(host!.controlSocket, '/v1/status');
-    t.true(await until(async () => (await status()).peers === 1, 5000));
+    t.true(await until(async () => (await status()).peers === 1, PATIENCE_MS));
     t.like((await status()).backend, { type: 'udp', port: 8285, mtu: 1472 });
     await assertPing(t, host!.podNetns, pods[1]!.address);
     const { stdout } = await etcdctl(lab, ['get', '--prefix', '--print-value-only', '/coreos.com/network/subnets/']);

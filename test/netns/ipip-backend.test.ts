@@ -21,6 +21,7 @@ import { withinNetns } from '../../lib/sys/netns.ts';
 import { socketAddress } from '../../lib/sys/socket-address.ts';
 import { internetChecksum, payload, tcp4, udp4 } from '../fastpath/packets.ts';
 import { logTo } from '../log.ts';
+import { PATIENCE_MS } from '../patience.ts';
 import { testInFreshNamespace } from './enter.ts';
 import { receive } from './receive.ts';
 import { Host, hostOptions, lease, until, withTwoHosts } from './two-hosts.ts';
@@ -53,11 +54,11 @@ class RawPeer {
 
   /** The next datagram; fails after five seconds. */
   async next(t: ExecutionContext): Promise<IpipDatagram> {
-    const deadline = performance.now() + 5000;
+    const deadline = performance.now() + PATIENCE_MS;
     for (;;) {
       const bytes = receive(this.#fd)?.payload;
       if (bytes !== undefined) return check(t, bytes);
-      if (performance.now() > deadline) throw new Error('no datagram within 5 s');
+      if (performance.now() > deadline) throw new Error('no datagram comes');
       await new Promise((resolve) => setTimeout(resolve, 2));
     }
   }

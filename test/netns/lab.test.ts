@@ -13,6 +13,7 @@ import { connectPod } from '../../lib/lab/pod.ts';
 import { destroyLab, listLabIds } from '../../lib/lab/remove.ts';
 import { until } from '../../lib/lab/until.ts';
 import { withLab } from '../../lib/lab/with-lab.ts';
+import { PATIENCE_MS } from '../patience.ts';
 import { testInLabs } from './labs.ts';
 
 // Whole labs: the topology is drawn in lib/lab/lab.ts. One after the other, each under this process's own id.
@@ -142,7 +143,7 @@ test('programs in a namespace: output, exit codes, time limit, end', async (t) =
     await t.throwsAsync(execInNetns(netns, ['sleep', '60'], { timeoutMs: 50 }), { message: /no end within 50 ms/ });
     const sleep = spawnInNetns(netns, ['sleep', '60']);
     // ip(8) enters the namespace a moment after it was started.
-    t.true(await until(() => processesIn([netns]).includes(sleep.pid), 5000));
+    t.true(await until(() => processesIn([netns]).includes(sleep.pid), PATIENCE_MS));
     t.deepEqual(await sleep.stop(), { code: undefined, signal: 'SIGTERM' });
     t.false(sleep.running());
     const stubborn = spawnInNetns(netns, ['sh', '-c', "trap '' TERM; echo on; while :; do sleep 0.05; done"]);

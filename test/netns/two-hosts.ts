@@ -16,6 +16,7 @@ import { WeftError } from '../../lib/error.ts';
 import type { Lease } from '../../lib/lease/lease.ts';
 import { parseNetworkConfig } from '../../lib/lease/network-config.ts';
 import { prefix } from '../fastpath/harness.ts';
+import { PATIENCE_MS } from '../patience.ts';
 import type { BackendType, HostBackendOptions, HostReply, HostRequest, HostState } from './host-child.ts';
 
 const SWITCHES: OffloadSwitches = { auto: true, tunTso: true, tunUso: true, tunGro: true, udpGso: true, udpGro: true };
@@ -103,7 +104,7 @@ export class Host {
   /** From pod address to pod address of the other host: true if answered. */
   async pings(family: 4 | 6, to = 3 - this.number, ...flags: string[]): Promise<boolean> {
     const address = (n: number): string => (family === 4 ? `10.244.${n}.2` : `fd00:0:0:${n}::2`);
-    const args = [`-${family}`, '-c1', '-W1', '-I', address(this.number), ...flags, address(to)];
+    const args = [`-${family}`, '-c1', '-W3', '-I', address(this.number), ...flags, address(to)];
     return this.run('ping', ...args).then(
       () => true,
       () => false,
@@ -237,9 +238,9 @@ export function lease(n: number, backendType: string, vni?: number, dual = false
   };
 }
 
-/** Waits until `condition` holds; fails after ten seconds. */
+/** Waits until `condition` holds; fails after {@link PATIENCE_MS}. */
 export async function until(t: ExecutionContext, what: string, condition: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 10_000;
+  const deadline = performance.now() + PATIENCE_MS;
   while (!(await condition())) {
     if (performance.now() > deadline) return t.fail(`never happened: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));

@@ -22,6 +22,7 @@ import type { Lease } from '../../lib/lease/lease.ts';
 import { prefix } from '../fastpath/harness.ts';
 import { internetChecksum, payload, tcp4, udp4 } from '../fastpath/packets.ts';
 import { logTo } from '../log.ts';
+import { PATIENCE_MS } from '../patience.ts';
 import { testInFreshNamespace } from './enter.ts';
 
 const test = testInFreshNamespace();
@@ -130,7 +131,7 @@ async function withBackend(
 
 /** The next datagram at `socket`; rejects after five seconds. */
 async function replyAt(socket: Socket): Promise<[Buffer, { address: string; port: number }]> {
-  const [bytes, from] = (await once(socket, 'message', { signal: AbortSignal.timeout(5000) })) as [
+  const [bytes, from] = (await once(socket, 'message', { signal: AbortSignal.timeout(PATIENCE_MS) })) as [
     Buffer,
     { address: string; port: number },
   ];
@@ -139,7 +140,7 @@ async function replyAt(socket: Socket): Promise<[Buffer, { address: string; port
 
 /** Waits until `condition` holds; fails after five seconds. */
 async function until(t: ExecutionContext, what: string, condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + 5000;
+  const deadline = performance.now() + PATIENCE_MS;
   while (!condition()) {
     if (performance.now() > deadline) return t.fail(`never happened: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 2));
@@ -331,15 +332,12 @@ test('routes are replaced while packets flow', async (t) => {
   });
 });
 
-test('stop takes less than 100 ms and leaves no device, address or route', async (t) => {
+test('stop leaves no device, address or route', async (t) => {
   prepareHost();
   const backend = await startUdpBackend(options([]));
   t.regex(ip('-details', 'link', 'show', 'flannel0'), /mtu 1472/);
   t.regex(ip('address', 'show', 'flannel0'), /inet 10\.244\.1\.0\/32/);
-  const start = performance.now();
   await backend.stop();
-  const took = performance.now() - start;
-  t.log(`stopped in ${took.toFixed(1)} ms`);
   t.false(ip('link').includes('flannel0'));
   t.false(ip('route').includes('10.244'));
 });

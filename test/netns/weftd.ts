@@ -7,9 +7,9 @@ import type { ExecutionContext } from 'ava';
 import { askDaemon } from '../../lib/control/client.ts';
 import type { DaemonState, StatusReply } from '../../lib/control/protocol.ts';
 import { until } from '../../lib/lab/until.ts';
+import { PATIENCE_MS } from '../patience.ts';
 
 const WEFTD = fileURLToPath(new URL('../../../bin/weftd', import.meta.url));
-const DEADLINE_MS = 20_000;
 
 export interface WeftdOptions {
   /** Put before node, for example `['setpriv', ...]`. */
@@ -105,7 +105,7 @@ export class Weftd {
       return (
         wanted === JSON.stringify(Object.fromEntries(status?.networks.map(({ name, state }) => [name, state]) ?? []))
       );
-    }, DEADLINE_MS);
+    }, PATIENCE_MS);
     if (met && this.#running && status !== undefined) return status;
     throw new Error(`weftd: waited in vain for ${wanted}; it wrote:\n${this.#stderr}`);
   }
@@ -126,7 +126,7 @@ export class Weftd {
   }
 
   async #until(condition: () => boolean, what: string): Promise<void> {
-    const met = await until(() => condition() || (!this.#running && what !== 'its end'), DEADLINE_MS);
+    const met = await until(() => condition() || (!this.#running && what !== 'its end'), PATIENCE_MS);
     if (!met || !condition()) throw new Error(`weftd: waited in vain for ${what}; it wrote:\n${this.#stderr}`);
   }
 }

@@ -1,15 +1,14 @@
 /** Frames on the underlay, as tcpdump writes and tshark reads them. */
-import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import { run } from '../../../lib/lab/command.ts';
 import type { Lab } from '../../../lib/lab/model.ts';
-import { spawnInNetns, whyNotReady } from '../../../lib/lab/netns.ts';
+import { type LabProcess, spawnInNetns, whyNotReady } from '../../../lib/lab/netns.ts';
+import { until } from '../../../lib/lab/until.ts';
+import { PATIENCE_MS } from '../../patience.ts';
 
 /** More are not captured. */
 const MAX_FRAMES = 200_000;
-const QUIET_MS = 100;
 
 export interface CaptureOptions {
   readonly netns: string;
@@ -24,24 +23,33 @@ export async function captureWhile(lab: Lab, options: CaptureOptions, body: () =
   const file = join(lab.directory, `${netns}-${performance.now().toFixed(3)}.pcap`);
   const argv = `tcpdump -Z root -n -i ${device} -w ${file} -s 0 --immediate-mode -U -B 65536 -c ${MAX_FRAMES}`;
   const tcpdump = spawnInNetns(netns, [...argv.split(' '), filter]);
-  const why = await whyNotReady(tcpdump, () => tcpdump.stderr().includes('listening on'), 5000);
+  const why = await whyNotReady(tcpdump, () => tcpdump.stderr().includes('listening on'), PATIENCE_MS);
   if (why !== undefined) throw new Error(`tcpdump does not start: ${why}: ${tcpdump.stderr()}`);
   try {
     await body();
-    await quiet(file);
+    await caughtUp(tcpdump);
   } finally {
     await tcpdump.stop('SIGINT');
   }
   return file;
 }
 
-/** Until nothing has been written for a while. */
-async function quiet(file: string): Promise<void> {
-  for (let before = -1; ; await delay(QUIET_MS)) {
-    const { size } = statSync(file);
-    if (size === before) return;
-    before = size;
-  }
+/** Until tcpdump has written every frame that the kernel took for it so far: on SIGUSR1 it says how many these are. */
+async function caughtUp(tcpdump: LabProcess): Promise<void> {
+  const counts = (): number[][] =>
+    [
+      ...tcpdump
+        .stderr()
+        .matchAll(/(\d+) packets? captured[\s\S]*?(\d+) packets? received by filter[\s\S]*?(\d+) packets? dropped/g),
+    ].map((match) => match.slice(1).map(Number));
+  const met = await until(async () => {
+    const before = counts().length;
+    tcpdump.child.kill('SIGUSR1');
+    await until(() => counts().length > before || !tcpdump.running(), PATIENCE_MS);
+    const [written = 0, taken = 0, dropped = 0] = counts().at(-1) ?? [];
+    return !tcpdump.running() || written + dropped >= taken;
+  }, PATIENCE_MS);
+  if (!met) throw new Error(`tcpdump does not come to an end: ${tcpdump.stderr()}`);
 }
 
 /** For tshark -d: what is in UDP datagrams of this port. */

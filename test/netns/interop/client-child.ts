@@ -12,7 +12,8 @@ import type { TcpResult, UdpResult } from './traffic.ts';
 const CHUNK = 256 * 1024;
 /** Enough for several packets in one burst, and too few to overflow a socket's buffer. */
 const IN_FLIGHT = 32;
-const ANSWER_MS = 5000;
+/** After the last answer: what has not come then is lost. */
+const ANSWER_MS = 20_000;
 const NUMBER_BYTES = 4;
 
 async function tcp(address: string, port: number, bytes: number): Promise<TcpResult> {

@@ -9,6 +9,7 @@ import { defaultConfig } from '../../../lib/lab/overlay.ts';
 import { type ConnectedPod, connectPod } from '../../../lib/lab/pod.ts';
 import { until } from '../../../lib/lab/until.ts';
 import { withLab } from '../../../lib/lab/with-lab.ts';
+import { PATIENCE_MS } from '../../patience.ts';
 
 export interface ClusterOptions {
   readonly id: string;
@@ -83,7 +84,7 @@ export async function knowsPeers(host: LabHost, count: number, network?: string)
     const { state, peers } = await status();
     return state === 'ready' && peers === count;
   };
-  if (await until(ready, 10_000)) return;
+  if (await until(ready, PATIENCE_MS)) return;
   const { state, peers } = await status();
   throw new Error(`weftd on ${host.netns} is ${state} and knows ${peers} of ${count} peers`);
 }

@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
 import { execInNetns, type LabProcess, spawnInNetns, whyNotReady } from '../../../lib/lab/netns.ts';
+import { PATIENCE_MS } from '../../patience.ts';
 
 /** The echo service (RFC 862): what goes to or from it, tshark takes for plain data instead of guessing. */
 const PORT = 7;
@@ -30,7 +31,7 @@ function childPath(name: string): string {
 /** Starts a server in a pod; it ends with the lab. `name` is in its answers. */
 export async function startServer(netns: string, name = netns): Promise<LabProcess> {
   const server = spawnInNetns(netns, [process.execPath, childPath('server-child.js'), name, String(PORT)]);
-  const why = await whyNotReady(server, () => server.stdout() === 'ready\n', 10_000);
+  const why = await whyNotReady(server, () => server.stdout() === 'ready\n', PATIENCE_MS);
   if (why !== undefined) throw new Error(`the server in ${netns} does not start: ${why}: ${server.stderr()}`);
   return server;
 }
@@ -42,13 +43,13 @@ async function client(netns: string, args: readonly (string | number)[], timeout
 
 /** Sends random bytes to the server in another pod. Throws when there is no connection. */
 export async function transferTcp(from: string, to: string, bytes: number): Promise<TcpResult> {
-  const result = await client(from, ['tcp', to, PORT, bytes], 30_000 + bytes / 5000);
+  const result = await client(from, ['tcp', to, PORT, bytes], PATIENCE_MS + bytes / 5000);
   // client-child.ts writes nothing else.
   return result as TcpResult;
 }
 
 export async function exchangeUdp(from: string, to: string, datagrams: number, largest: number): Promise<UdpResult> {
-  return (await client(from, ['udp', to, PORT, datagrams, largest], 60_000)) as UdpResult;
+  return (await client(from, ['udp', to, PORT, datagrams, largest], 2 * PATIENCE_MS)) as UdpResult;
 }
 
 /** Bytes arrive as they were sent. Returns Gb/s, for the log. */
@@ -94,7 +95,7 @@ export async function assertPing(
   options: PingOptions = {},
 ): Promise<string> {
   const { count = 5, extra = [] } = options;
-  const output = await ping(netns, address, { ...options, extra: [...extra, '-w', '5'] });
+  const output = await ping(netns, address, { ...options, extra: [...extra, '-w', String(PATIENCE_MS / 1000)] });
   for (let sequence = 1; sequence <= count; sequence++)
     t.true(output.includes(`icmp_seq=${sequence} ttl=`), `ping ${sequence} from ${netns} to ${address}:\n${output}`);
   return output;

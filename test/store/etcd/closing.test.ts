@@ -3,17 +3,15 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import test from 'ava';
 import { startEtcd } from '../../etcd-server.ts';
+import { PATIENCE_MS } from '../../patience.ts';
 import { TcpProxy } from '../../tcp-proxy.ts';
 import { Following, openStore } from './harness.ts';
 
 const PROGRAM = fileURLToPath(new URL('closing-process.js', import.meta.url));
-/** Less than any of the store's own time limits, with room for a busy machine. */
-const LIMIT_MS = 4000;
-
 /** Runs the program to its own end; what it wrote. */
 async function run(endpoint: string, mode: 'use' | 'wait'): Promise<string> {
   const { stdout, stderr } = await promisify(execFile)(process.execPath, [PROGRAM, endpoint, mode], {
-    timeout: LIMIT_MS,
+    timeout: PATIENCE_MS,
   });
   return stdout + stderr;
 }

@@ -8,8 +8,8 @@ import { formatSubnetKey, parseSubnetKey } from '../../../lib/lease/subnet-key.t
 import { EtcdClient } from '../../../lib/store/etcd/client.ts';
 import { EtcdLeaseStore, type EtcdLeaseStoreOptions } from '../../../lib/store/etcd/store.ts';
 import type { LeaseListener } from '../../../lib/store/store.ts';
+import { PATIENCE_MS } from '../../patience.ts';
 
-const WAIT_MS = 15_000;
 /** So that tests need not wait for what is leaving; long enough to be seen. */
 const LEAVING_MS = 300;
 
@@ -25,8 +25,8 @@ class Waiting {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#waiters.delete(check);
-        reject(new Error(`waited ${WAIT_MS} ms in vain: ${what}`));
-      }, WAIT_MS);
+        reject(new Error(`waited ${PATIENCE_MS} ms in vain: ${what}`));
+      }, PATIENCE_MS);
       const check = () => {
         if (!condition()) return;
         clearTimeout(timer);

@@ -110,11 +110,9 @@ test('lists again at its interval, while changes go on, without ever going back'
 test('delivers 2000 leases at once', async (t) => {
   const { store, other, room } = setUp(t);
   for (let block = 0; block < 20; block++) await putMany(other, room, block * 100, 100);
-  const begun = performance.now();
   const following = await follow(t, store);
   t.is(following.state.size, 2000);
   t.is(following.lists, 1);
-  t.true(performance.now() - begun < 5000);
 });
 
 test('applies a storm of changes in order, each once, and the changes of one transaction together', async (t) => {
