@@ -1,7 +1,22 @@
 /** The neighbours behind VTEPs, for each segment: from leases (the VTEPs' own devices) and from passing ARP and ND. */
 import { addressBytes, formatIp, type IpAddress } from '../../../addr/ip.ts';
 import { formatMac } from '../../../addr/mac.ts';
-import { MAX_LEARNED, PEER_MAC, PEER_SIZE, PEER_TUNNEL4, PEER_TUNNEL6, PEERS, WAIT_FD } from '../../../fastpath/abi.ts';
+import {
+  MAX_LEARNED,
+  PEER_MAC,
+  PEER_SIZE,
+  PEER_TUNNEL4,
+  PEER_TUNNEL6,
+  PEERS,
+  SEGMENT_OWN4,
+  SEGMENT_OWN4_MASK,
+  SEGMENT_OWN6_HIGH,
+  SEGMENT_OWN6_LOW,
+  SEGMENT_OWN6_MASK_HIGH,
+  SEGMENT_SIZE,
+  SEGMENTS,
+  WAIT_FD,
+} from '../../../fastpath/abi.ts';
 import type { Fastpath } from '../../../fastpath/load.ts';
 import type { LearnedNeighbor } from '../../protocol.ts';
 import { answer, type KnownNeighbor, snoop } from './answer.ts';
@@ -48,13 +63,16 @@ export class NeighborTables {
     return reply;
   }
 
-  /** Learns from ARP or neighbour discovery that came from a VTEP of the segment. */
+  /**
+   * Learns from ARP or neighbour discovery that came from a VTEP of the segment; never of the addresses that leases give to the
+   * devices of VTEPs, our own among them.
+   */
   learn(segment: number, frame: Uint8Array, nowMs: number): void {
     const claim = snoop(frame);
     if (claim === undefined) return;
     this.#fastpath.enterSegment(segment);
     const peer = this.#fastpath.fdbLookup(BigInt(claim.mac));
-    if (peer === 0 || this.#leased(claim.address) !== undefined) return;
+    if (peer === 0 || this.#isOwn(segment, claim.address) || this.#leased(claim.address) !== undefined) return;
     const neighbor = { mac: claim.mac, peer, router: claim.router };
     if (this.#table(segment).learn(claim.address, neighbor, nowMs) === 'new') this.#makeRoom();
   }
@@ -81,7 +99,11 @@ export class NeighborTables {
       this.#fastpath.enterSegment(segment);
       return table
         .entries(nowMs)
-        .filter(({ mac, peer }) => this.#fastpath.fdbLookup(BigInt(mac)) === peer)
+        .filter(
+          // A lease that came later wins.
+          ({ address, mac, peer }) =>
+            this.#fastpath.fdbLookup(BigInt(mac)) === peer && this.#leased(address) === undefined,
+        )
         .map(({ address, mac, peer, learnedAt }) => ({
           segment,
           peer,
@@ -115,6 +137,15 @@ export class NeighborTables {
     const learned = table.get(address, nowMs);
     if (learned === undefined || this.#fastpath.fdbLookup(BigInt(learned.mac)) !== learned.peer) return undefined;
     return learned;
+  }
+
+  /** The segment's own device: it has the base of our subnet. */
+  #isOwn(segment: number, address: IpAddress): boolean {
+    const at = SEGMENTS + segment * SEGMENT_SIZE;
+    if (typeof address === 'number')
+      return this.#words[(at + SEGMENT_OWN4_MASK) / 4] !== 0 && this.#words[(at + SEGMENT_OWN4) / 4]! >>> 0 === address;
+    const own = (this.#longs[(at + SEGMENT_OWN6_HIGH) / 8]! << 64n) | this.#longs[(at + SEGMENT_OWN6_LOW) / 8]!;
+    return this.#longs[(at + SEGMENT_OWN6_MASK_HIGH) / 8] !== 0n && own === address;
   }
 
   /** The device of a VTEP: a lease has its address. Hosts route, so for IPv6 it is a router. */
