@@ -25,8 +25,10 @@ import { withinNetns } from '../sys/netns.ts';
 import { Undo } from '../undo.ts';
 import type { NetworkOptions } from './cmdline/network-flag.ts';
 import type { DaemonOptions } from './cmdline/options.ts';
-import { readPreviousSubnet, type SubnetEnv } from './files/subnet-env.ts';
+import { leaveEarlierNetworks } from './earlier-networks.ts';
+import { type PreviousRun, readPreviousRun, type SubnetEnv } from './files/subnet-env.ts';
 import { SubnetFile } from './files/subnet-file.ts';
+import type { UsedNetworks } from './files/used-networks.ts';
 import type { VtepMacs } from './files/vtep-macs.ts';
 import type { AddressSpaces } from './host/address-spaces.ts';
 import { chooseExternalInterface, isSharedNatAddress, requireIpv6Underlay } from './host/external-interface.ts';
@@ -49,6 +51,7 @@ export interface NetworkHost extends WaitHost {
   readonly store: LeaseStore;
   readonly engines: SharedEngines;
   readonly addressSpaces: AddressSpaces;
+  readonly usedNetworks: UsedNetworks;
 }
 
 /** What comes right by itself or by somebody's hand in etcd. */
@@ -228,9 +231,8 @@ export class Network {
   }
 
   async #startForwarding(vtepMacs: VtepMacs): Promise<OwnLease> {
-    const { network, options, store, log, addressSpaces } = this.#host;
-    // When it starts over, the file may have become unreadable, and that is no reason to stop.
-    const previous = this.#own?.lease.subnets ?? (await readPreviousSubnet(network.subnetFile));
+    const { network, options, store, log, addressSpaces, usedNetworks } = this.#host;
+    const previous = await this.#previousRun();
     const config = await this.#persist(() => store.networkConfig());
     this.#config = config;
     const kind = backendOf(config, `${network.etcdPrefix}/config`);
@@ -245,11 +247,12 @@ export class Network {
     if (isSharedNatAddress(external.publicIp)) log.warn({ hint: NAT_HINT }, 'This PublicIP is probably not unique');
     if (config.enableIpv6) requireIpv6Underlay(external, config.backendType, kind.ipv6Underlay, host);
 
-    const own = await this.#acquire(kind, config, external, previous, vtepMacs);
+    const own = await this.#acquire(kind, config, external, previous.subnets, vtepMacs);
+    await leaveEarlierNetworks({ network, usedNetworks, faults: this.#faults, log }, config, previous);
     const backend = await this.#startBackend(kind, config, external, own, vtepMacs);
     const env = { config, own: own.lease.subnets, mtu: backend.overlayMtu, ipMasq: false };
     await this.#keepSubnetFile(env);
-    const change = changeOfSubnet(previous, own.lease.subnets);
+    const change = changeOfSubnet(previous.subnets, own.lease.subnets);
     if (change !== undefined) log.warn({}, change);
     this.#watchUnderlay(kind, config, external, backend, vtepMacs);
     await this.#follow(backend, own, external);
@@ -261,6 +264,12 @@ export class Network {
     const file = new SubnetFile({ path: network.subnetFile, log, faults: this.#faults, retryMs: SUBNET_FILE_RETRY_MS });
     this.#undo.add('subnet file', () => file.close());
     await file.keep(env);
+  }
+
+  async #previousRun(): Promise<PreviousRun> {
+    const subnets = this.#own?.lease.subnets;
+    // When it starts over, the file may have become unreadable, and that is no reason to stop.
+    return subnets === undefined ? readPreviousRun(this.#host.network.subnetFile) : { subnets, networks: [] };
   }
 
   async #acquire(

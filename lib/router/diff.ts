@@ -47,6 +47,8 @@ export interface Ownership {
   readonly protocol: number;
   /** The network's prefixes; what is outside belongs to another network of this host. */
   readonly scope: readonly Prefix[];
+  /** Parts of the scope that are another's. */
+  readonly except?: readonly Prefix[];
   /** Indexes of devices whose permanent neighbours within the scope are all own. */
   readonly devices: ReadonlySet<number>;
 }
@@ -199,10 +201,11 @@ export function asActual(route: WantedRoute, protocol: number): ActualRoute {
   };
 }
 
-function isOwn(route: ActualRoute, { protocol, scope }: Ownership): boolean {
+function isOwn(route: ActualRoute, { protocol, scope, except = [] }: Ownership): boolean {
   const { destination } = route;
   if (route.protocol !== protocol || destination === undefined) return false;
-  return scope.some((prefix) => prefixContains(prefix, destination));
+  const isIn = (prefix: Prefix): boolean => prefixContains(prefix, destination);
+  return scope.some(isIn) && !except.some(isIn);
 }
 
 /** By gateway, then device: any order will do that is the same on every host and at every time. */

@@ -63,6 +63,8 @@ export interface RouterOptions {
   readonly netns: string | undefined;
   /** The network's prefixes: own routes outside of them belong to another network of this host. */
   readonly scope: readonly Prefix[];
+  /** Parts of the scope whose own routes belong to another network all the same. */
+  readonly except?: readonly Prefix[];
   /** What the kernel goes on refusing is a fault. */
   readonly faults: FaultSink;
   readonly log: Log;
@@ -220,6 +222,7 @@ export class Router {
     const diff = diffState(wanted, full ? this.#read() : this.#believed(), {
       protocol: this.#protocol,
       scope: this.#options.scope,
+      except: this.#options.except ?? [],
       devices: this.#neighborDeviceIndexes(),
     });
     for (const destination of diff.contested.slice(0, 1)) {

@@ -8,7 +8,7 @@ import { lstat, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { formatIpv4 } from '../../addr/ipv4.ts';
 import { formatIpv6 } from '../../addr/ipv6.ts';
-import { formatPrefix, parsePrefix } from '../../addr/prefix.ts';
+import { formatPrefix, type Prefix, parsePrefix } from '../../addr/prefix.ts';
 import { messageOf, WeftError } from '../../error.ts';
 import type { SubnetPair } from '../../lease/lease.ts';
 import type { NetworkConfig } from '../../lease/network-config.ts';
@@ -41,28 +41,39 @@ export function formatSubnetEnv({ config, own, mtu, ipMasq }: SubnetEnv): string
   return `${lines.join('\n')}\n`;
 }
 
-/** The subnets in the text of a subnet.env; undefined if it names no valid IPv4 subnet. Unknown lines do not matter. */
-export function parseSubnetEnv(text: string): SubnetPair | undefined {
+/** What a subnet.env says of the run that wrote it, ours or flanneld's. */
+export interface PreviousRun {
+  /** Undefined if it names no valid IPv4 subnet. */
+  readonly subnets: SubnetPair | undefined;
+  readonly networks: readonly Prefix[];
+}
+
+/** Unknown lines do not matter. */
+export function parseSubnetEnv(text: string): PreviousRun {
   const values = new Map<string, string>();
   for (const line of text.split('\n')) {
     const equals = line.indexOf('=');
     if (equals > 0) values.set(line.slice(0, equals).trim(), line.slice(equals + 1).trim());
   }
-  const ipv4 = parsePrefix(values.get('FLANNEL_SUBNET') ?? '');
-  const ipv6 = parsePrefix(values.get('FLANNEL_IPV6_SUBNET') ?? '');
-  if (ipv4?.family !== 4) return undefined;
-  return { ipv4, ipv6: ipv6?.family === 6 ? ipv6 : undefined };
+  const prefixOf = (name: string): Prefix | undefined => parsePrefix(values.get(name) ?? '');
+  const ipv4 = prefixOf('FLANNEL_SUBNET');
+  const ipv6 = prefixOf('FLANNEL_IPV6_SUBNET');
+  const networks = [prefixOf('FLANNEL_NETWORK'), prefixOf('FLANNEL_IPV6_NETWORK')].filter(
+    (prefix) => prefix !== undefined,
+  );
+  const subnets = ipv4?.family === 4 ? { ipv4, ipv6: ipv6?.family === 6 ? ipv6 : undefined } : undefined;
+  return { subnets, networks };
 }
 
 /**
- * Reads the subnet this node had before; undefined when there is no file or it holds none. Throws WeftError
- * SUBNET_FILE_REFUSED for anything but a regular file, and where its directory cannot be made, so that a daemon finds out
- * before it takes a lease.
+/**
+ * Reads what this node had before; nothing of it is there when there is no file. Throws WeftError SUBNET_FILE_REFUSED for
+ * anything but a regular file, and where its directory cannot be made, so that a daemon finds out before it takes a lease.
  */
-export async function readPreviousSubnet(path: string): Promise<SubnetPair | undefined> {
+export async function readPreviousRun(path: string): Promise<PreviousRun> {
   if ((await regularFileOrNothing(path)) !== undefined) return parseSubnetEnv(await readRegularFile(path));
   await makeItsDirectory(path);
-  return undefined;
+  return parseSubnetEnv('');
 }
 
 /** The first MAX_READ bytes. Throws WeftError SUBNET_FILE_REFUSED. */

@@ -6,24 +6,17 @@
  *
  * Nothing about this file ends the daemon: without it a node has new addresses, as with flannel at every start.
  */
-import { constants } from 'node:fs';
-import { open, rename } from 'node:fs/promises';
-import { join } from 'node:path';
 import { formatIpv4, type Ipv4 } from '../../addr/ipv4.ts';
 import { formatMac, isStationMac, type Mac, parseMac } from '../../addr/mac.ts';
 import { findOption } from '../../backend/option.ts';
 import { vxlanDeviceName } from '../../backend/vxlan/options.ts';
-import { messageOf } from '../../error.ts';
 import type { Lease, LeaseAttrs } from '../../lease/lease.ts';
 import type { Log } from '../../log.ts';
 import { isSharedNatAddress } from '../host/external-interface.ts';
-import { replaceFile } from './atomic-file.ts';
+import { isObject, StateFile } from './state-file.ts';
 
 const FILE = 'vtep-macs.json';
 const VERSION = 1;
-const MODES = { file: 0o600, directory: 0o700 };
-/** Some 15,000 devices; more is not ours. */
-const MAX_BYTES = 1 << 20;
 
 export interface VtepMacsOptions {
   /** --state-dir. */
@@ -34,30 +27,31 @@ export interface VtepMacsOptions {
 }
 
 export class VtepMacs {
-  readonly #path: string;
+  readonly #file: StateFile<Map<string, Mac>>;
   readonly #options: VtepMacsOptions;
   /** "<network>/<device>" -> address. */
   readonly #macs: Map<string, Mac>;
   #unsaved = false;
-  #warned = false;
   #saving: Promise<void> = Promise.resolve();
 
-  private constructor(options: VtepMacsOptions, path: string, macs: Map<string, Mac>) {
+  private constructor(options: VtepMacsOptions, file: StateFile<Map<string, Mac>>, macs: Map<string, Mac>) {
     this.#options = options;
-    this.#path = path;
+    this.#file = file;
     this.#macs = macs;
   }
 
   /** Reads the file. One that cannot be used is set aside as vtep-macs.json.bad, with a warning. */
   static async load(options: VtepMacsOptions): Promise<VtepMacs> {
-    const path = join(options.directory, FILE);
-    let macs = new Map<string, Mac>();
-    try {
-      macs = parseVtepMacs(await readRegularFile(path));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') await setAside(path, messageOf(error), options.log);
-    }
-    return new VtepMacs(options, path, macs);
+    const file = new StateFile<Map<string, Mac>>({
+      directory: options.directory,
+      name: FILE,
+      parse: parseVtepMacs,
+      format: formatVtepMacs,
+      unusable: 'The saved VtepMACs cannot be used; VTEPs whose address is not in their lease get a new one',
+      unsaved: 'VtepMACs cannot be saved; they will be others after a restart',
+      log: options.log,
+    });
+    return new VtepMacs(options, file, (await file.load()) ?? new Map());
   }
 
   /** The address of a device, made at the first call; `save` keeps it. */
@@ -102,7 +96,7 @@ export class VtepMacs {
     }
   }
 
-  /** Writes what is new. A directory that takes nothing is reported once; the addresses then live as long as the daemon. */
+  /** Writes what is new. Where that is impossible, the addresses live as long as the daemon. */
   save(): Promise<void> {
     this.#saving = this.#saving.then(() => this.#saveNow());
     return this.#saving;
@@ -111,17 +105,7 @@ export class VtepMacs {
   async #saveNow(): Promise<void> {
     if (!this.#unsaved) return;
     this.#unsaved = false;
-    try {
-      await replaceFile(this.#path, formatVtepMacs(this.#macs), MODES);
-      this.#warned = false;
-    } catch (error) {
-      this.#unsaved = true;
-      if (this.#warned) return;
-      this.#warned = true;
-      const hint = 'give a directory that is writable and outlives a restart with -state-dir';
-      const fields = { file: this.#path, reason: messageOf(error), hint };
-      this.#options.log.warn(fields, 'VtepMACs cannot be saved; they will be others after a restart');
-    }
+    if (!(await this.#file.save(this.#macs))) this.#unsaved = true;
   }
 
   #set(key: string, mac: Mac): void {
@@ -177,33 +161,4 @@ function macsOfLease({ backendType, backendData, backendV6Data }: LeaseAttrs): [
     if (mac !== undefined && typeof vni === 'number') found.push([vxlanDeviceName(vni, family), mac]);
   }
   return found;
-}
-
-async function readRegularFile(path: string): Promise<string> {
-  // Neither somebody else's link nor a FIFO that would be waited for.
-  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  try {
-    const stats = await file.stat();
-    if (!stats.isFile()) throw new Error('it is not a regular file');
-    if (stats.size > MAX_BYTES) throw new Error(`it has ${stats.size} bytes`);
-    return await file.readFile('utf8');
-  } finally {
-    await file.close();
-  }
-}
-
-async function setAside(path: string, why: string, log: Log): Promise<void> {
-  const aside = `${path}.bad`;
-  const consequence = 'VTEPs whose address is not in their lease get a new one';
-  try {
-    await rename(path, aside);
-    log.warn({ file: path, reason: why, keptAs: aside }, `The saved VtepMACs cannot be used; ${consequence}`);
-  } catch (error) {
-    const fields = { file: path, reason: why, notMoved: messageOf(error) };
-    log.warn(fields, `The saved VtepMACs cannot be used; ${consequence}`);
-  }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -7,7 +7,7 @@ import { type Ipv4Prefix, type Ipv6Prefix, parsePrefix } from '../../../lib/addr
 import {
   formatSubnetEnv,
   parseSubnetEnv,
-  readPreviousSubnet,
+  readPreviousRun,
   type SubnetEnv,
   writeSubnetEnv,
 } from '../../../lib/daemon/files/subnet-env.ts';
@@ -63,8 +63,15 @@ test('dual stack adds the two IPv6 lines before the MTU', (t) => {
   );
 });
 
-test('what was written reads back as the subnets', (t) => {
-  t.deepEqual(parseSubnetEnv(formatSubnetEnv(environment())), environment().own);
+const PREVIOUS = { subnets: environment().own, networks: [environment().config.network] };
+
+test('what was written reads back as the subnets and the networks', (t) => {
+  t.deepEqual(parseSubnetEnv(formatSubnetEnv(environment())), PREVIOUS);
+  const dual = 'FLANNEL_NETWORK=10.5.0.0/16\nFLANNEL_IPV6_NETWORK=fd00::/48\n';
+  t.deepEqual(parseSubnetEnv(dual), {
+    subnets: undefined,
+    networks: [prefix4('10.5.0.0/16'), prefix6('fd00::/48')],
+  });
 });
 
 const tolerant: readonly (readonly [text: string, subnet: string | undefined])[] = [
@@ -80,7 +87,10 @@ const tolerant: readonly (readonly [text: string, subnet: string | undefined])[]
 ];
 for (const [text, subnet] of tolerant)
   test(`reads ${JSON.stringify(text)} as ${subnet}`, (t) => {
-    t.deepEqual(parseSubnetEnv(text), subnet === undefined ? undefined : { ipv4: prefix4(subnet), ipv6: undefined });
+    t.deepEqual(
+      parseSubnetEnv(text).subnets,
+      subnet === undefined ? undefined : { ipv4: prefix4(subnet), ipv6: undefined },
+    );
   });
 
 test('the file is 0644 whatever the umask, in a new directory, and nothing else is left there', async (t) => {
@@ -95,7 +105,7 @@ test('the file is 0644 whatever the umask, in a new directory, and nothing else 
   t.is((await stat(path)).mode & 0o7777, 0o644);
   t.deepEqual(await readdir(directory), ['subnet.env']);
   t.is(await readFile(path, 'utf8'), formatSubnetEnv(environment()));
-  t.deepEqual(await readPreviousSubnet(path), environment().own);
+  t.deepEqual(await readPreviousRun(path), PREVIOUS);
 });
 
 test('a reader in a loop never sees half a file', async (t) => {
@@ -118,8 +128,9 @@ test('a reader in a loop never sees half a file', async (t) => {
   t.true(reads > 20, `${reads} reads`);
 });
 
-test('no file means no previous subnet', async (t) => {
-  t.is(await readPreviousSubnet(join(await scratch(t), 'missing', 'subnet.env')), undefined);
+test('no file means no previous run', async (t) => {
+  const none = { subnets: undefined, networks: [] };
+  t.deepEqual(await readPreviousRun(join(await scratch(t), 'missing', 'subnet.env')), none);
 });
 
 test('a symbolic link, a directory and a named pipe are refused for reading and writing, and left as they are', async (t) => {
@@ -143,7 +154,7 @@ test('a symbolic link, a directory and a named pipe are refused for reading and 
       message: `Cannot use subnet file "${path}": it is ${kind}, not a regular file`,
     };
     await t.throwsAsync(writeSubnetEnv(path, environment()), expected);
-    await t.throwsAsync(readPreviousSubnet(path), expected);
+    await t.throwsAsync(readPreviousRun(path), expected);
   }
   t.is(await readFile(victim, 'utf8'), 'precious');
   t.deepEqual((await readdir(directory)).toSorted(), ['dangling', 'directory', 'link', 'pipe', 'victim']);
