@@ -18,6 +18,7 @@ import { isOnLink } from '../router/on-link.ts';
 import { type DesiredRoute, Router } from '../router/router.ts';
 import { RouteNetlink } from '../sys/netlink/rtnetlink.ts';
 import type { Backend, BackendOptions, BackendRoute, ExternalInterface, RefusedLease } from './backend.ts';
+import { Holders } from './holders.ts';
 import { logRefusals, ownPlace, ownPlace6, sortLeases, whyNot6 } from './peer-leases.ts';
 
 const TYPE = 'host-gw';
@@ -118,10 +119,11 @@ class HostGwBackend implements Backend {
   #toRoutes(leases: readonly Lease[], index: number): { routes: DesiredRoute[]; unreachable: RefusedLease[] } {
     const routes: DesiredRoute[] = [];
     const unreachable: RefusedLease[] = [];
+    const holders = new Holders();
     for (const lease of leases) {
       const { subnets, attrs } = lease;
       const add = (subnet: Prefix, gateway: IpAddress | undefined, problem: string | undefined): void => {
-        const reason = problem ?? this.#notOnLink(gateway!, index);
+        const reason = problem ?? this.#notOnLink(gateway!, index) ?? holders.claim(subnet, gateway!);
         if (reason === undefined) routes.push({ destination: subnet, device: this.deviceName, gateway, onlink: false });
         else unreachable.push({ subnet: formatPrefix(subnet), publicIp: formatIpv4(attrs.publicIp), reason });
       };

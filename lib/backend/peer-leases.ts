@@ -40,7 +40,7 @@ export interface PeerPrefixes {
 }
 
 export interface SortedLeases {
-  /** What can be routed to, in the order given; an IPv6 subnet that is of no use to us is left out of its lease. */
+  /** What can be routed to, in the order given, which is that in which leases count (holders.ts); an IPv6 subnet that is of no use to us is left out of its lease. */
   readonly usable: readonly Lease[];
   readonly refused: readonly RefusedLease[];
 }
@@ -112,7 +112,8 @@ function whyNot({ subnets, attrs }: Lease, place: OwnPlace): string | undefined 
   // Its route would take the place of the underlay's.
   const held = place.addresses.find((address) => prefixContains(subnets.ipv4, hostPrefix(address)));
   if (held !== undefined) return `its subnet holds this host's own address ${formatIpv4(held)}`;
-  if (prefixesOverlap(subnets.ipv4, place.own.ipv4)) return 'its subnet overlaps the own one';
+  if (prefixesOverlap(subnets.ipv4, place.own.ipv4))
+    return `its subnet overlaps the own one, ${formatPrefix(place.own.ipv4)}`;
   return undefined;
 }
 

@@ -11,6 +11,7 @@ import type { InterfaceAddress } from '../sys/netlink/rtnetlink.ts';
 import { socketAddress } from '../sys/socket-address.ts';
 import { Undo } from '../undo.ts';
 import type { Backend, BackendOptions, BackendRoute } from './backend.ts';
+import { settleContests } from './holders.ts';
 import { booleanOption, invalidOption } from './option.ts';
 import { OverlayBackend } from './overlay.ts';
 import { groupByPublicIp, type PeerPrefixes } from './peer-leases.ts';
@@ -101,10 +102,11 @@ function openTunnel(options: BackendOptions, tunnel: Tunnel, { engine, link, und
     link,
     undo,
     plan: (usable) => {
-      const peers = groupByPublicIp(usable);
+      const { usable: held, refused } = settleContests(usable);
+      const peers = groupByPublicIp(held);
       const { kernel: routes, shown } = tunnel.routesTo(peers, link);
       const segmentPeers = peers.map((peer) => toSegmentPeer(peer, port ?? 0));
-      return { peers: [segmentPeers], kernel: { neighbors: [], routes }, routes: shown, refused: [] };
+      return { peers: [segmentPeers], kernel: { neighbors: [], routes }, routes: shown, refused };
     },
   });
   return backend;

@@ -9,6 +9,7 @@ import { formatSubnetKey } from '../lease/subnet-key.ts';
 import type { Log } from '../log.ts';
 import type { LeaseListener } from '../store/store.ts';
 import { isSharedNatAddress } from './host/external-interface.ts';
+import { lossFaults, nestedFaults } from './lease-faults.ts';
 import { NAT_HINT } from './own-lease.ts';
 
 export interface LeaseFollowerOptions {
@@ -59,8 +60,11 @@ export class LeaseFollower implements LeaseListener {
   #applyNow(): void {
     this.#dirty = false;
     this.#options.apply(this.#leases);
-    const loss = this.#loss === undefined ? [] : [lossFault(this.#loss)];
-    this.#options.faults.report('leases', [...loss, ...this.#duplicates()]);
+    this.#options.faults.report('leases', [
+      ...lossFaults(this.#loss),
+      ...nestedFaults(this.others()),
+      ...this.#duplicates(),
+    ]);
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       if (this.#dirty) this.#applyNow();
@@ -98,17 +102,4 @@ export class LeaseFollower implements LeaseListener {
 
 function describe({ subnets, attrs }: Lease): object {
   return { subnet: formatPrefix(subnets.ipv4), publicIp: formatIpv4(attrs.publicIp) };
-}
-
-/** Nobody is cut off, but somebody has to look at etcd. */
-function lossFault({ how, lost, known }: Loss): Fault {
-  const causes = {
-    list: 'it no longer lists them',
-    changes: 'their keys were deleted or ran out',
-    'another-history': 'it is another cluster than before, or an earlier state of it',
-  };
-  const what = lost === known ? (lost === 1 ? 'its only peer' : `all ${lost} peers`) : `${lost} of ${known} peers`;
-  const until = 'each until its node writes its lease again, the subnet is leased to another or 24 h have passed';
-  const text = `Etcd has lost ${what} at once (${causes[how]}); they stay in force, ${until}: look at etcd`;
-  return { text, blocks: false };
 }

@@ -93,8 +93,8 @@ export function toOffloads(backend: Backend): readonly OffloadStatus[] {
 
 /** How many leases of other nodes the backend uses, be it for their IPv4 part only. */
 export function countUsed(others: readonly Lease[], refused: readonly RefusedLease[]): number {
-  const subnets = new Set(refused.map(({ subnet }) => subnet));
-  return others.filter(({ subnets: { ipv4 } }) => !subnets.has(formatPrefix(ipv4))).length;
+  const reasons = new RefusalReasons(refused);
+  return others.filter((lease) => reasons.of(lease.subnets.ipv4, lease) === undefined).length;
 }
 
 /**
@@ -102,15 +102,16 @@ export function countUsed(others: readonly Lease[], refused: readonly RefusedLea
  * of day a monotonic time is.
  */
 export function toPeers(others: readonly KnownLease[], backend: Backend, toUnixMs: (ms: number) => number): Peer[] {
-  const refused = new Map(backend.refusedLeases().map(({ subnet, reason }) => [subnet, reason]));
+  const reasons = new RefusalReasons(backend.refusedLeases());
   const traffic = new Map(backend.stats().peers.map((peer) => [peer.publicIp, peer]));
-  return others.map(({ subnets, attrs, expiresAtMs, leavesAtMs }) => {
+  return others.map((lease) => {
+    const { subnets, attrs, expiresAtMs, leavesAtMs } = lease;
     const subnet = formatPrefix(subnets.ipv4);
     const ipv6Subnet = prefixOrNull(subnets.ipv6);
     const publicIp = formatIpv4(attrs.publicIp);
     const publicIpv6 = ipv6OrNull(attrs.publicIpv6);
-    const reason = refused.get(subnet);
-    const reason6 = ipv6Subnet === null ? undefined : refused.get(ipv6Subnet);
+    const reason = reasons.of(subnets.ipv4, lease);
+    const reason6 = subnets.ipv6 && reasons.of(subnets.ipv6, lease);
     const ends = [traffic.get(publicIp), publicIpv6 === null ? undefined : traffic.get(publicIpv6)];
     return {
       subnet,
@@ -141,6 +142,21 @@ export function toFdbReply(backend: Backend): FdbReply {
 
 export async function toNeighReply(backend: Backend): Promise<NeighReply> {
   return { neighbors: await backend.neighbors() };
+}
+
+/** Two leases can name one subnet: a reason is that of a subnet of one node. */
+class RefusalReasons {
+  readonly #reasons: ReadonlyMap<string, string>;
+
+  constructor(refused: readonly RefusedLease[]) {
+    this.#reasons = new Map(refused.map(({ subnet, publicIp, reason }) => [`${subnet} ${publicIp}`, reason]));
+  }
+
+  of(subnet: Prefix, { attrs: { publicIp, publicIpv6 } }: Lease): string | undefined {
+    const addresses = [formatIpv4(publicIp), ...(publicIpv6 === undefined ? [] : [formatIpv6(publicIpv6)])];
+    const found = addresses.find((address) => this.#reasons.has(`${formatPrefix(subnet)} ${address}`));
+    return found === undefined ? undefined : this.#reasons.get(`${formatPrefix(subnet)} ${found}`);
+  }
 }
 
 function noteOf(reason: string | undefined, reason6: string | undefined): string | null {

@@ -35,7 +35,7 @@ export function clearPool(pool: ChunkPool): void {
 }
 
 /**
- * Builds a FIB of routes of one family. Of two routes to one prefix the later wins. Returns its root chunk and the routes
+ * Builds a FIB of routes of one family. Of two routes to one prefix the first wins. Returns its root chunk and the routes
  * that found no room; those are not in the FIB, all others are.
  */
 export function buildFib(pool: ChunkPool, routes: readonly FibRoute[]): { root: number; rejected: FibRoute[] } {
@@ -43,8 +43,17 @@ export function buildFib(pool: ChunkPool, routes: readonly FibRoute[]): { root: 
   const root = takeChunk(pool, 0);
   if (root === undefined) return { root: 0, rejected: [...routes] };
   // Shorter prefixes first: a longer one then only ever refines what stands there.
-  const ordered = [...routes].sort((a, b) => a.prefix.length - b.prefix.length);
+  const ordered = firstOfEach(routes).sort((a, b) => a.prefix.length - b.prefix.length);
   return { root, rejected: ordered.filter((route) => !addRoute(pool, root, route)) };
+}
+
+/** Of routes to one prefix the first. */
+function firstOfEach(routes: readonly FibRoute[]): FibRoute[] {
+  const seen = new Set<number | bigint>();
+  return routes.filter(({ prefix: { family, address, length } }) => {
+    const key = family === 4 ? address * 64 + length : (address << 8n) | BigInt(length);
+    return seen.size < seen.add(key).size;
+  });
 }
 
 /** A new chunk whose entries are all `entry`; undefined if the pool is full. */

@@ -12,7 +12,7 @@
 import { decideDepartures, type Loss, type Standing } from './departure.ts';
 import type { KnownLease, Lease, StoredLease, SubnetPair } from './lease.ts';
 import { encodeLeaseAttrs } from './lease-attrs.ts';
-import { placeSubnets, visitNested } from './overlap.ts';
+import { prefixesOf, visitNested } from './overlap.ts';
 import { formatSubnetKey } from './subnet-key.ts';
 
 /** A change as the store made it. */
@@ -176,7 +176,9 @@ export class LeaseSet {
 
   /** What is leaving and overlaps a lease whose key is there: the subnet is somebody's. */
   #givingWay(): Entry[] {
-    const placed = [...this.#entries.values()].flatMap((entry) => placeSubnets(entry.lease.subnets, entry));
+    const placed = [...this.#entries.values()].flatMap((entry) =>
+      prefixesOf(entry.lease.subnets).map((prefix) => ({ prefix, item: entry })),
+    );
     const giving = new Set<Entry>();
     visitNested(placed, (inner, around) => {
       if (inner.departure === undefined) {

@@ -1,5 +1,6 @@
 /** Which of many prefixes lie in which others, found in one pass over them in order instead of comparing each with each. */
 import { type Prefix, prefixContains } from '../addr/prefix.ts';
+import type { SubnetPair } from './lease.ts';
 
 export interface Placed<T> {
   readonly prefix: Prefix;
@@ -30,15 +31,7 @@ function compareAddresses(a: Prefix, b: Prefix): number {
   return a.address < b.address ? -1 : Number(a.address > b.address);
 }
 
-/** The subnets of a lease, each with `item`. */
-export function placeSubnets<T>(
-  { ipv4, ipv6 }: { readonly ipv4: Prefix; readonly ipv6: Prefix | undefined },
-  item: T,
-): Placed<T>[] {
-  return ipv6 === undefined
-    ? [{ prefix: ipv4, item }]
-    : [
-        { prefix: ipv4, item },
-        { prefix: ipv6, item },
-      ];
+/** The subnets of a lease, one or two. */
+export function prefixesOf({ ipv4, ipv6 }: SubnetPair): Prefix[] {
+  return ipv6 === undefined ? [ipv4] : [ipv4, ipv6];
 }

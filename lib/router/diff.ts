@@ -131,19 +131,13 @@ function diffRoutes(
   const contested: Prefix[] = [];
   for (const [key, group] of candidates) {
     const there = present.get(key) ?? [];
-    const route = chooseRoute(group, there, own.protocol);
-    if (group.length > 1 && group.some((other) => compareRoutes(other, route) !== 0)) contested.push(route.destination);
+    // Of several wishes for one destination the first counts, as in every table.
+    const route = group[0]!;
+    if (group.some((other) => !isSameWish(other, route))) contested.push(route.destination);
     chosen.set(key, route);
     replaceOthers(route, there, own, set, remove);
   }
   return { set, remove, chosen, contested };
-}
-
-/** Of several wishes for one destination the one that is in the kernel, so that routes stay where they are; else the lowest. */
-function chooseRoute(group: readonly WantedRoute[], there: readonly ActualRoute[], protocol: number): WantedRoute {
-  if (group.length === 1) return group[0]!;
-  const kept = group.find((route) => there.some((other) => isRoute(other, route, protocol)));
-  return kept ?? group.toSorted(compareRoutes)[0]!;
 }
 
 /** Makes `route` the only one to its destination, but for those that the kernel would only use without it. */
@@ -208,17 +202,8 @@ function isOwn(route: ActualRoute, { protocol, scope, except = [] }: Ownership):
   return scope.some(isIn) && !except.some(isIn);
 }
 
-/** By gateway, then device: any order will do that is the same on every host and at every time. */
-function compareRoutes(a: WantedRoute, b: WantedRoute): number {
-  return (
-    compare(BigInt(a.gateway ?? -1), BigInt(b.gateway ?? -1)) ||
-    compare(a.interfaceIndex, b.interfaceIndex) ||
-    compare(Number(a.onlink), Number(b.onlink))
-  );
-}
-
-function compare<T extends number | bigint>(a: T, b: T): number {
-  return a < b ? -1 : Number(a > b);
+function isSameWish(a: WantedRoute, b: WantedRoute): boolean {
+  return a.gateway === b.gateway && a.interfaceIndex === b.interfaceIndex && a.onlink === b.onlink;
 }
 
 function diffNeighbors(
@@ -238,10 +223,10 @@ function diffNeighbors(
   const chosen = new Map<NeighborKey, WantedNeighbor>();
   for (const [key, group] of candidates) {
     const there = present.get(key);
-    const kept = there && group.find((neighbor) => isNeighbor(there, neighbor));
-    const neighbor = kept ?? (group.length === 1 ? group[0]! : group.toSorted((a, b) => a.mac - b.mac)[0]!);
+    const neighbor = group[0]!;
     chosen.set(key, neighbor);
-    if (kept === undefined) set.push({ kind: 'set-neighbor', neighbor, instead: there });
+    if (there === undefined || !isNeighbor(there, neighbor))
+      set.push({ kind: 'set-neighbor', neighbor, instead: there });
   }
   return { set, remove, chosen };
 }

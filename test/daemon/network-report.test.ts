@@ -100,7 +100,7 @@ test('what is waited for is told, and what has failed is an alarm too', (t) => {
 test('a ready network is one line with its subnet, its device and the peers that are used', (t) => {
   const own = { lease: lease('10.5.1.0/24', '192.0.2.1'), origin: 'reused' as const };
   const backend = backendAtRest(refusals(1), []);
-  const others = [lease('10.5.0.0/24', '192.0.2.9'), lease('10.5.2.0/24', '192.0.2.2')];
+  const others = [lease('10.5.0.0/24', '192.0.2.0'), lease('10.5.2.0/24', '192.0.2.2')];
   const config = parseNetworkConfig('{"Network":"10.5.0.0/16"}');
   const parts: NetworkParts = { ...NOTHING, state: 'ready', config, own, backend, others };
   t.is(summarize(parts), '10.5.1.0/24 on flannel.1, 1 peers');

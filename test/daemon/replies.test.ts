@@ -70,6 +70,17 @@ test('a lease that is refused is listed with the reason, and without the counter
   t.is(countUsed([DUAL, PLAIN], refused), 1);
 });
 
+test('of two leases for one subnet only the refused one is ignored (L15)', (t) => {
+  const twin = lease('10.244.3.0/24', '192.0.2.4');
+  const refused = [{ subnet: '10.244.3.0/24', publicIp: '192.0.2.4', reason: REASON }];
+  const shown = toPeers([PLAIN, twin], backendAtRest(refused, []), sameTime);
+  t.deepEqual(
+    shown.map(({ note }) => note),
+    [null, `ignored: ${REASON}`],
+  );
+  t.is(countUsed([PLAIN, twin], refused), 1);
+});
+
 test('a lease of which only the IPv6 part is refused still counts as a peer', (t) => {
   const refused = [{ subnet: 'fd00:2::/64', publicIp: '192.0.2.2', reason: 'it has no PublicIPv6' }];
   const [dual] = toPeers([DUAL], backendAtRest(refused, [counters('192.0.2.2', 1)]), sameTime);

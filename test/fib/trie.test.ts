@@ -12,11 +12,11 @@ function build(routes: readonly FibRoute[], chunks = 4096) {
   return { find: (address: Prefix) => lookup(pool.chunks, root, address.address), rejected, pool };
 }
 
-/** The obvious answer: look at every route, keep the longest that contains the address, the later of equals. */
+/** The obvious answer: look at every route, keep the longest that contains the address, the first of equals. */
 function longestMatch(routes: readonly FibRoute[], address: Prefix): number {
   let best: FibRoute | undefined;
   for (const route of routes) {
-    const better = best === undefined || route.prefix.length >= best.prefix.length;
+    const better = best === undefined || route.prefix.length > best.prefix.length;
     if (better && prefixContains(route.prefix, address)) best = route;
   }
   return best?.next ?? 0;
@@ -41,6 +41,15 @@ test('the longest prefix wins whatever the order of the routes', (t) => {
     t.is(find(prefix('10.5.2.200/32')), 3);
     t.is(find(prefix('192.0.2.1/32')), 4);
   }
+});
+
+test('of two routes to one prefix the first wins (L15)', (t) => {
+  const { find } = build([
+    { prefix: prefix('10.5.2.0/24'), next: 1 },
+    { prefix: prefix('10.5.0.0/16'), next: 3 },
+    { prefix: prefix('10.5.2.0/24'), next: 2 },
+  ]);
+  t.is(find(prefix('10.5.2.1/32')), 1);
 });
 
 test('without a matching route the answer is 0', (t) => {

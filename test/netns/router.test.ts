@@ -336,7 +336,7 @@ test('a route without a gateway is as flanneld leaves it for udp', async (t) => 
   });
 });
 
-test('two leases for one subnet: one is used, and stays so in whatever order they come', async (t) => {
+test('two leases for one subnet: the first is used, whatever the kernel has (L15)', async (t) => {
   await withRouter(t, async ({ router, log }) => {
     const a = plain('10.244.2.0/24', '192.0.2.3');
     const b = plain('10.244.2.0/24', '192.0.2.2');
@@ -344,7 +344,6 @@ test('two leases for one subnet: one is used, and stays so in whatever order the
     const events = await eventsOf(async () => {
       for (const routes of [
         [a, b],
-        [b, a],
         [a, b, a],
       ])
         await router.apply({ neighbors: [], routes });
@@ -354,7 +353,7 @@ test('two leases for one subnet: one is used, and stays so in whatever order the
     t.deepEqual(show('10.244.2.0/24'), ['10.244.2.0/24 via 192.0.2.3 dev eth0 proto 137']);
     t.is(log.length, 1);
     t.regex(log[0]!, /different ways/);
-    await router.apply({ neighbors: [], routes: [b] });
+    await router.apply({ neighbors: [], routes: [b, a] });
     t.deepEqual(show('10.244.2.0/24'), ['10.244.2.0/24 via 192.0.2.2 dev eth0 proto 137']);
   });
 });

@@ -4,6 +4,7 @@ import { formatMac, isGroupMac, type Mac, parseMac } from '../../addr/mac.ts';
 import { formatPrefix, type Prefix } from '../../addr/prefix.ts';
 import type { Lease } from '../../lease/lease.ts';
 import type { RefusedLease } from '../backend.ts';
+import { Holders } from '../holders.ts';
 import { type BackendObject, findOption, quotePlain } from '../option.ts';
 import { type OwnPlace6, whyNot6 } from '../peer-leases.ts';
 
@@ -66,11 +67,12 @@ interface GrowingVtep extends Vtep {
 }
 
 /**
- * The first lease with a VtepMAC keeps it: the leases come in the order in which they were first seen, so that a new one
- * cannot take the MAC of a peer in use. Leases with the same MAC and address are one host that got a second subnet.
+ * The first lease with a VtepMAC, or with a subnet, keeps it: the leases come in the order in which their keys were made, so
+ * that a new one cannot take what a peer in use has. Leases with the same MAC and address are one host that got a second subnet.
  */
 function sortVteps(ends: readonly LeaseEnd[], own: OwnVtep): SortedVteps {
   const byMac = new Map<Mac, GrowingVtep>();
+  const holders = new Holders();
   const refused: RefusedLease[] = [];
   const refuse = ({ subnet, address }: LeaseEnd, reason: string): void => {
     refused.push({ subnet: formatPrefix(subnet), publicIp: formatIp(address), reason });
@@ -83,9 +85,11 @@ function sortVteps(ends: readonly LeaseEnd[], own: OwnVtep): SortedVteps {
       continue;
     }
     const holder = byMac.get(mac);
-    if (holder === undefined) byMac.set(mac, { address, mac, subnets: [subnet] });
-    else if (holder.address === address) holder.subnets.push(subnet);
-    else refuse(end, takenMac(holder));
+    const problem =
+      holder === undefined || holder.address === address ? holders.claim(subnet, address) : takenMac(holder);
+    if (problem !== undefined) refuse(end, problem);
+    else if (holder === undefined) byMac.set(mac, { address, mac, subnets: [subnet] });
+    else holder.subnets.push(subnet);
   }
   return { vteps: [...byMac.values()], refused };
 }

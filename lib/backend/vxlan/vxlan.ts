@@ -9,10 +9,10 @@
  * In dual stack flannel-v6.<VNI> is the same for IPv6 over an IPv6 underlay.
  */
 import { release } from 'node:os';
-import { formatIp } from '../../addr/ip.ts';
+import { formatIp, type IpAddress } from '../../addr/ip.ts';
 import type { Ipv4 } from '../../addr/ipv4.ts';
 import type { Ipv6 } from '../../addr/ipv6.ts';
-import { formatPrefix } from '../../addr/prefix.ts';
+import { formatPrefix, type Prefix } from '../../addr/prefix.ts';
 import type { SegmentPeer } from '../../dataplane/segment.ts';
 import { EdgeDevice } from '../../engine/edge-device.ts';
 import { Engine } from '../../engine/engine.ts';
@@ -29,6 +29,7 @@ import type { Backend, BackendOptions, BackendRoute, RefusedLease } from '../bac
 import { OverlayBackend, type OverlayPlan } from '../overlay.ts';
 import { ownPlace6 } from '../peer-leases.ts';
 import { deviceAddresses, openDirectLink } from '../tunnel.ts';
+import { gatewaysOf } from './gateways.ts';
 import { type OwnVtep, type SortedVteps, sortVteps4, sortVteps6, type Vtep } from './leases.ts';
 import { OVERHEAD4, OVERHEAD6, type VxlanOptions, vxlanDeviceName, vxlanOptions } from './options.ts';
 
@@ -157,6 +158,7 @@ function planEnd(
   usable: readonly Lease[],
 ): EndPlan {
   const { vteps, refused } = vtepsOf(options, end, usable);
+  const gateways = gatewaysOf(vteps);
   const neighbors: DesiredNeighbor[] = [];
   const routes: DesiredRoute[] = [];
   const shown: BackendRoute[] = [];
@@ -164,14 +166,14 @@ function planEnd(
     const direct = link?.reaches(address) === true;
     const device = direct ? options.external.name : end.device.name;
     for (const destination of subnets) {
-      const base = destination.address;
-      if (!direct) neighbors.push({ device, address: base, mac });
-      routes.push({ device, destination, gateway: direct ? address : base, onlink: !direct });
+      const gateway = gateways.get(destination)!;
+      if (!direct) neighbors.push({ device, address: gateway, mac });
+      routes.push({ device, destination, gateway: direct ? address : gateway, onlink: !direct });
       shown.push({ prefix: formatPrefix(destination), via: formatIp(address), device });
     }
   }
   // A peer on our link is known to the segment too: it may see that differently, and encapsulate.
-  const peers = vteps.map((vtep) => toSegmentPeer(vtep, port));
+  const peers = vteps.map((vtep) => toSegmentPeer(vtep, gateways, port));
   return { peers, neighbors, routes, shown, refused };
 }
 
@@ -197,11 +199,15 @@ function vtepsOf(options: BackendOptions, end: VtepEnd, usable: readonly Lease[]
   return end.family === 4 ? sortVteps4(usable, end) : sortVteps6(usable, end, ownPlace6(options)!);
 }
 
-function toSegmentPeer({ address, mac, subnets }: Vtep, port: number): SegmentPeer {
+function toSegmentPeer(
+  { address, mac, subnets }: Vtep,
+  gateways: ReadonlyMap<Prefix, IpAddress>,
+  port: number,
+): SegmentPeer {
   // Neighbours are permanent in the kernel; this is for those who ask all the same.
-  const base = subnets[0]!;
-  const tunnel4 = base.family === 4 ? base.address : undefined;
-  const tunnel6 = base.family === 6 ? base.address : undefined;
+  const base = gateways.get(subnets[0]!)!;
+  const tunnel4 = typeof base === 'number' ? base : undefined;
+  const tunnel6 = typeof base === 'bigint' ? base : undefined;
   return {
     address,
     socketAddress: socketAddress(address, port),

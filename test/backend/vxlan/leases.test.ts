@@ -89,6 +89,26 @@ test('a VtepMAC in use cannot be taken over by a later lease', (t) => {
   );
 });
 
+test("of two leases for one subnet the first is used, and one that is refused stands in nobody's way (L15)", (t) => {
+  const data = (mac: string, vni = 1): string => `{"VNI":${vni},"VtepMAC":"02:00:00:00:00:${mac}"}`;
+  const sorted = sortVteps4(
+    [
+      withData('10.244.2.0/24', '192.0.2.9', data('09', 3)),
+      withData('10.244.2.0/24', '192.0.2.2', data('0b')),
+      withData('10.244.2.0/24', '192.0.2.3', data('03')),
+    ],
+    OWN,
+  );
+  t.deepEqual(lines(sorted), ['02:00:00:00:00:0b 10.244.2.0/24']);
+  t.deepEqual(
+    sorted.refused.map(({ publicIp, reason }) => `${publicIp}: ${reason}`),
+    [
+      '192.0.2.9: its VNI is 3, ours is 1',
+      '192.0.2.3: its subnet is leased to 192.0.2.2 too, by an older key: delete the wrong one',
+    ],
+  );
+});
+
 test('two leases of one host are one VTEP; two hosts behind one address are two', (t) => {
   const sorted = sortVteps4(
     [

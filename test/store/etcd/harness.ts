@@ -94,6 +94,8 @@ export class Following implements LeaseListener {
   /** Complete lists. */
   lists = 0;
   loss: LeaseEvent['loss'];
+  /** Of the last event, in its order. */
+  order = '';
   readonly #waiting = new Waiting();
   #missed = false;
 
@@ -105,6 +107,7 @@ export class Following implements LeaseListener {
   onLeases({ leases, changes, complete, loss }: LeaseEvent): void {
     this.loss = loss;
     for (const change of changes) this.#apply(change);
+    this.order = leases.map(({ subnets }) => formatSubnetKey(subnets)).join();
     const whole = new Map(leases.map(({ subnets, attrs }) => [formatSubnetKey(subnets), attrs.publicIp]));
     if (this.#missed) for (const [key, publicIp] of whole) this.state.set(key, publicIp);
     this.#missed = false;

@@ -188,6 +188,19 @@ test('grants that run out together cut nobody off (L4)', async (t) => {
   t.is(following.keys, '10.5.1.0-24,10.5.2.0-24,10.5.3.0-24');
 });
 
+test('leases come the oldest key first, after further lists too: a newcomer cannot take the VtepMAC of a peer in use', async (t) => {
+  const { store, other, room } = setUp(t, { relistIntervalMs: 50 });
+  await other.put(`${room}10.5.9.0-24`, udpValue('192.0.2.9'));
+  const following = await follow(t, store);
+  await other.put(`${room}10.5.1.0-24`, udpValue('192.0.2.1'));
+  await following.untilKeys('10.5.1.0-24,10.5.9.0-24');
+  const { lists } = following;
+  await following.until('further lists', (now) => now.lists >= lists + 2);
+  t.is(following.order, '10.5.9.0-24,10.5.1.0-24');
+  const late = await follow(t, store);
+  t.is(late.order, '10.5.9.0-24,10.5.1.0-24', 'and on a node that starts now');
+});
+
 test('goes on after a listener has failed', async (t) => {
   const { store, log, other, room } = setUp(t);
   const following = new Following();

@@ -1,0 +1,51 @@
+/** What is wrong with the leases of other nodes, as alarms: none keeps packets from passing. Pure. */
+import { formatIpv4 } from '../addr/ipv4.ts';
+import { formatPrefix, type Prefix } from '../addr/prefix.ts';
+import type { Fault } from '../faults.ts';
+import type { Loss } from '../lease/departure.ts';
+import type { Lease } from '../lease/lease.ts';
+import { prefixesOf, visitNested } from '../lease/overlap.ts';
+
+/** Our choice: whoever writes thousands of leases must not fill the status. */
+const MAX_NESTED = 5;
+
+/** Nobody is cut off, but somebody has to look at etcd. */
+export function lossFaults(loss: Loss | undefined): Fault[] {
+  if (loss === undefined) return [];
+  const { how, lost, known } = loss;
+  const causes = {
+    list: 'it no longer lists them',
+    changes: 'their keys were deleted or ran out',
+    'another-history': 'it is another cluster than before, or an earlier state of it',
+  };
+  const what = lost === known ? (lost === 1 ? 'the only peer' : `all ${lost} peers`) : `${lost} of ${known} peers`;
+  const until = 'each until its node writes its lease again, the subnet is leased to another or 24 h have passed';
+  const text = `Etcd has lost ${what} at once (${causes[how]}); they stay in force, ${until}: look at etcd`;
+  return [{ text, blocks: false }];
+}
+
+/** Subnets inside those of other nodes: whoever can write leases can take a part of a subnet, but not silently. */
+export function nestedFaults(leases: readonly Lease[]): Fault[] {
+  const texts: string[] = [];
+  const seen = new Set<string>();
+  const placed = leases.flatMap((lease) =>
+    prefixesOf(lease.subnets)
+      // The second lease for one prefix is not used, which is an alarm already.
+      .filter((prefix) => seen.size < seen.add(formatPrefix(prefix)).size)
+      .map((prefix) => ({ prefix, item: { prefix, lease } })),
+  );
+  visitNested(placed, (inner, around) => {
+    const outer = around.at(-1)!.item;
+    if (outer.lease.attrs.publicIp === inner.lease.attrs.publicIp) return;
+    texts.push(
+      `Lease ${nameOf(inner)} lies inside lease ${nameOf(outer)}, and takes its packets: delete the wrong one`,
+    );
+  });
+  const more = texts.length - MAX_NESTED;
+  const rest = more > 0 ? [`${more} more leases lie inside those of other nodes: weft peers lists all`] : [];
+  return [...texts.slice(0, MAX_NESTED), ...rest].map((text) => ({ text, blocks: false }));
+}
+
+function nameOf({ prefix, lease }: { readonly prefix: Prefix; readonly lease: Lease }): string {
+  return `${formatPrefix(prefix)} of ${formatIpv4(lease.attrs.publicIp)}`;
+}
