@@ -1,7 +1,7 @@
 import { uptime } from 'node:os';
 import type { Log } from '../log.ts';
 import { EtcdLeaseStore } from '../store/etcd/store.ts';
-import { readTlsFiles } from '../store/etcd/tls.ts';
+import { hasTlsFiles, readTlsFiles } from '../store/etcd/tls.ts';
 import type { LeaseStore } from '../store/store.ts';
 import type { EtcdOptions } from './cmdline/options.ts';
 
@@ -12,7 +12,7 @@ export function openStore(etcd: EtcdOptions, prefix: string, log: Log): LeaseSto
     prefix,
     username: etcd.username,
     password: etcd.password,
-    tls: readTlsFiles(etcd),
+    tls: hasTlsFiles(etcd) ? () => readTlsFiles(etcd) : undefined,
     renewMarginMs: etcd.renewMarginMs,
     log,
     random: Math.random,

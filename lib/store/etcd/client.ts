@@ -4,7 +4,6 @@
  * Every request may be sent twice, to the next endpoint, when a connection breaks before the answer: callers only write
  * with compare-and-swap and look at what is there when a comparison fails.
  */
-import type { SecureContext } from 'node:tls';
 import { WeftError } from '../../error.ts';
 import {
   AUTHENTICATE,
@@ -22,14 +21,15 @@ import {
 import { EtcdConnection, type WatchStream } from './connection.ts';
 import { type Endpoint, parseEndpoints } from './endpoints.ts';
 import { isAuthNotEnabled, isTokenRefused, isUnavailable, storeError } from './error.ts';
-import { type EtcdTls, secureContext } from './tls.ts';
+import { type EtcdTls, TlsSource } from './tls.ts';
 
 export interface EtcdClientOptions {
   /** flannel's --etcd-endpoints: see parseEndpoints. */
   readonly endpoints: string | readonly string[];
   readonly username?: string | undefined;
   readonly password?: string | undefined;
-  readonly tls?: EtcdTls | undefined;
+  /** A function is called before each connection. */
+  readonly tls?: EtcdTls | (() => EtcdTls) | undefined;
   /** For TCP, TLS and HTTP/2 together. Default 3 s. */
   readonly dialTimeoutMs?: number | undefined;
   /** For one answer. Default 5 s. */
@@ -48,7 +48,8 @@ const LIST_TIMEOUT_FACTOR = 4;
 
 export class EtcdClient {
   readonly #endpoints: readonly Endpoint[];
-  readonly #context: SecureContext | undefined;
+  /** Undefined where the endpoints are http. */
+  readonly #tls: TlsSource | undefined;
   readonly #username: string;
   /** Private in the language's sense: no log, inspect or JSON.stringify shows it. */
   readonly #password: string;
@@ -66,7 +67,9 @@ export class EtcdClient {
   /** Throws WeftError STORE_OPTIONS_INVALID. */
   constructor(options: EtcdClientOptions) {
     this.#endpoints = parseEndpoints(options.endpoints, options.tls !== undefined);
-    this.#context = this.#endpoints[0]?.secure === true ? secureContext(options.tls ?? {}) : undefined;
+    const { tls = {} } = options;
+    const read = typeof tls === 'function' ? tls : () => tls;
+    this.#tls = this.#endpoints[0]?.secure === true ? new TlsSource(read) : undefined;
     this.#username = options.username ?? '';
     this.#password = options.password ?? '';
     this.#dialTimeoutMs = options.dialTimeoutMs ?? 3000;
@@ -199,12 +202,13 @@ export class EtcdClient {
 
   async #dialAll(): Promise<EtcdConnection> {
     const problems: WeftError[] = [];
+    const context = this.#tls?.context();
     for (let tried = 0; tried < this.#endpoints.length; tried++) {
       const endpoint = this.#endpoints[this.#preferred];
       if (this.#closing.signal.aborted || endpoint === undefined) throw closed();
       try {
         const connection = await EtcdConnection.open(endpoint, {
-          context: this.#context,
+          context,
           dialTimeoutMs: this.#dialTimeoutMs,
           signal: this.#closing.signal,
         });
@@ -214,7 +218,7 @@ export class EtcdClient {
         this.#preferred = (this.#preferred + 1) % this.#endpoints.length;
       }
     }
-    throw summary(problems);
+    throw summary([...problems, ...(this.#tls?.problem === undefined ? [] : [this.#tls.problem])]);
   }
 
   #adopt(connection: EtcdConnection): EtcdConnection {

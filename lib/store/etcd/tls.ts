@@ -17,10 +17,13 @@ export interface EtcdTlsFiles {
   readonly keyFile?: string | undefined;
 }
 
-/** Reads the files that are given; undefined when none is. Throws WeftError STORE_OPTIONS_INVALID naming the file. */
-export function readTlsFiles(files: EtcdTlsFiles): EtcdTls | undefined {
-  const { caFile, certFile, keyFile } = files;
-  if (!caFile && !certFile && !keyFile) return undefined;
+/** Whether any is given: then endpoints without a scheme are https. */
+export function hasTlsFiles({ caFile, certFile, keyFile }: EtcdTlsFiles): boolean {
+  return [caFile, certFile, keyFile].some((file) => file !== undefined && file !== '');
+}
+
+/** Reads the files that are given. Throws WeftError STORE_OPTIONS_INVALID naming the file. */
+export function readTlsFiles({ caFile, certFile, keyFile }: EtcdTlsFiles): EtcdTls {
   return { ca: readPem(caFile), cert: readPem(certFile), key: readPem(keyFile) };
 }
 
@@ -47,5 +50,40 @@ export function secureContext(tls: EtcdTls): SecureContext {
     });
   } catch (error) {
     throw new WeftError('STORE_OPTIONS_INVALID', `TLS files are not usable: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** TLS as it is at each connection: certificates are renewed on disk while a daemon runs, and the old ones run out. */
+export class TlsSource {
+  readonly #read: () => EtcdTls;
+  #tls: EtcdTls;
+  #context: SecureContext;
+  #problem: WeftError | undefined;
+
+  /** Throws WeftError STORE_OPTIONS_INVALID. */
+  constructor(read: () => EtcdTls) {
+    this.#read = read;
+    this.#tls = read();
+    this.#context = secureContext(this.#tls);
+  }
+
+  /** Reads again. What cannot be used, as half a renewal, leaves in force what was read before; `problem` says so. */
+  context(): SecureContext {
+    try {
+      const tls = this.#read();
+      if (tls.ca !== this.#tls.ca || tls.cert !== this.#tls.cert || tls.key !== this.#tls.key)
+        this.#context = secureContext(tls);
+      this.#tls = tls;
+      this.#problem = undefined;
+    } catch (error) {
+      if (!(error instanceof WeftError)) throw error;
+      this.#problem = error;
+    }
+    return this.#context;
+  }
+
+  /** Why the last reading was in vain; undefined when it was not. */
+  get problem(): WeftError | undefined {
+    return this.#problem;
   }
 }

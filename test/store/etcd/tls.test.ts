@@ -1,8 +1,10 @@
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { WeftError } from '../../../lib/error.ts';
-import { type EtcdTls, readTlsFiles } from '../../../lib/store/etcd/tls.ts';
+import { type EtcdTls, hasTlsFiles, readTlsFiles } from '../../../lib/store/etcd/tls.ts';
 import { type EtcdServer, startEtcd } from '../../etcd-server.ts';
+import { TcpProxy } from '../../tcp-proxy.ts';
 import { Authority } from './certificates.ts';
 import { follow, openStore } from './harness.ts';
 
@@ -109,6 +111,39 @@ test('says what is wrong with TLS, differently for each mistake', async (t) => {
   );
 });
 
+test('certificate and key are read again at each connection, and half a renewal leaves the old ones in force (L9)', async (t) => {
+  const { EtcdClient } = await import('../../../lib/store/etcd/client.ts');
+  const files = {
+    certFile: join(authority.directory, 'renewed.pem'),
+    keyFile: join(authority.directory, 'renewed.key'),
+  };
+  const write = (cert: string, key: string): void => {
+    writeFileSync(files.certFile, cert);
+    writeFileSync(files.keyFile, key);
+  };
+  write(client.cert, client.key);
+  const proxy = await TcpProxy.start(strictEtcd.clientPort);
+  t.teardown(() => proxy.stop());
+  const tls = () => readTlsFiles({ caFile: authority.certFile, ...files });
+  const etcdClient = new EtcdClient({ endpoints: `https://127.0.0.1:${proxy.port}`, tls });
+  t.teardown(() => etcdClient.close());
+  const read = () => etcdClient.range({ key: new Uint8Array([1]) });
+  const reconnect = async () => {
+    await proxy.cut();
+    await proxy.restore();
+    return read();
+  };
+  await t.notThrowsAsync(read());
+  const next = authority.issue('DNS:next');
+  write(next.cert, client.key);
+  await t.notThrowsAsync(reconnect());
+  // etcd takes none but its own authority's: the new files are in use.
+  write(strangersClient.cert, strangersClient.key);
+  await t.throwsAsync(reconnect(), { code: 'STORE_DENIED' });
+  write(next.cert, next.key);
+  await t.notThrowsAsync(reconnect());
+});
+
 test('refuses TLS files that are not usable', (t) => {
   const open = (tls: EtcdTls) => openStore(t, etcd.endpoint, { tls });
   const code = 'STORE_OPTIONS_INVALID';
@@ -120,6 +155,6 @@ test('refuses TLS files that are not usable', (t) => {
     code,
     message: `Cannot read TLS file: ENOENT: no such file or directory, open '${missing}'`,
   });
-  t.is(readTlsFiles({ caFile: '', certFile: undefined }), undefined);
-  t.is(readTlsFiles({ caFile: authority.certFile })?.ca, authority.cert);
+  t.false(hasTlsFiles({ caFile: '', certFile: undefined }));
+  t.is(readTlsFiles({ caFile: authority.certFile }).ca, authority.cert);
 });
