@@ -19,9 +19,18 @@ export interface HeldKey {
   readonly reserved: boolean;
 }
 
-export type Choice<K extends HeldKey> =
-  | { readonly origin: 'reused'; readonly held: K }
-  | { readonly origin: 'previous' | 'allocated'; readonly subnets: SubnetPair; readonly replaces: readonly K[] };
+/** A key that names a subnet and has a value, both readable. */
+type Readable<K extends HeldKey> = K & { readonly lease: NonNullable<HeldKey['lease']> };
+
+export type Choice<K extends HeldKey> = (
+  | { readonly origin: 'reused'; readonly held: Readable<K> }
+  | { readonly origin: 'previous' | 'allocated'; readonly subnets: SubnetPair }
+) & {
+  /** Our keys that do not fit any more, to be removed after the new one is written; reservations stay. */
+  readonly replaces: readonly K[];
+  /** The subnets overlap one of those, so that it has to go first. */
+  readonly replacesFirst: boolean;
+};
 
 export interface ChoiceRequest<K extends HeldKey> {
   readonly config: NetworkConfig;
@@ -34,22 +43,44 @@ export interface ChoiceRequest<K extends HeldKey> {
 
 /**
  * Chooses: the key that already carries our PublicIP and fits the configuration (of several, the previous one);
- * else the previous subnet if it fits and nobody overlaps it; else one of the first 100 free ones at random.
- * `replaces` are our keys that no longer fit and shall go in the same transaction; reservations stay.
- * Throws WeftError OUT_OF_SUBNETS.
+ * else the previous subnet if it fits and nobody overlaps it; else one of the first 100 free ones at random; only if there is
+ * none, one that overlaps our own former lease. Throws WeftError OUT_OF_SUBNETS.
  */
 export function chooseSubnets<K extends HeldKey>(request: ChoiceRequest<K>): Choice<K> {
   const { config, previous, held } = request;
-  const own = held.filter(({ lease }) => lease !== undefined && lease.attrs.publicIp === request.publicIp);
-  const usable = own.filter(({ lease }) => lease !== undefined && fitsConfig(lease.subnets, config));
-  const reused = usable.find(({ lease }) => previous && lease && samePair(lease.subnets, previous)) ?? usable[0];
-  if (reused !== undefined) return { origin: 'reused', held: reused };
+  const own = held.filter(isReadable).filter(({ lease }) => lease.attrs.publicIp === request.publicIp);
+  const usable = own.filter(({ lease }) => fitsConfig(lease.subnets, config));
+  const replaces = own.filter((key) => !key.reserved && !usable.includes(key));
+  const reused = usable.find(({ lease }) => previous && samePair(lease.subnets, previous)) ?? usable[0];
+  if (reused !== undefined) return { origin: 'reused', held: reused, replaces, replacesFirst: false };
 
-  const replaces = own.filter((key) => !key.reserved);
-  const taken = held.filter((key) => !replaces.includes(key)).flatMap((key) => key.claims);
+  const claimed = (keys: readonly K[]): Prefix[] => keys.flatMap((key) => key.claims);
+  const chosen = choose(config, previous, claimed(held), request.random);
+  if (chosen !== undefined) return { ...chosen, replaces, replacesFirst: false };
+  const taken = claimed(held.filter((key) => !replaces.some((replaced) => replaced.key === key.key)));
+  const subnets = allocate(config, taken, request.random);
+  return { origin: 'allocated', subnets, replaces, replacesFirst: true };
+}
+
+/** Undefined when nothing is free. */
+function choose(
+  config: NetworkConfig,
+  previous: SubnetPair | undefined,
+  taken: readonly Prefix[],
+  random: () => number,
+): { origin: 'previous' | 'allocated'; subnets: SubnetPair } | undefined {
   if (previous !== undefined && fitsConfig(previous, config) && isFree(previous, taken))
-    return { origin: 'previous', subnets: previous, replaces };
-  return { origin: 'allocated', subnets: allocate(config, taken, request.random), replaces };
+    return { origin: 'previous', subnets: previous };
+  try {
+    return { origin: 'allocated', subnets: allocate(config, taken, random) };
+  } catch (error) {
+    if (error instanceof WeftError && error.code === 'OUT_OF_SUBNETS') return undefined;
+    throw error;
+  }
+}
+
+function isReadable<K extends HeldKey>(key: K): key is Readable<K> {
+  return key.lease !== undefined;
 }
 
 /** Whether subnets lie between SubnetMin and SubnetMax with the right length, in exactly the families that are enabled. */

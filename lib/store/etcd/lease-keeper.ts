@@ -102,6 +102,8 @@ export class LeaseKeeper {
   /** A watch has listed all keys. */
   listed(keys: readonly StoredKey[]): void {
     if (this.#condition.kind !== 'held' || this.#standing(keys, true).kind !== 'ours') this.#look();
+    // The machine may have slept: a renewal need not wait for the next look at the clocks.
+    else void this.#work();
   }
 
   /** A watch has seen keys written and deleted. */

@@ -12,8 +12,6 @@ export interface LeaseWrite {
   readonly key: Uint8Array;
   readonly value: string;
   readonly expected: Expected;
-  /** Keys that go in the same transaction, provided that nobody touched them either. */
-  readonly remove?: readonly { readonly fullKey: Uint8Array; readonly modRevision: string }[];
   /** Nobody may have written any key of this range after this revision. */
   readonly unchangedSince?: { readonly range: Required<RangeRequest>; readonly revision: string };
 }
@@ -94,11 +92,10 @@ export class LeaseWriter {
   }
 
   async #swap(write: LeaseWrite, grantId: string): Promise<LeaseWriteResult> {
-    const { key, expected, remove = [] } = write;
+    const { key, expected } = write;
     const value = new TextEncoder().encode(write.value);
     const success: RequestOp[] = [{ requestPut: { key, value, lease: grantId } }];
-    for (const { fullKey } of remove) success.push({ requestDeleteRange: { key: fullKey } });
-    const compare = [unchanged(key, expected), ...remove.map((gone) => unchanged(gone.fullKey, gone))];
+    const compare = [unchanged(key, expected)];
     if (write.unchangedSince !== undefined) {
       const { range, revision } = write.unchangedSince;
       compare.push({ ...range, target: 'MOD', result: 'LESS', modRevision: String(BigInt(revision) + 1n) });

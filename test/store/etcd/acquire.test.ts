@@ -5,7 +5,7 @@ import { parseNetworkConfig } from '../../../lib/lease/network-config.ts';
 import { formatSubnetKey } from '../../../lib/lease/subnet-key.ts';
 import type { AcquireRequest, OwnLease } from '../../../lib/store/store.ts';
 import { type EtcdServer, startEtcd } from '../../etcd-server.ts';
-import { attrs, eventually, Other, openStore, pair, type StoreOverrides, udpValue } from './harness.ts';
+import { attrs, bytes, eventually, follow, Other, openStore, pair, type StoreOverrides, udpValue } from './harness.ts';
 
 const CONFIG = parseNetworkConfig('{"Network":"10.5.0.0/16"}');
 const DAY_MS = 24 * 3600 * 1000;
@@ -91,13 +91,42 @@ test('leaves a reservation without a grant', async (t) => {
   t.is((await other.get(`${room}10.5.50.0-24`))?.lease, '0');
 });
 
-test('replaces its lease when the network has changed, in one transaction', async (t) => {
-  const { open, other, room } = setUp(t);
-  const grant = await other.client.grant(100);
-  await other.put(`${room}10.9.7.0-24`, udpValue('192.0.2.1'), grant.id);
-  await other.put(`${room}10.9.8.0-24`, udpValue('192.0.2.1'));
-  t.is(words(await open().store.acquire(request('192.0.2.1'))), 'allocated 10.5.1.0-24');
+/** A network in which a node of 10.9.0.0/16 has no place. */
+async function renumbered(t: ExecutionContext, overrides: StoreOverrides = {}) {
+  const made = setUp(t, overrides);
+  const grant = await made.other.client.grant(100);
+  await made.other.put(`${made.room}10.9.7.0-24`, udpValue('192.0.2.1'), grant.id);
+  await made.other.put(`${made.room}10.9.8.0-24`, udpValue('192.0.2.1'));
+  return made;
+}
+
+test('a lease that does not fit any more goes after the new one is there, in a transaction of its own (L11)', async (t) => {
+  const { open, other, room } = await renumbered(t);
+  const { store } = open();
+  const following = await follow(t, store);
+  t.is(words(await store.acquire(request('192.0.2.1'))), 'allocated 10.5.1.0-24');
   t.deepEqual(await other.keys(room), ['10.5.1.0-24', '10.9.8.0-24'], 'the reservation stays');
+  await following.until('the new one', ({ history }) => history.includes('put 10.5.1.0-24'));
+  const { kvs } = await other.client.range({ key: bytes(`${room}10.5.1.0-24`) });
+  const { header } = await other.client.range({ key: bytes(`${room}10.9.7.0-24`) });
+  t.true(BigInt(header.revision) > BigInt(kvs[0]!.modRevision), 'a later revision deleted the old one');
+});
+
+test('a start with two leases of its own keeps the one that fits, and the other goes (L11)', async (t) => {
+  const { open, other, room } = await renumbered(t);
+  await other.put(`${room}10.5.40.0-24`, udpValue('192.0.2.1'), (await other.client.grant(100)).id);
+  t.is(words(await open().store.acquire(request('192.0.2.1'))), 'reused 10.5.40.0-24');
+  t.deepEqual(await other.keys(room), ['10.5.40.0-24', '10.9.8.0-24']);
+});
+
+test('where only the room of its own former lease is free, that goes first (L11)', async (t) => {
+  const { open, other, room } = setUp(t);
+  const config = parseNetworkConfig('{"Network":"10.5.0.0/24","SubnetLen":26}');
+  await other.put(`${room}10.5.0.64-26`, udpValue('192.0.2.8'));
+  const grant = await other.client.grant(100);
+  await other.put(`${room}10.5.0.128-25`, udpValue('192.0.2.1'), grant.id);
+  t.is(words(await open().store.acquire(request('192.0.2.1', { config }))), 'allocated 10.5.0.128-26');
+  t.deepEqual(await other.keys(room), ['10.5.0.128-26', '10.5.0.64-26']);
 });
 
 test('keeps out of subnets whose key or value does not parse', async (t) => {

@@ -1,0 +1,159 @@
+/** Takes the lease of this node, and has it kept until another is taken or it is lost. */
+import { WeftError } from '../../error.ts';
+import { type Choice, chooseSubnets } from '../../lease/allocate.ts';
+import type { SubnetPair } from '../../lease/lease.ts';
+import { encodeLeaseAttrs } from '../../lease/lease-attrs.ts';
+import type { NetworkConfig } from '../../lease/network-config.ts';
+import { formatSubnetKey } from '../../lease/subnet-key.ts';
+import type { Log } from '../../log.ts';
+import type { AcquireRequest, OwnLease } from '../store.ts';
+import type { KeyValue, WatchEvent } from './api.ts';
+import type { EtcdClient } from './client.ts';
+import { LeaseKeeper } from './lease-keeper.ts';
+import type { LeaseKeys } from './lease-keys.ts';
+import { LeaseRemover } from './lease-remover.ts';
+import { type Clocks, instantOf } from './lease-term.ts';
+import type { StoredKey } from './lease-view.ts';
+import { type LeaseWrite, LeaseWriter, type Written } from './lease-writer.ts';
+
+export interface OwnLeasesOptions {
+  readonly client: EtcdClient;
+  readonly keys: LeaseKeys;
+  readonly networkConfig: () => Promise<NetworkConfig>;
+  readonly ttlSeconds: number;
+  /** See LeaseKeeperOptions. */
+  readonly marginMs: number;
+  readonly retryMs: number;
+  readonly yieldMs: number;
+  readonly clocks: Clocks;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  readonly log: Log;
+}
+
+/** How often a lost race is tried again. flannel means to as well (raceRetries), but never does. */
+const ATTEMPTS = 10;
+
+export class OwnLeases {
+  readonly #options: OwnLeasesOptions;
+  readonly #writer: LeaseWriter;
+  readonly #remover: LeaseRemover;
+  #keeper: LeaseKeeper | undefined;
+  #last: { readonly key: string; readonly publicIp: number } | undefined;
+  #stopped = false;
+
+  constructor(options: OwnLeasesOptions) {
+    this.#options = options;
+    const { client, ttlSeconds, clocks, random, log } = options;
+    this.#writer = new LeaseWriter({ client, ttlSeconds, clocks, log });
+    this.#remover = new LeaseRemover({ writer: this.#writer, random, log });
+  }
+
+  /** The lease that was taken last, be it lost or not. */
+  get last(): { readonly key: string; readonly publicIp: number } | undefined {
+    return this.#last;
+  }
+
+  /** Unix time in ms; undefined without a lease, and for a reservation. */
+  get expiresAtMs(): number | undefined {
+    return this.#keeper?.expiresAtMs;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#keeper?.stop();
+    this.#remover.stop();
+  }
+
+  /** A watch has listed all keys. */
+  listed(kvs: readonly KeyValue[]): void {
+    this.#keeper?.listed(this.#options.keys.read(kvs));
+  }
+
+  /** A watch has seen these. */
+  changed(events: readonly WatchEvent[]): void {
+    const { keys } = this.#options;
+    const kvsOf = (type: WatchEvent['type']): KeyValue[] =>
+      events.filter((event) => event.type === type).map(({ kv }) => kv);
+    this.#keeper?.changed(
+      keys.read(kvsOf('PUT')),
+      kvsOf('DELETE').map(({ key }) => keys.tailOf(key)),
+    );
+  }
+
+  /** See LeaseStore. */
+  async acquire(request: AcquireRequest): Promise<OwnLease> {
+    for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+      const own = await this.#tryToAcquire(request);
+      if (own !== undefined) return own;
+    }
+    throw new WeftError('LEASE_CONTENDED', `Lost the race for a subnet ${ATTEMPTS} times to other nodes`, {
+      hint: 'start again; with a larger Network the nodes would meet less often',
+    });
+  }
+
+  /** One list, one choice, one write; undefined when the race was lost. */
+  async #tryToAcquire(request: AcquireRequest): Promise<OwnLease | undefined> {
+    const { client, keys, random } = this.#options;
+    const { config, attrs, previous } = request;
+    const { kvs, header } = await client.range(keys.range);
+    const choice = chooseSubnets({ config, publicIp: attrs.publicIp, previous, held: keys.read(kvs), random });
+    const subnets = choice.origin === 'reused' ? choice.held.lease.subnets : choice.subnets;
+    if (choice.replacesFirst) await this.#remover.remove(choice.replaces);
+    const write = { key: keys.keyOf(subnets), value: encodeLeaseAttrs(attrs) };
+    const written = await this.#take(choice, write, config.ipv6 === undefined ? undefined : header.revision);
+    if (!written.written) return undefined;
+    this.#last = { key: formatSubnetKey(subnets), publicIp: attrs.publicIp };
+    this.#keep(request, subnets, written);
+    await this.#remover.remove(choice.replaces);
+    const expiresAtMs = written.term?.expiresAtMs(instantOf(this.#options.clocks));
+    return { lease: { subnets, attrs, expiresAtMs }, origin: choice.origin };
+  }
+
+  #take(choice: Choice<StoredKey>, write: Omit<LeaseWrite, 'expected'>, dualStackRevision: string | undefined) {
+    if (choice.origin === 'reused') {
+      const { modRevision, reserved } = choice.held;
+      const rewrite = { ...write, expected: { modRevision } };
+      // A reservation has no grant and must stay without one.
+      return reserved ? this.#writer.writeWithoutGrant(rewrite) : this.#writer.writeOnNewGrant(rewrite);
+    }
+    const take: LeaseWrite = { ...write, expected: 'absent' };
+    if (dualStackRevision === undefined) return this.#writer.writeOnNewGrant(take);
+    // A dual-stack key names two subnets: another node may take one of them under another key, and flanneld does not notice.
+    const unchangedSince = { range: this.#options.keys.range, revision: dualStackRevision };
+    return this.#writer.writeOnNewGrant({ ...take, unchangedSince });
+  }
+
+  #keep({ attrs, onCondition }: AcquireRequest, subnets: SubnetPair, written: Written): void {
+    this.#keeper?.stop();
+    const { client, keys, networkConfig, marginMs, retryMs, yieldMs, clocks, random, log } = this.#options;
+    const keeper = new LeaseKeeper(
+      {
+        writer: this.#writer,
+        key: formatSubnetKey(subnets),
+        fullKey: keys.keyOf(subnets),
+        subnets,
+        value: encodeLeaseAttrs(attrs),
+        publicIp: attrs.publicIp,
+        list: async () => {
+          const { kvs, header } = await client.range(keys.range);
+          return { ...header, keys: keys.read(kvs) };
+        },
+        networkConfig,
+        marginMs,
+        retryMs,
+        yieldMs,
+        clocks,
+        random,
+        log,
+        onCondition: (condition) => {
+          if (condition.kind === 'lost' && this.#keeper === keeper) this.#keeper = undefined;
+          onCondition?.(condition);
+        },
+      },
+      written,
+    );
+    this.#keeper = keeper;
+    if (this.#stopped) keeper.stop();
+  }
+}
