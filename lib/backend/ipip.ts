@@ -9,10 +9,9 @@ import { formatPrefix } from '../addr/prefix.ts';
 import { WeftError } from '../error.ts';
 import type { LeaseAttrs } from '../lease/lease.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
-import type { Log } from '../log.ts';
 import { openIpipSocket } from '../sys/ipip-socket.ts';
-import { RouteNetlink } from '../sys/netlink/rtnetlink.ts';
 import type { Backend, BackendOptions, ExternalInterface } from './backend.ts';
+import { watchKernelTunnels } from './kernel-tunnels.ts';
 import { startTunnel } from './tunnel.ts';
 
 const TYPE = 'ipip';
@@ -38,9 +37,8 @@ function requireIpv4Only({ enableIpv6 }: NetworkConfig): void {
 
 /** Codes: CONFIG_INVALID, and those of openIpipSocket and startTunnel. */
 export async function startIpipBackend(options: BackendOptions): Promise<Backend> {
-  const { config, external, log } = options;
+  const { config, external, faults } = options;
   requireIpv4Only(config);
-  noteKernelDevices(log);
   return startTunnel(options, {
     type: TYPE,
     leaseType: TYPE,
@@ -51,6 +49,7 @@ export async function startIpipBackend(options: BackendOptions): Promise<Backend
     // Every raw socket gets every packet: two networks would see each other's.
     resource: `IP protocol 4 on ${formatIpv4(external.ipv4)}`,
     encapsulation: TYPE,
+    watch: () => watchKernelTunnels({ faults }),
     openSocket: () => openIpipSocket(external.ipv4, SOCKET_BUFFER),
     negotiate: (offloads) =>
       offloads.withoutUdp('a raw socket sends and receives one packet after the other, many a call'),
@@ -68,17 +67,4 @@ export async function startIpipBackend(options: BackendOptions): Promise<Backend
       return { kernel: routes, shown };
     },
   });
-}
-
-/** A device of the kernel's ipip module gets a copy of each packet: it delivers it again, or answers "port unreachable". */
-function noteKernelDevices(log: Log): void {
-  const netlink = RouteNetlink.open();
-  try {
-    const devices = netlink.links().filter(({ kind }) => kind === 'ipip');
-    if (devices.length === 0) return;
-    const names = devices.map(({ name }) => name);
-    log.warn({ devices: names }, 'The kernel has IPIP devices too; they see our packets. Unload the module ipip');
-  } finally {
-    netlink.close();
-  }
 }

@@ -32,6 +32,8 @@ export interface Tunnel {
   readonly encapsulation: Encapsulation;
   /** One socket for both directions: its descriptor. */
   openSocket(): number;
+  /** Begins to look for what else on the host takes its packets, if there may be any. Returns what ends that. */
+  watch?(): () => void;
   /** Which offloads the socket has. */
   negotiate(offloads: Offloads, socket: number): void;
   /** `link`: who needs no encapsulation; undefined without DirectRouting. */
@@ -54,6 +56,7 @@ export async function startTunnel(options: BackendOptions, tunnel: Tunnel): Prom
     undo.add('engine', () => engine.stop());
     const backend = openTunnel(options, tunnel, { engine, link, undo });
     await backend.prepare();
+    if (tunnel.watch !== undefined) undo.add('watch', tunnel.watch());
     return backend;
   } catch (error) {
     await undo.run(options.log);
