@@ -2,9 +2,10 @@ import test, { type ExecutionContext } from 'ava';
 import { watchKernelTunnels } from '../../lib/backend/kernel-tunnels.ts';
 import { Faults } from '../../lib/faults.ts';
 import { logTo } from '../log.ts';
+import { PATIENCE_MS } from '../patience.ts';
 
 async function until(t: ExecutionContext, condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + 30_000;
+  const deadline = performance.now() + PATIENCE_MS;
   while (!condition()) {
     if (performance.now() > deadline) return t.fail('never happened');
     await new Promise((resolve) => setTimeout(resolve, 5));

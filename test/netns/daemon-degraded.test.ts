@@ -4,6 +4,7 @@ import { askDaemon } from '../../lib/control/client.ts';
 import type { StatusReply } from '../../lib/control/protocol.ts';
 import { until } from '../../lib/lab/until.ts';
 import { startEtcd } from '../etcd-server.ts';
+import { PATIENCE_MS } from '../patience.ts';
 import { testInFreshNamespace } from './enter.ts';
 import { makeUnderlay } from './underlay.ts';
 import { makeFiles, Weftd } from './weftd.ts';
@@ -14,7 +15,6 @@ const test = testInFreshNamespace();
 
 const HEALTH = 'http://127.0.0.1:18084';
 /** "within 30 s", and as much for a loaded machine. */
-const DEADLINE_MS = 60_000;
 const UDP = '{"Network":"10.5.0.0/16","Backend":{"Type":"udp"}}';
 
 const ip = (line: string): string => execFileSync('ip', line.split(' '), { encoding: 'utf8' });
@@ -67,7 +67,7 @@ class Node {
     const met = await until(async () => {
       status = await askDaemon(this.weftd.files.controlSocket, '/v1/status');
       return condition(status);
-    }, DEADLINE_MS);
+    }, PATIENCE_MS);
     if (met && status !== undefined) return status;
     throw new Error(`waited in vain for ${what}: ${status?.state} ${status?.alarms.join('; ')}\n${logOf(this.weftd)}`);
   }
@@ -88,18 +88,18 @@ test('a device that is renamed, or moved to another namespace, is built again un
   const first = indexOf();
   ip('link set flannel0 down name x');
   const rebuilt = async (): Promise<boolean> => !ip('-br link').includes('x ') && ip('-br link').includes('flannel0');
-  t.true(await until(rebuilt, DEADLINE_MS), logOf(node.weftd));
+  t.true(await until(rebuilt, PATIENCE_MS), logOf(node.weftd));
   await node.recovers();
   t.not(indexOf(), first);
   t.true(ip('route').includes('10.5.0.0/16 dev flannel0'));
   ip('link set flannel0 name x up');
-  t.true(await until(rebuilt, DEADLINE_MS), logOf(node.weftd));
+  t.true(await until(rebuilt, PATIENCE_MS), logOf(node.weftd));
   const second = indexOf();
   const name = `weft-away-${process.pid}`;
   ip(`netns add ${name}`);
   t.teardown(() => ip(`netns del ${name}`));
   ip(`link set flannel0 netns ${name}`);
-  t.true(await until(async () => ip('-br link').includes('flannel0') && indexOf() !== second, DEADLINE_MS));
+  t.true(await until(async () => ip('-br link').includes('flannel0') && indexOf() !== second, PATIENCE_MS));
   await node.recovers();
   t.true(
     node.weftd.log.some(({ msg }) => msg.startsWith('Alarm: Device "flannel0" is gone: it was deleted, renamed,')),
@@ -142,7 +142,7 @@ test('another address of the host is taken up by socket and lease while weftd ru
     const { external, state } = await node.weftd.status();
     return state === 'ready' && external?.ipv4 === '192.0.2.7';
   };
-  t.true(await until(moved, DEADLINE_MS), logOf(node.weftd));
+  t.true(await until(moved, PATIENCE_MS), logOf(node.weftd));
   const { lease } = await node.recovers();
   const key = `/coreos.com/network/subnets/${lease?.ipv4.replace('/', '-')}`;
   t.regex(await node.etcd.etcdctl('get', '--print-value-only', key), /"PublicIP":"192\.0\.2\.7"/);
@@ -164,7 +164,7 @@ test('peers that no route leads to, or one into the overlay itself, are an alarm
   await node.etcd.etcdctl('put', `${subnets}/10.5.201.0-24`, '{"PublicIP":"203.0.113.9","PublicIPv6":null}');
   const told = async (): Promise<boolean> =>
     (await node.weftd.status()).alarms.some((text) => text.includes('203.0.113.9'));
-  t.true(await until(told, DEADLINE_MS));
+  t.true(await until(told, PATIENCE_MS));
   t.is((await node.weftd.status()).state, 'ready', 'one peer that is not there must not make all nodes unready');
   ip('route del 198.51.100.0/24 via 192.0.2.9');
 });
@@ -199,7 +199,7 @@ test('routes that the kernel goes on refusing are an alarm until it takes them (
   const value = '{"PublicIP":"192.0.2.9","PublicIPv6":null,"BackendType":"host-gw"}';
   await node.etcd.etcdctl('put', '/coreos.com/network/subnets/10.5.200.0-24', value);
   const route = '10.5.200.0/24 via 192.0.2.9 dev und0';
-  t.true(await until(async () => ip('route').includes(route), DEADLINE_MS));
+  t.true(await until(async () => ip('route').includes(route), PATIENCE_MS));
   ip('route del 192.0.2.0/24 dev und0');
   ip('route del 10.5.200.0/24');
   await node.degrades(/^Not all neighbors and routes can be set: Cannot add route 10\.5\.200\.0\/24 .*ENETUNREACH/);

@@ -341,13 +341,12 @@ test('a second daemon on the same socket is refused, and the first goes on', asy
   t.is((await first.status()).state, 'waiting');
 });
 
-test('SIGTERM ends a waiting daemon at once, and leaves nothing', async (t) => {
+test('SIGTERM ends a waiting daemon, and leaves nothing', async (t) => {
   const weftd = new Weftd(t, flags(NO_ETCD));
   await weftd.logged('Waiting');
   weftd.signal('SIGTERM');
-  const { code, ms } = await weftd.ended();
+  const { code } = await weftd.ended();
   t.is(code, 0);
-  t.true(ms < 1000, `${ms} ms`);
   t.deepEqual(readdirSync(weftd.files.directory), []);
 });
 
@@ -386,9 +385,8 @@ test('SIGTERM leaves the lease and the subnet file and nothing else', async (t) 
     `FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET=${subnet}\nFLANNEL_MTU=${backend?.mtu}\nFLANNEL_IPMASQ=false\n`,
   );
   weftd.signal('SIGTERM');
-  const { code, ms } = await weftd.ended();
+  const { code } = await weftd.ended();
   t.is(code, 0);
-  t.true(ms < 1000, `${ms} ms`);
   t.is(links(), before);
   t.notRegex(execFileSync('ip', ['route'], { encoding: 'utf8' }), /10\.244/);
   t.deepEqual(readdirSync(weftd.files.directory), ['subnet.env']);

@@ -20,8 +20,6 @@ export interface WeftdOptions {
 export interface Ending {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
-  /** From the start, or from the last signal sent, to the end. */
-  readonly ms: number;
 }
 
 /** Files of one daemon in a directory of the test. */
@@ -42,8 +40,7 @@ export class Weftd {
   readonly files: Files;
   readonly #child: ChildProcess;
   #stderr = '';
-  #sinceMs = performance.now();
-  readonly #ended: Promise<Omit<Ending, 'ms'>>;
+  readonly #ended: Promise<Ending>;
   #running = true;
 
   constructor(t: ExecutionContext, args: readonly string[], files = makeFiles(t), options: WeftdOptions = {}) {
@@ -116,13 +113,12 @@ export class Weftd {
   }
 
   signal(signal: NodeJS.Signals): void {
-    this.#sinceMs = performance.now();
     this.#child.kill(signal);
   }
 
   async ended(): Promise<Ending> {
     await this.#until(() => !this.#running, 'its end');
-    return { ...(await this.#ended), ms: performance.now() - this.#sinceMs };
+    return await this.#ended;
   }
 
   async #until(condition: () => boolean, what: string): Promise<void> {
