@@ -1,7 +1,7 @@
 /**
  * One network from start to stop. The order of the start is flanneld's:
  *
- *   config ── external interface ── lease ── device, socket, data plane ── subnet.env ── first leases applied ── ready
+ *   config ── external interface ── subnet ── device, socket, data plane ── lease ── subnet.env ── first leases applied ── ready
  *
  * Whatever etcd refuses is waited for. After the start etcd is not needed: losing it changes nothing on the data path.
  */
@@ -20,6 +20,7 @@ import { fitsConfig } from '../lease/allocate.ts';
 import type { SubnetPair } from '../lease/lease.ts';
 import { encodeLeaseAttrs } from '../lease/lease-attrs.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
+import { formatSubnetKey } from '../lease/subnet-key.ts';
 import type { LeaseStore, OwnLease, OwnLeaseCondition } from '../store/store.ts';
 import { withinNetns } from '../sys/netns.ts';
 import { Undo } from '../undo.ts';
@@ -95,6 +96,8 @@ export class Network {
   /** How the store says that the own lease is. */
   #ownCondition: OwnLeaseCondition = { kind: 'held' };
   #backend: Backend | undefined;
+  /** The subnets it was started with. */
+  #backendKey = '';
   #follower: LeaseFollower | undefined;
 
   constructor(host: NetworkHost) {
@@ -206,7 +209,7 @@ export class Network {
     });
   }
 
-  /** Starts once. An attempt that fails leaves nothing behind but its lease, which the next one may use again. */
+  /** Starts once. An attempt that fails leaves nothing behind; a lease that it took stays, and the next one may use it again. */
   async #tryToStart(vtepMacs: VtepMacs): Promise<void> {
     const { signal, log, onChange } = this.#host;
     try {
@@ -247,9 +250,12 @@ export class Network {
     if (isSharedNatAddress(external.publicIp)) log.warn({ hint: NAT_HINT }, 'This PublicIP is probably not unique');
     if (config.enableIpv6) requireIpv6Underlay(external, config.backendType, kind.ipv6Underlay, host);
 
-    const own = await this.#acquire(kind, config, external, previous.subnets, vtepMacs);
-    await leaveEarlierNetworks({ network, usedNetworks, faults: this.#faults, log }, config, previous);
-    const backend = await this.#startBackend(kind, config, external, own, vtepMacs);
+    const prepare = async (subnets: SubnetPair): Promise<void> => {
+      await leaveEarlierNetworks({ network, usedNetworks, faults: this.#faults, log }, config, previous);
+      await this.#startBackend(kind, config, external, subnets, vtepMacs);
+    };
+    const own = await this.#acquire(kind, config, external, previous.subnets, vtepMacs, prepare);
+    const backend = this.#backend!;
     const env = { config, own: own.lease.subnets, mtu: backend.overlayMtu, ipMasq: false };
     await this.#keepSubnetFile(env);
     const change = changeOfSubnet(previous.subnets, own.lease.subnets);
@@ -278,6 +284,7 @@ export class Network {
     external: ExternalInterface,
     previous: SubnetPair | undefined,
     vtepMacs: VtepMacs,
+    startBackend: (subnets: SubnetPair) => Promise<void>,
   ): Promise<OwnLease> {
     const { store, log } = this.#host;
     if (kind.vtep) vtepMacs.reconcile(this.name, external.publicIp, await this.#persist(() => store.leases()));
@@ -289,11 +296,23 @@ export class Network {
       held !== undefined &&
       fitsConfig(held.subnets, config) &&
       encodeLeaseAttrs(held.attrs) === encodeLeaseAttrs(attrs)
-    )
+    ) {
+      await startBackend(held.subnets);
       return this.#own!;
+    }
+    // Port and device first: peers would send to a lease whose node does not start.
+    let hostFailed = false;
+    const prepare = (subnets: SubnetPair): Promise<void> =>
+      startBackend(subnets).catch((error: unknown) => {
+        hostFailed = true;
+        throw error;
+      });
     const onCondition = (condition: OwnLeaseCondition): void => this.#onOwnLease(condition, vtepMacs);
     this.#ownCondition = { kind: 'held' };
-    const own = await this.#persist(() => store.acquire({ config, attrs, previous, onCondition }));
+    const own = await this.#persist(
+      () => store.acquire({ config, attrs, previous, prepare, onCondition }),
+      () => hostFailed,
+    );
     this.#own = own;
     const { ipv4, expiresAt, origin } = toLeaseStatus(own, store.health());
     log.info({ subnet: ipv4, origin, expiresAt }, 'Lease acquired');
@@ -317,18 +336,22 @@ export class Network {
     kind: BackendKind,
     config: NetworkConfig,
     external: ExternalInterface,
-    own: OwnLease,
+    subnets: SubnetPair,
     vtepMacs: VtepMacs,
-  ): Promise<Backend> {
+  ): Promise<void> {
     const { network, options, engines, log, signal } = this.#host;
     signal.throwIfAborted();
+    const key = formatSubnetKey(subnets);
+    // etcd was away between the choice and the write.
+    if (this.#backend !== undefined && this.#backendKey === key) return;
+    await this.#stopBackend();
     const { offload, sourceCheck, tos } = options;
     const backend = await kind.start({
       network: network.name,
       netns: network.netns,
       config,
       external,
-      own: own.lease.subnets,
+      own: subnets,
       offload,
       sourceCheck,
       tos,
@@ -339,15 +362,16 @@ export class Network {
       log,
     });
     this.#backend = backend;
-    this.#undo.add('backend', () => this.#stopBackend(backend));
+    this.#backendKey = key;
+    this.#undo.add('backend', () => this.#stopBackend());
     log.info(toBackendStatus(backend, sourceCheck), 'Backend started');
     for (const { name, active, reason } of backend.offloads()) log.debug({ offload: name, active, reason }, 'Offload');
-    return backend;
   }
 
-  async #stopBackend(backend: Backend): Promise<void> {
+  async #stopBackend(): Promise<void> {
+    const backend = this.#backend;
     this.#backend = undefined;
-    await backend.stop();
+    await backend?.stop();
   }
 
   #watchUnderlay(
@@ -397,12 +421,12 @@ export class Network {
   }
 
   /** Waits for what comes right in etcd. */
-  #persist<T>(attempt: () => Promise<T>): Promise<T> {
+  #persist<T>(attempt: () => Promise<T>, isHopeless: () => boolean = () => false): Promise<T> {
     const keep = (obstacle: Obstacle | undefined): void => {
       this.#obstacle = obstacle;
     };
     const words = { obstacle: 'Waiting', recovery: 'No longer waiting' };
-    return waitFor(attempt, { isTemporary: (code) => TEMPORARY.has(code), keep, words }, this.#host);
+    return waitFor(attempt, { isTemporary: (code) => !isHopeless() && TEMPORARY.has(code), keep, words }, this.#host);
   }
 
   #parts(): NetworkParts {

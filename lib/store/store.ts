@@ -45,6 +45,11 @@ export interface AcquireRequest {
   readonly attrs: LeaseAttrs;
   /** The subnet this node held before (from subnet.env), if known. */
   readonly previous: SubnetPair | undefined;
+  /**
+   * Gets ready whatever of this host may fail, before anything is written: what it rejects with ends the acquisition, and the
+   * store is as it was. Called again if other subnets have to be taken after all.
+   */
+  readonly prepare?: (subnets: SubnetPair) => Promise<void>;
   /** Told what becomes of the lease afterwards, perhaps the same thing twice. */
   readonly onCondition?: (condition: OwnLeaseCondition) => void;
 }

@@ -114,6 +114,27 @@ test('a busy UDP port is named, with a way to find who has it', async (t) => {
   t.false(links().includes('flannel0'));
 });
 
+test('what fails on this host fails before the lease is written: it is as it was, or there is none (F1)', async (t) => {
+  const server = await etcd(t, '{"Network":"10.244.0.0/16","Backend":{"Type":"vxlan","Port":4789}}');
+  makeUnderlay();
+  const squatter = createSocket('udp4').bind(4789, '192.0.2.1');
+  t.teardown(() => squatter.close());
+  await once(squatter, 'listening');
+  const all = (): Promise<string> => server.etcdctl('get', '--prefix', '/coreos.com/network/subnets', '-w', 'json');
+  const kvs = async (): Promise<unknown> => JSON.parse(await all()).kvs;
+  await assertFails(t, new Weftd(t, flags(server)), [/the port is in use/, /^see who holds it/]);
+  t.is(await kvs(), undefined);
+  // As flanneld left it, whose kernel still has the port and the device of this MAC.
+  const value =
+    '{"PublicIP":"192.0.2.1","PublicIPv6":null,"BackendType":"vxlan","BackendData":{"VNI":1,"VtepMAC":"c6:d2:32:6f:8f:44"}}';
+  await server.etcdctl('put', '/coreos.com/network/subnets/10.244.7.0-24', value);
+  const before = await kvs();
+  const files = makeFiles(t);
+  await assertFails(t, new Weftd(t, flags(server), files), [/the port is in use/, /^see who holds it/]);
+  t.deepEqual(await kvs(), before, 'not even its revision');
+  t.false(existsSync(files.subnetFile));
+});
+
 test('a device that is taken is named', async (t) => {
   const server = await etcd(t);
   execFileSync('ip', ['tuntap', 'add', 'flannel0', 'mode', 'tun']);
@@ -389,7 +410,7 @@ test('SIGTERM leaves the lease and the subnet file and nothing else', async (t) 
   t.is(code, 0);
   t.is(links(), before);
   t.notRegex(execFileSync('ip', ['route'], { encoding: 'utf8' }), /10\.244/);
-  t.deepEqual(readdirSync(weftd.files.directory), ['subnet.env']);
+  t.deepEqual(readdirSync(weftd.files.directory).toSorted(), ['state', 'subnet.env']);
   t.is(readFileSync(weftd.files.subnetFile, 'utf8'), text);
   const key = `/coreos.com/network/subnets/${lease?.ipv4.replace('/', '-')}`;
   t.is(await server.etcdctl('get', key, '--print-value-only'), '{"PublicIP":"192.0.2.1","PublicIPv6":null}\n');

@@ -34,6 +34,14 @@ export interface OwnLeasesOptions {
 /** How often a lost race is tried again. flannel means to as well (raceRetries), but never does. */
 const ATTEMPTS = 10;
 
+interface Chosen {
+  readonly choice: Choice<StoredKey>;
+  readonly subnets: SubnetPair;
+  readonly origin: OwnLease['origin'];
+  /** Of the list that it was chosen from. */
+  readonly revision: string;
+}
+
 export class OwnLeases {
   readonly #options: OwnLeasesOptions;
   readonly #writer: LeaseWriter;
@@ -92,22 +100,39 @@ export class OwnLeases {
     });
   }
 
-  /** One list, one choice, one write; undefined when the race was lost. */
+  /** One choice, one write; undefined when the race was lost. */
   async #tryToAcquire(request: AcquireRequest): Promise<OwnLease | undefined> {
+    const first = await this.#choose(request, request.previous);
+    if (request.prepare === undefined) return this.#write(request, first);
+    await request.prepare(first.subnets);
+    // That took a while: is it still the choice?
+    const second = await this.#choose(request, first.subnets);
+    if (formatSubnetKey(second.subnets) !== formatSubnetKey(first.subnets)) return undefined;
+    const origin = second.origin === 'previous' ? first.origin : second.origin;
+    return this.#write(request, { ...second, origin });
+  }
+
+  /** One list. */
+  async #choose({ config, attrs }: AcquireRequest, previous: SubnetPair | undefined): Promise<Chosen> {
     const { client, keys, random } = this.#options;
-    const { config, attrs, previous } = request;
     const { kvs, header } = await client.range(keys.range);
     const choice = chooseSubnets({ config, publicIp: attrs.publicIp, previous, held: keys.read(kvs), random });
     const subnets = choice.origin === 'reused' ? choice.held.lease.subnets : choice.subnets;
+    return { choice, subnets, origin: choice.origin, revision: header.revision };
+  }
+
+  async #write(request: AcquireRequest, { choice, subnets, origin, revision }: Chosen): Promise<OwnLease | undefined> {
+    const { keys, clocks } = this.#options;
+    const { config, attrs } = request;
     if (choice.replacesFirst) await this.#remover.remove(choice.replaces);
     const write = { key: keys.keyOf(subnets), value: encodeLeaseAttrs(attrs) };
-    const written = await this.#take(choice, write, config.ipv6 === undefined ? undefined : header.revision);
+    const written = await this.#take(choice, write, config.ipv6 === undefined ? undefined : revision);
     if (!written.written) return undefined;
     this.#last = { key: formatSubnetKey(subnets), publicIp: attrs.publicIp };
     this.#keep(request, subnets, written);
     await this.#remover.remove(choice.replaces);
-    const expiresAtMs = written.term?.expiresAtMs(instantOf(this.#options.clocks));
-    return { lease: { subnets, attrs, expiresAtMs }, origin: choice.origin };
+    const expiresAtMs = written.term?.expiresAtMs(instantOf(clocks));
+    return { lease: { subnets, attrs, expiresAtMs }, origin };
   }
 
   #take(choice: Choice<StoredKey>, write: Omit<LeaseWrite, 'expected'>, dualStackRevision: string | undefined) {

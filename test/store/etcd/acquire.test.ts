@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import test, { type ExecutionContext } from 'ava';
 import { parseIpv6 } from '../../../lib/addr/ipv6.ts';
+import type { SubnetPair } from '../../../lib/lease/lease.ts';
 import { parseNetworkConfig } from '../../../lib/lease/network-config.ts';
 import { formatSubnetKey } from '../../../lib/lease/subnet-key.ts';
 import type { AcquireRequest, OwnLease } from '../../../lib/store/store.ts';
@@ -192,6 +193,21 @@ test('gives up after ten lost races', async (t) => {
   };
   await t.throwsAsync(open({ random }).store.acquire(request('192.0.2.1')), { code: 'LEASE_CONTENDED' });
   t.is(races, 10);
+});
+
+test('what is prepared comes before the write, and anew when somebody takes the subnet meanwhile (F1)', async (t) => {
+  const { open, other, room } = setUp(t);
+  const prepared: string[] = [];
+  const prepare = async (subnets: SubnetPair): Promise<void> => {
+    const key = formatSubnetKey(subnets);
+    t.is(await other.get(room + key), undefined);
+    if (prepared.push(key) === 1) await other.put(room + key, udpValue('192.0.2.9'));
+  };
+  t.is(words(await open().store.acquire(request('192.0.2.1', { prepare }))), 'allocated 10.5.2.0-24');
+  t.deepEqual(prepared, ['10.5.1.0-24', '10.5.2.0-24']);
+  const fail = (): Promise<void> => Promise.reject(new Error('no device'));
+  await t.throwsAsync(open().store.acquire(request('192.0.2.2', { prepare: fail })), { message: 'no device' });
+  t.deepEqual(await other.keys(room), ['10.5.1.0-24', '10.5.2.0-24']);
 });
 
 test('in dual stack no two nodes share a subnet of one family, though their keys differ', async (t) => {
