@@ -27,15 +27,14 @@ export function lossFaults(loss: Loss | undefined): Fault[] {
 /** Subnets inside those of other nodes: whoever can write leases can take a part of a subnet, but not silently. */
 export function nestedFaults(leases: readonly Lease[]): Fault[] {
   const texts: string[] = [];
-  const seen = new Set<string>();
   const placed = leases.flatMap((lease) =>
-    prefixesOf(lease.subnets)
-      // The second lease for one prefix is not used, which is an alarm already.
-      .filter((prefix) => seen.size < seen.add(formatPrefix(prefix)).size)
-      .map((prefix) => ({ prefix, item: { prefix, lease } })),
+    prefixesOf(lease.subnets).map((prefix) => ({ prefix, item: { prefix, lease } })),
   );
   visitNested(placed, (inner, around) => {
-    const outer = around.at(-1)!.item;
+    const { prefix } = around.at(-1)!;
+    // The second lease for one prefix is not used, which is an alarm already.
+    if (prefix.length === inner.prefix.length) return;
+    const outer = around.find((other) => other.prefix.length === prefix.length)!.item;
     if (outer.lease.attrs.publicIp === inner.lease.attrs.publicIp) return;
     texts.push(
       `Lease ${nameOf(inner)} lies inside lease ${nameOf(outer)}, and takes its packets: delete the wrong one`,

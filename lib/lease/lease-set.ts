@@ -55,6 +55,8 @@ export interface LeaseSetOptions {
 
 interface Entry extends Standing {
   readonly key: string;
+  /** What events say of it. */
+  readonly known: KnownLease;
 }
 
 export class LeaseSet {
@@ -95,7 +97,7 @@ export class LeaseSet {
     for (const lease of leases) {
       const entry = this.#put(lease, nowMs);
       const known = before.get(entry.key);
-      const change = { type: 'put', lease: asKnown(entry), previous: known && asKnown(known) } as const;
+      const change = { type: 'put', lease: entry.known, previous: known?.known } as const;
       if (known === undefined) added.push(change);
       else if (known.departure !== undefined || encodeLeaseAttrs(known.lease.attrs) !== encodeLeaseAttrs(lease.attrs))
         changed.push(change);
@@ -116,8 +118,8 @@ export class LeaseSet {
       const known = this.#entries.get(key);
       if (change.type === 'put') {
         gone.delete(key);
-        const lease = asKnown(this.#put(change.lease, nowMs));
-        changes.push({ type: 'put', lease, previous: known && asKnown(known) });
+        const { known: lease } = this.#put(change.lease, nowMs);
+        changes.push({ type: 'put', lease, previous: known?.known });
       } else if (known !== undefined && known.departure === undefined) gone.set(key, known);
     }
     return this.#event([...changes, ...this.#leave([...gone.values()], nowMs, 'changes')], false);
@@ -137,12 +139,12 @@ export class LeaseSet {
       const { departure } = entry;
       if (departure === undefined || departure.kept) continue;
       const untilMs = Math.max(departure.untilMs, nowMs + this.#options.leavingMs);
-      this.#entries.set(entry.key, { ...entry, departure: { ...departure, untilMs } });
+      this.#entries.set(entry.key, entryOf(entry.key, { ...entry, departure: { ...departure, untilMs } }));
     }
   }
 
   #put(lease: StoredLease, seenMs: number): Entry {
-    const entry: Entry = { key: formatSubnetKey(lease.subnets), lease, seenMs, departure: undefined };
+    const entry = entryOf(formatSubnetKey(lease.subnets), { lease, seenMs, departure: undefined });
     const known = this.#entries.get(entry.key);
     // A key that was made anew is the youngest.
     if (known?.lease.createRevision !== lease.createRevision) {
@@ -167,10 +169,9 @@ export class LeaseSet {
     if (justGone.size === 0 && peers.every(({ departure }) => departure === undefined)) return ended;
     const { departures, loss } = decideDepartures(peers, justGone, { how, nowMs, leavingMs });
     this.#loss = loss ?? this.#loss;
-    for (const [entry, departure] of departures) this.#entries.set(entry.key, { ...entry, departure });
-    const left = [...justGone].map(
-      ({ key }): LeaseChange => ({ type: 'leave', lease: asKnown(this.#entries.get(key)!) }),
-    );
+    for (const [entry, departure] of departures)
+      this.#entries.set(entry.key, entryOf(entry.key, { ...entry, departure }));
+    const left = [...justGone].map(({ key }): LeaseChange => ({ type: 'leave', lease: this.#entries.get(key)!.known }));
     return [...ended, ...left, ...this.#end(this.#givingWay())];
   }
 
@@ -190,14 +191,14 @@ export class LeaseSet {
 
   #end(entries: readonly Entry[]): LeaseChange[] {
     for (const { key } of entries) this.#entries.delete(key);
-    return entries.map((entry) => ({ type: 'delete', previous: asKnown(entry) }));
+    return entries.map((entry) => ({ type: 'delete', previous: entry.known }));
   }
 
   #event(changes: readonly LeaseChange[], complete: boolean): LeaseEvent {
     if (!this.#inOrder) this.#sort();
     const all = [...this.#entries.values()];
     const isHere = ({ departure }: Entry): boolean => departure === undefined;
-    const leases = [...all.filter(isHere), ...all.filter((entry) => !isHere(entry))].map(asKnown);
+    const leases = [...all.filter(isHere), ...all.filter((entry) => !isHere(entry))].map(({ known }) => known);
     if (!all.some(({ departure }) => departure?.kept === true)) this.#loss = undefined;
     return { leases, changes, complete, loss: this.#loss };
   }
@@ -217,6 +218,6 @@ function byAge(a: Entry, b: Entry): number {
   return a.key < b.key ? -1 : Number(a.key > b.key);
 }
 
-function asKnown({ lease, departure }: Entry): KnownLease {
-  return { ...lease, leavesAtMs: departure?.untilMs };
+function entryOf(key: string, { lease, seenMs, departure }: Standing): Entry {
+  return { key, lease, seenMs, departure, known: { ...lease, leavesAtMs: departure?.untilMs } };
 }
