@@ -1,7 +1,7 @@
 /** Every backend there is, by its name in the network configuration. */
 import type { Mac } from '../addr/mac.ts';
 import { WeftError } from '../error.ts';
-import type { LeaseAttrs } from '../lease/lease.ts';
+import type { Lease, LeaseAttrs } from '../lease/lease.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
 import type { Backend, BackendOptions, ExternalInterface } from './backend.ts';
 
@@ -15,8 +15,16 @@ export interface BackendKind {
    * gateway of the same link may be link-local; routed: one that is good beyond the link.
    */
   readonly ipv6Underlay: 'none' | 'on-link' | 'routed';
-  /** What this node writes into its lease. `vtepMac`: see BackendOptions. Rejects with what the backend's own function throws. */
-  leaseAttrs(external: ExternalInterface, config: NetworkConfig, vtepMac: (device: string) => Mac): Promise<LeaseAttrs>;
+  /**
+   * What this node writes into its lease. `vtepMac`: see BackendOptions; `leases`: all there are, read if `vtep`. Rejects with
+   * what the backend's own function throws.
+   */
+  leaseAttrs(
+    external: ExternalInterface,
+    config: NetworkConfig,
+    vtepMac: (device: string) => Mac,
+    leases: readonly Lease[],
+  ): Promise<LeaseAttrs>;
   start(options: BackendOptions): Promise<Backend>;
 }
 

@@ -26,6 +26,7 @@ import { withinNetns } from '../sys/netns.ts';
 import { Undo } from '../undo.ts';
 import type { NetworkOptions } from './cmdline/network-flag.ts';
 import type { DaemonOptions } from './cmdline/options.ts';
+import { ConfigWatch } from './config-watch.ts';
 import { leaveEarlierNetworks } from './earlier-networks.ts';
 import { type PreviousRun, readPreviousRun, type SubnetEnv } from './files/subnet-env.ts';
 import { SubnetFile } from './files/subnet-file.ts';
@@ -70,6 +71,9 @@ const PASSING: ReadonlySet<string> = new Set(['STORE_UNREACHABLE', 'LEASE_CONTEN
 
 /** Our choice: a failed network needs a human, who wants to see soon that it worked. */
 const FAILED_PAUSES_MS = doubling(1000, 20_000);
+
+/** Our choice: soon enough for whoever wrote it, and one key a node for etcd. */
+const CONFIG_INTERVAL_MS = 30_000;
 
 const SUBNET_FILE_RETRY_MS = 5000;
 
@@ -262,7 +266,20 @@ export class Network {
     if (change !== undefined) log.warn({}, change);
     this.#watchUnderlay(kind, config, external, backend, vtepMacs);
     await this.#follow(backend, own, external);
+    this.#watchConfig(config);
     return own;
+  }
+
+  #watchConfig(running: NetworkConfig): void {
+    const { network, store } = this.#host;
+    const watch = new ConfigWatch({
+      running,
+      key: `${network.etcdPrefix}/config`,
+      read: () => store.networkConfig(),
+      faults: this.#faults,
+      intervalMs: CONFIG_INTERVAL_MS,
+    });
+    this.#undo.add('configuration watch', () => watch.close());
   }
 
   async #keepSubnetFile(env: SubnetEnv): Promise<void> {
@@ -287,8 +304,9 @@ export class Network {
     startBackend: (subnets: SubnetPair) => Promise<void>,
   ): Promise<OwnLease> {
     const { store, log } = this.#host;
-    if (kind.vtep) vtepMacs.reconcile(this.name, external.publicIp, await this.#persist(() => store.leases()));
-    const attrs = await kind.leaseAttrs(external, config, (device) => vtepMacs.macOf(this.name, device));
+    const leases = kind.vtep ? await this.#persist(() => store.leases()) : [];
+    if (kind.vtep) vtepMacs.reconcile(this.name, external.publicIp, leases);
+    const attrs = await kind.leaseAttrs(external, config, (device) => vtepMacs.macOf(this.name, device), leases);
     await vtepMacs.save();
     const held = this.#ownCondition.kind === 'lost' ? undefined : this.#own?.lease;
     // Of an earlier attempt; the store renews it. Writing it again would be an event for every node at each attempt.

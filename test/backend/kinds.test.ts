@@ -38,13 +38,13 @@ const LEASES: readonly (readonly [type: string, ipv6: string, value: string])[] 
 for (const [type, ipv6, value] of LEASES)
   test(`writes the lease of flanneld's ${type}${ipv6 === '' ? '' : ' in dual stack'}`, async (t) => {
     const network = config(type, ipv6);
-    const attrs = await backendOf(network, '/t/config').leaseAttrs(EXTERNAL, network, () => 0x0200_0000_002a);
+    const attrs = await backendOf(network, '/t/config').leaseAttrs(EXTERNAL, network, () => 0x0200_0000_002a, []);
     t.is(encodeLeaseAttrs(attrs), value);
   });
 
 test('a backend that cannot carry IPv6 writes no lease in a dual-stack network', async (t) => {
   const network = config('ipip', IPV6);
-  const attrs = backendOf(network, '/t/config').leaseAttrs(EXTERNAL, network, () => 0);
+  const attrs = backendOf(network, '/t/config').leaseAttrs(EXTERNAL, network, () => 0, []);
   t.is(((await t.throwsAsync(attrs)) as WeftError).code, 'CONFIG_INVALID');
 });
 

@@ -286,6 +286,20 @@ test('the uptime goes on when the clock is set back (H11)', async (t) => {
   await running;
 });
 
+test('a configuration that is changed in etcd is an alarm, and the network stays ready (N8)', async (t) => {
+  const server = await etcd(t);
+  const weftd = new Weftd(t, flags(server));
+  await weftd.ready();
+  await server.etcdctl('put', CONFIG_KEY, CONFIG.replace('"udp"', '"vxlan"'));
+  const alarm = 'The configuration at /coreos.com/network/config has changed: Backend.Type "udp" to "vxlan"; ';
+  t.true(await until(async () => (await weftd.status()).alarms.some((one) => one.startsWith(alarm)), 120_000));
+  const { state, backend } = await weftd.status();
+  t.deepEqual([state, backend?.type], ['ready', 'udp']);
+  t.is(weftd.log.filter(({ msg }) => msg.startsWith(`Alarm: ${alarm}`)).length, 1);
+  await server.etcdctl('put', CONFIG_KEY, CONFIG);
+  t.true(await until(async () => (await weftd.status()).alarms.length === 0, 120_000));
+});
+
 test('a network with no subnet left ends the start', async (t) => {
   const server = await etcd(t, '{"Network":"10.244.0.0/23","SubnetLen":25,"Backend":{"Type":"udp"}}');
   for (const subnet of ['10.244.0.128-25', '10.244.1.0-25', '10.244.1.128-25'])

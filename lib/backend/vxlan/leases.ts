@@ -7,6 +7,7 @@ import type { RefusedLease } from '../backend.ts';
 import { Holders } from '../holders.ts';
 import { type BackendObject, findOption, quotePlain } from '../option.ts';
 import { type OwnPlace6, whyNot6 } from '../peer-leases.ts';
+import { cutVni } from './options.ts';
 
 /** A peer's tunnel end in one address family, and what is behind it. */
 export interface Vtep {
@@ -104,7 +105,8 @@ function readVtepMac(data: unknown, own: OwnVtep): Mac | string {
   if (typeof data !== 'object' || data === null || Array.isArray(data)) return 'it has no VXLAN data (BackendData)';
   const fields = data as BackendObject;
   const vni = findOption(fields, 'VNI');
-  if (vni !== undefined && vni !== own.vni) return `its VNI is ${quotePlain(vni)}, ours is ${own.vni}`;
+  if (vni !== undefined && vni !== own.vni && vni !== cutVni(own.vni))
+    return `its VNI is ${quotePlain(vni)}, ours is ${own.vni}`;
   const text = findOption(fields, 'VtepMAC');
   if (text === undefined) return 'it has no VtepMAC';
   const mac = typeof text === 'string' ? parseMac(text) : undefined;

@@ -1,10 +1,17 @@
 /** The Backend object of a vxlan network, the names that follow from it, and our own lease. flannel pkg/backend/vxlan. Pure. */
 import { formatMac, type Mac } from '../../addr/mac.ts';
 import { WeftError } from '../../error.ts';
-import type { LeaseAttrs } from '../../lease/lease.ts';
+import type { Lease, LeaseAttrs } from '../../lease/lease.ts';
 import type { NetworkConfig } from '../../lease/network-config.ts';
 import type { ExternalInterface } from '../backend.ts';
-import { booleanOption, type IntegerRange, integerOption, invalidOption } from '../option.ts';
+import {
+  type BackendObject,
+  booleanOption,
+  findOption,
+  type IntegerRange,
+  integerOption,
+  invalidOption,
+} from '../option.ts';
 
 export interface VxlanOptions {
   /** 1 to 2^24 - 1. */
@@ -66,16 +73,29 @@ export function vxlanDeviceName(vni: number, family: 4 | 6): string {
 }
 
 /**
+ * The VNI as flannel before 0.24 has it in a lease, in 16 bits, and expects it there: it cannot read a lease with a larger one.
+ * On the wire it sends all 24.
+ */
+export function cutVni(vni: number): number {
+  return vni & 0xffff;
+}
+
+/**
  * What our node writes into its lease; the key order within BackendData is flannel's. `vtepMac` gives a device's saved MAC.
- * Throws WeftError CONFIG_INVALID or MTU_TOO_SMALL.
+ * A VNI that 16 bits do not hold is written cut if a peer's is. Throws WeftError CONFIG_INVALID or MTU_TOO_SMALL.
  */
 export function vxlanLeaseAttrs(
   external: ExternalInterface,
   config: NetworkConfig,
   vtepMac: (device: string) => Mac,
+  leases: readonly Lease[],
 ): LeaseAttrs {
   const { vni } = vxlanOptions(config, external);
-  const data = (family: 4 | 6): object => ({ VNI: vni, VtepMAC: formatMac(vtepMac(vxlanDeviceName(vni, family))) });
+  const peerCuts = leases.some(({ attrs }) => attrs.publicIp !== external.publicIp && vniOf(attrs) === cutVni(vni));
+  const data = (family: 4 | 6): object => ({
+    VNI: peerCuts ? cutVni(vni) : vni,
+    VtepMAC: formatMac(vtepMac(vxlanDeviceName(vni, family))),
+  });
   return {
     publicIp: external.publicIp,
     publicIpv6: config.enableIpv6 ? external.publicIpv6 : undefined,
@@ -83,4 +103,10 @@ export function vxlanLeaseAttrs(
     backendData: data(4),
     backendV6Data: config.enableIpv6 ? data(6) : undefined,
   };
+}
+
+/** Of a vxlan lease, which holds anything. */
+function vniOf({ backendType, backendData }: LeaseAttrs): unknown {
+  const isObject = typeof backendData === 'object' && backendData !== null && !Array.isArray(backendData);
+  return backendType === 'vxlan' && isObject ? findOption(backendData as BackendObject, 'VNI') : undefined;
 }

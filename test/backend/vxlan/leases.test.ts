@@ -162,3 +162,16 @@ test('a node without an IPv6 subnet is no IPv6 peer, and nothing is wrong with t
   const one = withData('10.244.2.0/24', '192.0.2.2', '{"VtepMAC":"02:00:00:00:00:02"}');
   t.deepEqual(sortVteps6([one], OWN, PLACE6), { vteps: [], refused: [] });
 });
+
+test('a VNI beyond 16 bits is known in both forms: whole, and cut as flannel before 0.24 writes it (F2)', (t) => {
+  const own = { ...OWN, vni: 70000 };
+  const leases = [
+    withData('10.244.2.0/24', '192.0.2.2', '{"VNI":70000,"VtepMAC":"02:00:00:00:00:02"}'),
+    withData('10.244.3.0/24', '192.0.2.3', '{"VNI":4464,"VtepMAC":"02:00:00:00:00:03"}'),
+    withData('10.244.4.0/24', '192.0.2.4', '{"VNI":4465,"VtepMAC":"02:00:00:00:00:04"}'),
+  ];
+  const sorted = sortVteps4(leases, own);
+  t.deepEqual(lines(sorted), ['02:00:00:00:00:02 10.244.2.0/24', '02:00:00:00:00:03 10.244.3.0/24']);
+  t.is(sorted.refused[0]?.reason, 'its VNI is 4465, ours is 70000');
+  t.is(sortVteps4(leases, { ...OWN, vni: 4464 }).vteps.length, 1, 'a small VNI has one form');
+});

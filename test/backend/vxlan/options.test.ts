@@ -3,6 +3,7 @@ import { parseMac } from '../../../lib/addr/mac.ts';
 import type { ExternalInterface } from '../../../lib/backend/backend.ts';
 import { vxlanDeviceName, vxlanLeaseAttrs, vxlanOptions } from '../../../lib/backend/vxlan/options.ts';
 import { WeftError } from '../../../lib/error.ts';
+import type { Lease } from '../../../lib/lease/lease.ts';
 import { decodeLeaseAttrs, encodeLeaseAttrs } from '../../../lib/lease/lease-attrs.ts';
 import { type NetworkConfig, parseNetworkConfig } from '../../../lib/lease/network-config.ts';
 import { flanneldKeys } from '../../lease/vectors.ts';
@@ -104,19 +105,48 @@ test('our lease is byte for byte what flanneld writes', (t) => {
   for (const { value } of captured) {
     const { publicIp, backendData } = decodeLeaseAttrs(value);
     const mac = parseMac((backendData as { VtepMAC: string }).VtepMAC)!;
-    const attrs = vxlanLeaseAttrs({ ...EXTERNAL, publicIp }, config(',"Port":4789,"VNI":1'), (device) => {
-      t.is(device, 'flannel.1');
-      return mac;
-    });
+    const attrs = vxlanLeaseAttrs(
+      { ...EXTERNAL, publicIp },
+      config(',"Port":4789,"VNI":1'),
+      (device) => {
+        t.is(device, 'flannel.1');
+        return mac;
+      },
+      [],
+    );
     t.is(encodeLeaseAttrs(attrs), value);
   }
 });
 
 test('in dual stack the lease has the data of both devices', (t) => {
-  const attrs = vxlanLeaseAttrs(EXTERNAL, config(',"VNI":7', true), (device) => (device === 'flannel.7' ? 0x2a : 0x2b));
+  const attrs = vxlanLeaseAttrs(
+    EXTERNAL,
+    config(',"VNI":7', true),
+    (device) => (device === 'flannel.7' ? 0x2a : 0x2b),
+    [],
+  );
   t.is(
     encodeLeaseAttrs(attrs),
     '{"PublicIP":"192.0.2.1","PublicIPv6":"2001:db8::1","BackendType":"vxlan",' +
       '"BackendData":{"VNI":7,"VtepMAC":"00:00:00:00:00:2a"},"BackendV6Data":{"VNI":7,"VtepMAC":"00:00:00:00:00:2b"}}',
   );
+});
+
+/** The VNI that our node writes with VNI 70000 in the configuration, beside a node at `publicIp` whose lease says `theirs`. */
+function writtenBeside(theirs: number, publicIp = '192.0.2.2', type = 'vxlan'): unknown {
+  const value = `{"PublicIP":"${publicIp}","BackendType":"${type}","BackendData":{"VNI":${theirs},"VtepMAC":"02:00:00:00:00:02"}}`;
+  const lease: Lease = {
+    subnets: { ipv4: { family: 4, address: 0x0af40200, length: 24 }, ipv6: undefined },
+    attrs: decodeLeaseAttrs(value),
+    expiresAtMs: undefined,
+  };
+  const { backendData } = vxlanLeaseAttrs(EXTERNAL, config(',"VNI":70000'), () => 0x2a, [lease]);
+  return (backendData as { VNI: unknown }).VNI;
+}
+
+test("a VNI beyond 16 bits is written cut to them if a peer's is, else as it is (F2)", (t) => {
+  t.is(writtenBeside(4464), 4464);
+  t.is(writtenBeside(70000), 70000);
+  t.is(writtenBeside(4464, '192.0.2.1'), 70000, 'our own old lease is no peer');
+  t.is(writtenBeside(4464, '192.0.2.2', 'udp'), 70000);
 });
