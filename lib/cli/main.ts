@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import type { ErrorReply } from '../control/protocol.ts';
 import { messageOf, WeftError } from '../error.ts';
 import { withSystemFolders } from '../lab/search-path.ts';
+import { printableLines, toJson } from '../printable.ts';
 import { readVersion } from '../version.ts';
 
 interface CommandEntry {
@@ -78,18 +79,44 @@ Exit codes: 0 done, 1 failed, 2 wrong usage. The daemon is weftd; see weftd -hel
 export async function main(argv: readonly string[]): Promise<number> {
   // Output cut by the reader, as in `weft peers | head`, is no failure.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0);
-    throw error;
+    process.exit(error.code === 'EPIPE' ? 0 : report(error, false));
   });
+  // What standard error cannot take is not worth a second error.
+  process.stderr.on('error', () => undefined);
   // For what commands start: lab, demo and bench.
   process.env.PATH = withSystemFolders(process.env.PATH);
+  const line = commandFirst(argv);
   try {
-    const program = await buildProgram(argv);
-    await program.parseAsync(argv, { from: 'user' });
+    const program = await buildProgram(line);
+    await program.parseAsync(line, { from: 'user' });
     return Number(process.exitCode ?? 0);
   } catch (error) {
     return report(error, argv.includes('--json'));
   }
+}
+
+/** Options of the commands that may stand before the command, and whether a value follows. */
+const LEADING_OPTIONS: Readonly<Record<string, boolean>> = {
+  '--json': false,
+  '--network': true,
+  '--control-socket': true,
+};
+
+/** Commands that have commands of their own. */
+const GROUPS: ReadonlySet<string> = new Set(['lab']);
+
+/** The command line as commander takes it: the command, then its options; `help` and names as names and --help. */
+export function commandFirst(argv: readonly string[]): string[] {
+  let at = 0;
+  for (let option = argv[at]; option !== undefined; option = argv[at]) {
+    const [name = ''] = option.split('=', 1);
+    if (!Object.hasOwn(LEADING_OPTIONS, name)) break;
+    at += LEADING_OPTIONS[name] === true && !option.includes('=') ? 2 : 1;
+  }
+  const [leading, rest] = [argv.slice(0, at), argv.slice(at)];
+  if (rest[0] === 'help' && rest.length > 1) return [...rest.slice(1), '--help'];
+  const names = GROUPS.has(rest[0] ?? '') ? 2 : 1;
+  return rest.length === 0 ? [...argv] : [...rest.slice(0, names), ...leading, ...rest.slice(names)];
 }
 
 async function buildProgram(argv: readonly string[]): Promise<Command> {
@@ -120,12 +147,22 @@ function report(error: unknown, json: boolean): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   if (error instanceof WeftError) {
     const { code, message, hint } = error;
-    process.stderr.write(`weft: ${message}\n${hint === undefined ? '' : `${hint}\n`}`);
+    process.stderr.write(`weft: ${printableLines(message)}\n${hint === undefined ? '' : `${printableLines(hint)}\n`}`);
     const reply: ErrorReply = { error: { code, message, hint: hint ?? null } };
-    if (json) process.stdout.write(`${JSON.stringify(reply, null, 2)}\n`);
+    if (json) process.stdout.write(`${toJson(reply, 2)}\n`);
     return code === 'USAGE' ? 2 : 1;
+  }
+  if (isOutputError(error)) {
+    if (error.code === 'EPIPE') return 0;
+    process.stderr.write(`weft: Cannot write the output: ${error.message}\n`);
+    return 1;
   }
   // Anything else is a mistake of ours, and its stack is the report we need.
   process.stderr.write(`weft: internal error: ${error instanceof Error ? error.stack : messageOf(error)}\n`);
   return 1;
+}
+
+/** A full disk, or whatever else keeps standard output from being written: node says which call failed. */
+function isOutputError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error && error.syscall === 'write';
 }

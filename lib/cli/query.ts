@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { askDaemon } from '../control/client.ts';
 import { type ControlPath, type ControlReplies, DEFAULT_CONTROL_SOCKET } from '../control/protocol.ts';
+import { printableAll, toJson } from '../printable.ts';
 
 export interface QueryOptions {
   readonly json?: boolean;
@@ -23,6 +24,6 @@ export async function printReply<Path extends ControlPath>(
   format: (reply: ControlReplies[Path]) => string,
 ): Promise<ControlReplies[Path]> {
   const reply = await askDaemon(options.controlSocket, path, options.network);
-  process.stdout.write(options.json === true ? `${JSON.stringify(reply, null, 2)}\n` : format(reply));
+  process.stdout.write(options.json === true ? `${toJson(reply, 2)}\n` : format(printableAll(reply)));
   return reply;
 }

@@ -4,6 +4,7 @@ import { connect, type Server } from 'node:net';
 import { dirname } from 'node:path';
 import { messageOf, WeftError } from '../error.ts';
 import { makeDirectory } from '../make-directory.ts';
+import { toJson } from '../printable.ts';
 import { BACKLOG, BoundedServer, descriptorLimit } from './bounded-server.ts';
 import type { HttpReply, HttpRequest } from './http.ts';
 import { type ControlPath, type ControlReplies, type ErrorReply, MAX_SOCKET_PATH_BYTES } from './protocol.ts';
@@ -63,7 +64,7 @@ async function resultOf({ method, target }: HttpRequest, handlers: ControlHandle
 }
 
 function toReply(status: number, body: ControlReplies[ControlPath] | ErrorReply): HttpReply {
-  return { status, contentType: 'application/json', text: `${JSON.stringify(body)}\n` };
+  return { status, contentType: 'application/json', text: `${toJson(body)}\n` };
 }
 
 function statusOf({ code }: WeftError): number {

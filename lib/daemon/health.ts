@@ -3,8 +3,8 @@ import type { Server } from 'node:net';
 import { BACKLOG, BoundedServer, descriptorLimit } from '../control/bounded-server.ts';
 import type { HttpReply, HttpRequest } from '../control/http.ts';
 import { messageOf, WeftError } from '../error.ts';
+import { printable } from '../printable.ts';
 import { Crowd } from './crowd.ts';
-import { printable } from './log.ts';
 
 /** Our choice: a kubelet needs one or two. */
 const MOST_CONNECTIONS = 128;
@@ -51,7 +51,7 @@ function answer(method: string, target: string, notReady: () => readonly string[
   if (path === '/healthz') return [200, 'flanneld is running'];
   const reasons = notReady();
   if (reasons.length === 0) return [200, 'flanneld is ready'];
-  return [503, ['flanneld is not ready yet', ...reasons.map(printable)].join('\n')];
+  return [503, ['flanneld is not ready yet', ...reasons.map((reason) => printable(reason))].join('\n')];
 }
 
 function listen(server: Server, ip: string, port: number): Promise<void> {

@@ -1,7 +1,9 @@
 /** weftd's process: command line, log, signals, exit code. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isatty } from 'node:tty';
 import { messageOf, WeftError } from '../error.ts';
 import type { Log } from '../log.ts';
+import { printableLines } from '../printable.ts';
 import type { ServiceState } from '../sys/notify.ts';
 import { readVersion } from '../version.ts';
 import { type OptionsResult, readOptions } from './cmdline/options.ts';
@@ -10,6 +12,10 @@ type RunOptions = Extract<OptionsResult, { readonly action: 'run' }>;
 
 /** Our choice: a stop takes well under 100 ms; one that hangs must not keep the service manager waiting. */
 const STOP_DEADLINE_MS = 900;
+
+const STDERR = 2;
+/** Our choice: how long a last sentence waits for its reader. */
+const SAY_MS = 500;
 
 /** Errors in what the user gave on the command line or in the environment. */
 const USAGE_CODES: ReadonlySet<string> = new Set(['USAGE', 'UNSUPPORTED_OPTION', 'STORE_OPTIONS_INVALID']);
@@ -46,7 +52,7 @@ export async function main(argv: readonly string[]): Promise<void> {
       process.exit(0);
     }
   } catch (error) {
-    process.exit(reportFatal(error));
+    process.exit(await reportFatal(error));
   }
 }
 
@@ -54,8 +60,14 @@ async function runDaemon({ options, given, unknownVariables, withoutEffect }: Ru
   const { checkLimits } = await import('./host/limits.ts');
   checkLimits();
   const { createLog } = await import('./log.ts');
-  const terminal = process.stderr.isTTY;
-  const log = await createLog(options.logFormat, options.logLevel, terminal, terminal && !process.env.NO_COLOR);
+  // Not process.stderr: node would make the pipe non-blocking, for all who share it.
+  const terminal = isatty(STDERR);
+  const { log, flush } = await createLog(
+    options.logFormat,
+    options.logLevel,
+    terminal,
+    terminal && !process.env.NO_COLOR,
+  );
   const version = readVersion();
   log.info({ version, pid: process.pid, node: process.version, flags: given }, 'weftd starts');
   if (unknownVariables.length > 0) log.warn({ variables: unknownVariables }, 'Variables that name no flag are ignored');
@@ -64,8 +76,12 @@ async function runDaemon({ options, given, unknownVariables, withoutEffect }: Ru
     const { FORWARD_RULES: hint } = await import('./cmdline/flags.ts');
     log.info({ hint }, 'No FORWARD rules are installed yet, whatever -iptables-forward-rules says');
   }
+  process.on('exit', flush);
   const { exitNow } = await import('../sys/exit.ts');
-  const signal = stopOnSignals(log, exitNow);
+  const signal = stopOnSignals(log, (code) => {
+    flush();
+    exitNow(code);
+  });
   const [{ Daemon }, { openStore }] = await Promise.all([import('./daemon.ts'), import('./open-store.ts')]);
   const daemon = new Daemon({
     options,
@@ -85,7 +101,7 @@ async function runDaemon({ options, given, unknownVariables, withoutEffect }: Ru
 }
 
 /** The first SIGTERM, SIGINT or SIGHUP aborts; a second one, or a stop that hangs, ends the process at once with code 1. */
-function stopOnSignals(log: Log, exitNow: (code: number) => never): AbortSignal {
+function stopOnSignals(log: Log, exitNow: (code: number) => void): AbortSignal {
   const controller = new AbortController();
   const onSignal = (name: NodeJS.Signals): void => {
     if (controller.signal.aborted) {
@@ -127,11 +143,21 @@ async function notifier(log: Log): Promise<(state: ServiceState) => void> {
 }
 
 /** One line and a hint for what a user can mend; the stack only for a mistake of ours. Returns the exit code. */
-function reportFatal(error: unknown): number {
-  if (error instanceof WeftError) {
-    process.stderr.write(`weftd: ${error.message}\n${error.hint === undefined ? '' : `${error.hint}\n`}`);
-    return USAGE_CODES.has(error.code) ? 2 : 1;
+async function reportFatal(error: unknown): Promise<number> {
+  if (!(error instanceof WeftError)) {
+    await say(`internal error: ${error instanceof Error ? error.stack : messageOf(error)}`);
+    return 1;
   }
-  process.stderr.write(`weftd: internal error: ${error instanceof Error ? error.stack : messageOf(error)}\n`);
-  return 1;
+  await say(error.hint === undefined ? error.message : `${error.message}\n${error.hint}`);
+  return USAGE_CODES.has(error.code) ? 2 : 1;
+}
+
+/** Not by process.stderr, which waits for a reader that hangs. */
+async function say(text: string): Promise<void> {
+  const { writeWithin } = await import('../sys/stderr.ts');
+  try {
+    writeWithin(STDERR, Buffer.from(`weftd: ${printableLines(text)}\n`), SAY_MS);
+  } catch {
+    // Nobody is there to read it.
+  }
 }

@@ -2,7 +2,6 @@
 import { Backoff, doubling } from '../backoff.ts';
 import { WeftError } from '../error.ts';
 import type { Log } from '../log.ts';
-import { printable } from './log.ts';
 
 /** What the daemon waits for. */
 export interface Obstacle {
@@ -82,7 +81,7 @@ function logObstacle({ error, attempts, sinceMs }: Obstacle, word: string, { log
   const waitedSeconds = Math.round((now() - sinceMs) / 1000);
   // In the message, not in a field: on a terminal the command in the hint can be copied from there.
   const text = error.hint === undefined ? error.message : `${error.message}; ${error.hint}`;
-  log.warn({ code: error.code, attempts, waitedSeconds }, `${word}: ${printable(text)}`);
+  log.warn({ code: error.code, attempts, waitedSeconds }, `${word}: ${text}`);
 }
 
 function logRecovery({ error, sinceMs }: Obstacle, word: string, { log, now }: WaitHost): void {

@@ -78,7 +78,7 @@ export function quoteJson(value: JsonValue): string {
  */
 export function quoteText(text: string, maxLength = 80): string {
   const json = JSON.stringify(text.length <= maxLength ? text : `${text.slice(0, maxLength - 3)}...`);
-  return json.replace(/\p{C}/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
+  return json.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
 }
 
 /** Go's simple case folding of ASCII letters; two letters outside ASCII fold to ASCII ones: U+017F to S, U+212A to K. */

@@ -1,16 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import test from 'ava';
-import { printable } from '../../lib/daemon/log.ts';
-
-test('text for a message cannot break its line or command the terminal', (t) => {
-  t.is(printable('a\nb\u001b[31m\u009bc \u00e9'), 'a?b?[31m?c \u00e9');
-});
 
 const MODULE = new URL('../../lib/daemon/log.js', import.meta.url).href;
 
 /** What a process that logs `calls` in a format leaves on standard error when it ends at once afterwards. */
 function logged(format: string, level: string, calls: string): string {
-  const script = `const log = await (await import(${JSON.stringify(MODULE)})).createLog('${format}', '${level}', false, false);
+  const script = `const log = await (await import(${JSON.stringify(MODULE)})).createLog('${format}', '${level}', false, false).then(({ log }) => log);
     ${calls}; process.exit(0);`;
   const { stderr, stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
   if (stdout !== '') throw new Error(`the log wrote to standard output: ${stdout}`);
@@ -43,4 +38,20 @@ for (const format of ['json', 'text'])
     t.is(text.split('\n').length, 3);
     t.false(text.includes('\u001b'));
     t.true(text.includes('a\\nb\\u001b[31mred'));
+  });
+
+// C0, C1, line and paragraph separator, a bidi override, a zero-width space.
+const EVERY_KIND = ['\\n', '\\u001b', '\\u009b', '\\u2028', '\\u2029', '\\u202e', '\\u200b'].join('');
+
+for (const format of ['json', 'text'])
+  test(`${format} is one line of what a terminal only shows, whatever is in message and fields, and not endless (S3)`, (t) => {
+    const text = logged(
+      format,
+      'info',
+      `log.info({ key: '${EVERY_KIND}' + 'x'.repeat(100000) }, '${EVERY_KIND}' + 'y'.repeat(100000))`,
+    );
+    t.regex(text, /^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+\n$/u);
+    t.true(text.length < 6000, String(text.length));
+    t.true(text.includes('\\u202e') && text.includes('(100007 characters)'));
+    if (format === 'json') t.is((JSON.parse(text) as { key: string }).key.slice(0, 4), '\n\u001b\u009b\u2028');
   });

@@ -25,6 +25,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   'error.ts': { imports: [], packages: 'none', why: 'everybody imports it' },
   'log.ts': { imports: [], packages: 'none', why: 'a log is an interface; who writes it is for the daemon to say' },
   'faults.ts': { imports: ['log.ts'], packages: [], why: 'parts report to it, and it knows none of them' },
+  'printable.ts': { imports: [], packages: 'none', why: 'text is made fit to be read wherever it is read' },
   'undo.ts': { imports: ['log.ts'], packages: 'none', why: 'it knows steps and not what they undo' },
   'version.ts': { imports: [], packages: [], why: 'it reads one file' },
   'backoff.ts': { imports: [], packages: 'none', why: 'pauses are numbers; who waits has the clock' },
@@ -140,7 +141,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
 
   // Product.
   control: {
-    imports: ['make-directory.ts'],
+    imports: ['make-directory.ts', 'printable.ts'],
     packages: [],
     why: 'daemon and cli meet here, and neither sees into the other',
   },
@@ -157,6 +158,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       'lease',
       'faults.ts',
       'log.ts',
+      'printable.ts',
       'store',
       'store/etcd',
       'sys',
@@ -210,7 +212,18 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     why: 'it shows what a user can see, by the control socket and on the wire',
   },
   cli: {
-    imports: ['addr', 'bench', 'capture', 'control', 'dataplane/counters.ts', 'demo', 'lab', 'measure', 'version.ts'],
+    imports: [
+      'addr',
+      'bench',
+      'capture',
+      'control',
+      'dataplane/counters.ts',
+      'demo',
+      'lab',
+      'measure',
+      'printable.ts',
+      'version.ts',
+    ],
     packages: ['commander'],
     ambient: true,
     why: 'weft asks weftd by its control socket and does not reach into it',

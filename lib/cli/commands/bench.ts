@@ -5,6 +5,7 @@ import { PATHS, type PathName } from '../../bench/paths.ts';
 import { type BenchOptions, runBench } from '../../bench/run.ts';
 import { messageOf, WeftError } from '../../error.ts';
 import { requireRoot } from '../../lab/command.ts';
+import { printableLines, toJson } from '../../printable.ts';
 import { seconds, wholeNumber } from '../numbers.ts';
 import { formatReport } from './bench-report.ts';
 
@@ -67,9 +68,9 @@ Exit code: 0 when all was measured, 1 when a measurement failed. Missed threshol
         now: () => new Date(),
         random: Math.random,
         pid: process.pid,
-        log: (line) => process.stderr.write(`${line}\n`),
+        log: (line) => process.stderr.write(`${printableLines(line)}\n`),
       });
-      const json = `${JSON.stringify(report, null, 2)}\n`;
+      const json = `${toJson(report, 2)}\n`;
       if (typeof options.json === 'string') writeReport(options.json, json);
       process.stdout.write(options.json === true ? json : formatReport(report));
       if (report.failures.length > 0) process.exitCode = 1;

@@ -10,6 +10,7 @@ import { type DemoReport, runDemo } from '../../demo/run.ts';
 import { BACKEND_NAMES, type BackendName } from '../../lab/backends.ts';
 import { requireRoot } from '../../lab/command.ts';
 import { CONGESTION_CONTROL } from '../../measure/iperf3.ts';
+import { printableLines, toJson } from '../../printable.ts';
 import { type Column, formatTable } from '../table.ts';
 
 interface DemoCommandOptions {
@@ -45,9 +46,9 @@ Exit code: 0 when every claim held, 1 otherwise.`,
         backend: options.backend,
         captureFile: resolve(options.keepCapture),
         pid: process.pid,
-        log: (line) => output.write(`${line}\n`),
+        log: (line) => output.write(`${printableLines(line)}\n`),
       });
-      process.stdout.write(options.json === true ? `${JSON.stringify(report, null, 2)}\n` : formatDemo(report));
+      process.stdout.write(options.json === true ? `${toJson(report, 2)}\n` : formatDemo(report));
       if (!report.ok) process.exitCode = 1;
     });
 }

@@ -15,6 +15,7 @@ import type { ConnectedPod } from '../../lab/pod.ts';
 import { destroyLab, isTakenLabId, listLabIds } from '../../lab/remove.ts';
 import { startTenants, tenantConfig } from '../../lab/tenants.ts';
 import { keepingLab } from '../../lab/with-lab.ts';
+import { printableLines, toJson } from '../../printable.ts';
 
 /** Fixed, so that `down` and `exec` find what `up` made. */
 const DEFAULT_ID = 'weft';
@@ -82,7 +83,7 @@ export function labCommand(): Command {
 }
 
 async function up(options: UpOptions): Promise<void> {
-  const log = (line: string): void => void process.stderr.write(`${line}\n`);
+  const log = (line: string): void => void process.stderr.write(`${printableLines(line)}\n`);
   const settings = {
     id: options.id,
     hosts: Number(options.hosts),
@@ -210,7 +211,7 @@ async function list(options: { readonly json?: boolean }): Promise<void> {
         : { id, complete: true, hosts: lab.hosts.length, processes: processesIn(namespacesOf(lab)).length };
     }),
   );
-  if (options.json === true) process.stdout.write(`${JSON.stringify(labs, null, 2)}\n`);
+  if (options.json === true) process.stdout.write(`${toJson(labs, 2)}\n`);
   else if (labs.length === 0) process.stdout.write('There are no labs\n');
   for (const lab of options.json === true ? [] : labs) {
     const what = lab.complete

@@ -6,6 +6,7 @@ import { isIgnored, type Peer } from '../../control/protocol.ts';
 import { WeftError } from '../../error.ts';
 import { type EchoOutcome, probeEchoes } from '../../measure/echo-probe.ts';
 import { percentile } from '../../measure/statistics.ts';
+import { printableAll, toJson } from '../../printable.ts';
 import { seconds, wholeNumber } from '../numbers.ts';
 import { addQueryOptions, type QueryOptions } from '../query.ts';
 import { formatTable } from '../table.ts';
@@ -45,9 +46,9 @@ Exit code: 0 when every echo came back, 1 when one was lost.`,
       for (const target of chooseTargets(peers, peer)) {
         const ping = await pingPeer(target, options);
         pings.push(ping);
-        if (options.json !== true) process.stdout.write(formatPing(ping));
+        if (options.json !== true) process.stdout.write(formatPing(printableAll(ping)));
       }
-      if (options.json === true) process.stdout.write(`${JSON.stringify({ peers: pings }, null, 2)}\n`);
+      if (options.json === true) process.stdout.write(`${toJson({ peers: pings }, 2)}\n`);
       if (pings.some(({ underlay, overlay }) => underlay.lost + overlay.lost > 0)) process.exitCode = 1;
     });
 }

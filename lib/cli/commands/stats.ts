@@ -3,8 +3,10 @@ import { Command } from 'commander';
 import { askDaemon } from '../../control/client.ts';
 import type { StatsReply } from '../../control/protocol.ts';
 import { countAt, counterRows } from '../../dataplane/counters.ts';
+import { toJson } from '../../printable.ts';
 import { seconds } from '../numbers.ts';
 import { addQueryOptions, printReply, type QueryOptions } from '../query.ts';
+import { drawn } from '../screen.ts';
 import { type Column, formatFields, formatTable } from '../table.ts';
 import { formatBitRate, formatBytes, formatCount } from '../units.ts';
 
@@ -14,8 +16,6 @@ interface StatsOptions extends QueryOptions {
 }
 
 const DEFAULT_INTERVAL_S = 1;
-/** Cursor home, erase to the end of the display: ECMA-48 §8.3.57, §8.3.39. */
-const CLEAR = '\u001b[H\u001b[J';
 
 export function statsCommand(): Command {
   return addQueryOptions(new Command('stats'))
@@ -40,11 +40,19 @@ async function watch(options: StatsOptions, intervalS: number): Promise<never> {
   let before: StatsReply | undefined;
   for (;;) {
     const stats = await askDaemon(options.controlSocket, '/v1/stats', options.network);
-    if (options.json === true) process.stdout.write(`${JSON.stringify(stats)}\n`);
-    else process.stdout.write(`${process.stdout.isTTY ? CLEAR : ''}${formatStats(stats, before)}\n`);
+    if (options.json === true) process.stdout.write(`${toJson(stats)}\n`);
+    else
+      process.stdout.write(
+        process.stdout.isTTY ? drawn(formatStats(stats, before), terminalSize()) : `${formatStats(stats, before)}\n`,
+      );
     before = stats;
     await sleep(intervalS * 1000);
   }
+}
+
+/** Asked each time: a window changes. */
+function terminalSize(): { rows: number; columns: number } {
+  return { rows: process.stdout.rows, columns: process.stdout.columns };
 }
 
 /** Counters, with a column of rates when there is an earlier reading. */
