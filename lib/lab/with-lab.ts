@@ -1,7 +1,11 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../error.ts';
 import { createLab } from './lab.ts';
 import type { Lab, LabOptions } from './model.ts';
 import { destroyLab, destroyLabNow } from './remove.ts';
+
+/** Our choice: between a child's end by Ctrl-C and our own signal lie microseconds. */
+const SIGNAL_MS = 50;
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
@@ -41,6 +45,10 @@ async function removingOnFailure<T>(
 ): Promise<T> {
   const abort = new AbortController();
   const creation = createLab({ ...options, signal: abort.signal });
+  let outlived = (): void => undefined;
+  const signalOutlived = new Promise<void>((resolve) => {
+    outlived = resolve;
+  });
   const onSignal = (signal: NodeJS.Signals): void => {
     // A second Ctrl-C does not hurry the removal: it is bounded as it is.
     if (abort.signal.aborted) return;
@@ -48,6 +56,8 @@ async function removingOnFailure<T>(
     void removeThen(creation, options, () => {
       stopListening();
       process.kill(process.pid, signal);
+      // Only the first process of a container lives on.
+      outlived();
     });
   };
   // The process may end by an exception elsewhere, or process.exit: then there is no time for anything asynchronous.
@@ -62,9 +72,14 @@ async function removingOnFailure<T>(
     // Not earlier: until it is made, a lab with this id may be somebody else's, which createLab refuses.
     process.on('exit', onExit);
     return await body(lab, abort.signal);
+  } catch (error) {
+    // Ctrl-C reaches our children too, and their end may be seen before the signal.
+    await delay(SIGNAL_MS);
+    throw error;
   } finally {
-    // When a signal came, the listeners stay until the lab is gone and the signal is sent again.
-    if (!abort.signal.aborted) stopListening();
+    // The signal that came is sent again when the lab is gone, and ends this process: whatever else happened is no news.
+    if (abort.signal.aborted) await signalOutlived;
+    stopListening();
   }
 }
 

@@ -50,14 +50,14 @@ for (const backend of BACKEND_NAMES)
     },
   );
 
-netnsTest('Ctrl-C in the middle of the demo ends it with nothing left', async (t) => {
+netnsTest('Ctrl-C in the middle of the demo ends it without a word, and with nothing left (N13)', async (t) => {
   const { child, outcome, progress } = start(['demo', '--json']);
   child.stderr?.on('data', () => {
     if (progress().includes('Capturing on')) child.kill('SIGINT');
   });
   const { signal, code, stderr, stdout, pid } = await outcome;
-  t.true(signal === 'SIGINT' || code === 1, `${code} ${signal} ${stderr}`);
-  // Whether it comes to its last words before the signal ends it is up to the machine.
-  if (stdout !== '') t.is(JSON.parse(stdout).error.code, 'INTERRUPTED', stdout);
+  t.is(signal, 'SIGINT', `${code} ${stderr}`);
+  t.notRegex(stderr, /SIG|nterrupted|error|Cannot/);
+  t.is(stdout, '', 'no report');
   t.deepEqual(remainsOf('d', pid), []);
 });

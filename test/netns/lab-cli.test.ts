@@ -9,6 +9,7 @@ import { describeLab, directoryOf, isNamespaceOf, layOut } from '../../lib/lab/l
 import { listNamespaces, processesIn } from '../../lib/lab/netns.ts';
 import { withLab } from '../../lib/lab/with-lab.ts';
 import { testInLabs } from './labs.ts';
+import { start } from './weft.ts';
 
 // Each command line in a process of its own (lab-command.ts), as a user has it.
 const { id, test } = testInLabs('c');
@@ -141,6 +142,20 @@ test('a user who is not root gets one line', async (t) => {
     t.is(outcome.code, 1);
     t.regex(outcome.stderr, /^NOT_ROOT: Cannot work with a lab: only root may make network namespaces\n$/);
   }
+});
+
+test('Ctrl-C while a lab is built ends it without a word, and with nothing left (N13)', async (t) => {
+  const { child, outcome, progress } = start(['lab', 'up', '--id', id]);
+  child.stderr?.on('data', () => {
+    if (progress().includes('starting 2 weftd')) child.kill('SIGINT');
+  });
+  const { signal, code, stdout, stderr } = await outcome;
+  t.deepEqual({ signal, code, stdout }, { signal: 'SIGINT', code: null, stdout: '' });
+  t.notRegex(stderr, /SIG|nterrupted|weft:/);
+  t.deepEqual(
+    listNamespaces().filter((name) => isNamespaceOf(id, name)),
+    [],
+  );
 });
 
 test('a daemon that cannot start says why', async (t) => {
