@@ -13,6 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { withSystemFolders } from '../lib/lab/search-path.ts';
 import type { FileResult } from './runner/run-file.ts';
 import { runTogether } from './runner/run-together.ts';
+import { sideBySide } from './runner/side-by-side.ts';
 import { compiledPath, staleSources, testSources } from './runner/sources.ts';
 
 /** For each file: hours before a busy machine comes to it. What hangs is ended by AVA, earlier. */
@@ -70,14 +71,15 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const networks = (rootless ? [] : netns).map((file) => [file]);
   const alone = ([file]: readonly string[]): boolean => ALONE.includes(file!);
-  await runAll(
-    unit,
-    networks.filter((batch) => !alone(batch)),
-    availableParallelism() + 1,
-    stop,
-    report,
-  );
-  await runAll([], networks.filter(alone), 1, stop, report);
+  const run = async (batch: readonly string[]): Promise<boolean> => {
+    const pairs = batch.map((file) => ({ file, compiled: compiledPath(file) }));
+    const results = await runTogether({ root, files: pairs, limitMs: FILE_LIMIT_MS * batch.length, signal: stop });
+    if (!stop.aborted) for (const result of results) report(result);
+    return !stop.aborted;
+  };
+  const others = networks.filter((batch) => !alone(batch));
+  await sideBySide(unit, others, availableParallelism() + 1, run);
+  await sideBySide([], stop.aborted ? [] : networks.filter(alone), 1, run);
   printFailures(failed);
   if (stop.aborted) print('interrupted');
   return finish(totals, stop.aborted);
@@ -97,29 +99,6 @@ function batchesOf(files: readonly string[]): string[][] {
   const count = Math.ceil(files.length / FILES_TOGETHER);
   // Every count-th, as the slow ones stand side by side.
   return Array.from({ length: count }, (_, first) => files.filter((_file, index) => index % count === first));
-}
-
-/** One after the other begins with `first`, the others with `then`; who has no more of his own helps. */
-async function runAll(
-  first: readonly (readonly string[])[],
-  then: readonly (readonly string[])[],
-  atOnce: number,
-  signal: AbortSignal,
-  report: (result: FileResult) => void,
-): Promise<void> {
-  // The iterators are shared: each worker takes the next.
-  const queues = [first.values(), then.values()];
-  const work = async (_: unknown, index: number) => {
-    for (const queue of index === 0 ? queues : queues.toReversed()) {
-      for (const batch of queue) {
-        const files = batch.map((file) => ({ file, compiled: compiledPath(file) }));
-        const results = await runTogether({ root, files, limitMs: FILE_LIMIT_MS * files.length, signal });
-        if (signal.aborted) return;
-        for (const result of results) report(result);
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: atOnce }, work));
 }
 
 function printResult(result: FileResult): void {

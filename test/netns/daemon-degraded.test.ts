@@ -14,7 +14,6 @@ import { makeFiles, Weftd } from './weftd.ts';
 const test = testInFreshNamespace();
 
 const HEALTH = 'http://127.0.0.1:18084';
-/** "within 30 s", and as much for a loaded machine. */
 const UDP = '{"Network":"10.5.0.0/16","Backend":{"Type":"udp"}}';
 
 const ip = (line: string): string => execFileSync('ip', line.split(' '), { encoding: 'utf8' });

@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { directoryOf } from '../../lib/lab/layout.ts';
 import { listNamespaces } from '../../lib/lab/netns.ts';
+import { PATIENCE_MS } from '../patience.ts';
 
 const WEFT = fileURLToPath(new URL('../../../bin/weft', import.meta.url));
 
@@ -22,7 +23,10 @@ export function start(args: readonly string[]): {
   outcome: Promise<Outcome>;
   progress: () => string;
 } {
-  const child = spawn(process.execPath, [WEFT, ...args], { stdio: ['ignore', 'pipe', 'pipe'], timeout: 280_000 });
+  const child = spawn(process.execPath, [WEFT, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: 4 * PATIENCE_MS,
+  });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (chunk: Buffer) => {
