@@ -44,6 +44,11 @@ export function hostPrefix(address: IpAddress): Prefix {
   return typeof address === 'number' ? { family: 4, address, length: 32 } : { family: 6, address, length: 128 };
 }
 
+/** The prefix of `length`, at most that of `prefix`, around it. */
+export function shorterPrefix(prefix: Prefix, length: number): Prefix {
+  return prefix.family === 4 ? ipv4Prefix(prefix.address, length) : ipv6Prefix(prefix.address, length);
+}
+
 /** Parses `address/length` of either family and clears host bits, as Go's net.ParseCIDR does. Else undefined. */
 export function parsePrefix(text: string): Prefix | undefined {
   const slash = text.indexOf('/');

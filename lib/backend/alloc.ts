@@ -1,9 +1,9 @@
 /** flannel's `alloc` backend: a subnet for this host, and nothing else. Something else has to carry the packets. */
 import { noStats } from '../dataplane/add-stats.ts';
 import type { LeaseAttrs } from '../lease/lease.ts';
-import { networkPrefixes } from '../lease/network-config.ts';
 import { removeLeftovers } from '../router/router.ts';
 import type { Backend, BackendOptions, ExternalInterface } from './backend.ts';
+import { routerOptions } from './router-options.ts';
 
 /** What our node writes into its lease: neither a type nor an IPv6 address, whatever the network (flannel pkg/backend/alloc). */
 export function allocLeaseAttrs({ publicIp }: ExternalInterface): LeaseAttrs {
@@ -11,8 +11,9 @@ export function allocLeaseAttrs({ publicIp }: ExternalInterface): LeaseAttrs {
 }
 
 /** Removes the routes that an earlier run with another backend left; makes nothing. */
-export async function startAllocBackend({ config, external, faults, log, netns }: BackendOptions): Promise<Backend> {
-  await removeLeftovers({ netns, scope: networkPrefixes(config), faults, log });
+export async function startAllocBackend(options: BackendOptions): Promise<Backend> {
+  const { external } = options;
+  await removeLeftovers(routerOptions(options));
   return {
     type: 'alloc',
     deviceName: external.name,

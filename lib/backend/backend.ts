@@ -32,6 +32,8 @@ export interface BackendOptions {
   readonly config: NetworkConfig;
   readonly external: ExternalInterface;
   readonly own: SubnetPair;
+  /** What this host had before, when its subnet file was last written; undefined where nothing is known. */
+  readonly earlier?: SubnetPair | undefined;
   readonly offload: OffloadSwitches;
   readonly sourceCheck: boolean;
   readonly tos: TosPolicy;

@@ -13,13 +13,14 @@ import type { FdbEntry, NeighborEntry } from '../dataplane/segment.ts';
 import type { DataplaneStats, OffloadStatus } from '../dataplane/stats.ts';
 import { WeftError } from '../error.ts';
 import type { Lease, LeaseAttrs } from '../lease/lease.ts';
-import { type NetworkConfig, networkPrefixes } from '../lease/network-config.ts';
+import type { NetworkConfig } from '../lease/network-config.ts';
 import { isOnLink } from '../router/on-link.ts';
 import { type DesiredRoute, Router } from '../router/router.ts';
 import { RouteNetlink } from '../sys/netlink/rtnetlink.ts';
 import type { Backend, BackendOptions, BackendRoute, ExternalInterface, RefusedLease } from './backend.ts';
 import { Holders } from './holders.ts';
 import { logRefusals, ownPlace, ownPlace6, sortLeases, whyNot6 } from './peer-leases.ts';
+import { routerOptions } from './router-options.ts';
 
 const TYPE = 'host-gw';
 
@@ -86,13 +87,13 @@ class HostGwBackend implements Backend {
   #refused: readonly RefusedLease[] = [];
 
   constructor(netlink: RouteNetlink, options: BackendOptions) {
-    const { config, external, faults, log } = options;
+    const { external } = options;
     this.#options = options;
     this.#netlink = netlink;
     this.deviceName = external.name;
     this.overlayMtu = external.mtu;
     const underlay = { device: external.name, onChange: () => this.#apply() };
-    this.#router = new Router({ netns: undefined, scope: networkPrefixes(config), faults, log, underlay });
+    this.#router = new Router({ ...routerOptions(options), underlay });
   }
 
   setLeases(leases: readonly Lease[]): void {

@@ -9,7 +9,6 @@ import type { EdgeDevice } from '../engine/edge-device.ts';
 import type { Engine } from '../engine/engine.ts';
 import { messageOf } from '../error.ts';
 import type { Lease } from '../lease/lease.ts';
-import { networkPrefixes } from '../lease/network-config.ts';
 import type { Log } from '../log.ts';
 import { prefixKey } from '../router/diff.ts';
 import type { DirectLink } from '../router/on-link.ts';
@@ -17,6 +16,7 @@ import { type DesiredRoute, type DesiredState, Router } from '../router/router.t
 import type { Undo } from '../undo.ts';
 import type { Backend, BackendOptions, BackendRoute, RefusedLease } from './backend.ts';
 import { logRefusals, type OwnPlace, ownPlace, sortLeases } from './peer-leases.ts';
+import { routerOptions } from './router-options.ts';
 
 /** What the leases ask for. */
 export interface OverlayPlan {
@@ -59,13 +59,12 @@ export class OverlayBackend implements Backend {
 
   /** Throws what Router throws. */
   constructor(options: BackendOptions, parts: OverlayParts) {
-    const { config, external, faults, log, netns } = options;
+    const { external, log } = options;
     const underlay = { device: external.name, onChange: () => this.#replan() };
     this.#parts = parts;
     this.#log = log;
     this.#place = ownPlace(options, parts.leaseType);
-    const scope = networkPrefixes(config);
-    this.#router = new Router({ netns, scope, faults, log, ...(parts.link === undefined ? {} : { underlay }) });
+    this.#router = new Router({ ...routerOptions(options), ...(parts.link === undefined ? {} : { underlay }) });
     // Before the devices go, which it would take for somebody's doing.
     parts.undo.add('neighbours and routes', () => this.#router.close());
   }
@@ -141,7 +140,7 @@ export class OverlayBackend implements Backend {
     );
     const wanted = new Set(plan.kernel.neighbors.map(({ device, address }) => `${device} ${address}`));
     const leaving = before.kernel.neighbors.filter(({ device, address }) => !wanted.has(`${device} ${address}`));
-    await this.#router.apply({ neighbors: [...plan.kernel.neighbors, ...leaving], routes: ready });
+    await this.#router.apply({ ...plan.kernel, neighbors: [...plan.kernel.neighbors, ...leaving], routes: ready });
     await Promise.all(devices.map((device, i) => device.forwardTo(plan.peers[i] ?? [])));
     await this.#router.apply(plan.kernel);
   }

@@ -109,7 +109,12 @@ function openTunnel(options: BackendOptions, tunnel: Tunnel, { engine, link, und
       const peers = groupByPublicIp(held);
       const { kernel: routes, shown } = tunnel.routesTo(peers, link);
       const segmentPeers = peers.map((peer) => toSegmentPeer(peer, port ?? 0));
-      return { peers: [segmentPeers], kernel: { neighbors: [], routes }, routes: shown, refused };
+      return {
+        peers: [segmentPeers],
+        kernel: { neighbors: [], routes, subnets: peers.flatMap(({ prefixes }) => prefixes) },
+        routes: shown,
+        refused,
+      };
     },
   });
   return backend;

@@ -256,7 +256,7 @@ export class Network {
 
     const prepare = async (subnets: SubnetPair): Promise<void> => {
       await leaveEarlierNetworks({ network, usedNetworks, faults: this.#faults, log }, config, previous);
-      await this.#startBackend(kind, config, external, subnets, vtepMacs);
+      await this.#startBackend(kind, config, external, subnets, previous.subnets, vtepMacs);
     };
     const own = await this.#acquire(kind, config, external, previous.subnets, vtepMacs, prepare);
     const backend = this.#backend!;
@@ -355,6 +355,7 @@ export class Network {
     config: NetworkConfig,
     external: ExternalInterface,
     subnets: SubnetPair,
+    earlier: SubnetPair | undefined,
     vtepMacs: VtepMacs,
   ): Promise<void> {
     const { network, options, engines, log, signal } = this.#host;
@@ -370,6 +371,7 @@ export class Network {
       config,
       external,
       own: subnets,
+      earlier,
       offload,
       sourceCheck,
       tos,

@@ -11,10 +11,11 @@ import type { Log } from '../log.ts';
 import { closeFd } from '../sys/descriptor.ts';
 import { type Link, RouteNetlink } from '../sys/netlink/rtnetlink.ts';
 import { withinNetns } from '../sys/netns.ts';
+import { setInterfaceSysctl } from '../sys/sysctl.ts';
 import { openTap, openTun } from '../sys/tun.ts';
 import { applyDeviceSysctls } from './device-sysctls.ts';
 import type { Engine, EngineSegment } from './engine.ts';
-import { applyLinkSettings, isLinkAsWanted, type LinkSettings } from './link-settings.ts';
+import { type Applied, applyLinkSettings, isLinkAsWanted, type LinkSettings } from './link-settings.ts';
 import { retry } from './retry.ts';
 
 /** Our choice; flannel leaves a TUN the kernel's 500, which bursts of small packets overrun. */
@@ -107,7 +108,7 @@ export class EdgeDevice {
     await this.#rebuilding;
     await this.#segment.detach();
     this.#closeDevice();
-    for (const part of ['device', 'thread', 'fib']) this.#options.faults.report(`${part} ${this.name}`, []);
+    for (const part of ['device', 'thread', 'fib', 'ipv6']) this.#options.faults.report(`${part} ${this.name}`, []);
     this.#netlink.close();
   }
 
@@ -120,7 +121,7 @@ export class EdgeDevice {
       try {
         offloads.negotiateTun(fd);
         this.#writeSysctls();
-        const { index } = applyLinkSettings(this.#netlink, this.#settings);
+        const { index } = this.#applySettings();
         offloads.probeTun(fd, mac);
         this.#open = { fd, index };
       } catch (error) {
@@ -136,6 +137,19 @@ export class EdgeDevice {
     if (missing.length === 0) return;
     const hint = 'mount /proc/sys writable, or set them from outside';
     log.warn({ device: name, missing, hint }, 'Some settings of the device stay as they are');
+  }
+
+  /** Hosts, and containers, that switch IPv6 off for all devices to come mean theirs; where ours cannot be another, IPv4 works. */
+  #applySettings(): Applied {
+    const { faults, name, netns } = this.#options;
+    const applied = applyLinkSettings(this.#netlink, this.#settings, () =>
+      withinNetns(netns, () => setInterfaceSysctl('ipv6', name, 'disable_ipv6', '0')),
+    );
+    const text =
+      `IPv6 packets do not pass, IPv4 packets do: "${name}" has IPv6 switched off: ${applied.withoutIpv6}; ` +
+      `set net.ipv6.conf.${name}.disable_ipv6 to 0, which is seen within 10 s, or mount /proc/sys writable`;
+    faults.report(`ipv6 ${name}`, applied.withoutIpv6 === undefined ? [] : [{ text, blocks: true }]);
+    return applied;
   }
 
   #attach(): void {
@@ -200,7 +214,7 @@ export class EdgeDevice {
     const { log, name, onRestored } = this.#options;
     this.#checks++;
     if (this.#checks % ADDRESS_CHECKS !== 0 && isLinkAsWanted(link, this.#settings)) return;
-    const { changes } = applyLinkSettings(this.#netlink, this.#settings);
+    const { changes } = this.#applySettings();
     this.#report();
     if (changes.length === 0) return;
     const set = changes.join(', ');

@@ -13,6 +13,7 @@ export function applyChange(netlink: RouteNetlink, change: StateChange, protocol
       setRoute(netlink, change.route, protocol, change.instead !== undefined);
       break;
     case 'remove-rival':
+    case 'remove-astray':
     case 'remove-route':
       netlink.deleteRoute(deletionOf(change.route));
       break;

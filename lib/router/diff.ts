@@ -59,6 +59,8 @@ export type StateChange =
   | { readonly kind: 'set-route'; readonly route: WantedRoute; readonly instead: ActualRoute | undefined }
   /** Not an own route, but it would win over, or share packets with, a wanted one to the same destination. */
   | { readonly kind: 'remove-rival'; readonly route: ActualRoute }
+  /** Of a flanneld that ran here before, over what is our own subnet now. */
+  | { readonly kind: 'remove-astray'; readonly route: ActualRoute }
   | { readonly kind: 'remove-route'; readonly route: ActualRoute }
   | { readonly kind: 'remove-neighbor'; readonly neighbor: ActualNeighbor };
 
@@ -89,7 +91,7 @@ export function neighborKey({
 }
 
 /** The metric the kernel gives a route that names none: IP6_RT_PRIO_USER for IPv6. */
-function defaultMetric(destination: Prefix): number {
+export function defaultMetric(destination: Prefix): number {
   return destination.family === 4 ? 0 : 1024;
 }
 

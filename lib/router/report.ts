@@ -1,7 +1,7 @@
 /** What a pass over the kernel's tables writes to the log: repairs, routes of others, leftovers; each once, never by the thousand. */
 import { formatIp } from '../addr/ip.ts';
 import { formatMac } from '../addr/mac.ts';
-import { formatPrefix } from '../addr/prefix.ts';
+import { formatPrefix, type Prefix } from '../addr/prefix.ts';
 import type { FaultSink } from '../faults.ts';
 import type { Log } from '../log.ts';
 import {
@@ -15,6 +15,7 @@ import {
   type WantedNeighbor,
   type WantedRoute,
 } from './diff.ts';
+import { describeIntruder, type Intruder, type Names } from './intruders.ts';
 
 /** Our choice: more lines than this from one pass are given as a number. */
 const MAX_LINES = 10;
@@ -76,13 +77,13 @@ export interface RouterReportOptions {
 
 export class RouterReport {
   readonly #options: RouterReportOptions;
-  readonly #deviceName: (index: number) => string;
+  readonly #device: Names['device'];
   readonly #said = new Set<string>();
   #standing: ReadonlySet<string> = new Set();
 
-  constructor(options: RouterReportOptions, deviceName: (index: number) => string) {
+  constructor(options: RouterReportOptions, device: Names['device']) {
     this.#options = options;
-    this.#deviceName = deviceName;
+    this.#device = device;
   }
 
   /** What was said may be said again. */
@@ -135,6 +136,21 @@ export class RouterReport {
     );
   }
 
+  /** What others on this host have in the way. `own`: our own subnets. */
+  intruders(intruders: readonly Intruder[], own: readonly Prefix[]): void {
+    const names = { device: this.#device, route: (route: ActualRoute) => this.route(route) };
+    const faults = intruders.slice(0, MAX_LINES).map((intruder) => ({
+      text: describeIntruder(intruder, own.includes(intruder.subnet), names),
+      blocks: intruder.diverts,
+    }));
+    const more = intruders.slice(MAX_LINES);
+    if (more.length > 0) {
+      const text = `More addresses and routes of others are in the way of this network: ${more.length}`;
+      faults.push({ text, blocks: more.some(({ diverts }) => diverts) });
+    }
+    this.#options.faults.report('others', faults);
+  }
+
   #write({ cause, entry, wrong }: Finding): void {
     if (cause === 'asked') return;
     if (cause === 'leftover' || cause === 'taken-over') this.#options.log.info({ entry, wrong }, MESSAGES[cause]);
@@ -154,6 +170,8 @@ export class RouterReport {
       }
       case 'remove-rival':
         return { cause, entry: this.route(change.route), wrong: 'it leads to the same subnet' };
+      case 'remove-astray':
+        return { cause, entry: this.route(change.route), wrong: 'it leads our own subnet away' };
       case 'remove-route':
         return { cause, entry: this.route(change.route), wrong: 'no lease wants it' };
       case 'remove-neighbor':
@@ -166,7 +184,7 @@ export class RouterReport {
     const { destination, gateway, interfaceIndex } = route;
     const parts: string[] = [destination === undefined ? 'default' : formatPrefix(destination)];
     if (gateway !== undefined) parts.push(`via ${formatIp(gateway)}`);
-    if (interfaceIndex !== undefined) parts.push(`dev ${this.#deviceName(interfaceIndex)}`);
+    if (interfaceIndex !== undefined) parts.push(`dev ${this.#device(interfaceIndex).name}`);
     if ('protocol' in route) {
       if (route.nextHops.length > 1) parts.push(`and ${route.nextHops.length - 1} more next hops`);
       parts.push(`proto ${route.protocol}`);
@@ -179,7 +197,7 @@ export class RouterReport {
     const { address, interfaceIndex, mac } = neighbor;
     const lladdr = mac === undefined ? 'without address' : `lladdr ${formatMac(mac)}`;
     const learned = 'permanent' in neighbor && !neighbor.permanent ? ' (not permanent)' : '';
-    return `${formatIp(address)} dev ${this.#deviceName(interfaceIndex)} ${lladdr}${learned}`;
+    return `${formatIp(address)} dev ${this.#device(interfaceIndex).name} ${lladdr}${learned}`;
   }
 }
 
@@ -193,6 +211,8 @@ function causeOf(change: StateChange, before: Before, after: After): Cause {
     }
     case 'remove-rival':
       return 'replaced';
+    case 'remove-astray':
+      return 'leftover';
     case 'remove-route': {
       const key = prefixKey(change.route.destination!);
       if (before.routes.has(key) && !after.routes.has(key)) return 'asked';

@@ -20,6 +20,7 @@ import { type Link, NetlinkError, RouteNetlink } from '../sys/netlink/rtnetlink.
 import { withinNetns } from '../sys/netns.ts';
 import { applyChange } from './apply.ts';
 import {
+  type ActualRoute,
   type ActualState,
   asActual,
   diffState,
@@ -32,6 +33,7 @@ import {
   type WantedRoute,
   type WantedState,
 } from './diff.ts';
+import { findIntruders, flanneldLeftovers } from './intruders.ts';
 import { Obstacles, RouterReport } from './report.ts';
 import { type Expectation, RouterWatch } from './watch.ts';
 
@@ -56,6 +58,8 @@ export interface DesiredRoute {
 export interface DesiredState {
   readonly neighbors: readonly DesiredNeighbor[];
   readonly routes: readonly DesiredRoute[];
+  /** The subnets of peers, where they are not the destinations of `routes`. */
+  readonly subnets?: readonly Prefix[];
 }
 
 export interface RouterOptions {
@@ -65,7 +69,11 @@ export interface RouterOptions {
   readonly scope: readonly Prefix[];
   /** Parts of the scope whose own routes belong to another network all the same. */
   readonly except?: readonly Prefix[];
-  /** What the kernel goes on refusing is a fault. */
+  /** Our own subnets, whose packets are to stay on this host. */
+  readonly own?: readonly Prefix[];
+  /** Those that this host had before, at the last run of ours or of flanneld's. */
+  readonly earlier?: readonly Prefix[];
+  /** What the kernel goes on refusing is a fault, and so is what others on this host have in the way. */
   readonly faults: FaultSink;
   readonly log: Log;
   /** Default {@link ROUTE_PROTOCOL}. */
@@ -119,7 +127,7 @@ export class Router {
     this.#options = options;
     this.#protocol = options.protocol ?? ROUTE_PROTOCOL;
     this.#netlink = withinNetns(netns, () => RouteNetlink.open());
-    const report = new RouterReport({ faults, log }, (index) => this.#deviceName(index));
+    const report = new RouterReport({ faults, log }, (index) => this.#device(index));
     this.#report = report;
     try {
       this.#watch = new RouterWatch({
@@ -177,6 +185,7 @@ export class Router {
     this.#watch.close();
     await this.#passes;
     this.#report.obstacles(new Obstacles());
+    this.#report.intruders([], []);
     this.#netlink.close();
   }
 
@@ -219,7 +228,8 @@ export class Router {
     if (full) this.#watch.clear();
     const before = { ...this.#expected(), first: this.#first };
     const wanted = this.#locate(desired, obstacles);
-    const diff = diffState(wanted, full ? this.#read() : this.#believed(), {
+    const actual = full ? this.#read() : this.#believed();
+    const diff = diffState(wanted, actual, {
       protocol: this.#protocol,
       scope: this.#options.scope,
       except: this.#options.except ?? [],
@@ -234,10 +244,27 @@ export class Router {
     }
     this.#routes = new Map(diff.routes);
     this.#neighbors = new Map(diff.neighbors);
-    const applied = await this.#applyChanges(diff.changes, obstacles, full);
+    const { own = [], earlier = [] } = this.#options;
+    const astray = full ? flanneldLeftovers(own, earlier, actual.routes) : [];
+    const changes = [...diff.changes, ...astray.map((route) => ({ kind: 'remove-astray', route }) as const)];
+    const applied = await this.#applyChanges(changes, obstacles, full);
     this.#repairs += this.#report.changes(applied, before, diff);
-    if (full) this.#first = false;
-    return full || !this.#dirty;
+    if (!full) return !this.#dirty;
+    this.#first = false;
+    this.#reportIntruders(desired, actual.routes, applied);
+    return true;
+  }
+
+  /** `routes`: as they were read; `applied`: what was changed since. */
+  #reportIntruders(desired: DesiredState, routes: readonly ActualRoute[], applied: readonly StateChange[]): void {
+    const removed = new Set(
+      applied.flatMap((change) => ('route' in change && 'protocol' in change.route ? change.route : [])),
+    );
+    const { own = [] } = this.#options;
+    const peers = desired.subnets ?? desired.routes.map(({ destination }) => destination);
+    const territory = { peers, own, routes: [...this.#routes.values()], protocol: this.#protocol };
+    const left = routes.filter((route) => !removed.has(route));
+    this.#report.intruders(findIntruders(territory, left, this.#netlink.addresses()), own);
   }
 
   /** Finds the devices' indexes. Entries whose device is missing or down are left out: the kernel would refuse them. */
@@ -312,7 +339,8 @@ export class Router {
     else if (change.kind === 'set-neighbor') this.#neighbors.delete(neighborKey(change.neighbor));
   }
 
-  #deviceName(index: number): string {
-    return this.#netlink.linkByIndex(index)?.name ?? `#${index}`;
+  #device(index: number): { name: string; isBridge: boolean } {
+    const link = this.#netlink.linkByIndex(index);
+    return { name: link?.name ?? `#${index}`, isBridge: link?.kind === 'bridge' };
   }
 }

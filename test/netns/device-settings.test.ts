@@ -55,3 +55,37 @@ test('a setting that is right is not written (H1)', async (t) => {
     }
   });
 });
+
+for (const type of ['udp', 'vxlan'] as const) {
+  const device = type === 'udp' ? 'flannel0' : 'flannel-v6.1';
+
+  test(`${type}: IPv6 passes on a host that switches it off for new devices, and is switched on again (H15)`, async (t) => {
+    await withTwoHosts(async (one, two) => {
+      await one.setSysctl('net/ipv6/conf/default/disable_ipv6', '1');
+      for (const host of [one, two]) await start(host, type, true);
+      await until(t, 'a ping is answered', () => one.pings(6));
+      t.true(await two.pings(6));
+      t.is(await one.sysctl('net/ipv6/conf/default/disable_ipv6'), '1', 'of the host');
+      t.is(await one.sysctl(`net/ipv6/conf/${device}/disable_ipv6`), '0');
+      t.deepEqual((await one.state()).alarms, []);
+
+      // The kernel takes addresses and routes away with it.
+      await one.setSysctl(`net/ipv6/conf/${device}/disable_ipv6`, '1');
+      await until(t, 'a ping is answered', () => one.pings(6));
+    });
+  });
+
+  test(`${type}: where it cannot be switched on, the setting is an alarm, and IPv4 passes (H15)`, async (t) => {
+    await withTwoHosts(async (one, two) => {
+      await one.setSysctl('net/ipv6/conf/default/disable_ipv6', '1');
+      await one.makeSysctlsReadOnly();
+      for (const host of [one, two]) await start(host, type, true);
+      await until(t, 'a ping is answered', () => one.pings(4));
+      t.true(await two.pings(4));
+      t.regex(
+        (await one.state()).alarms.join('\n'),
+        new RegExp(`^IPv6 packets do not pass, .*Cannot set net\\.ipv6\\.conf\\.${device}\\.disable_ipv6: EROFS`),
+      );
+    });
+  });
+}

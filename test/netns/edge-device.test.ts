@@ -204,7 +204,7 @@ test('a device is made what it should be, and left alone when it is', (t) => {
       addresses: [{ address: BASE, length: 32 }],
       network: [NETWORK],
     };
-    t.deepEqual(applyLinkSettings(netlink, settings).changes, [
+    t.deepEqual(applyLinkSettings(netlink, settings, () => t.fail()).changes, [
       'transmit queue of 500',
       'address 02:00:00:00:00:01',
       'MTU 1450',
@@ -217,8 +217,8 @@ test('a device is made what it should be, and left alone when it is', (t) => {
     t.regex(shown, /link\/ether 02:00:00:00:00:01/);
     t.regex(shown, /inet 10\.244\.1\.0\/32/);
     t.regex(shown, /inet 172\.16\.0\.1\/24/, 'addresses outside the network are not ours to remove');
-    t.deepEqual(applyLinkSettings(netlink, settings).changes, []);
-    t.throws(() => applyLinkSettings(netlink, { ...settings, name: 'tap1' }), { code: 'DEVICE_LOST' });
+    t.deepEqual(applyLinkSettings(netlink, settings, () => t.fail()).changes, []);
+    t.throws(() => applyLinkSettings(netlink, { ...settings, name: 'tap1' }, () => t.fail()), { code: 'DEVICE_LOST' });
   } finally {
     netlink.close();
     ip('link delete tap0');

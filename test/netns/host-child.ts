@@ -53,6 +53,8 @@ export interface HostState {
   readonly offloads: ReturnType<Backend['offloads']>;
   readonly fdb: ReturnType<Backend['fdb']>;
   readonly alarms: readonly string[];
+  /** Why packets cannot pass. */
+  readonly blocking: string | undefined;
   readonly log: readonly string[];
 }
 
@@ -79,7 +81,7 @@ class LosingEngines extends SharedEngines {
     if (victim !== undefined && key.includes('[')) {
       this.victim = undefined;
       await run('ip', ['link', 'delete', victim]);
-      await until(() => log.some((line) => /^(The device is back|Cannot build the device)/.test(line)), PATIENCE_MS);
+      await until(() => log.some((line) => /^Alarm is over: Device|cannot be built/.test(line)), PATIENCE_MS);
     }
     return super.take(key, begin);
   }
@@ -166,6 +168,7 @@ function stateOf(backend: Backend): HostState {
     offloads: backend.offloads(),
     fdb: backend.fdb(),
     alarms: faults.alarms,
+    blocking: faults.blocking,
     log: [...log],
   };
 }

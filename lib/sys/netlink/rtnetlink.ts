@@ -57,7 +57,7 @@ import {
 } from './route.ts';
 import { NetlinkSocket } from './socket.ts';
 
-export { Ipv4Setting, RouteScope, RouteTable, RouteType } from './abi.ts';
+export { Ipv4Setting, RouteProtocol, RouteScope, RouteTable, RouteType } from './abi.ts';
 export type { Address } from './address.ts';
 export { isNoRoute, NetlinkError } from './error.ts';
 export type { Link, LinkStats } from './link.ts';
