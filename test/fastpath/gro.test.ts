@@ -208,3 +208,17 @@ test('a joined packet the TUN refuses can be written packet by packet as it came
   }
   t.is(fastpath.inboundItems(), 0);
 });
+
+test('DHCP replies are written one by one, with finished checksums, for clients that read raw frames (H10)', (t) => {
+  for (const destinationPort of [67, 68, 546, 547]) {
+    const replies = (ttl: number) =>
+      [0, 1, 2].map((i) => udp4({ id: i, ttl, destinationPort, payload: payload(300, i) }));
+    const writes = deliver(replies(64));
+    t.deepEqual(
+      writes.map(({ vnet, packet }) => [readVnet(vnet).flags, Buffer.from(packet).toString('hex')]),
+      replies(63).map((packet) => [0, Buffer.from(packet).toString('hex')]),
+    );
+  }
+  const others = [0, 1, 2].map((i) => udp4({ id: i, destinationPort: 69, payload: payload(300, i) }));
+  t.deepEqual(counts(deliver(others)), [3]);
+});

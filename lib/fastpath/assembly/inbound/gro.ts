@@ -54,6 +54,7 @@ import {
   TCP_SEQUENCE,
   TCP_WINDOW,
   UDP_CHECKSUM,
+  UDP_DESTINATION_PORT,
   UDP_HEADER,
   UDP_LENGTH,
 } from '../packet/layout';
@@ -271,10 +272,21 @@ function joinUdp(newest: usize, item: usize, ip: usize, total: u32, t: Transport
     join(newest, ip + header, payload);
     return true;
   }
+  if (isDhcp(l4)) return false;
   store<u32>(item, header, ITEM_HEADER_LENGTH);
   store<u32>(item, payload, ITEM_GSO_SIZE);
   store<u32>(item, JOIN_UDP, ITEM_JOINABLE);
   return false;
+}
+
+/**
+ * Is the datagram for a DHCP client or server, of IPv4 or IPv6? They read raw frames, before anything behind the bridge would have
+ * cut what was joined and finished its checksums.
+ */
+@inline
+function isDhcp(l4: usize): bool {
+  const port = get16(l4 + UDP_DESTINATION_PORT);
+  return port == 67 || port == 68 || port == 546 || port == 547;
 }
 
 /** What TCP and UDP ask alike: an open item, sizes that fit, and IP headers that differ in nothing the kernel does not restore. */
