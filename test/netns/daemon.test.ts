@@ -21,6 +21,7 @@ import { until } from '../../lib/lab/until.ts';
 import { CONTROL_PATHS, violations } from '../control/schema.ts';
 import { PATIENCE_MS } from '../patience.ts';
 import { whySkipped } from './enter.ts';
+import { PATIENTLY, pingsOf } from './pings.ts';
 
 const skipped = whySkipped();
 if (skipped !== undefined) process.stderr.write(`Skipping tests of two daemons: ${skipped}\n`);
@@ -67,20 +68,8 @@ async function connected(t: ExecutionContext): Promise<void> {
   }
 }
 
-interface PingResult {
-  readonly sent: number;
-  readonly received: number;
-}
-
 function ping(host: LabHost, address: string, count: number, intervalS: number): LabProcess {
-  return spawnInNetns(host.podNetns, ['ping', '-c', `${count}`, '-i', `${intervalS}`, '-W', '2', address]);
-}
-
-async function pingResult(program: LabProcess): Promise<PingResult> {
-  await program.exited;
-  const match = /(\d+) packets transmitted, (\d+) received/.exec(program.stdout());
-  if (match === null) throw new Error(`ping wrote: ${program.stdout()}${program.stderr()}`);
-  return { sent: Number(match[1]), received: Number(match[2]) };
+  return spawnInNetns(host.podNetns, ['ping', ...PATIENTLY, '-c', `${count}`, '-i', `${intervalS}`, address]);
 }
 
 async function routes(host: LabHost): Promise<string[]> {
@@ -101,13 +90,15 @@ test('pods on two hosts ping each other, and both daemons counted every packet',
   const { overlay, h1, h2 } = world;
   await connected(t);
   const [pod1, pod2] = overlay.pods;
-  t.deepEqual(await pingResult(ping(h1, pod2!.address, 20, 0.01)), { sent: 20, received: 20 });
-  t.deepEqual(await pingResult(ping(h2, pod1!.address, 20, 0.01)), { sent: 20, received: 20 });
-  // Each host: 20 requests and 20 replies.
-  const packets = 20 + 20;
+  const there = await pingsOf(ping(h1, pod2!.address, 20, 0.01), 20);
+  const back = await pingsOf(ping(h2, pod1!.address, 20, 0.01), 20);
+  t.deepEqual([there.answered, back.answered], [20, 20]);
+  // Each host: its requests, and as many replies.
+  const packets = there.sent + back.sent;
   for (const host of [h1, h2]) {
-    const [peer] = await peers(host);
-    t.deepEqual(peer?.traffic, {
+    const traffic = async () => (await peers(host))[0]?.traffic;
+    await until(async () => (await traffic())?.inboundPackets === packets, PATIENCE_MS);
+    t.deepEqual(await traffic(), {
       outboundPackets: packets,
       outboundBytes: packets * ECHO_BYTES,
       inboundPackets: packets,
@@ -144,7 +135,7 @@ test('etcd that is killed and started again costs no packet between known peers'
   t.true(await until(notice, PATIENCE_MS), 'the loss of etcd is not shown');
   t.is((await status(h1)).state, 'ready');
   world.etcd = await startEtcd(lab);
-  for (const program of pings) t.deepEqual(await pingResult(program), { sent: 400, received: 400 });
+  for (const program of pings) t.is((await pingsOf(program, 400)).answered, 400);
   for (const host of [h1, h2])
     t.true(
       await until(async () => (await status(host)).store.connected, PATIENCE_MS),
@@ -188,7 +179,7 @@ test('keys and values that make no sense change no route and lose no packet', as
   const counted = async () => (await status(h1)).store.skipped === skippedBefore + bad.length;
   t.true(await until(counted, PATIENCE_MS), `${(await status(h1)).store.skipped} skipped`);
   t.deepEqual(await routes(h1), before);
-  t.deepEqual(await pingResult(program), { sent: 100, received: 100 });
+  t.is((await pingsOf(program, 100)).answered, 100);
   for (const [key] of bad) await etcdctl(lab, ['del', '--', `${SUBNETS}${key}`]);
 });
 
@@ -240,5 +231,5 @@ test('SIGTERM leaves lease and subnet file only, and a new start has the same su
   });
   await connected(t);
   t.is((await status(h1)).lease?.ipv4, lease?.ipv4);
-  t.deepEqual(await pingResult(ping(h2, overlay.pods[0]!.address, 10, 0.05)), { sent: 10, received: 10 });
+  t.is((await pingsOf(ping(h2, overlay.pods[0]!.address, 10, 0.05), 10)).answered, 10);
 });

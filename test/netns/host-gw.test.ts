@@ -12,6 +12,7 @@ import { until } from '../../lib/lab/until.ts';
 import { withLab } from '../../lib/lab/with-lab.ts';
 import { PATIENCE_MS } from '../patience.ts';
 import { whySkipped } from './enter.ts';
+import { PATIENTLY, pingsOf } from './pings.ts';
 
 //   pod1 ── cni0 [ h1 ] u0 ──────────┬────────── u0 [ h2 ] cni0 ── pod2      weftd with host-gw on each: routes, no device
 //                                  [ net ] etcd
@@ -70,14 +71,7 @@ async function withHosts(body: (world: World) => Promise<void>): Promise<void> {
 }
 
 function ping(host: LabHost, ...args: string[]): LabProcess {
-  return spawnInNetns(host.podNetns, ['ping', '-n', ...args]);
-}
-
-/** How many of how many requests were answered. */
-async function answered(program: LabProcess): Promise<string> {
-  await program.exited;
-  const match = /(\d+) packets transmitted, (\d+) received/.exec(program.stdout());
-  return match === null ? program.stdout() + program.stderr() : `${match[2]} of ${match[1]}`;
+  return spawnInNetns(host.podNetns, ['ping', '-n', ...PATIENTLY, ...args]);
 }
 
 test('two hosts leave in etcd and in the kernel what two flannelds leave, and their pods reach each other at full size', async (t) => {
@@ -101,7 +95,7 @@ test('two hosts leave in etcd and in the kernel what two flannelds leave, and th
       [h2, pods[0]],
     ] as const) {
       const program = ping(host, '-c', '5', '-i', '0.02', '-s', '1472', '-M', 'do', pod!.address);
-      t.is(await answered(program), '5 of 5');
+      t.is((await pingsOf(program, 5)).answered, 5);
       t.regex(program.stdout(), /ttl=62/, 'only the two hosts are in between');
     }
     const status = await askDaemon(h1.controlSocket, '/v1/status');
@@ -114,14 +108,14 @@ test('a route that somebody deletes comes back, and it is said', async (t) => {
   await withHosts(async ({ h1, pods }) => {
     await execInNetns(h1.netns, ['ip', 'route', 'del', '10.244.71.0/24']);
     t.true(await until(() => hasRoute(h1, '10.244.71.0/24 via 192.0.2.2 dev u0 proto 137'), PATIENCE_MS));
-    t.regex(await answered(ping(h1, '-c', '1', '-w', String(PATIENCE_MS / 1000), pods[1]!.address)), /^1 of/);
+    t.is((await pingsOf(ping(h1, '-c', '1', pods[1]!.address), 1)).answered, 1);
     t.regex(readFileSync(daemonLogFile(h1), 'utf8'), /Repaired what somebody changed/);
   });
 });
 
 test('no packet is lost while weftd is stopped, killed and started again; what went meanwhile is cleaned up', async (t) => {
   await withHosts(async ({ lab, h1, pods, daemons }) => {
-    const program = ping(h1, '-c', '400', '-i', '0.01', '-W', '1', pods[1]!.address);
+    const program = ping(h1, '-c', '400', '-i', '0.01', pods[1]!.address);
     t.true(await until(() => program.stdout().includes('bytes from'), PATIENCE_MS));
     t.like(await daemons[0]!.stop('SIGTERM'), { code: 0 });
     const stale = ['via', '192.0.2.2', 'dev', 'u0', 'proto', '137'];
@@ -130,7 +124,7 @@ test('no packet is lost while weftd is stopped, killed and started again; what w
     t.true(await until(async () => !(await hasRoute(h1, '10.244.99.0/24')), PATIENCE_MS), 'the stale route stays');
     await again.stop('SIGKILL');
     await startDaemon(lab, h1);
-    t.is(await answered(program), '400 of 400');
+    t.is((await pingsOf(program, 400)).answered, 400);
   });
 });
 
@@ -178,7 +172,7 @@ test('dual stack: routes of both families, the PublicIPv6 in the lease, and pods
     );
     t.true(await until(() => hasRoute(h2, '10.244.'), PATIENCE_MS));
     for (const address of [pods[1]!.address, pods[1]!.address6!])
-      t.is(await answered(ping(h1, '-c', '5', '-i', '0.02', address)), '5 of 5', address);
+      t.is((await pingsOf(ping(h1, '-c', '5', '-i', '0.02', address), 5)).answered, 5, address);
   });
 });
 
