@@ -205,13 +205,13 @@ test('leases that would break the overlay are alarms, not routes', async (t) => 
   t.true(await until(async () => (await status(h1)).alarms.length === 0, PATIENCE_MS));
 });
 
-test('SIGTERM leaves lease and subnet file only, and a new start has the same subnet and carries packets', async (t) => {
+test('SIGTERM leaves lease, subnet file and state only, and a new start has the same subnet and carries packets', async (t) => {
   const { lab, overlay, h1, h2 } = world;
   await connected(t);
   const { lease } = await status(h1);
   const { code } = await overlay.daemons[0]!.stop('SIGTERM');
   t.is(code, 0);
-  t.deepEqual(new Set(readdirSync(dirname(h1.subnetFile))), new Set(['subnet.env', 'weftd.log']));
+  t.deepEqual(new Set(readdirSync(dirname(h1.subnetFile))), new Set(['state', 'subnet.env', 'weftd.log']));
   const links = (await execInNetns(h1.netns, ['ip', '-br', 'link'])).stdout;
   t.deepEqual(
     links
