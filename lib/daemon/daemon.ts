@@ -11,6 +11,7 @@ import { type Log, withFields } from '../log.ts';
 import type { LeaseStore } from '../store/store.ts';
 import { Undo } from '../undo.ts';
 import type { DaemonOptions } from './cmdline/options.ts';
+import { SavedLeases } from './files/saved-leases.ts';
 import { UsedNetworks } from './files/used-networks.ts';
 import { VtepMacs } from './files/vtep-macs.ts';
 import { serveHealth } from './health.ts';
@@ -65,6 +66,7 @@ export class Daemon {
       engines: new SharedEngines(),
       addressSpaces: new AddressSpaces(),
       usedNetworks: new UsedNetworks({ directory: options.stateDir, log: host.log }),
+      savedLeases: new SavedLeases({ directory: options.stateDir, log: host.log }),
     };
     this.#networks = options.networks.map((network) => {
       const log = network.name === '' ? host.log : withFields(host.log, { network: network.name });

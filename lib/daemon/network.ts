@@ -28,6 +28,7 @@ import type { NetworkOptions } from './cmdline/network-flag.ts';
 import type { DaemonOptions } from './cmdline/options.ts';
 import { ConfigWatch } from './config-watch.ts';
 import { leaveEarlierNetworks } from './earlier-networks.ts';
+import type { SavedLeases } from './files/saved-leases.ts';
 import { type PreviousRun, readPreviousRun, type SubnetEnv } from './files/subnet-env.ts';
 import { SubnetFile } from './files/subnet-file.ts';
 import type { UsedNetworks } from './files/used-networks.ts';
@@ -54,6 +55,7 @@ export interface NetworkHost extends WaitHost {
   readonly engines: SharedEngines;
   readonly addressSpaces: AddressSpaces;
   readonly usedNetworks: UsedNetworks;
+  readonly savedLeases: SavedLeases;
 }
 
 /** What comes right by itself or by somebody's hand in etcd. */
@@ -303,9 +305,13 @@ export class Network {
     vtepMacs: VtepMacs,
     startBackend: (subnets: SubnetPair) => Promise<void>,
   ): Promise<OwnLease> {
-    const { store, log } = this.#host;
+    const { network, store, log, savedLeases } = this.#host;
+    const { publicIp } = external;
+    const written = await savedLeases.lastOf(network.subnetFile);
     const leases = kind.vtep ? await this.#persist(() => store.leases()) : [];
-    if (kind.vtep) vtepMacs.reconcile(this.name, external.publicIp, leases);
+    // Ours of an address that this host had is no other node's.
+    const known = leases.filter((lease) => lease.attrs.publicIp === publicIp || lease.version !== written);
+    if (kind.vtep) vtepMacs.reconcile(this.name, publicIp, known);
     const attrs = await kind.leaseAttrs(external, config, (device) => vtepMacs.macOf(this.name, device), leases);
     await vtepMacs.save();
     const held = this.#ownCondition.kind === 'lost' ? undefined : this.#own?.lease;
@@ -325,10 +331,11 @@ export class Network {
         hostFailed = true;
         throw error;
       });
+    const onWritten = (version: string): void => void savedLeases.keep(network.subnetFile, version);
     const onCondition = (condition: OwnLeaseCondition): void => this.#onOwnLease(condition, vtepMacs);
     this.#ownCondition = { kind: 'held' };
     const own = await this.#persist(
-      () => store.acquire({ config, attrs, previous, prepare, onCondition }),
+      () => store.acquire({ config, attrs, previous, written, prepare, onWritten, onCondition }),
       () => hostFailed,
     );
     this.#own = own;

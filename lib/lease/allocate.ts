@@ -37,18 +37,21 @@ export interface ChoiceRequest<K extends HeldKey> {
   readonly publicIp: number;
   readonly previous: SubnetPair | undefined;
   readonly held: readonly K[];
+  /** Whether a key is as this node wrote it last, be it with a PublicIP that it has no longer. */
+  readonly isOwnWrite?: ((key: K) => boolean) | undefined;
   /** Uniform in [0, 1). */
   readonly random: () => number;
 }
 
 /**
- * Chooses: the key that already carries our PublicIP and fits the configuration (of several, the previous one);
+ * Chooses: the key that already carries our PublicIP, or is as we wrote it last, and fits the configuration (of several, the previous one);
  * else the previous subnet if it fits and nobody overlaps it; else one of the first 100 free ones at random; only if there is
  * none, one that overlaps our own former lease. Throws WeftError OUT_OF_SUBNETS.
  */
 export function chooseSubnets<K extends HeldKey>(request: ChoiceRequest<K>): Choice<K> {
   const { config, previous, held } = request;
-  const own = held.filter(isReadable).filter(({ lease }) => lease.attrs.publicIp === request.publicIp);
+  const { isOwnWrite = () => false } = request;
+  const own = held.filter(isReadable).filter((key) => key.lease.attrs.publicIp === request.publicIp || isOwnWrite(key));
   const usable = own.filter(({ lease }) => fitsConfig(lease.subnets, config));
   const replaces = own.filter((key) => !key.reserved && !usable.includes(key));
   const reused = usable.find(({ lease }) => previous && samePair(lease.subnets, previous)) ?? usable[0];

@@ -15,10 +15,10 @@ export interface LeaseStore {
   networkConfig(): Promise<NetworkConfig>;
 
   /** All leases there are now, the own one included; what does not parse is skipped. Codes: STORE_UNREACHABLE, STORE_DENIED. */
-  leases(): Promise<readonly Lease[]>;
+  leases(): Promise<readonly VersionedLease[]>;
 
   /**
-   * Takes this node's lease: the one that already carries its PublicIP if it fits the configuration, else `previous` if
+   * Takes this node's lease: the one that already carries its PublicIP, or has the version that it wrote last, if it fits the configuration, else `previous` if
    * nobody overlaps it and it fits, else a random one of the first 100 free subnets. Every write is a compare-and-swap;
    * a lost race is tried again with a new pick. The store then keeps the lease by itself, until it is closed or the lease is
    * lost: it renews it and, while there is a watch, writes it again when its key is gone; a reservation (a key that never
@@ -40,6 +40,11 @@ export interface LeaseStore {
   close(): Promise<void>;
 }
 
+/** `version`: another after each write of the lease, whoever writes it; unique among all stores and leases. */
+export interface VersionedLease extends Lease {
+  readonly version: string;
+}
+
 export interface AcquireRequest {
   readonly config: NetworkConfig;
   readonly attrs: LeaseAttrs;
@@ -50,6 +55,10 @@ export interface AcquireRequest {
    * store is as it was. Called again if other subnets have to be taken after all.
    */
   readonly prepare?: (subnets: SubnetPair) => Promise<void>;
+  /** The version of its lease that this node wrote last: a lease that still has it is this node's, whatever its PublicIP. */
+  readonly written?: string | undefined;
+  /** Told the version after each write, the first one included. */
+  readonly onWritten?: (version: string) => void;
   /** Told what becomes of the lease afterwards, perhaps the same thing twice. */
   readonly onCondition?: (condition: OwnLeaseCondition) => void;
 }

@@ -406,6 +406,31 @@ test('each new start has the same subnet: after SIGINT, after SIGKILL, and when 
   t.is(new Set(subnets).size, 1);
 });
 
+test('a host whose address changed meanwhile has the same subnet, and its lease the new address (L8 b)', async (t) => {
+  const server = await etcd(t, '{"Network":"10.244.0.0/16","Backend":{"Type":"vxlan"}}');
+  const files = makeFiles(t);
+  makeUnderlay();
+  execFileSync('ip', 'addr add 192.0.2.7/24 dev und0'.split(' '));
+  t.teardown(() => {
+    execFileSync('ip', 'addr del 192.0.2.7/24 dev und0'.split(' '));
+  });
+  const subnets: (string | undefined)[] = [];
+  const macs: unknown[] = [];
+  for (const address of ['192.0.2.1', '192.0.2.7']) {
+    const weftd = new Weftd(t, [`--etcd-endpoints=${server.endpoint}`, `--iface=${address}`], files);
+    const { lease } = await weftd.ready();
+    subnets.push(lease?.ipv4);
+    weftd.signal('SIGTERM');
+    await weftd.ended();
+    const all = await server.etcdctl('get', '--prefix', '/coreos.com/network/subnets/', '--print-value-only');
+    t.is(all.trim().split('\n').length, 1, all);
+    t.is(JSON.parse(all).PublicIP, address);
+    macs.push(JSON.parse(all).BackendData.VtepMAC);
+  }
+  t.is(new Set(subnets).size, 1);
+  t.is(new Set(macs).size, 1, 'its VTEP is the same, too');
+});
+
 test('SIGTERM leaves the lease and the subnet file and nothing else', async (t) => {
   const server = await etcd(t);
   const before = links();

@@ -52,6 +52,8 @@ export interface LeaseKeeperOptions {
   /** Uniform in [0, 1). */
   readonly random: () => number;
   readonly log: Log;
+  /** After each write, the one before it was kept included. */
+  readonly onWritten: (written: Written) => void;
   readonly onCondition: (condition: OwnLeaseCondition) => void;
 }
 
@@ -86,6 +88,7 @@ export class LeaseKeeper {
     this.#written = written;
     this.#expectedRevision = written.modRevision;
     this.#writtenAtMs = options.clocks.uptime();
+    options.onWritten(written);
     this.#schedule();
   }
 
@@ -281,6 +284,7 @@ export class LeaseKeeper {
       return;
     }
     this.#written = result;
+    this.#options.onWritten(result);
     this.#expectedRevision = result.modRevision;
     this.#writtenAtMs = this.#uptime();
     log.info({ expiresAt: this.#expiryText() }, message);

@@ -113,10 +113,12 @@ export class OwnLeases {
   }
 
   /** One list. */
-  async #choose({ config, attrs }: AcquireRequest, previous: SubnetPair | undefined): Promise<Chosen> {
+  async #choose({ config, attrs, written }: AcquireRequest, previous: SubnetPair | undefined): Promise<Chosen> {
     const { client, keys, random } = this.#options;
     const { kvs, header } = await client.range(keys.range);
-    const choice = chooseSubnets({ config, publicIp: attrs.publicIp, previous, held: keys.read(kvs), random });
+    const isOwnWrite = (key: StoredKey): boolean => versionOf(header.clusterId, key) === written;
+    const held = keys.read(kvs);
+    const choice = chooseSubnets({ config, publicIp: attrs.publicIp, previous, held, isOwnWrite, random });
     const subnets = choice.origin === 'reused' ? choice.held.lease.subnets : choice.subnets;
     return { choice, subnets, origin: choice.origin, revision: header.revision };
   }
@@ -149,7 +151,7 @@ export class OwnLeases {
     return this.#writer.writeOnNewGrant({ ...take, unchangedSince });
   }
 
-  #keep({ attrs, onCondition }: AcquireRequest, subnets: SubnetPair, written: Written): void {
+  #keep({ attrs, onWritten, onCondition }: AcquireRequest, subnets: SubnetPair, written: Written): void {
     this.#keeper?.stop();
     const { client, keys, networkConfig, marginMs, retryMs, yieldMs, clocks, random, log } = this.#options;
     const keeper = new LeaseKeeper(
@@ -171,6 +173,8 @@ export class OwnLeases {
         clocks,
         random,
         log,
+        onWritten: ({ clusterId, modRevision }) =>
+          onWritten?.(versionOf(clusterId, { key: formatSubnetKey(subnets), modRevision })),
         onCondition: (condition) => {
           if (condition.kind === 'lost' && this.#keeper === keeper) this.#keeper = undefined;
           onCondition?.(condition);
@@ -181,4 +185,9 @@ export class OwnLeases {
     this.#keeper = keeper;
     if (this.#stopped) keeper.stop();
   }
+}
+
+/** Of a key in one cluster. */
+export function versionOf(clusterId: string, { key, modRevision }: Pick<StoredKey, 'key' | 'modRevision'>): string {
+  return `${clusterId} ${key} ${modRevision}`;
 }

@@ -4,13 +4,21 @@ import type { Lease } from '../../lease/lease.ts';
 import { type NetworkConfig, parseNetworkConfig } from '../../lease/network-config.ts';
 import { formatSubnetKey } from '../../lease/subnet-key.ts';
 import type { Log } from '../../log.ts';
-import type { AcquireRequest, LeaseListener, LeaseStore, LeaseWatch, OwnLease, StoreHealth } from '../store.ts';
+import type {
+  AcquireRequest,
+  LeaseListener,
+  LeaseStore,
+  LeaseWatch,
+  OwnLease,
+  StoreHealth,
+  VersionedLease,
+} from '../store.ts';
 import { EtcdClient, type EtcdClientOptions } from './client.ts';
 import { LeaseFeed } from './lease-feed.ts';
 import { LeaseKeys } from './lease-keys.ts';
 import type { Clocks } from './lease-term.ts';
 import { LeaseView, SkippedKeys } from './lease-view.ts';
-import { OwnLeases } from './own-leases.ts';
+import { OwnLeases, versionOf } from './own-leases.ts';
 import { EtcdWatch } from './watch.ts';
 
 export interface EtcdLeaseStoreOptions extends EtcdClientOptions, Clocks {
@@ -103,9 +111,12 @@ export class EtcdLeaseStore implements LeaseStore {
     }
   }
 
-  async leases(): Promise<readonly Lease[]> {
-    const { kvs } = await this.#client.range(this.#keys.range);
-    return this.#view().list(kvs, 0, true).leases;
+  async leases(): Promise<readonly VersionedLease[]> {
+    const { kvs, header } = await this.#client.range(this.#keys.range);
+    return this.#keys.read(kvs).flatMap((key) => {
+      const version = versionOf(header.clusterId, key);
+      return key.lease === undefined ? [] : [{ ...key.lease, expiresAtMs: undefined, version }];
+    });
   }
 
   acquire(request: AcquireRequest): Promise<OwnLease> {

@@ -73,6 +73,22 @@ test('comes back to the lease that carries its PublicIP, on a new grant', async 
   t.is((await other.keys(room)).length, 2);
 });
 
+test('a node with another PublicIP keeps the lease that it wrote last, unless somebody has written it since (L8 b)', async (t) => {
+  const { open, other, room } = setUp(t);
+  let written: string | undefined;
+  const onWritten = (version: string): void => {
+    written = version;
+  };
+  const previous = pair('10.5.77.0-24');
+  await open().store.acquire(request('192.0.2.1', { previous, onWritten }));
+  t.is(words(await open().store.acquire(request('192.0.2.2', { written, onWritten }))), 'reused 10.5.77.0-24');
+  t.is((await other.get(`${room}10.5.77.0-24`))?.value, udpValue('192.0.2.2'));
+  // Another machine got the address, and the lease with it.
+  await open().store.acquire(request('192.0.2.2'));
+  t.is(words(await open().store.acquire(request('192.0.2.3', { written, previous }))), 'allocated 10.5.1.0-24');
+  t.is((await other.get(`${room}10.5.77.0-24`))?.value, udpValue('192.0.2.2'));
+});
+
 test('takes its previous subnet, unless somebody overlaps it', async (t) => {
   const { open, other, room } = setUp(t);
   const previous = pair('10.5.77.0-24');
