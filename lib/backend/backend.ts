@@ -58,6 +58,8 @@ export interface Backend {
   readonly overlayMtu: number;
   /** UDP port in use; undefined where there is none (host-gw, alloc, ipip). */
   readonly port: number | undefined;
+  /** This node's VTEPs, of each family that there is; undefined but for vxlan. */
+  readonly vteps?: { readonly vni: number; readonly mac: Mac | undefined; readonly mac6: Mac | undefined } | undefined;
   /** Replaces all routes to peers. `leases` may hold the own lease; it is left out. Takes effect within milliseconds. */
   setLeases(leases: readonly Lease[]): void;
   /** Leases that were not made routes, and why. */

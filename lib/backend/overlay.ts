@@ -37,6 +37,7 @@ export interface OverlayParts {
   readonly engines: readonly Engine[];
   readonly overlayMtu: number;
   readonly port: number | undefined;
+  readonly vteps?: Backend['vteps'];
   /** Peers on it need no encapsulation; undefined without DirectRouting. */
   readonly link: DirectLink | undefined;
   /** How to give back everything, devices first. */
@@ -83,6 +84,10 @@ export class OverlayBackend implements Backend {
 
   get port(): number | undefined {
     return this.#parts.port;
+  }
+
+  get vteps(): Backend['vteps'] {
+    return this.#parts.vteps;
   }
 
   /** Applies what there is without any lease, such as the route of the whole network. */

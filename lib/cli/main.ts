@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import type { ErrorReply } from '../control/protocol.ts';
 import { messageOf, WeftError } from '../error.ts';
+import { fitText } from '../fit-text.ts';
 import { withSystemFolders } from '../lab/search-path.ts';
 import { printableLines, toJson } from '../printable.ts';
 import { readVersion } from '../version.ts';
@@ -67,6 +68,8 @@ const COMMANDS: readonly CommandEntry[] = [
   },
 ];
 
+const HELP_COLUMNS = 80;
+
 const EXAMPLES = `
 Examples:
   weft status              is the overlay up, which path do packets take, and why
@@ -125,7 +128,11 @@ async function buildProgram(argv: readonly string[]): Promise<Command> {
     .version(readVersion())
     .addHelpText('after', EXAMPLES)
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'weft: ')) });
+    .configureOutput({
+      writeOut: (text) =>
+        process.stdout.write(fitText(text, Math.min(process.stdout.columns ?? HELP_COLUMNS, HELP_COLUMNS))),
+      outputError: (text, write) => write(text.replace(/^error: /, 'weft: ')),
+    });
   const wanted = argv[0] === 'help' ? argv[1] : argv[0];
   for (const entry of COMMANDS) {
     if (entry.name === wanted) program.addCommand(inherit(await entry.load(), program).summary(entry.summary));

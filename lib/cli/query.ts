@@ -1,5 +1,5 @@
 /** What the commands that ask the daemon have in common: their options, and printing a reply. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { askDaemon } from '../control/client.ts';
 import { type ControlPath, type ControlReplies, DEFAULT_CONTROL_SOCKET } from '../control/protocol.ts';
 import { printableAll, toJson } from '../printable.ts';
@@ -14,7 +14,11 @@ export function addQueryOptions(command: Command): Command {
   return command
     .option('--network <name>', 'one of several networks; default: the first')
     .option('--json', 'print JSON with stable keys instead of a table')
-    .option('--control-socket <path>', "the daemon's unix socket", DEFAULT_CONTROL_SOCKET);
+    .addOption(
+      new Option('--control-socket <path>', "the daemon's unix socket")
+        .env('WEFT_CONTROL_SOCKET')
+        .default(DEFAULT_CONTROL_SOCKET),
+    );
 }
 
 /** Asks the daemon once and prints its reply on standard output, as JSON or by `format`. Returns the reply. */

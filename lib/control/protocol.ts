@@ -120,6 +120,12 @@ export interface BackendStatus {
   /** null for backends without a port. */
   readonly port: number | null;
   readonly sourceCheck: boolean;
+  /** Of vxlan; null for all others. */
+  readonly vni: number | null;
+  /** "a2:45:fd:39:e2:4c", of this node's VTEP; null for all but vxlan. */
+  readonly vtepMac: string | null;
+  /** Of its VTEP for IPv6, in dual stack. */
+  readonly vtepMacV6: string | null;
 }
 
 /** Where configuration and leases are. */
@@ -167,6 +173,11 @@ export interface Peer {
    * "IPv6 subnet ignored: ..."; or "leaving: ...". null: all is well.
    */
   readonly note: string | null;
+  /** As in the lease; null where it has none, or one that is no number. */
+  readonly vni: number | null;
+  /** Of the peer's VTEPs, as in the lease; null where it has none, or none that is a MAC address. */
+  readonly vtepMac: string | null;
+  readonly vtepMacV6: string | null;
 }
 
 /** Whether no packet goes to this peer. */

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isatty } from 'node:tty';
 import { messageOf, WeftError } from '../error.ts';
+import { fitText } from '../fit-text.ts';
 import type { Log } from '../log.ts';
 import { printableLines } from '../printable.ts';
 import type { ServiceState } from '../sys/notify.ts';
@@ -14,6 +15,7 @@ type RunOptions = Extract<OptionsResult, { readonly action: 'run' }>;
 const STOP_DEADLINE_MS = 900;
 
 const STDERR = 2;
+const HELP_COLUMNS = 80;
 /** Our choice: how long a last sentence waits for its reader. */
 const SAY_MS = 500;
 
@@ -45,7 +47,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     const result = readOptions(argv, process.env);
     if (result.action === 'help') {
       const { usageText } = await import('./cmdline/flags.ts');
-      process.stdout.write(usageText());
+      process.stdout.write(fitText(usageText(), HELP_COLUMNS));
     } else if (result.action === 'version') process.stdout.write(`weftd ${readVersion()}\n`);
     else {
       await runDaemon(result);

@@ -4,8 +4,10 @@
  */
 import { formatIpv4 } from '../addr/ipv4.ts';
 import { formatIpv6, type Ipv6 } from '../addr/ipv6.ts';
+import { formatMac, type Mac, parseMac } from '../addr/mac.ts';
 import { formatPrefix, type Prefix } from '../addr/prefix.ts';
 import type { Backend, ExternalInterface, RefusedLease } from '../backend/backend.ts';
+import { type BackendObject, findOption } from '../backend/option.ts';
 import type {
   BackendStatus,
   ExternalStatus,
@@ -21,7 +23,7 @@ import type {
   StoreStatus,
   WaitReason,
 } from '../control/protocol.ts';
-import type { KnownLease, Lease } from '../lease/lease.ts';
+import type { KnownLease, Lease, LeaseAttrs } from '../lease/lease.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
 import type { OwnLease, StoreHealth } from '../store/store.ts';
 import type { Obstacle } from './wait.ts';
@@ -70,6 +72,9 @@ export function toBackendStatus(backend: Backend, sourceCheck: boolean): Backend
     mtu: backend.overlayMtu,
     port: backend.port ?? null,
     sourceCheck,
+    vni: backend.vteps?.vni ?? null,
+    vtepMac: macOrNull(backend.vteps?.mac),
+    vtepMacV6: macOrNull(backend.vteps?.mac6),
   };
 }
 
@@ -123,6 +128,7 @@ export function toPeers(others: readonly KnownLease[], backend: Backend, toUnixM
       leaving: leavesAtMs !== undefined,
       traffic: reason === undefined ? sumOf(ends.filter((end) => end !== undefined)) : null,
       note: noteOf(reason, reason6) ?? (leavesAtMs === undefined ? null : 'leaving: its key is gone from etcd'),
+      ...vtepsOf(attrs),
     };
   });
 }
@@ -162,6 +168,28 @@ class RefusalReasons {
 function noteOf(reason: string | undefined, reason6: string | undefined): string | null {
   if (reason !== undefined) return `ignored: ${reason}`;
   return reason6 === undefined ? null : `IPv6 subnet ignored: ${reason6}`;
+}
+
+/** What vxlan writes into a lease. Anything may stand there. */
+function vtepsOf({ backendData, backendV6Data }: LeaseAttrs): Pick<Peer, 'vni' | 'vtepMac' | 'vtepMacV6'> {
+  const field = (data: unknown, name: string): unknown =>
+    typeof data === 'object' && data !== null && !Array.isArray(data)
+      ? findOption(data as BackendObject, name)
+      : undefined;
+  const macOf = (data: unknown): string | null => {
+    const text = field(data, 'VtepMAC');
+    return macOrNull(typeof text === 'string' ? parseMac(text) : undefined);
+  };
+  const vni = field(backendData, 'VNI') ?? field(backendV6Data, 'VNI');
+  return {
+    vni: typeof vni === 'number' && Number.isInteger(vni) && vni >= 0 ? vni : null,
+    vtepMac: macOf(backendData),
+    vtepMacV6: macOf(backendV6Data),
+  };
+}
+
+function macOrNull(mac: Mac | undefined): string | null {
+  return mac === undefined ? null : formatMac(mac);
 }
 
 /** A dual-stack peer of vxlan is reached at two addresses. */

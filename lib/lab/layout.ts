@@ -11,8 +11,8 @@ export const MAX_HOSTS = 200;
 /** One digit in the names of their namespaces. */
 export const MAX_TENANTS = 9;
 /** IPv6 needs 1280 (RFC 8200 §5). */
-const MIN_UNDERLAY_MTU = 1280;
-const MAX_UNDERLAY_MTU = 65_535;
+export const MIN_UNDERLAY_MTU = 1280;
+export const MAX_UNDERLAY_MTU = 65_535;
 const DIRECTORY_PREFIX = 'weft-lab-';
 
 function isLabId(id: string): boolean {

@@ -3,6 +3,7 @@
  *
  *   [ pod ] eth0 .2 ── veth ── pod0 ── cni0 .1 [ host ]
  */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { formatIpv4, parseIpv4 } from '../addr/ipv4.ts';
 import { formatIpv6, parseIpv6 } from '../addr/ipv6.ts';
@@ -32,6 +33,22 @@ interface Gateway {
  * May be called again after the subnet changed. Throws WeftError SUBNET_FILE_UNUSABLE.
  */
 export async function connectPod(site: PodSite): Promise<ConnectedPod> {
+  const { mtu, gateway, gateway6 } = await readSite(site);
+  await disconnectPod(site);
+  await ipBatch(site.netns, bridgeLines(site, mtu, gateway, gateway6));
+  await ipBatch(site.podNetns, podLines(gateway, gateway6));
+  return { address: gateway.pod, address6: gateway6?.pod, mtu };
+}
+
+/** The pod as {@link connectPod} connects it; undefined as long as no daemon has written the site's subnet file. */
+export async function expectedPod(site: PodSite): Promise<ConnectedPod | undefined> {
+  if (!existsSync(site.subnetFile)) return undefined;
+  const { mtu, gateway, gateway6 } = await readSite(site);
+  return { address: gateway.pod, address6: gateway6?.pod, mtu };
+}
+
+/** Throws WeftError SUBNET_FILE_UNUSABLE. */
+async function readSite(site: PodSite): Promise<{ mtu: number; gateway: Gateway; gateway6: Gateway | undefined }> {
   const values = parseEnvironment(await readFile(site.subnetFile, 'utf8'));
   const mtu = Number(values.get('FLANNEL_MTU'));
   const gateway = parseGateway(values.get('FLANNEL_SUBNET'));
@@ -42,10 +59,7 @@ export async function connectPod(site: PodSite): Promise<ConnectedPod> {
       'SUBNET_FILE_UNUSABLE',
       `Cannot connect pod ${site.podNetns}: no subnet with room in ${site.subnetFile}`,
     );
-  await disconnectPod(site);
-  await ipBatch(site.netns, bridgeLines(site, mtu, gateway, gateway6));
-  await ipBatch(site.podNetns, podLines(gateway, gateway6));
-  return { address: gateway.pod, address6: gateway6?.pod, mtu };
+  return { mtu, gateway, gateway6 };
 }
 
 /** Removes what {@link connectPod} made; does nothing when there is nothing. */

@@ -17,6 +17,8 @@ export interface EchoProbeOptions {
   /** 16 bits; distinguishes our echoes from those of others. */
   readonly identifier: number;
   readonly signal?: AbortSignal;
+  /** File of the network namespace that they leave from; undefined: ours. */
+  readonly netns?: string | undefined;
 }
 
 export interface EchoOutcome {
@@ -35,7 +37,7 @@ const NEIGHBOUR_MS = 3500;
 
 /** Resolves when all replies are in or too late. Codes: RAW_SOCKET_MISSING, NOT_PERMITTED. */
 export async function probeEchoes(options: EchoProbeOptions): Promise<EchoOutcome[]> {
-  const probe = new EchoProbe(options, openRawIcmp());
+  const probe = new EchoProbe(options, openRawIcmp(options.netns));
   try {
     return await probe.run();
   } finally {

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { WeftError } from '../error.ts';
 import { loadOptionalPackage } from '../optional-package.ts';
+import { withinNetns } from '../sys/netns.ts';
 
 /** What we use of the package; it has no types of its own. */
 interface RawSocketModule {
@@ -28,8 +29,8 @@ const BUFFER_SIZE = 65_536;
 /** include/uapi/linux/capability.h */
 const CAP_NET_RAW = 13n;
 
-/** Opens a raw ICMP socket. Codes: RAW_SOCKET_MISSING, NOT_PERMITTED. */
-export function openRawIcmp(): RawSocket {
+/** Opens a raw ICMP socket in a network namespace, undefined: ours. Codes: RAW_SOCKET_MISSING, NOT_PERMITTED, NETNS_MISSING. */
+export function openRawIcmp(netns?: string): RawSocket {
   // Its types are ours.
   const raw = loadOptionalPackage('raw-socket', 'RAW_SOCKET_MISSING') as RawSocketModule;
   // Without the capability the package would quietly take a datagram ICMP socket, which numbers echoes in its own way.
@@ -38,7 +39,7 @@ export function openRawIcmp(): RawSocket {
       hint: 'Run it with sudo',
     });
   }
-  return raw.createSocket({ protocol: raw.Protocol.ICMP, bufferSize: BUFFER_SIZE });
+  return withinNetns(netns, () => raw.createSocket({ protocol: raw.Protocol.ICMP, bufferSize: BUFFER_SIZE }));
 }
 
 function hasNetRaw(): boolean {

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
+import { formatPeers } from '../../lib/cli/commands/peers.ts';
 import { formatStats } from '../../lib/cli/commands/stats.ts';
 import { formatStatus } from '../../lib/cli/commands/status.ts';
 import { PLAIN } from '../../lib/cli/style.ts';
@@ -158,8 +159,17 @@ test('--network reaches the daemon, and weft status shows all about that network
   t.is(asked.at(-1), 'blue');
 });
 
+test('status and peers --wide show VNI, VtepMACs and IPv6 addresses (N14)', (t) => {
+  const backend = { ...TENANTS.backend!, vtepMacV6: '02:00:00:00:00:06' };
+  const text = formatStatus({ ...STATUS, backend }, 0, PLAIN);
+  t.true(text.includes('source check on\n             VNI 7, VtepMAC 02:00:00:00:00:01 02:00:00:00:00:06\n'), text);
+  const rows = formatPeers(PEERS, 0, true).split('\n');
+  t.regex(rows[0]!, / Public IPv6 +VNI +VtepMAC +Note$/);
+  t.regex(rows[2]!, / 2001:db8::2 +1 +02:00:00:00:00:02 02:00:00:00:00:06 +ignored/);
+});
+
 test('a backend without port and data plane is shown without them', (t) => {
-  const backend = { type: 'host-gw', device: 'eth1', mtu: 1500, port: null, sourceCheck: true };
+  const backend = { ...STATUS.backend!, type: 'host-gw', device: 'eth1', mtu: 1500, port: null };
   const text = formatStatus({ ...STATUS, backend, offloads: [] }, 0, PLAIN);
   t.true(text.includes('Backend      host-gw on eth1, MTU 1500\n'), text);
 });

@@ -9,6 +9,8 @@ import type {
 } from '../../lib/control/protocol.ts';
 import { noStats } from '../../lib/dataplane/add-stats.ts';
 
+const NO_VTEP = { vni: null, vtepMac: null, vtepMacV6: null };
+
 const ETCD = {
   endpoint: 'http://192.0.2.254:2379',
   prefix: '/coreos.com/network',
@@ -34,7 +36,7 @@ const READY: NetworkCondition = {
     publicIpv6: null,
     reason: '-iface=eth1',
   },
-  backend: { type: 'udp', device: 'flannel0', mtu: 1472, port: 8285, sourceCheck: true },
+  backend: { type: 'udp', device: 'flannel0', mtu: 1472, port: 8285, sourceCheck: true, ...NO_VTEP },
   store: { kind: 'etcd', ...ETCD },
   etcd: ETCD,
   offloads: [
@@ -81,7 +83,16 @@ export const WAITING: StatusReply = { ...PROCESS, ...HELD_UP, networks: [{ ...HE
 
 const blue: NetworkCondition = {
   ...READY,
-  backend: { type: 'vxlan', device: 'flannel.7', mtu: 1450, port: 4789, sourceCheck: true },
+  backend: {
+    type: 'vxlan',
+    device: 'flannel.7',
+    mtu: 1450,
+    port: 4789,
+    sourceCheck: true,
+    ...NO_VTEP,
+    vni: 7,
+    vtepMac: '02:00:00:00:00:01',
+  },
   subnetFile: '/run/flannel/blue.env',
 };
 
@@ -119,6 +130,7 @@ export const PEERS: PeersReply = {
       leaving: false,
       traffic: { outboundPackets: 1234567, outboundBytes: 1_500_000_000, inboundPackets: 3, inboundBytes: 252 },
       note: null,
+      ...NO_VTEP,
     },
     {
       subnet: '10.244.7.0/24',
@@ -130,6 +142,9 @@ export const PEERS: PeersReply = {
       leaving: false,
       traffic: null,
       note: 'ignored: its backend type is vxlan, ours is udp',
+      vni: 1,
+      vtepMac: '02:00:00:00:00:02',
+      vtepMacV6: '02:00:00:00:00:06',
     },
   ],
 };

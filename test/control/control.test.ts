@@ -25,6 +25,9 @@ const PEERS: PeersReply = {
       leaving: false,
       traffic: null,
       note: null,
+      vni: null,
+      vtepMac: null,
+      vtepMacV6: null,
     },
   ],
 };

@@ -58,6 +58,9 @@ test('a peer has the counters of both its addresses', (t) => {
     leaving: false,
     traffic: { outboundPackets: 3, outboundBytes: 30, inboundPackets: 300, inboundBytes: 3000 },
     note: null,
+    vni: null,
+    vtepMac: null,
+    vtepMacV6: null,
   });
   t.is(plain?.traffic, null);
   t.deepEqual(violations('/v1/peers', { peers: [dual, plain] }), []);

@@ -48,6 +48,10 @@ test('up, exec, list and down, each in its own process', async (t) => {
   t.regex(ping.stdout, /1 received/);
   t.like(await weftLab(['exec', '--id', id, 'pod2', '--', 'sh', '-c', 'exit 7']), { code: 7 });
   t.like(await weftLab(['exec', '--id', id, 'pod2', 'sh', '-c', 'kill -9 $$']), { code: 128 + 9 });
+  t.is((await weftLab(['show', '--id', id])).stdout, up.stdout);
+  const weft = await weftLab(['exec', '--id', id, 'h2', '--', 'weft', 'peers']);
+  t.like(weft, { code: 1, stdout: '' }, 'it is found, and asks the daemon of h2, which does not run (N6)');
+  t.regex(weft.stderr, /^weft: No control socket at .*\/h2\/weft\.sock\n/);
   t.like(await weftLab(['exec', '--id', id, 'h4', 'true']), { code: 1, stdout: '' });
 
   const labs = JSON.parse((await weftLab(['list', '--json'])).stdout) as { id: string }[];

@@ -63,6 +63,11 @@ export async function startVxlanBackend(options: BackendOptions): Promise<Backen
       // What fits both devices.
       overlayMtu: underlayMtu - (ends.length === 2 ? OVERHEAD6 : OVERHEAD4),
       port,
+      vteps: {
+        vni: vxlan.vni,
+        mac: ends.find(({ family }) => family === 4)?.mac,
+        mac6: ends.find(({ family }) => family === 6)?.mac,
+      },
       link,
       undo,
       plan: (usable) => joinPlans(ends.map((end) => planEnd(options, end, port, link, usable))),

@@ -1,17 +1,26 @@
 /** `weft lab`: a whole overlay of network namespaces on this machine, to try things in. */
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Command, Option } from 'commander';
 import { messageOf, WeftError } from '../../error.ts';
 import { BACKEND_NAMES, BACKENDS, type BackendName } from '../../lab/backends.ts';
 import { requireRoot } from '../../lab/command.ts';
 import { putConfig, startEtcd } from '../../lab/etcd.ts';
 import { findLab } from '../../lab/lab.ts';
-import { isNamespaceOf, MAX_HOSTS, MAX_TENANTS, namespacesOf } from '../../lab/layout.ts';
+import {
+  isNamespaceOf,
+  MAX_HOSTS,
+  MAX_TENANTS,
+  MAX_UNDERLAY_MTU,
+  MIN_UNDERLAY_MTU,
+  namespacesOf,
+} from '../../lab/layout.ts';
 import type { Lab, PodSite } from '../../lab/model.ts';
 import { processesIn } from '../../lab/netns.ts';
 import { defaultConfig, startOverlay } from '../../lab/overlay.ts';
-import type { ConnectedPod } from '../../lab/pod.ts';
+import { type ConnectedPod, expectedPod } from '../../lab/pod.ts';
 import { destroyLab, isTakenLabId, listLabIds } from '../../lab/remove.ts';
 import { startTenants, tenantConfig } from '../../lab/tenants.ts';
 import { keepingLab } from '../../lab/with-lab.ts';
@@ -56,7 +65,11 @@ export function labCommand(): Command {
       new Option('--backend-config <json>', "flannel's Backend object, instead of --backend").conflicts('backend'),
     )
     .option('--dual-stack', 'an IPv6 network beside the IPv4 one')
-    .option('--mtu <bytes>', 'of the underlay; up to 9000 for jumbo frames', '1500')
+    .option(
+      '--mtu <bytes>',
+      `of the underlay, ${MIN_UNDERLAY_MTU} to ${MAX_UNDERLAY_MTU}; 9000 for jumbo frames`,
+      '1500',
+    )
     .addOption(
       new Option('--tenants <count>', `vxlan networks with the same addresses, up to ${MAX_TENANTS}; VNI 1, 2, ...`)
         .default('0')
@@ -78,6 +91,11 @@ export function labCommand(): Command {
     .option('--id <id>', 'the lab', DEFAULT_ID)
     .passThroughOptions()
     .action(exec);
+  lab
+    .command('show')
+    .description('Print the addresses of a lab, and what to try in it, again')
+    .option('--id <id>', 'the lab', DEFAULT_ID)
+    .action(show);
   lab.command('list').description('List the labs on this machine').option('--json', 'print JSON').action(list);
   return lab;
 }
@@ -152,7 +170,7 @@ export function formatMap(lab: Lab, pods: readonly PlacedPod[]): string {
   const where = first === undefined ? 'h1' : nameOf(first.site.podNetns);
   const target = last?.pod.address ?? lab.hosts.at(-1)?.underlayAddress ?? '';
   lines.push(`${weftLab('exec')} ${where} -- ping -c 3 ${target}`);
-  if (first !== undefined) lines.push(`  weft peers --control-socket ${lab.hosts[0]?.controlSocket ?? ''}`);
+  if (first !== undefined) lines.push(`${weftLab('exec')} h1 -- weft peers`);
   lines.push(`${weftLab('exec')} h1 -- tcpdump -ni u0 udp or proto 4`, weftLab('down'), '');
   return lines.join('\n');
 }
@@ -163,11 +181,37 @@ async function down({ id }: IdOption): Promise<void> {
   process.stdout.write(existed ? `Lab "${id}" is removed\n` : `There is no lab "${id}"\n`);
 }
 
+async function show({ id }: IdOption): Promise<void> {
+  requireRoot();
+  const lab = await requireLab(id);
+  const sites = lab.tenants.length > 0 ? lab.tenants.flatMap((tenant) => tenant.sites) : lab.hosts;
+  const pods = await Promise.all(sites.map(async (site) => ({ site, pod: await expectedPod(site) })));
+  process.stdout.write(
+    formatMap(
+      lab,
+      pods.flatMap(({ site, pod }) => (pod === undefined ? [] : [{ site, pod }])),
+    ),
+  );
+}
+
+/** Throws WeftError LAB_NOT_FOUND. */
+async function requireLab(id: string): Promise<Lab> {
+  const lab = await findLab(id);
+  if (lab !== undefined) return lab;
+  throw new WeftError('LAB_NOT_FOUND', `Cannot find lab "${id}"`, { hint: 'Build it with: weft lab up' });
+}
+
+/** Where `weft` is found and which daemon it asks: that of the host, or of the pod's. */
+function environmentIn(lab: Lab, where: string): NodeJS.ProcessEnv {
+  const host = lab.hosts.find(({ number }) => number === Number(/(?:h|pod)(\d+)$/.exec(where)?.[1]));
+  const bin = fileURLToPath(new URL('../../../../bin', import.meta.url));
+  const path = [process.env.PATH ?? '', bin, dirname(process.execPath)].filter((part) => part !== '').join(':');
+  return { ...process.env, PATH: path, ...(host !== undefined && { WEFT_CONTROL_SOCKET: host.controlSocket }) };
+}
+
 async function exec(where: string, argv: readonly string[], { id }: IdOption): Promise<void> {
   requireRoot();
-  const lab = await findLab(id);
-  if (lab === undefined)
-    throw new WeftError('LAB_NOT_FOUND', `Cannot find lab "${id}"`, { hint: 'Build it with: weft lab up' });
+  const lab = await requireLab(id);
   const netns = `${id}-${where}`;
   if (!isNamespaceOf(id, netns) || !namespacesOf(lab).includes(netns))
     throw new WeftError(
@@ -176,7 +220,7 @@ async function exec(where: string, argv: readonly string[], { id }: IdOption): P
     );
   // commander leaves the "--" in when options are passed through.
   const command = argv[0] === '--' ? argv.slice(1) : argv;
-  process.exitCode = await runAttached(['netns', 'exec', netns, ...command]);
+  process.exitCode = await runAttached(['netns', 'exec', netns, ...command], environmentIn(lab, where));
 }
 
 function ofTenants({ tenants }: Lab): string {
@@ -184,9 +228,9 @@ function ofTenants({ tenants }: Lab): string {
 }
 
 /** Runs ip(8) on our terminal; resolves to its exit code, as a shell would give it. */
-function runAttached(args: readonly string[]): Promise<number> {
+function runAttached(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   return new Promise((resolve, reject) => {
-    const child = spawn('ip', args, { stdio: 'inherit' });
+    const child = spawn('ip', args, { stdio: 'inherit', env });
     // Ctrl-C reaches the command itself; we stay to report how it ended.
     const ignore = (): void => {};
     const forward = (): void => void child.kill('SIGTERM');

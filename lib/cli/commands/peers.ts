@@ -7,8 +7,9 @@ import { formatBytes, formatCount, formatExpiry } from '../units.ts';
 export function peersCommand(): Command {
   return addQueryOptions(new Command('peers'))
     .description('List the other nodes: their subnets, addresses and traffic')
-    .action(async (options: QueryOptions) => {
-      await printReply('/v1/peers', options, (reply) => formatPeers(reply, Date.now()));
+    .option('--wide', "also each node's IPv6 address, VNI and VtepMACs")
+    .action(async (options: QueryOptions & { readonly wide?: boolean }) => {
+      await printReply('/v1/peers', options, (reply) => formatPeers(reply, Date.now(), options.wide));
     });
 }
 
@@ -22,7 +23,18 @@ const COLUMNS: readonly Column[] = [
   { title: 'In bytes', align: 'right' },
 ];
 
-export function formatPeers({ peers }: PeersReply, nowMs: number): string {
+const WIDE_COLUMNS: readonly Column[] = [
+  { title: 'Public IPv6' },
+  { title: 'VNI', align: 'right' },
+  { title: 'VtepMAC' },
+];
+
+function vtepMacsOf({ vtepMac, vtepMacV6 }: Peer): string {
+  const macs = [vtepMac, vtepMacV6].filter((mac) => mac !== null && mac !== undefined);
+  return macs.length === 0 ? '-' : macs.join(' ');
+}
+
+export function formatPeers({ peers }: PeersReply, nowMs: number, wide = false): string {
   if (peers.length === 0) return 'No other node has a lease.\n';
   // Most clusters have nothing to note.
   const hasNotes = peers.some((peer) => peer.note !== null);
@@ -34,9 +46,10 @@ export function formatPeers({ peers }: PeersReply, nowMs: number): string {
     peer.traffic === null ? '-' : formatBytes(peer.traffic.outboundBytes),
     peer.traffic === null ? '-' : formatCount(peer.traffic.inboundPackets),
     peer.traffic === null ? '-' : formatBytes(peer.traffic.inboundBytes),
+    ...(wide ? [peer.publicIpv6 ?? '-', String(peer.vni ?? '-'), vtepMacsOf(peer)] : []),
     ...(hasNotes ? [noteOf(peer, nowMs)] : []),
   ]);
-  return formatTable(hasNotes ? [...COLUMNS, { title: 'Note' }] : COLUMNS, rows);
+  return formatTable([...COLUMNS, ...(wide ? WIDE_COLUMNS : []), ...(hasNotes ? [{ title: 'Note' }] : [])], rows);
 }
 
 /** With the time that a leaving peer has left. */

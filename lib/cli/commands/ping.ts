@@ -1,3 +1,4 @@
+import { readFileSync, readlinkSync } from 'node:fs';
 import { Command } from 'commander';
 import { formatIpv4, type Ipv4, parseIpv4 } from '../../addr/ipv4.ts';
 import { ipv4Prefix, type Prefix, parsePrefix, prefixContains } from '../../addr/prefix.ts';
@@ -42,15 +43,35 @@ Exit code: 0 when every echo came back, 1 when one was lost.`,
     )
     .action(async (peer: string | undefined, options: PingOptions) => {
       const { peers } = await askDaemon(options.controlSocket, '/v1/peers', options.network);
+      const netns = await netnsOfDaemon(options);
       const pings: PeerPing[] = [];
       for (const target of chooseTargets(peers, peer)) {
-        const ping = await pingPeer(target, options);
+        const ping = await pingPeer(target, options, netns);
         pings.push(ping);
         if (options.json !== true) process.stdout.write(formatPing(printableAll(ping)));
       }
       if (options.json === true) process.stdout.write(`${toJson({ peers: pings }, 2)}\n`);
       if (pings.some(({ underlay, overlay }) => underlay.lost + overlay.lost > 0)) process.exitCode = 1;
     });
+}
+
+/**
+ * The network namespace of the daemon that was asked, in a lab another than ours; undefined when it is ours. Where it cannot be
+ * seen, in a container with process ids of its own, that is said on standard error.
+ */
+async function netnsOfDaemon({ controlSocket }: PingOptions): Promise<string | undefined> {
+  const { pid } = await askDaemon(controlSocket, '/v1/status');
+  const path = `/proc/${pid}/ns/net`;
+  try {
+    if (readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('weftd'))
+      return readlinkSync(path) === readlinkSync('/proc/self/ns/net') ? undefined : path;
+  } catch {
+    // Said below.
+  }
+  process.stderr.write(
+    "weft: The network namespace of weftd cannot be seen from here: echo requests leave from this process's\n",
+  );
+  return undefined;
 }
 
 /** Our choice: beyond this many, all peers in turn take longer than anybody means to wait. */
@@ -137,13 +158,14 @@ export interface PeerPing {
   readonly overlayCostMs: number | null;
 }
 
-async function pingPeer(target: Target, options: PingOptions): Promise<PeerPing> {
+async function pingPeer(target: Target, options: PingOptions, netns: string | undefined): Promise<PeerPing> {
   const [underlay, overlay] = await probeEchoes({
     targets: [target.underlay, target.overlay],
     count: options.count,
     intervalMs: options.interval * 1000,
     timeoutMs: options.timeout * 1000,
     identifier: process.pid & 0xffff,
+    netns,
   });
   // probeEchoes answers for each target, in order.
   return comparePaths(target, summarizePath(target.publicIp, underlay!), summarizePath(target.overlayText, overlay!));

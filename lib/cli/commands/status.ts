@@ -134,7 +134,12 @@ function formatNetwork(network: NonNullable<StatusReply['network']>): string {
 function formatBackend(backend: BackendStatus, hasDataplane: boolean): string {
   const port = backend.port === null ? '' : `, port ${backend.port}`;
   const check = hasDataplane ? `, source check ${backend.sourceCheck ? 'on' : 'off'}` : '';
-  return `${backend.type} on ${backend.device}, MTU ${backend.mtu}${port}${check}`;
+  // A weftd that is older than this command says neither.
+  const vtep =
+    (backend.vni ?? null) === null
+      ? ''
+      : `\nVNI ${backend.vni}, VtepMAC ${pair(backend.vtepMac ?? '-', backend.vtepMacV6)}`;
+  return `${backend.type} on ${backend.device}, MTU ${backend.mtu}${port}${check}${vtep}`;
 }
 
 function formatExternal(external: NonNullable<StatusReply['external']>): string {

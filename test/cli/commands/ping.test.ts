@@ -13,6 +13,9 @@ const peer = (subnet: string, publicIp: string): Peer => ({
   leaving: false,
   traffic: null,
   note: null,
+  vni: null,
+  vtepMac: null,
+  vtepMacV6: null,
 });
 const PEERS = [peer('10.244.3.0/24', '192.0.2.3'), peer('10.244.99.0/24', '192.0.2.2')];
 
