@@ -39,11 +39,12 @@ async function pingJson(lab: Lab, args: readonly string[]): Promise<{ code: numb
   return { code, peers: (JSON.parse(stdout) as { peers: PeerPing[] }).peers };
 }
 
-test('weft ping asks a peer over the underlay and through the overlay, and reports loss and errors', async (t) => {
+test('weft ping asks a peer over the underlay and through the overlay, from where the daemon is (N5), and reports loss and errors', async (t) => {
   const id = `p${process.pid.toString(36)}`;
   await withLab({ id, hosts: 2 }, async (lab) => {
     const overlay = await startOverlay(lab);
     await bothPathsAnswer(t, lab, overlay);
+    await leavesFromTheDaemon(t, lab);
     await silenceIsLoss(t, lab, overlay);
     await missingRightIsOneLine(t, lab);
   });
@@ -66,6 +67,26 @@ async function bothPathsAnswer(t: ExecutionContext, lab: Lab, overlay: Overlay):
   t.is(nobody.code, 1);
   t.is(nobody.peers[0]?.overlay.received, 0);
   t.regex(nobody.peers[0]?.overlay.errors[0]?.message ?? '', /^ICMP unreachable \(host\) from /);
+}
+
+/** From the namespace of the underlay nothing leads into the overlay. */
+async function leavesFromTheDaemon(t: ExecutionContext, lab: Lab): Promise<void> {
+  const argv = [
+    process.execPath,
+    WEFT,
+    'ping',
+    '--json',
+    '--count',
+    '5',
+    '--control-socket',
+    lab.hosts[0]!.controlSocket,
+  ];
+  const { stdout, stderr } = await execInNetns(lab.etcdNetns, argv, { allowFailure: true });
+  t.is(stderr, '');
+  t.like((JSON.parse(stdout) as { peers: PeerPing[] }).peers[0], {
+    underlay: { received: 5 },
+    overlay: { received: 5 },
+  });
 }
 
 async function silenceIsLoss(t: ExecutionContext, lab: Lab, overlay: Overlay): Promise<void> {
