@@ -41,5 +41,5 @@ function broken(line: string, width: number): string[] {
 
 /** A tab goes to the next multiple of eight. */
 function columnsOf(text: string): number {
-  return [...text].reduce((columns, character) => columns + (character === '\t' ? 8 - (columns % 8) : 1), 0);
+  return Array.from(text).reduce((columns, character) => columns + (character === '\t' ? 8 - (columns % 8) : 1), 0);
 }

@@ -18,7 +18,7 @@ const MOST_CHARACTERS = 2000;
 export interface DaemonLog {
   readonly log: Log;
   /** Gives a slow reader a moment to take what waits; nothing may be logged afterwards. */
-  flush(): void;
+  readonly flush: () => void;
 }
 
 /** Our choice: a reader who is there needs less; one that hangs must not keep the service manager waiting. */

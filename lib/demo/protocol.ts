@@ -15,7 +15,7 @@ export type TransferRequest =
   | UdpSendRequest;
 
 /** To a receiver of UDP: everything has been sent, and what does not come within so many milliseconds of quiet is lost. */
-export interface FinishRequest {
+interface FinishRequest {
   readonly type: 'finish';
   readonly quietMs: number;
 }

@@ -35,9 +35,9 @@ export interface EdgeDeviceOptions extends Omit<LinkSettings, 'txQueueLength'> {
   readonly log: Log;
   readonly segment: Omit<SegmentOptions, 'onDeviceLost'>;
   /** The device is there again, or was put right; what leads through it may be gone. Not called for the first time. */
-  onRestored(): Promise<void>;
+  readonly onRestored: () => Promise<void>;
   /** Called when the namespace is another one by now, until the device is closed. */
-  startOver(reason: string): void;
+  readonly startOver: (reason: string) => void;
   /** How often the device is compared with what it should be. Default 1 s. */
   readonly checkIntervalMs?: number;
 }

@@ -36,7 +36,7 @@ export class LeaseRemover {
     for (const key of keys) this.#owed.set(key.key, key);
     clearTimeout(this.#timer);
     try {
-      for (const { key, fullKey, modRevision } of [...this.#owed.values()]) {
+      for (const { key, fullKey, modRevision } of this.#owed.values()) {
         const removed = await this.#options.writer.remove(fullKey, modRevision);
         this.#owed.delete(key);
         if (removed) this.#options.log.info({ key }, 'removed the former lease of this node');

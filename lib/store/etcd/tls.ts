@@ -37,7 +37,7 @@ function readPem(file: string | undefined): string | undefined {
 }
 
 /** Throws WeftError STORE_OPTIONS_INVALID when certificate and key do not belong together or are not PEM. */
-export function secureContext(tls: EtcdTls): SecureContext {
+function secureContext(tls: EtcdTls): SecureContext {
   if ((tls.cert === undefined) !== (tls.key === undefined))
     throw new WeftError('STORE_OPTIONS_INVALID', 'A TLS client certificate needs its key, and a key its certificate', {
       hint: 'give both --etcd-certfile and --etcd-keyfile, or neither (--etcd-cafile alone is enough for https)',
