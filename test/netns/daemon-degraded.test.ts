@@ -168,6 +168,17 @@ test('peers that no route leads to, or one into the overlay itself, are an alarm
   ip('route del 198.51.100.0/24 via 192.0.2.9');
 });
 
+test('a MAC address that somebody else gives to the device is put right (H19)', async (t) => {
+  const node = await start(t, '{"Network":"10.5.0.0/16","Backend":{"Type":"vxlan"}}');
+  const macOf = (): string | undefined => /link\/ether ([0-9a-f:]+)/.exec(ip('link show flannel.1'))?.[1];
+  const mac = macOf();
+  t.truthy(mac);
+  ip('link set flannel.1 address 02:00:00:00:00:99');
+  t.true(await until(() => macOf() === mac, PATIENCE_MS), `${macOf()} in place of ${mac}`);
+  t.is((await node.recovers()).alarms.length, 0);
+  t.true(node.weftd.log.some(({ msg }) => msg.startsWith('Somebody changed the device')));
+});
+
 test("a tenant's namespace that is deleted is an alarm, and one made anew gets the device (V6)", async (t) => {
   makeUnderlay();
   const etcd = await startEtcd();
