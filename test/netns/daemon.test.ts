@@ -161,7 +161,7 @@ test('a lease written by hand is a route, and leaves 15 s after its key (L1)', a
   t.deepEqual(await routes(h1), before);
 });
 
-test('keys and values that make no sense change no route and lose no packet', async (t) => {
+test('keys and values that make no sense change no route and lose no packet (T1)', async (t) => {
   const { h1, lab, overlay } = world;
   await connected(t);
   const before = await routes(h1);

@@ -120,6 +120,20 @@ test('a device that somebody deletes comes back with its MAC, neighbours and rou
   });
 });
 
+test("another MAC address, as udev's MACAddressPolicy gives, is put right, and traffic goes on (H19)", async (t) => {
+  await withTwoHosts(async (one, two) => {
+    await startBoth([one, two], BACKEND);
+    await until(t, 'a ping is answered', () => one.pings(4));
+    await one.ip('link set flannel.1 address 02:00:00:00:00:99');
+    await until(t, 'it has its own again', async () =>
+      /link\/ether 02:00:00:00:00:01/.test(await one.ip('link show flannel.1')),
+    );
+    t.regex((await one.state()).log.join('\n'), /Somebody changed the device; it was put right.*02:00:00:00:00:01/);
+    await until(t, 'a ping from the peer is answered', () => two.pings(4));
+    await until(t, 'a ping to the peer is answered', () => one.pings(4));
+  });
+});
+
 test('leases that would do harm are refused with a reason, and the others work', async (t) => {
   await withTwoHosts(async (one, two) => {
     await startBoth([one, two]);
