@@ -26,7 +26,7 @@ test("the answers are flanneld's", async (t) => {
   t.deepEqual(await ask('/healthz'), [200, 'flanneld is running']);
   t.deepEqual(await ask('/readyz'), [
     503,
-    'flanneld is not ready yet\nblue: degraded: flannel0 is down\nred: waiting: a?b',
+    'flanneld is not ready yet\nblue: degraded: flannel0 is down\nred: waiting: a\\u001bb',
   ]);
   notReady = [];
   t.deepEqual(await ask('/readyz?verbose'), [200, 'flanneld is ready']);
