@@ -66,7 +66,6 @@ export function parseSubnetEnv(text: string): PreviousRun {
 }
 
 /**
-/**
  * Reads what this node had before; nothing of it is there when there is no file. Throws WeftError SUBNET_FILE_REFUSED for
  * anything but a regular file, and where its directory cannot be made, so that a daemon finds out before it takes a lease.
  */
