@@ -23,6 +23,9 @@ import { logRefusals, ownPlace, ownPlace6, sortLeases, whyNot6 } from './peer-le
 import { routerOptions } from './router-options.ts';
 
 const TYPE = 'host-gw';
+const PART = 'link';
+/** Our choice: an address that comes back within this was only being configured. */
+const GRACE_MS = 1000;
 
 /**
  * What our node writes into its lease (flannel pkg/backend/hostgw). Throws WeftError PUBLIC_IP_NOT_LOCAL, here and not only at
@@ -112,9 +115,23 @@ class HostGwBackend implements Backend {
       const all = [...refused, ...unreachable];
       logRefusals(log, this.#refused, all);
       this.#refused = all;
+      this.#reportLink(usable);
     }
     // Without the interface nobody is on its link, but that says nothing about the leases: routes wait for it.
     void this.#router.apply({ neighbors: [], routes: this.#routes });
+  }
+
+  /** One peer that is elsewhere is refused; when all are, it is this host's link that is wrong. */
+  #reportLink([first]: readonly Lease[]): void {
+    const { faults } = this.#options;
+    if (first === undefined || this.#routes.length > 0) {
+      faults.report(PART, []);
+      return;
+    }
+    const text =
+      `No peer is on the link of ${this.deviceName}, where ${TYPE} needs them: see ip route get ` +
+      `${formatIpv4(first.attrs.publicIp)}; where the host's address is on another interface, such as a bridge, give -iface`;
+    faults.report(PART, [{ text, blocks: true, graceMs: GRACE_MS }]);
   }
 
   #toRoutes(leases: readonly Lease[], index: number): { routes: DesiredRoute[]; unreachable: RefusedLease[] } {
@@ -178,6 +195,7 @@ class HostGwBackend implements Backend {
   /** The routes stay (docs/adr/0012): they carry packets without us. */
   async stop(): Promise<void> {
     await this.#router.close();
+    this.#options.faults.report(PART, []);
     this.#netlink.close();
   }
 }

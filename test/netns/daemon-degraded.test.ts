@@ -217,3 +217,44 @@ test('routes that the kernel goes on refusing are an alarm until it takes them (
   await node.recovers();
   t.true(ip('route').includes(route));
 });
+
+test('a host whose own link has no peer any more, or another name, is not ready with host-gw (brothers of V3)', async (t) => {
+  const node = await start(t, '{"Network":"10.5.0.0/16","Backend":{"Type":"host-gw"}}');
+  const value = '{"PublicIP":"192.0.2.9","PublicIPv6":null,"BackendType":"host-gw"}';
+  await node.etcd.etcdctl('put', '/coreos.com/network/subnets/10.5.200.0-24', value);
+  const route = '10.5.200.0/24 via 192.0.2.9 dev und0';
+  t.true(await until(async () => ip('route').includes(route), PATIENCE_MS));
+  // As a machine for virtual machines is set up: its card becomes a port of a bridge, which gets the address.
+  const bridge = ['link add brx type bridge', 'link set und0 master brx', 'link set brx up'];
+  for (const line of [...bridge, 'addr del 192.0.2.1/24 dev und0', 'addr add 192.0.2.1/24 dev brx']) ip(line);
+  await node.degrades(/^No peer is on the link of und0, where host-gw needs them: see ip route get 192\.0\.2\.9; /);
+  for (const line of ['link del brx', 'addr add 192.0.2.1/24 dev und0']) ip(line);
+  await node.recovers();
+  for (const line of ['link set und0 down', 'link set und0 name ens9', 'link set ens9 up']) ip(line);
+  await node.degrades(/^External interface "und0" is called "ens9" now/);
+  for (const line of ['link set ens9 down', 'link set ens9 name und0', 'link set und0 up']) ip(line);
+  await node.recovers();
+  t.true(await until(async () => ip('route').includes(route), PATIENCE_MS));
+});
+
+test('a namespace made anew gets the device that could not be built in the old one (a brother of V6)', async (t) => {
+  makeUnderlay();
+  const etcd = await startEtcd();
+  t.teardown(() => etcd.stop());
+  await etcd.etcdctl('put', '/t/blue/config', UDP);
+  const name = `weft-green-${process.pid}`;
+  const files = makeFiles(t);
+  const values = `name=blue,etcd-prefix=/t/blue,subnet-file=${files.directory}/blue.env,netns=${name}`;
+  ip(`netns add ${name}`);
+  t.teardown(() => ip(`netns del ${name}`));
+  const weftd = new Weftd(t, [`--etcd-endpoints=${etcd.endpoint}`, '--iface=und0', `--network=${values}`], files);
+  await weftd.networks({ blue: 'ready' });
+  const taken = 'link set flannel0 down name x\nlink add flannel0 type bridge\n';
+  execFileSync('ip', ['-n', name, '-batch', '-'], { input: taken });
+  await weftd.logged('Alarm: Device "flannel0" cannot be built');
+  ip(`netns del ${name}`);
+  await weftd.logged('Alarm: Network namespace');
+  ip(`netns add ${name}`);
+  await weftd.networks({ blue: 'ready' });
+  t.true(ip(`-n ${name} route`).includes('10.5.0.0/16 dev flannel0'));
+});

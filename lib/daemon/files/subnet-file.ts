@@ -34,7 +34,8 @@ export class SubnetFile {
    * rejects.
    */
   async keep(env: SubnetEnv): Promise<void> {
-    if (await this.#write(env)) this.#options.log.info({ file: this.#options.path, mtu: env.mtu }, 'Subnet file written');
+    if (await this.#write(env))
+      this.#options.log.info({ file: this.#options.path, mtu: env.mtu }, 'Subnet file written');
     this.#lookLater(env);
   }
 

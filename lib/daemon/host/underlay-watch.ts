@@ -92,7 +92,8 @@ export class UnderlayWatch {
     const broken = found.map((text): Fault => ({ text, blocks: true, graceMs: GRACE_MS }));
     // Without its link or address nothing leads anywhere, and that has been said.
     faults.report(PART, broken.length > 0 ? broken : this.#routeFaults());
-    const moved = link === undefined || missing.length > 0 ? this.#otherChoice() : undefined;
+    const isOther = link === undefined || missing.length > 0 || this.#isRenamed(link);
+    const moved = isOther ? this.#otherChoice() : undefined;
     // Not while addresses are being changed: it has to stand until the next look.
     const stands = moved !== undefined && moved === this.#moved;
     this.#moved = moved;
@@ -107,9 +108,17 @@ export class UnderlayWatch {
   #linkFaults(link: Link | undefined): string[] {
     const name = `External interface "${this.#options.external.name}"`;
     if (link === undefined) return [`${name} is gone`];
+    if (this.#isRenamed(link))
+      return [`${name} is called "${link.name}" now, and our routes lead to a name: give it back`];
     if (!link.up) return [`${name} is down; ip link set ${link.name} up`];
     if ((link.flags & IFF_LOWER_UP) === 0) return [`${name} has no carrier; look at its cable or its other end`];
     return [];
+  }
+
+  /** It matters where routes to peers lead through it: they are kept by name. */
+  #isRenamed({ name }: Link): boolean {
+    const { external, overlayDevice } = this.#options;
+    return overlayDevice === undefined && name !== external.name;
   }
 
   /** On any interface: with --iface-can-reach the source address may be the loopback device's. */
@@ -133,8 +142,8 @@ export class UnderlayWatch {
     } catch {
       return undefined;
     }
-    const same =
-      now.index === external.index && now.ipv4 === external.ipv4 && (!usesIpv6 || now.ipv6 === external.ipv6);
+    const sameLink = now.index === external.index && now.name === external.name;
+    const same = sameLink && now.ipv4 === external.ipv4 && (!usesIpv6 || now.ipv6 === external.ipv6);
     const address6 = usesIpv6 && now.ipv6 !== undefined ? ` and ${formatIp(now.ipv6)}` : '';
     return same ? undefined : `the external address is ${formatIp(now.ipv4)}${address6} on ${now.name} now`;
   }

@@ -51,10 +51,7 @@ test('a subnet file that somebody deletes or changes is written again, and said 
   writeFileSync(path, 'FLANNEL_SUBNET=10.9.9.1/24\n');
   t.true(await until(isRight, PATIENCE_MS));
   t.true(await until(() => lines.length > 1, PATIENCE_MS));
-  t.deepEqual(lines, [
-    'Subnet file written',
-    'Somebody deleted or changed the subnet file; it was written again',
-  ]);
+  t.deepEqual(lines, ['Subnet file written', 'Somebody deleted or changed the subnet file; it was written again']);
 });
 
 test('a subnet file that can be written no more is a fault until it can (H3)', async (t) => {
