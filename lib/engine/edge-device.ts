@@ -5,7 +5,7 @@
 import { statSync } from 'node:fs';
 import { formatPrefix } from '../addr/prefix.ts';
 import type { SegmentOptions, SegmentPeer } from '../dataplane/segment.ts';
-import { messageOf } from '../error.ts';
+import { messageOf, WeftError } from '../error.ts';
 import type { Fault, FaultSink } from '../faults.ts';
 import type { Log } from '../log.ts';
 import { closeFd } from '../sys/descriptor.ts';
@@ -56,6 +56,8 @@ export class EdgeDevice {
   readonly #said = new Map<string, number>();
   /** The namespace's own number: a path may lead to another one later. */
   readonly #namespace: number | undefined;
+  /** As the last look at it found. */
+  #isAway = false;
   #rebuilding: Promise<void> = Promise.resolve();
   readonly #timer: NodeJS.Timeout;
 
@@ -174,6 +176,8 @@ export class EdgeDevice {
     this.#rebuilding = released.then(() =>
       retry(
         async () => {
+          // Our netlink socket stays in the old one.
+          if (this.#isElsewhere()) throw new WeftError('DEVICE_LOST', `The network namespace of "${name}" is gone`);
           this.#build();
           this.#attach();
           this.#report();
@@ -181,8 +185,11 @@ export class EdgeDevice {
         },
         {
           signal: this.#stop.signal,
-          onFailure: (error) =>
-            this.#report({ text: `Device "${name}" cannot be built: ${messageOf(error)}`, blocks: true }),
+          // Where the namespace is gone that has been said, and nothing else would help.
+          onFailure: (error) => {
+            if (this.#isAway) return;
+            this.#report({ text: `Device "${name}" cannot be built: ${messageOf(error)}`, blocks: true });
+          },
         },
       ),
     );
@@ -196,10 +203,10 @@ export class EdgeDevice {
   /** Network managers and people change what they find. */
   #check(): void {
     const { name } = this.#options;
-    if (this.#open === undefined) return;
     this.#reportThread();
     try {
-      if (this.#isElsewhere()) return;
+      // Whoever builds it reports.
+      if (this.#isElsewhere() || this.#open === undefined) return;
       const link = this.#netlink.linkByName(name);
       if (link?.index !== this.#open.index)
         this.#rebuild('it was deleted, renamed, or moved to another network namespace');
@@ -229,7 +236,8 @@ export class EdgeDevice {
   #isElsewhere(): boolean {
     const { netns, startOver } = this.#options;
     const now = namespaceOf(netns);
-    if (now === this.#namespace) return false;
+    this.#isAway = now !== this.#namespace;
+    if (!this.#isAway) return false;
     this.#report({ text: `Network namespace "${netns}" is gone, and with it device "${this.name}"`, blocks: true });
     if (now !== undefined) startOver(`another network namespace is at "${netns}" now`);
     return true;
