@@ -240,7 +240,7 @@ export class Network {
   }
 
   async #startForwarding(vtepMacs: VtepMacs): Promise<OwnLease> {
-    const { network, options, store, log, addressSpaces, usedNetworks } = this.#host;
+    const { network, store, log, addressSpaces, usedNetworks } = this.#host;
     const previous = await this.#previousRun();
     const config = await this.#persist(() => store.networkConfig());
     this.#config = config;
@@ -249,12 +249,10 @@ export class Network {
     // Entered once, to find out whether that is possible before a lease is taken.
     withinNetns(network.netns, () => undefined);
     this.#undo.add('address space', addressSpaces.claim(network, config));
-    const host = readHostNetwork();
-    const external = chooseExternalInterface(options.interface, host);
+    const external = this.#chooseExternal(kind, config);
     this.#external = external;
     log.info(toExternalStatus(external), 'External interface chosen');
     if (isSharedNatAddress(external.publicIp)) log.warn({ hint: NAT_HINT }, 'This PublicIP is probably not unique');
-    if (config.enableIpv6) requireIpv6Underlay(external, config.backendType, kind.ipv6Underlay, host);
 
     const prepare = async (subnets: SubnetPair): Promise<void> => {
       await leaveEarlierNetworks({ network, usedNetworks, faults: this.#faults, log }, config, previous);
@@ -270,6 +268,14 @@ export class Network {
     await this.#follow(backend, own, external);
     this.#watchConfig(config);
     return own;
+  }
+
+  /** Throws WeftError where the host has none, or none that this network can use. */
+  #chooseExternal(kind: BackendKind, config: NetworkConfig): ExternalInterface {
+    const host = readHostNetwork();
+    const external = chooseExternalInterface(this.#host.options.interface, host);
+    if (config.enableIpv6) requireIpv6Underlay(external, config.backendType, kind.ipv6Underlay, host);
+    return external;
   }
 
   #watchConfig(running: NetworkConfig): void {
@@ -412,7 +418,7 @@ export class Network {
     const watch = new UnderlayWatch({
       external,
       usesIpv6: config.enableIpv6 && kind.ipv6Underlay !== 'none',
-      choose: () => chooseExternalInterface(this.#host.options.interface, readHostNetwork()),
+      choose: () => this.#chooseExternal(kind, config),
       peers: () => peerAddresses(backend),
       overlayDevice: deviceName === external.name ? undefined : deviceName,
       faults: this.#faults,

@@ -258,3 +258,24 @@ test('a namespace made anew gets the device that could not be built in the old o
   await weftd.networks({ blue: 'ready' });
   t.true(ip(`-n ${name} route`).includes('10.5.0.0/16 dev flannel0'));
 });
+
+test('a dual-stack host that loses its IPv6 address goes on with IPv4 until it is back (a brother of V3)', async (t) => {
+  const config = '{"Network":"10.5.0.0/16","EnableIPv6":true,"IPv6Network":"fd00:5::/48","Backend":{"Type":"vxlan"}}';
+  makeUnderlay();
+  // An earlier test set the link down, which takes it away.
+  ip('addr replace 2001:db8::1/64 dev und0 nodad');
+  const node = await start(t, config);
+  ip('addr del 2001:db8::1/64 dev und0');
+  await node.degrades(/^External interface "und0" no longer has 2001:db8::1, which our packets come from/);
+  // Another look at the underlay.
+  ip('link set und1 down');
+  await node.degrades(/^External interface "und0" has no carrier/);
+  ip('link set und1 up');
+  await node.degrades(/^External interface "und0" no longer has 2001:db8::1/);
+  ip('addr add 2001:db8::1/64 dev und0 nodad');
+  await node.recovers();
+  t.false(
+    node.weftd.log.some(({ msg }) => msg === 'The network starts over'),
+    logOf(node.weftd),
+  );
+});
