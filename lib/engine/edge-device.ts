@@ -13,6 +13,7 @@ import { type Link, RouteNetlink } from '../sys/netlink/rtnetlink.ts';
 import { withinNetns } from '../sys/netns.ts';
 import { setInterfaceSysctl } from '../sys/sysctl.ts';
 import { openTap, openTun } from '../sys/tun.ts';
+import { DeviceChanges } from './device-changes.ts';
 import { applyDeviceSysctls } from './device-sysctls.ts';
 import type { Engine, EngineSegment } from './engine.ts';
 import { type Applied, applyLinkSettings, isLinkAsWanted, type LinkSettings } from './link-settings.ts';
@@ -24,8 +25,6 @@ const TX_QUEUE_LENGTH = 1000;
 const CHECK_INTERVAL_MS = 1000;
 /** The addresses are looked at with every tenth check; flannel looks at its routes every 10 s. */
 const ADDRESS_CHECKS = 10;
-/** What somebody goes on changing is said again after so many checks: 10 min. */
-const SAY_AGAIN_CHECKS = 600;
 
 /** With a MAC address the device is a TAP, without one a TUN. */
 export interface EdgeDeviceOptions extends Omit<LinkSettings, 'txQueueLength'> {
@@ -52,8 +51,7 @@ export class EdgeDevice {
   /** Undefined while the device is lost. */
   #open: { readonly fd: number; readonly index: number } | undefined;
   #checks = 0;
-  /** Changes that were put right, and the check from which on one is said again. */
-  readonly #said = new Map<string, number>();
+  readonly #changes: DeviceChanges;
   /** The namespace's own number: a path may lead to another one later. */
   readonly #namespace: number | undefined;
   /** As the last look at it found. */
@@ -69,6 +67,7 @@ export class EdgeDevice {
     this.#engine = engine;
     this.#options = options;
     this.#settings = { ...options, txQueueLength: TX_QUEUE_LENGTH };
+    this.#changes = new DeviceChanges(options.name, options.log);
     this.#netlink = withinNetns(options.netns, () => RouteNetlink.open());
     this.#namespace = namespaceOf(options.netns);
     try {
@@ -110,7 +109,8 @@ export class EdgeDevice {
     await this.#rebuilding;
     await this.#segment.detach();
     this.#closeDevice();
-    for (const part of ['device', 'thread', 'fib', 'ipv6']) this.#options.faults.report(`${part} ${this.name}`, []);
+    for (const part of ['device', 'changes', 'thread', 'fib', 'ipv6'])
+      this.#options.faults.report(`${part} ${this.name}`, []);
     this.#netlink.close();
   }
 
@@ -218,18 +218,13 @@ export class EdgeDevice {
 
   /** Looks at the link each time, at its addresses, which take longer, now and then. */
   #putRight(link: Link): void {
-    const { log, name, onRestored } = this.#options;
+    const { name, faults, onRestored } = this.#options;
     this.#checks++;
-    if (this.#checks % ADDRESS_CHECKS !== 0 && isLinkAsWanted(link, this.#settings)) return;
-    const { changes } = this.#applySettings();
-    this.#report();
-    if (changes.length === 0) return;
-    const set = changes.join(', ');
-    // Somebody who goes on changing it must not fill the log.
-    if ((this.#said.get(set) ?? 0) <= this.#checks)
-      log.warn({ device: name, set: changes }, 'Somebody changed the device; it was put right');
-    this.#said.set(set, this.#checks + SAY_AGAIN_CHECKS);
-    void onRestored();
+    const isRight = this.#checks % ADDRESS_CHECKS !== 0 && isLinkAsWanted(link, this.#settings);
+    const { changes } = isRight ? { changes: [] } : this.#applySettings();
+    if (!isRight) this.#report();
+    faults.report(`changes ${name}`, this.#changes.looked(changes));
+    if (changes.length > 0) void onRestored();
   }
 
   /** Whether the namespace is gone or another one by now: nothing that was opened in the old one is of any use. */
