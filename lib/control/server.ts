@@ -22,6 +22,15 @@ export type ControlHandlers = {
 /** Our choice: more readers than any host has; a reply of 5000 peers is 2 MB. */
 const MOST_CONNECTIONS = 64;
 
+export interface ControlServerOptions {
+  /** How often it is seen to that the socket file is there. Default 5 s; in ms. */
+  readonly lookMs?: number;
+  /** The file was gone, and is there again. */
+  readonly onMadeAgain?: () => void;
+}
+
+const LOOK_MS = 5000;
+
 export interface ControlServer {
   /** Stops listening, cuts what is connected and removes the socket file. */
   close(): Promise<void>;
@@ -29,23 +38,69 @@ export interface ControlServer {
 
 /**
  * Listens on the unix socket `path` with mode 0600; makes its directory (0755). A stale socket of a dead daemon is
- * replaced. Throws WeftError ALREADY_RUNNING when a live process answers on it, CONTROL_SOCKET_REFUSED when the path
+ * replaced, and one that somebody deletes made again: /run may be tidied up. Throws WeftError ALREADY_RUNNING when a live process answers on it, CONTROL_SOCKET_REFUSED when the path
  * cannot be used.
  */
-export async function serveControl(path: string, handlers: ControlHandlers): Promise<ControlServer> {
+export async function serveControl(
+  path: string,
+  handlers: ControlHandlers,
+  { lookMs = LOOK_MS, onMadeAgain }: ControlServerOptions = {},
+): Promise<ControlServer> {
   if (Buffer.byteLength(path) > MAX_SOCKET_PATH_BYTES)
     throw refused(path, `longer than the ${MAX_SOCKET_PATH_BYTES} bytes a unix socket allows`);
+  await makeItsDirectory(path);
+  await removeStaleSocket(path);
+  let bounded = await open(path, handlers);
+  let looking = Promise.resolve();
+  let closing = false;
+  const look = async (): Promise<void> => {
+    if (closing || isThere(path)) return;
+    try {
+      // First, for it removes what is at the path.
+      await bounded.close();
+      await makeItsDirectory(path);
+      bounded = await open(path, handlers);
+      onMadeAgain?.();
+    } catch {
+      // Nobody can be told by this way; the next look tries again.
+    }
+  };
+  const timer = setInterval(() => {
+    looking = looking.then(look);
+  }, lookMs).unref();
+  const close = async (): Promise<void> => {
+    closing = true;
+    clearInterval(timer);
+    await looking;
+    await bounded.close();
+  };
+  return { close };
+}
+
+async function open(path: string, handlers: ControlHandlers): Promise<BoundedServer> {
+  // All come from one source: whoever may connect is root, or the user that weftd runs as.
+  const most = Math.min(MOST_CONNECTIONS, Math.max(4, Math.floor(descriptorLimit() / 8)));
+  const bounded = new BoundedServer({ answer: (request) => resultOf(request, handlers), most, mostOfSource: most });
+  await listenPrivately(bounded.server, path);
+  return bounded;
+}
+
+/** Also true where that cannot be known. */
+function isThere(path: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    return true;
+  }
+}
+
+/** Throws WeftError CONTROL_SOCKET_REFUSED. */
+async function makeItsDirectory(path: string): Promise<void> {
   try {
     await makeDirectory(dirname(path), 0o755);
   } catch (error) {
     throw refused(path, messageOf(error), error);
   }
-  await removeStaleSocket(path);
-  // All come from one source: whoever may connect is root, or the user that weftd runs as.
-  const most = Math.min(MOST_CONNECTIONS, Math.max(4, Math.floor(descriptorLimit() / 8)));
-  const bounded = new BoundedServer({ answer: (request) => resultOf(request, handlers), most, mostOfSource: most });
-  await listenPrivately(bounded.server, path);
-  return { close: () => bounded.close() };
 }
 
 /** Never rejects. */

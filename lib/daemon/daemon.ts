@@ -104,7 +104,9 @@ export class Daemon {
 
   async #serve(): Promise<void> {
     const { options, log } = this.#host;
-    const control = await serveControl(options.controlSocket, this.#handlers());
+    const onMadeAgain = (): void =>
+      log.warn({ socket: options.controlSocket }, 'Somebody deleted the control socket; it was made again');
+    const control = await serveControl(options.controlSocket, this.#handlers(), { onMadeAgain });
     this.#undo.add('control socket', () => control.close());
     if (options.healthz === undefined) return;
     const { ip, port } = options.healthz;

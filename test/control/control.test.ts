@@ -1,16 +1,18 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
+import { dirname, join } from 'node:path';
+import { setTimeout as delay, setImmediate } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { askDaemon } from '../../lib/control/client.ts';
 import type { PeersReply, RoutesReply } from '../../lib/control/protocol.ts';
 import { type ControlHandlers, serveControl } from '../../lib/control/server.ts';
 import { WeftError } from '../../lib/error.ts';
+import { until } from '../../lib/lab/until.ts';
+import { PATIENCE_MS } from '../patience.ts';
 import { violations } from './schema.ts';
 
 const PEERS: PeersReply = {
@@ -273,4 +275,26 @@ test('requests in one go are answered in order as they are read (S2)', async (t)
     [...text.matchAll(/"mac":"(n\d+)"/g)].map((match) => match[1]),
     names,
   );
+});
+
+test('a socket that somebody deletes, with its directory, is made again (a brother of S2)', async (t) => {
+  const path = socketPath(t, 'run');
+  let times = 0;
+  const server = await serveControl(path, HANDLERS, { lookMs: 5, onMadeAgain: () => times++ });
+  rmSync(dirname(path), { recursive: true });
+  t.true(await until(() => times === 1, PATIENCE_MS));
+  t.deepEqual(await askDaemon(path, '/v1/peers'), PEERS);
+  t.is(statSync(path).mode & 0o777, 0o600);
+  await server.close();
+  t.false(existsSync(path));
+});
+
+test('what is in the place of a deleted socket is left alone', async (t) => {
+  const path = socketPath(t);
+  const server = await serveControl(path, HANDLERS, { lookMs: 5, onMadeAgain: () => t.fail() });
+  t.teardown(() => server.close());
+  rmSync(path);
+  writeFileSync(path, 'mine');
+  await delay(50);
+  t.is(readFileSync(path, 'utf8'), 'mine');
 });
