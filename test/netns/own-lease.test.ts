@@ -116,17 +116,36 @@ test('a node whose grant is revoked takes its subnet again at once (L2)', async 
 
 test('a node whose key another one overwrote is not ready, and takes it again when it goes (L3)', async (t) => {
   const { lab, hosts } = await world();
-  const [, h2] = hosts;
+  const [h1, h2] = hosts;
   const key = await keyOf(h2);
   const before = await stored(lab, key);
+  const target = (await subnetOf(h2)).replace(/0\/24$/, '2');
+  // With the time of each answer, and of each request that had none when the next was sent.
+  const ping = spawnInNetns(h1.podNetns, ['ping', '-D', '-O', '-i', '0.02', target]);
+  t.true(await until(() => ping.stdout().includes('icmp_seq=5 ttl'), LIMIT_MS), 'no ping is answered');
   await etcdctl(lab, ['put', '--', key, '{"PublicIP":"192.0.2.99","PublicIPv6":null}']);
   t.true(await until(async () => (await status(h2)).state === 'degraded', LIMIT_MS));
   t.regex((await status(h2)).alarms[0] ?? '', /^Our lease 10\.244\.\d+\.0\/24 was taken by 192\.0\.2\.99$/);
+  t.true(await until(() => ping.stdout().includes('no answer yet'), LIMIT_MS), 'peers obey the new value');
+  const givenBack = Date.now();
   await etcdctl(lab, ['del', key]);
   t.true(await until(async () => (await stored(lab, key))?.value === before?.value, LIMIT_MS));
   t.true(await until(() => isReady(h2), LIMIT_MS));
+  const answered = (): number => ping.stdout().split(' ttl=').length;
+  const sinceReady = answered();
+  t.true(await until(() => answered() > sinceReady + 50, LIMIT_MS), 'pings are not answered again');
+  await ping.stop('SIGINT');
+  const lastLost = Math.max(0, ...lostAt(ping.stdout()).map((time) => time - givenBack));
+  t.log(`the last lost ping was sent ${lastLost.toFixed(0)} ms after the lease was given back`);
   t.is(await lostWhile(t, async () => {}), 0);
 });
+
+/** When the requests that were never answered had no answer yet; the last, under way when ping ended, is left out. Unix time in ms. */
+function lostAt(output: string): number[] {
+  const answered = new Set([...output.matchAll(/icmp_seq=(\d+) ttl=/g)].map(([, number]) => number));
+  const waited = [...output.matchAll(/^\[([\d.]+)\] no answer yet for icmp_seq=(\d+)/gm)];
+  return waited.filter(([, , number]) => !answered.has(number!)).map(([, time]) => Number(time) * 1000);
+}
 
 test('in an etcd that was set up anew every node has its own lease again, and no packet is lost (L4)', async (t) => {
   const made = await world();
