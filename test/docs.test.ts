@@ -68,6 +68,49 @@ test('every error code has a line in docs/operations.md', (t) => {
   );
 });
 
+/** "Lease ... has ...": what of an alarm is always there, up to the colon or semicolon before its reason. */
+function phraseOf(alarm: string): string {
+  const text = alarm
+    .replace(/\$\{[^{}]*\}/g, '...')
+    .replace(/\(.*?\)/g, '(...)')
+    .replaceAll('"', '');
+  const [head = ''] = /^.*?[a-z]{2}.*?(?=[;:](?: |$)|$)/.exec(text) ?? [];
+  return head.replace(/\.\.\.$/, '').trim();
+}
+
+/** A part of one; a line of the log. */
+const NO_ALARMS = ['... of ... peers', 'The subnet of this node was ... and is'];
+
+/** Of the files of lib/ that report faults: what begins as an alarm does. */
+function alarmPhrases(): string[] {
+  const literal =
+    /(?:text:|text =|&&|push\(|return|\?|:|=>)\s*[[(]*\s*`((?:[A-Z][a-z0-9A-Z]+|\$\{[a-z.]+\})[ ;][^`\n]*)`/g;
+  const files = sources.filter(({ text }) => /\b(?:FaultSink|Fault|Intruder|alarmsOf)\b/.test(text));
+  const phrases = files.flatMap(({ text }) => [...text.matchAll(literal)].map(([, words]) => phraseOf(words!)));
+  return phrases.filter((phrase) => phrase.includes(' ') && !NO_ALARMS.includes(phrase));
+}
+
+test('every alarm has its row in docs/operations.md, and every row is an alarm', (t) => {
+  const section = operations.slice(
+    operations.indexOf('\n| alarm |'),
+    operations.indexOf('### Peers whose key is gone'),
+  );
+  const rows = [...section.matchAll(/^\| ([^|]+) \|/gm)].map(([, cell]) => phraseOf(cell!)).slice(1);
+  const phrases = alarmPhrases();
+  t.deepEqual(rows, [...new Set(rows)], 'one row each');
+  // "... is down" of a variable before it.
+  const same = (phrase: string, row: string): boolean =>
+    phrase === row || (phrase.startsWith('... ') && row.endsWith(phrase.slice(3)));
+  t.deepEqual(
+    phrases.filter((phrase) => !rows.some((row) => same(phrase, row))),
+    [],
+  );
+  t.deepEqual(
+    rows.filter((row) => !phrases.some((phrase) => same(phrase, row))),
+    [],
+  );
+});
+
 test('every offload has a line in docs/operations.md, and its switch exists', (t) => {
   t.deepEqual(
     OFFLOAD_NAMES.filter((name) => !documented.has(name)),

@@ -76,7 +76,7 @@ Examples:
   weft peers --json        the other nodes, for scripts
   weft stats --watch       counters and rates, until Ctrl-C
 
-Exit codes: 0 done, 1 failed, 2 wrong usage. The daemon is weftd; see weftd -help.`;
+Exit codes: 0 done, 1 failed, 2 wrong usage. weftd --help is about the daemon.`;
 
 /** Runs one command line (without node and script) and returns the exit code: 0, 1 for failure, 2 for wrong usage. */
 export async function main(argv: readonly string[]): Promise<number> {
@@ -130,7 +130,7 @@ async function buildProgram(argv: readonly string[]): Promise<Command> {
     .exitOverride()
     .configureOutput({
       writeOut: (text) =>
-        process.stdout.write(fitText(text, Math.min(process.stdout.columns ?? HELP_COLUMNS, HELP_COLUMNS))),
+        process.stdout.write(fitText(text, Math.min(process.stdout.columns || HELP_COLUMNS, HELP_COLUMNS))),
       outputError: (text, write) => write(text.replace(/^error: /, 'weft: ')),
     });
   const wanted = argv[0] === 'help' ? argv[1] : argv[0];

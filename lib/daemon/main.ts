@@ -45,6 +45,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   for (const name of IDLE_SIGNALS) process.on(name, () => undefined);
   try {
     const result = readOptions(argv, process.env);
+    if (result.action !== 'run') process.stdout.on('error', endWithoutReader);
     if (result.action === 'help') {
       const { usageText } = await import('./cmdline/flags.ts');
       process.stdout.write(fitText(usageText(), HELP_COLUMNS));
@@ -152,6 +153,12 @@ async function reportFatal(error: unknown): Promise<number> {
   }
   await say(error.hint === undefined ? error.message : `${error.message}\n${error.hint}`);
   return USAGE_CODES.has(error.code) ? 2 : 1;
+}
+
+/** Output cut by the reader, as in `weftd --help | head`, is no failure. */
+function endWithoutReader(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') process.exit(0);
+  void say(`Cannot write the output: ${messageOf(error)}`).then(() => process.exit(1));
 }
 
 /** Not by process.stderr, which waits for a reader that hangs. */

@@ -76,10 +76,9 @@ const MAX_LEASE_ALARMS = 5;
 function alarmsOf(name: string, { state, wait, backend, alarms }: NetworkParts): string[] {
   const refused = backend?.refusedLeases() ?? [];
   const more = refused.length - MAX_LEASE_ALARMS;
+  const which = name === '' ? 'The network' : `Network "${name}"`;
   return [
-    ...(state === 'failed' && wait !== undefined
-      ? [`${name === '' ? 'The network' : `Network "${name}"`} has failed: ${wait.error.message}`]
-      : []),
+    ...(state === 'failed' && wait !== undefined ? [`${which} has failed: ${wait.error.message}`] : []),
     ...alarms,
     ...refused
       .slice(0, MAX_LEASE_ALARMS)

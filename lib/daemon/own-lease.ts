@@ -24,7 +24,12 @@ export function ownLeaseFaults(condition: OwnLeaseCondition, { ipv4 }: SubnetPai
       return [{ text: `Our lease ${subnet} is gone from etcd; ${progress}`, blocks: true, graceMs: GONE_GRACE_MS }];
     }
     case 'taken':
-      return [{ text: `Our lease ${subnet} was taken by ${formatIpv4(condition.by.publicIp)}`, blocks: true }];
+      return [
+        {
+          text: `Our lease ${subnet} was taken by ${formatIpv4(condition.by.publicIp)}; delete its key to get it back, or this node takes another subnet soon`,
+          blocks: true,
+        },
+      ];
     case 'shared': {
       const cure = isSharedNatAddress(publicIp)
         ? NAT_HINT
@@ -33,7 +38,7 @@ export function ownLeaseFaults(condition: OwnLeaseCondition, { ipv4 }: SubnetPai
       return [{ text, blocks: true }];
     }
     case 'lost':
-      return [{ text: lossOf({ ipv4 }, condition.to), blocks: true }];
+      return [{ text: `${lossOf({ ipv4 }, condition.to)}; this node takes another`, blocks: true }];
   }
 }
 

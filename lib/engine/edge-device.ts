@@ -188,7 +188,7 @@ export class EdgeDevice {
           // Where the namespace is gone that has been said, and nothing else would help.
           onFailure: (error) => {
             if (this.#isAway) return;
-            this.#report({ text: `Device "${name}" cannot be built: ${messageOf(error)}`, blocks: true });
+            this.#report({ text: `Device "${name}" cannot be built: ${reasonOf(error)}`, blocks: true });
           },
         },
       ),
@@ -247,6 +247,11 @@ export class EdgeDevice {
     if (device !== undefined) closeFd(device.fd, `device "${this.name}"`);
     this.#open = undefined;
   }
+}
+
+/** With what to do, where the error knows it. */
+function reasonOf(error: unknown): string {
+  return error instanceof WeftError && error.hint !== undefined ? `${error.message}; ${error.hint}` : messageOf(error);
 }
 
 /** Inode of the namespace's file; undefined for our own, and where nothing is. */

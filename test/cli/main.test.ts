@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
@@ -80,6 +80,19 @@ test('options may stand before the command, and help knows commands of commands 
     'weft',
     '--json',
   ]);
+});
+
+test('output of weftd that cannot be written is a sentence and exit code 1, and one that is cut no failure (N11)', (t) => {
+  const bin = fileURLToPath(new URL('../../../bin/weftd', import.meta.url));
+  for (const flag of ['--help', '--version']) {
+    const { status, stderr } = spawnSync('sh', ['-c', `exec ${process.execPath} ${bin} ${flag} > /dev/full`], {
+      encoding: 'utf8',
+    });
+    t.deepEqual(
+      { status, stderr },
+      { status: 1, stderr: 'weftd: Cannot write the output: ENOSPC: no space left on device, write\n' },
+    );
+  }
 });
 
 test('output that cannot be written is a sentence and exit code 1 (N11)', async (t) => {

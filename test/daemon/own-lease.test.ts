@@ -22,8 +22,12 @@ test('whatever is wrong with the own lease is a sentence, and keeps the node fro
   t.deepEqual(texts({ kind: 'gone', obstacle: 'etcd is full' }), [
     'true: Our lease 10.244.1.0/24 is gone from etcd; it cannot be written again: etcd is full',
   ]);
-  t.deepEqual(texts({ kind: 'taken', by: OTHER }), ['true: Our lease 10.244.1.0/24 was taken by 192.0.2.9']);
-  t.deepEqual(texts({ kind: 'lost', to: OTHER }), ['true: Our subnet 10.244.1.0/24 now belongs to 192.0.2.9']);
+  t.deepEqual(texts({ kind: 'taken', by: OTHER }), [
+    'true: Our lease 10.244.1.0/24 was taken by 192.0.2.9; delete its key to get it back, or this node takes another subnet soon',
+  ]);
+  t.deepEqual(texts({ kind: 'lost', to: OTHER }), [
+    'true: Our subnet 10.244.1.0/24 now belongs to 192.0.2.9; this node takes another',
+  ]);
   t.regex(texts({ kind: 'shared' })[0] ?? '', /PublicIP 192\.0\.2\.1 has written our lease .*--public-ip/);
   t.true(texts({ kind: 'shared' }, '10.0.2.15')[0]?.endsWith(NAT_HINT));
   t.is(lossOf(OWN, undefined), 'Our subnet 10.244.1.0/24 is not one of the network configuration any more');

@@ -110,7 +110,9 @@ test('a device whose name another one took is an alarm until the name is free (V
   const begun = node.weftd.log.length;
   // weftd is quick to take the name of a device that is deleted; of one that is renamed it hears a moment later.
   execFileSync('ip', ['-batch', '-'], { input: 'link set flannel0 down name x\nlink add flannel0 type bridge\n' });
-  await node.degrades(/^Device "flannel0" cannot be built: .*flannel0/);
+  await node.degrades(
+    /^Device "flannel0" cannot be built: .* a device of that name exists; .*ip -d link show flannel0/,
+  );
   ip('link del flannel0');
   await node.recovers();
   const lines = node.weftd.log.slice(begun).filter(({ level }) => level !== 'debug');

@@ -125,7 +125,10 @@ test('a node whose key another one overwrote is not ready, and takes it again wh
   t.true(await until(() => ping.stdout().includes('icmp_seq=5 ttl'), LIMIT_MS), 'no ping is answered');
   await etcdctl(lab, ['put', '--', key, '{"PublicIP":"192.0.2.99","PublicIPv6":null}']);
   t.true(await until(async () => (await status(h2)).state === 'degraded', LIMIT_MS));
-  t.regex((await status(h2)).alarms[0] ?? '', /^Our lease 10\.244\.\d+\.0\/24 was taken by 192\.0\.2\.99$/);
+  t.regex(
+    (await status(h2)).alarms[0] ?? '',
+    /^Our lease 10\.244\.\d+\.0\/24 was taken by 192\.0\.2\.99; delete its key /,
+  );
   t.true(await until(() => ping.stdout().includes('no answer yet'), LIMIT_MS), 'peers obey the new value');
   const givenBack = Date.now();
   await etcdctl(lab, ['del', key]);

@@ -217,7 +217,7 @@ export function formatPing(ping: PeerPing): string {
   const cost =
     ping.overlayCostMs === null
       ? ''
-      : `The overlay adds ${ping.overlayCostMs.toFixed(3)} ms at the median. Node's own delay is in both.\n`;
+      : `The overlay adds ${ping.overlayCostMs.toFixed(3)} ms at the median. The delay of Node.js itself is in both.\n`;
   const errors = (['underlay', 'overlay'] as const).flatMap((name) =>
     ping[name].errors.map(({ message, count }) => `${name}: ${message}, ${count} times\n`),
   );

@@ -83,25 +83,19 @@ function formatDirections(stats: StatsReply, before: StatsReply | undefined): st
     { title: 'Received', align: 'right' },
     { title: 'Forwarded', align: 'right' },
     { title: 'Bytes', align: 'right' },
-    { title: 'Packets/read', align: 'right' },
-    { title: 'Packets/write', align: 'right' },
   ];
+  // Before the columns that 80 characters have no room for.
   if (before !== undefined) columns.push({ title: 'Packets/s', align: 'right' }, { title: 'Rate', align: 'right' });
+  columns.push({ title: 'Packets/read', align: 'right' }, { title: 'Packets/write', align: 'right' });
   const rows = (['outbound', 'inbound'] as const).map((name) => {
     const now = stats[name];
-    const cells = [
-      name,
-      formatCount(now.received),
-      formatCount(now.forwarded),
-      formatBytes(now.forwardedBytes),
-      ratio(now.received, now.reads),
-      ratio(now.forwarded, now.writes),
-    ];
-    if (before === undefined) return cells;
+    const cells = [name, formatCount(now.received), formatCount(now.forwarded), formatBytes(now.forwardedBytes)];
+    const batching = [ratio(now.received, now.reads), ratio(now.forwarded, now.writes)];
+    if (before === undefined) return [...cells, ...batching];
     const then = before[name];
     const packets = perSecond(stats, before, now.forwarded - then.forwarded);
     const bytes = perSecond(stats, before, now.forwardedBytes - then.forwardedBytes);
-    return [...cells, rate(packets, formatCount), rate(bytes, formatBitRate)];
+    return [...cells, rate(packets, formatCount), rate(bytes, formatBitRate), ...batching];
   });
   return formatTable(columns, rows);
 }

@@ -55,7 +55,7 @@ const fileFlags = {
   'state-dir': {
     kind: 'string',
     default: '/var/lib/weft',
-    usage: "directory for what has to outlive a restart: the MAC addresses of this node's VTEPs",
+    usage: "directory for what has to outlive a restart: this node's VtepMACs, its leases, and which networks ran",
   },
   'healthz-ip': { kind: 'string', default: '0.0.0.0', usage: 'IP address on which to serve /healthz and /readyz' },
   'healthz-port': { kind: 'int', default: 0, usage: 'TCP port for /healthz and /readyz, 0 for none' },
@@ -163,9 +163,9 @@ FLANNELD_ETCD_ENDPOINTS. A flag wins over WEFTD_, WEFTD_ over FLANNELD_, and emp
 
 Examples:
   weftd -etcd-endpoints http://192.0.2.254:2379 -iface eth1
-  weftd --etcd-endpoints=http://192.0.2.254:2379 --healthz-port=8081 --log-format=json
-  weftd --network=name=blue,etcd-prefix=/tenants/blue,subnet-file=/run/flannel/blue.env,netns=blue \\
-        --network=name=red,etcd-prefix=/tenants/red,subnet-file=/run/flannel/red.env,netns=red
+  weftd --etcd-endpoints=http://192.0.2.254:2379 --healthz-port=8081
+  weftd --network=name=a,etcd-prefix=/a,subnet-file=/run/a.env,netns=a \\
+        --network=name=b,etcd-prefix=/b,subnet-file=/run/b.env,netns=b
 
 etcd:
 ${formatFlags(etcdFlags)}

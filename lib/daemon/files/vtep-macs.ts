@@ -78,7 +78,7 @@ export class VtepMacs {
     for (const [key, mac] of this.#macs) {
       const other = elsewhere.get(mac);
       if (other === undefined || !key.startsWith(`${network}/`)) continue;
-      const fields = { device: key, mac: formatMac(mac), publicIp: formatIpv4(other) };
+      const fields = { device: nameOf(key), mac: formatMac(mac), publicIp: formatIpv4(other) };
       log.warn(fields, 'Another lease has our VtepMAC (a copied disk, or our own old address); a new one is made');
       this.#macs.delete(key);
       this.#unsaved = true;
@@ -91,7 +91,7 @@ export class VtepMacs {
         const key = `${network}/${device}`;
         if (this.#macs.has(key) || elsewhere.has(mac)) continue;
         this.#set(key, mac);
-        log.info({ device: key, mac: formatMac(mac) }, 'VtepMAC taken over from our lease');
+        log.info({ device: nameOf(key), mac: formatMac(mac) }, 'VtepMAC taken over from our lease');
       }
     }
   }
@@ -161,4 +161,9 @@ function macsOfLease({ backendType, backendData, backendV6Data }: LeaseAttrs): [
     if (mac !== undefined && typeof vni === 'number') found.push([vxlanDeviceName(vni, family), mac]);
   }
   return found;
+}
+
+/** "blue/flannel.1", and of a network without a name "flannel.1". */
+function nameOf(key: string): string {
+  return key.replace(/^\//, '');
 }

@@ -130,7 +130,7 @@ export class UnderlayWatch {
   }
 
   #missing(address: IpAddress): string {
-    return `External interface "${this.#options.external.name}" no longer has ${formatIp(address)}, which our packets come from`;
+    return `External interface "${this.#options.external.name}" no longer has ${formatIp(address)}, which our packets come from; give it back, or this node another one`;
   }
 
   /** In words; undefined while nothing fits, or it is the same. */

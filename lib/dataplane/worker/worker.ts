@@ -60,6 +60,8 @@ const POLL_TIMEOUT_MS = 50;
 const MODERATION_US = 60;
 /** Receive-buffer or ICMP errors on a socket are cleared by reading it. */
 const SOCKET_EVENTS = POLLIN | POLLERR;
+/** POLLERR of poll(2) and EBADFD of read(2): the kernel has unregistered the device (drivers/net/tun.c). */
+const DELETED = 'it was deleted';
 /** What is learned is searched for aged entries so often; it is not used after its time in any case. */
 const SWEEP_MS = 5000;
 
@@ -240,14 +242,14 @@ class Loop {
   #readDevice(segment: number, events: number): void {
     if (events === 0) return;
     if (events & (POLLERR | POLLHUP | POLLNVAL)) {
-      this.#lost(segment, `poll reports events 0x${events.toString(16)}`);
+      this.#lost(segment, events & POLLNVAL ? 'its descriptor was closed' : DELETED);
       return;
     }
     this.#gather(this.#outbound);
     const before = this.#received(segment);
     const frames = repeat(this.#queue, outboundTurn, segment, this.#start.turns);
     if (this.#queue.flood !== undefined) continueFlood(this.#queue);
-    if (frames === DEVICE_LOST) this.#lost(segment, 'read: EBADFD');
+    if (frames === DEVICE_LOST) this.#lost(segment, DELETED);
     else if (this.#start.batch > 1) {
       this.#outbound.note(frames, this.#received(segment) - before, performance.now());
     }

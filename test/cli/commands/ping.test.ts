@@ -63,7 +63,7 @@ Path      Address      min ms  p50 ms  p99 ms  max ms    lost
 underlay  192.0.2.2     0.100   0.200   0.400   0.400  0 of 4
 overlay   10.244.99.0   0.451   0.451   0.500   0.500  2 of 4
 overlay: ICMP unreachable (net) from 10.244.3.0, 2 times
-The overlay adds 0.251 ms at the median. Node's own delay is in both.
+The overlay adds 0.251 ms at the median. The delay of Node.js itself is in both.
 
 `,
   );

@@ -154,6 +154,7 @@ test('without a saved address the one in our lease is taken over, for the VNI it
     lines.map(({ level, message }) => `${level} ${message}`),
     ['info VtepMAC taken over from our lease'],
   );
+  t.is(lines[0]?.fields.device, 'flannel.1', 'a network without a name has none before it');
   await macs.save();
   const again = await start(directory);
   again.macs.reconcile('', OUR_IP, [lease('192.0.2.1', '02:00:00:00:00:09')]);
