@@ -85,7 +85,7 @@ const NO_ALARMS = ['... of ... peers', 'The subnet of this node was ... and is']
 function alarmPhrases(): string[] {
   const literal =
     /(?:text:|text =|&&|push\(|return|\?|:|=>)\s*[[(]*\s*`((?:[A-Z][a-z0-9A-Z]+|\$\{[a-z.]+\})[ ;][^`\n]*)`/g;
-  const files = sources.filter(({ text }) => /\b(?:FaultSink|Fault|Intruder|alarmsOf)\b/.test(text));
+  const files = sources.filter(({ text }) => /\b(?:FaultSink|Fault|Intruder|alarmsOf|faults\.report)\b/.test(text));
   const phrases = files.flatMap(({ text }) => [...text.matchAll(literal)].map(([, words]) => phraseOf(words!)));
   return phrases.filter((phrase) => phrase.includes(' ') && !NO_ALARMS.includes(phrase));
 }
