@@ -1,13 +1,15 @@
 /** What is wrong with the leases of other nodes, as alarms: none keeps packets from passing. Pure. */
-import { formatIpv4 } from '../addr/ipv4.ts';
+import { formatIpv4, type Ipv4 } from '../addr/ipv4.ts';
 import { formatPrefix, type Prefix } from '../addr/prefix.ts';
 import type { Fault } from '../faults.ts';
 import type { Loss } from '../lease/departure.ts';
 import type { Lease } from '../lease/lease.ts';
 import { prefixesOf, visitNested } from '../lease/overlap.ts';
+import { isSharedNatAddress } from './host/external-interface.ts';
+import { NAT_HINT } from './own-lease.ts';
 
 /** Our choice: whoever writes thousands of leases must not fill the status. */
-const MAX_NESTED = 5;
+const MAX_OF_A_KIND = 5;
 
 /** Nobody is cut off, but somebody has to look at etcd. */
 export function lossFaults(loss: Loss | undefined): Fault[] {
@@ -40,9 +42,23 @@ export function nestedFaults(leases: readonly Lease[]): Fault[] {
       `Lease ${nameOf(inner)} lies inside lease ${nameOf(outer)}, and takes its packets: delete the wrong one`,
     );
   });
-  const more = texts.length - MAX_NESTED;
-  const rest = more > 0 ? [`${more} more leases lie inside those of other nodes: weft peers lists all`] : [];
-  return [...texts.slice(0, MAX_NESTED), ...rest].map((text) => ({ text, blocks: false }));
+  return fewFaults(texts, 'lie inside those of other nodes');
+}
+
+/** Leases with our PublicIP under another key than ours: another machine has it, or this one had another subnet before. */
+export function duplicateFaults(others: readonly Lease[], publicIp: Ipv4): Fault[] {
+  const hint = isSharedNatAddress(publicIp) ? `; ${NAT_HINT}` : '';
+  const texts = others
+    .filter(({ attrs }) => attrs.publicIp === publicIp)
+    .map(({ subnets }) => `Lease ${formatPrefix(subnets.ipv4)} has our PublicIP ${formatIpv4(publicIp)} too${hint}`);
+  return fewFaults(texts, 'have our PublicIP too');
+}
+
+/** `what`: what all of them do, in the plural. */
+function fewFaults(texts: readonly string[], what: string): Fault[] {
+  const more = texts.length - MAX_OF_A_KIND;
+  const rest = more > 0 ? [`${more} more leases ${what}: weft peers lists all`] : [];
+  return [...texts.slice(0, MAX_OF_A_KIND), ...rest].map((text) => ({ text, blocks: false }));
 }
 
 function nameOf({ prefix, lease }: { readonly prefix: Prefix; readonly lease: Lease }): string {

@@ -1,16 +1,14 @@
 /** Keeps the backend's routes equal to the leases in the store, however fast they change. */
 import { formatIpv4, type Ipv4 } from '../addr/ipv4.ts';
 import { formatPrefix } from '../addr/prefix.ts';
-import type { Fault, FaultSink } from '../faults.ts';
+import type { FaultSink } from '../faults.ts';
 import type { Loss } from '../lease/departure.ts';
 import type { KnownLease, Lease, SubnetPair } from '../lease/lease.ts';
 import type { LeaseChange, LeaseEvent } from '../lease/lease-set.ts';
 import { formatSubnetKey } from '../lease/subnet-key.ts';
 import type { Log } from '../log.ts';
 import type { LeaseListener } from '../store/store.ts';
-import { isSharedNatAddress } from './host/external-interface.ts';
-import { lossFaults, nestedFaults } from './lease-faults.ts';
-import { NAT_HINT } from './own-lease.ts';
+import { duplicateFaults, lossFaults, nestedFaults } from './lease-faults.ts';
 
 export interface LeaseFollowerOptions {
   readonly own: SubnetPair;
@@ -63,23 +61,12 @@ export class LeaseFollower implements LeaseListener {
     this.#options.faults.report('leases', [
       ...lossFaults(this.#loss),
       ...nestedFaults(this.others()),
-      ...this.#duplicates(),
+      ...duplicateFaults(this.others(), this.#options.publicIp),
     ]);
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       if (this.#dirty) this.#applyNow();
     }, this.#options.intervalMs);
-  }
-
-  #duplicates(): Fault[] {
-    const { publicIp } = this.#options;
-    const hint = isSharedNatAddress(publicIp) ? `; ${NAT_HINT}` : '';
-    return this.others()
-      .filter((lease) => lease.attrs.publicIp === publicIp)
-      .map(({ subnets }) => ({
-        text: `Lease ${formatPrefix(subnets.ipv4)} has our PublicIP ${formatIpv4(publicIp)} too${hint}`,
-        blocks: false,
-      }));
   }
 
   /** Our own lease has been logged when it was acquired; what is wrong with it is an alarm. */

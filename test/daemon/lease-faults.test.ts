@@ -1,5 +1,5 @@
 import test from 'ava';
-import { lossFaults, nestedFaults } from '../../lib/daemon/lease-faults.ts';
+import { duplicateFaults, lossFaults, nestedFaults } from '../../lib/daemon/lease-faults.ts';
 import type { Lease } from '../../lib/lease/lease.ts';
 import { decodeLeaseAttrs } from '../../lib/lease/lease-attrs.ts';
 import { parseSubnetKey } from '../../lib/lease/subnet-key.ts';
@@ -28,6 +28,14 @@ test('many of them are few alarms (S4)', (t) => {
   const all = texts(lease('10.5.2.0-24', '192.0.2.2'), ...many);
   t.is(all.length, 6);
   t.is(all.at(-1), '95 more leases lie inside those of other nodes: weft peers lists all');
+});
+
+test('leases with our PublicIP are few alarms, however many there are (L6, S4)', (t) => {
+  const many = Array.from({ length: 100 }, (_, n) => lease(`10.5.${n}.0-24`, n === 0 ? '192.0.2.2' : '192.0.2.1'));
+  const all = duplicateFaults(many, many[1]!.attrs.publicIp).map(({ text }) => text);
+  t.is(all.length, 6);
+  t.is(all[0], 'Lease 10.5.1.0/24 has our PublicIP 192.0.2.1 too');
+  t.is(all.at(-1), '94 more leases have our PublicIP too: weft peers lists all');
 });
 
 test('peers that were lost at once are one alarm, with how it came and how many (L4)', (t) => {
