@@ -42,7 +42,7 @@ export function nestedFaults(leases: readonly Lease[]): Fault[] {
       `Lease ${nameOf(inner)} lies inside lease ${nameOf(outer)}, and takes its packets: delete the wrong one`,
     );
   });
-  return fewFaults(texts, 'lie inside those of other nodes');
+  return fewFaults(texts, (more) => `${more} more leases lie inside those of other nodes: weft peers lists all`);
 }
 
 /** Leases with our PublicIP under another key than ours: another machine has it, or this one had another subnet before. */
@@ -51,14 +51,13 @@ export function duplicateFaults(others: readonly Lease[], publicIp: Ipv4): Fault
   const texts = others
     .filter(({ attrs }) => attrs.publicIp === publicIp)
     .map(({ subnets }) => `Lease ${formatPrefix(subnets.ipv4)} has our PublicIP ${formatIpv4(publicIp)} too${hint}`);
-  return fewFaults(texts, 'have our PublicIP too');
+  return fewFaults(texts, (more) => `${more} more leases have our PublicIP too: weft peers lists all`);
 }
 
-/** `what`: what all of them do, in the plural. */
-function fewFaults(texts: readonly string[], what: string): Fault[] {
+/** `rest`: what is said of those that are left out. */
+function fewFaults(texts: readonly string[], rest: (more: number) => string): Fault[] {
   const more = texts.length - MAX_OF_A_KIND;
-  const rest = more > 0 ? [`${more} more leases ${what}: weft peers lists all`] : [];
-  return [...texts.slice(0, MAX_OF_A_KIND), ...rest].map((text) => ({ text, blocks: false }));
+  return [...texts.slice(0, MAX_OF_A_KIND), ...(more > 0 ? [rest(more)] : [])].map((text) => ({ text, blocks: false }));
 }
 
 function nameOf({ prefix, lease }: { readonly prefix: Prefix; readonly lease: Lease }): string {
