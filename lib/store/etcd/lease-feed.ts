@@ -1,13 +1,12 @@
 /**
- * What one watch of etcd tells its listener: lists and events as leases, and, in their time, the end of what is leaving.
+ * What one watch of etcd tells its listener: keys, listed and changed, as leases, and, in their time, the end of what is leaving.
  *
  * Nothing ends while etcd is away: then no node could write its lease again.
  */
 import type { LeaseEvent } from '../../lease/lease-set.ts';
 import type { Log } from '../../log.ts';
 import type { LeaseListener } from '../store.ts';
-import type { KeyValue, WatchEvent } from './api.ts';
-import type { LeaseView } from './lease-view.ts';
+import type { KeyChange, LeaseView, StoredKey } from './lease-view.ts';
 
 export interface LeaseFeedOptions {
   readonly view: LeaseView;
@@ -31,14 +30,14 @@ export class LeaseFeed {
     this.#options = options;
   }
 
-  list(kvs: readonly KeyValue[], sameHistory: boolean): void {
+  list(keys: readonly StoredKey[], sameHistory: boolean): void {
     const { view, now } = this.#options;
-    this.#deliver(view.list(kvs, now(), sameHistory));
+    this.#deliver(view.list(keys, now(), sameHistory));
   }
 
-  events(events: readonly WatchEvent[]): void {
+  change(changes: readonly KeyChange[]): void {
     const { view, now } = this.#options;
-    const event = view.events(events, now());
+    const event = view.change(changes, now());
     if (event.changes.length > 0) this.#deliver(event);
   }
 

@@ -23,7 +23,7 @@ import { subnetsClaimedByKey } from '../../lease/subnet-key.ts';
 import type { Log } from '../../log.ts';
 import type { OwnLeaseCondition } from '../store.ts';
 import { type Clocks, instantOf, LeaseTerm } from './lease-term.ts';
-import type { StoredKey } from './lease-view.ts';
+import type { KeyChange, StoredKey } from './lease-view.ts';
 import type { Expected, LeaseWriter, Written } from './lease-writer.ts';
 
 /** All keys of leases, read at `revision`. */
@@ -110,14 +110,14 @@ export class LeaseKeeper {
   }
 
   /** A watch has seen keys written and deleted. */
-  changed(written: readonly StoredKey[], deleted: readonly string[]): void {
+  changed(changes: readonly KeyChange[]): void {
     const { key, writer } = this.#options;
     const own = this.#ownKey(true);
     const concerns = (other: StoredKey): boolean =>
       other.key === key
         ? other.modRevision !== this.#written.modRevision && !writer.isOwnGrant(other.grantId)
         : holdsSubnetOf(own, other);
-    if (deleted.includes(key) || written.some(concerns)) this.#look();
+    if (changes.some((change) => (change.type === 'DELETE' ? change.key === key : concerns(change.key)))) this.#look();
   }
 
   #look(): void {

@@ -1,8 +1,8 @@
 /** Where the leases of a network are in etcd: the keys below `<prefix>/subnets/`. */
 import type { SubnetPair } from '../../lease/lease.ts';
 import { formatSubnetKey } from '../../lease/subnet-key.ts';
-import type { KeyValue, RangeRequest } from './api.ts';
-import { keyTail, readStoredKey, type SkippedKeys, type StoredKey } from './lease-view.ts';
+import type { KeyValue, RangeRequest, WatchEvent } from './api.ts';
+import { type KeyChange, keyTail, readStoredKey, type SkippedKeys, type StoredKey } from './lease-view.ts';
 
 export class LeaseKeys {
   /** `<prefix>/subnets/`: with the slash, or `subnetsOfSomebodyElse` would be ours too. */
@@ -21,20 +21,24 @@ export class LeaseKeys {
     this.range = { key: this.#prefix, rangeEnd };
   }
 
-  get prefixLength(): number {
-    return this.#prefix.length;
-  }
-
   keyOf(subnets: SubnetPair): Uint8Array {
     return new Uint8Array([...this.#prefix, ...new TextEncoder().encode(formatSubnetKey(subnets))]);
   }
 
-  /** A key without `<prefix>/subnets/`. */
-  tailOf(key: Uint8Array): string {
-    return keyTail(key, this.prefixLength);
+  read(kvs: readonly KeyValue[]): StoredKey[] {
+    return kvs.map((kv) => readStoredKey(kv, this.#prefix.length, this.#skipped));
   }
 
-  read(kvs: readonly KeyValue[]): StoredKey[] {
-    return kvs.map((kv) => readStoredKey(kv, this.prefixLength, this.#skipped));
+  /** As `read`, of all there are. */
+  readAll(kvs: readonly KeyValue[]): StoredKey[] {
+    this.#skipped.keepOnly(kvs);
+    return this.read(kvs);
+  }
+
+  readChanges(events: readonly WatchEvent[]): KeyChange[] {
+    const { length } = this.#prefix;
+    return events.map(({ type, kv }) =>
+      type === 'PUT' ? { type, key: readStoredKey(kv, length, this.#skipped) } : { type, key: keyTail(kv.key, length) },
+    );
   }
 }

@@ -7,7 +7,7 @@ import { type LeaseEvent, LeaseSet, type LeaseSetOptions, type StoredChange } fr
 import type { VersionedKey } from '../../lease/own-standing.ts';
 import { parseSubnetKey, subnetsClaimedByKey } from '../../lease/subnet-key.ts';
 import type { Log } from '../../log.ts';
-import type { KeyValue, WatchEvent } from './api.ts';
+import type { KeyValue } from './api.ts';
 import { NO_GRANT } from './lease-writer.ts';
 
 /** A key as it is in the store. */
@@ -17,6 +17,11 @@ export interface StoredKey extends VersionedKey {
   /** The grant it hangs on; '0' for none. */
   readonly grantId: string;
 }
+
+/** A key that was written, or that is gone: then without `<prefix>/subnets/`. */
+export type KeyChange =
+  | { readonly type: 'PUT'; readonly key: StoredKey }
+  | { readonly type: 'DELETE'; readonly key: string };
 
 /** Keys and values that cannot be read: counted and logged once per version of a key. */
 export class SkippedKeys {
@@ -81,20 +86,16 @@ export function readStoredKey(kv: KeyValue, prefixLength: number, skipped: Skipp
 }
 
 /**
- * Turns lists and watch events into leases. Times are monotonic, in ms.
+ * Turns keys, listed or changed, into leases. Times are monotonic, in ms.
  *
  * A value that stops being readable does not end a lease: its key is still there, so its node still holds the subnet, and
  * the last readable value stays until a readable one or the end of the key. (A daemon that starts in the meantime has
  * no such value and does without that peer.)
  */
 export class LeaseView {
-  readonly #prefixLength: number;
-  readonly #skipped: SkippedKeys;
   readonly #leases: LeaseSet;
 
-  constructor(prefixLength: number, skipped: SkippedKeys, options: LeaseSetOptions) {
-    this.#prefixLength = prefixLength;
-    this.#skipped = skipped;
+  constructor(options: LeaseSetOptions) {
     this.#leases = new LeaseSet(options);
   }
 
@@ -104,17 +105,15 @@ export class LeaseView {
   }
 
   /** Takes a complete list. `sameHistory`: false when it cannot be compared with what is known (EtcdWatchOptions.onList). */
-  list(kvs: readonly KeyValue[], nowMs: number, sameHistory: boolean): LeaseEvent {
-    this.#skipped.keepOnly(kvs);
-    const leases = kvs.map((kv) => this.#leaseOf(kv)).filter((lease) => lease !== undefined);
+  list(keys: readonly StoredKey[], nowMs: number, sameHistory: boolean): LeaseEvent {
+    const leases = keys.map((key) => this.#leaseOf(key)).filter((lease) => lease !== undefined);
     return this.#leases.replace(leases, nowMs, sameHistory);
   }
 
   /** Takes changes in etcd's order. Those of keys that name no lease, and values that cannot be read, are left out. */
-  events(events: readonly WatchEvent[], nowMs: number): LeaseEvent {
-    const changes = events.map(({ type, kv }) => (type === 'PUT' ? this.#put(kv) : this.#delete(kv)));
+  change(changes: readonly KeyChange[], nowMs: number): LeaseEvent {
     return this.#leases.apply(
-      changes.filter((change) => change !== undefined),
+      changes.map(storedChange).filter((change) => change !== undefined),
       nowMs,
     );
   }
@@ -129,27 +128,25 @@ export class LeaseView {
     this.#leases.resume(nowMs);
   }
 
-  #put(kv: KeyValue): StoredChange | undefined {
-    const lease = this.#read(kv);
-    return lease && { type: 'put', lease };
-  }
-
-  #delete(kv: KeyValue): StoredChange | undefined {
-    const subnets = parseSubnetKey(keyTail(kv.key, this.#prefixLength));
-    return subnets && { type: 'delete', subnets };
-  }
-
-  #leaseOf(kv: KeyValue): StoredLease | undefined {
-    const lease = this.#read(kv);
+  #leaseOf(key: StoredKey): StoredLease | undefined {
+    const lease = storedLease(key);
     if (lease !== undefined) return lease;
-    const subnets = parseSubnetKey(keyTail(kv.key, this.#prefixLength));
+    const subnets = parseSubnetKey(key.key);
     return subnets && this.#leases.get(subnets);
   }
+}
 
-  #read(kv: KeyValue): StoredLease | undefined {
-    const { lease, reserved } = readStoredKey(kv, this.#prefixLength, this.#skipped);
-    return lease && { ...lease, expiresAtMs: undefined, createRevision: BigInt(kv.createRevision), reserved };
+function storedChange({ type, key }: KeyChange): StoredChange | undefined {
+  if (type === 'DELETE') {
+    const subnets = parseSubnetKey(key);
+    return subnets && { type: 'delete', subnets };
   }
+  const lease = storedLease(key);
+  return lease && { type: 'put', lease };
+}
+
+function storedLease({ lease, createRevision, reserved }: StoredKey): StoredLease | undefined {
+  return lease && { ...lease, expiresAtMs: undefined, createRevision: BigInt(createRevision), reserved };
 }
 
 function text(bytes: Uint8Array, encoding: 'utf8' | 'latin1' = 'utf8'): string {

@@ -3,32 +3,23 @@ import { WeftError } from '../../error.ts';
 import { type Choice, chooseSubnets } from '../../lease/allocate.ts';
 import type { SubnetPair } from '../../lease/lease.ts';
 import { encodeLeaseAttrs } from '../../lease/lease-attrs.ts';
-import type { NetworkConfig } from '../../lease/network-config.ts';
 import { formatSubnetKey } from '../../lease/subnet-key.ts';
-import type { Log } from '../../log.ts';
 import type { AcquireRequest, OwnLease } from '../store.ts';
-import type { KeyValue, WatchEvent } from './api.ts';
 import type { EtcdClient } from './client.ts';
-import { LeaseKeeper } from './lease-keeper.ts';
+import { LeaseKeeper, type LeaseKeeperOptions } from './lease-keeper.ts';
 import type { LeaseKeys } from './lease-keys.ts';
 import { LeaseRemover } from './lease-remover.ts';
-import { type Clocks, instantOf } from './lease-term.ts';
-import type { StoredKey } from './lease-view.ts';
+import { instantOf } from './lease-term.ts';
+import type { KeyChange, StoredKey } from './lease-view.ts';
 import { type LeaseWrite, LeaseWriter, type Written } from './lease-writer.ts';
 
-export interface OwnLeasesOptions {
+/** What a keeper has of every lease. */
+type OfAll = 'networkConfig' | 'marginMs' | 'retryMs' | 'yieldMs' | 'clocks' | 'random' | 'log';
+
+export interface OwnLeasesOptions extends Pick<LeaseKeeperOptions, OfAll> {
   readonly client: EtcdClient;
   readonly keys: LeaseKeys;
-  readonly networkConfig: () => Promise<NetworkConfig>;
   readonly ttlSeconds: number;
-  /** See LeaseKeeperOptions. */
-  readonly marginMs: number;
-  readonly retryMs: number;
-  readonly yieldMs: number;
-  readonly clocks: Clocks;
-  /** Uniform in [0, 1). */
-  readonly random: () => number;
-  readonly log: Log;
 }
 
 /** How often a lost race is tried again. flannel means to as well (raceRetries), but never does. */
@@ -74,19 +65,13 @@ export class OwnLeases {
   }
 
   /** A watch has listed all keys. */
-  listed(kvs: readonly KeyValue[]): void {
-    this.#keeper?.listed(this.#options.keys.read(kvs));
+  listed(keys: readonly StoredKey[]): void {
+    this.#keeper?.listed(keys);
   }
 
   /** A watch has seen these. */
-  changed(events: readonly WatchEvent[]): void {
-    const { keys } = this.#options;
-    const kvsOf = (type: WatchEvent['type']): KeyValue[] =>
-      events.filter((event) => event.type === type).map(({ kv }) => kv);
-    this.#keeper?.changed(
-      keys.read(kvsOf('PUT')),
-      kvsOf('DELETE').map(({ key }) => keys.tailOf(key)),
-    );
+  changed(changes: readonly KeyChange[]): void {
+    this.#keeper?.changed(changes);
   }
 
   /** See LeaseStore. */
@@ -153,9 +138,10 @@ export class OwnLeases {
 
   #keep({ attrs, onWritten, onCondition }: AcquireRequest, subnets: SubnetPair, written: Written): void {
     this.#keeper?.stop();
-    const { client, keys, networkConfig, marginMs, retryMs, yieldMs, clocks, random, log } = this.#options;
+    const { client, keys } = this.#options;
     const keeper = new LeaseKeeper(
       {
+        ...this.#options,
         writer: this.#writer,
         key: formatSubnetKey(subnets),
         fullKey: keys.keyOf(subnets),
@@ -166,13 +152,6 @@ export class OwnLeases {
           const { kvs, header } = await client.range(keys.range);
           return { ...header, keys: keys.read(kvs) };
         },
-        networkConfig,
-        marginMs,
-        retryMs,
-        yieldMs,
-        clocks,
-        random,
-        log,
         onWritten: ({ clusterId, modRevision }) =>
           onWritten?.(versionOf(clusterId, { key: formatSubnetKey(subnets), modRevision })),
         onCondition: (condition) => {

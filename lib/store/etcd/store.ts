@@ -135,12 +135,14 @@ export class EtcdLeaseStore implements LeaseStore {
       log,
       random: this.#options.random,
       onList: (kvs, sameHistory) => {
-        this.#own.listed(kvs);
-        feed.list(kvs, sameHistory);
+        const keys = this.#keys.readAll(kvs);
+        this.#own.listed(keys);
+        feed.list(keys, sameHistory);
       },
       onEvents: (events) => {
-        this.#own.changed(events);
-        feed.events(events);
+        const changes = this.#keys.readChanges(events);
+        this.#own.changed(changes);
+        feed.change(changes);
       },
       onFollowing: () => feed.following(),
     });
@@ -181,7 +183,7 @@ export class EtcdLeaseStore implements LeaseStore {
       return own !== undefined && (attrs.publicIp === own.publicIp || formatSubnetKey(subnets) === own.key);
     };
     const { leavingMs = DEFAULT_LEAVING_MS } = this.#options;
-    return new LeaseView(this.#keys.prefixLength, this.#skipped, { isOwn, leavingMs });
+    return new LeaseView({ isOwn, leavingMs });
   }
 }
 

@@ -2,6 +2,7 @@ import test from 'ava';
 import type { LeaseEvent } from '../../../lib/lease/lease-set.ts';
 import type { KeyValue } from '../../../lib/store/etcd/api.ts';
 import { LeaseFeed } from '../../../lib/store/etcd/lease-feed.ts';
+import { LeaseKeys } from '../../../lib/store/etcd/lease-keys.ts';
 import { LeaseView, SkippedKeys } from '../../../lib/store/etcd/lease-view.ts';
 import { bytes, eventually, LogRecorder, udpValue } from './harness.ts';
 
@@ -9,12 +10,13 @@ const LEAVING_MS = 20;
 
 function kv(n: number): KeyValue {
   const value = bytes(udpValue(`192.0.2.${n}`));
-  return { key: bytes(`10.5.${n}.0-24`), value, createRevision: '1', modRevision: '1', lease: '7' };
+  return { key: bytes(`/subnets/10.5.${n}.0-24`), value, createRevision: '1', modRevision: '1', lease: '7' };
 }
 
 test('nothing that is leaving ends while etcd is away, nor right after it is back (L1)', async (t) => {
   const log = new LogRecorder();
-  const view = new LeaseView(0, new SkippedKeys(log), { isOwn: () => false, leavingMs: LEAVING_MS });
+  const keys = new LeaseKeys('', new SkippedKeys(log));
+  const view = new LeaseView({ isOwn: () => false, leavingMs: LEAVING_MS });
   const events: LeaseEvent[] = [];
   let following = false;
   const feed = new LeaseFeed({
@@ -25,8 +27,8 @@ test('nothing that is leaving ends while etcd is away, nor right after it is bac
     log,
   });
   t.teardown(() => feed.close());
-  feed.list([kv(1), kv(2), kv(3)], true);
-  feed.events([{ type: 'DELETE', kv: kv(2) }]);
+  feed.list(keys.readAll([kv(1), kv(2), kv(3)]), true);
+  feed.change(keys.readChanges([{ type: 'DELETE', kv: kv(2) }]));
   const due = view.nextMs!;
   await eventually('that its time is over', () => performance.now() > due + 5 * LEAVING_MS);
   t.is(events.at(-1)?.leases.length, 3);
