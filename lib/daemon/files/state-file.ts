@@ -90,3 +90,41 @@ async function readRegularFile(path: string): Promise<string> {
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
+
+const VERSION = 1;
+
+/**
+ * The text of a file that holds a map: `{"version":1,"<field>":{...}}`, sorted by key. `toJson`: a value as JSON has it.
+ */
+export function formatEntries<T>(
+  field: string,
+  entries: ReadonlyMap<string, T>,
+  toJson: (value: T) => unknown,
+): string {
+  const keys = [...entries.keys()].toSorted();
+  const sorted = Object.fromEntries(keys.map((key) => [key, toJson(entries.get(key)!)]));
+  return `${JSON.stringify({ version: VERSION, [field]: sorted }, undefined, 2)}\n`;
+}
+
+/**
+ * Reads what `formatEntries` writes. `fromJson` gives undefined for what is none of its values. Throws an Error with the reason
+ * in few words.
+ */
+export function parseEntries<T>(
+  field: string,
+  text: string,
+  fromJson: (value: unknown, key: string) => T | undefined,
+): Map<string, T> {
+  const file: unknown = JSON.parse(text);
+  if (!isObject(file)) throw new Error('it holds no JSON object');
+  if (file.version !== VERSION) throw new Error(`its version is ${JSON.stringify(file.version)}, not ${VERSION}`);
+  const entries = file[field];
+  if (!isObject(entries)) throw new Error(`it has no object "${field}"`);
+  return new Map(
+    Object.entries(entries).map(([key, value]) => {
+      const read = fromJson(value, key);
+      if (read === undefined) throw new Error(`${JSON.stringify({ [key]: value })} is no entry of it`);
+      return [key, read];
+    }),
+  );
+}

@@ -13,10 +13,9 @@ import { vxlanDeviceName } from '../../backend/vxlan/options.ts';
 import type { Lease, LeaseAttrs } from '../../lease/lease.ts';
 import type { Log } from '../../log.ts';
 import { isSharedNatAddress } from '../host/external-interface.ts';
-import { isObject, StateFile } from './state-file.ts';
+import { formatEntries, isObject, parseEntries, StateFile } from './state-file.ts';
 
-const FILE = 'vtep-macs.json';
-const VERSION = 1;
+const FIELD = 'macs';
 
 export interface VtepMacsOptions {
   /** --state-dir. */
@@ -44,9 +43,9 @@ export class VtepMacs {
   static async load(options: VtepMacsOptions): Promise<VtepMacs> {
     const file = new StateFile<Map<string, Mac>>({
       directory: options.directory,
-      name: FILE,
-      parse: parseVtepMacs,
-      format: formatVtepMacs,
+      name: 'vtep-macs.json',
+      parse: (text) => parseEntries(FIELD, text, readMac),
+      format: (macs) => formatEntries(FIELD, macs, formatMac),
       unusable: 'The saved VtepMACs cannot be used; VTEPs whose address is not in their lease get a new one',
       unsaved: 'VtepMACs cannot be saved; they will be others after a restart',
       log: options.log,
@@ -120,26 +119,8 @@ export function randomMac(random: () => number): Mac {
   return first * 2 ** 40 + Math.floor(random() * 2 ** 40);
 }
 
-function formatVtepMacs(macs: ReadonlyMap<string, Mac>): string {
-  const keys = [...macs.keys()].toSorted();
-  const sorted = Object.fromEntries(keys.map((key) => [key, formatMac(macs.get(key)!)]));
-  return `${JSON.stringify({ version: VERSION, macs: sorted }, undefined, 2)}\n`;
-}
-
-/** Throws an Error with the reason in few words when the text is not what `formatVtepMacs` writes. */
-function parseVtepMacs(text: string): Map<string, Mac> {
-  const file: unknown = JSON.parse(text);
-  if (!isObject(file)) throw new Error('it holds no JSON object');
-  if (file.version !== VERSION) throw new Error(`its version is ${JSON.stringify(file.version)}, not ${VERSION}`);
-  if (!isObject(file.macs)) throw new Error('it has no object "macs"');
-  const macs = new Map<string, Mac>();
-  for (const [key, value] of Object.entries(file.macs)) {
-    const mac = stationMac(value);
-    if (!key.includes('/') || mac === undefined)
-      throw new Error(`${JSON.stringify({ [key]: value })} is no entry of it`);
-    macs.set(key, mac);
-  }
-  return macs;
+function readMac(value: unknown, key: string): Mac | undefined {
+  return key.includes('/') ? stationMac(value) : undefined;
 }
 
 function stationMac(value: unknown): Mac | undefined {
