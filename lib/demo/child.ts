@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { WeftError } from '../error.ts';
+import { lastWordsOf } from '../measure/last-words.ts';
 import type { ChildReply, ChildRequest } from './protocol.ts';
 
 type ReplyOf<Type extends ChildReply['type']> = Extract<ChildReply, { readonly type: Type }>;
@@ -16,6 +17,7 @@ export class DemoChild {
   #arrived: () => void = () => {};
   #ended = false;
   readonly #closed: Promise<void>;
+  readonly #lastWords: () => string;
 
   /** `script`: a file of lib/demo, "transfer-child.js". */
   constructor(netns: string, script: string) {
@@ -23,8 +25,10 @@ export class DemoChild {
     const path = fileURLToPath(new URL(`./${script}`, import.meta.url));
     // `ip netns exec` replaces itself by node, which finds the channel by the environment.
     this.#child = spawn('ip', ['netns', 'exec', netns, process.execPath, path], {
-      stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
+    // A pipe was asked for.
+    this.#lastWords = lastWordsOf(this.#child.stderr!);
     this.#child.on('message', (message) => {
       // Only our own scripts are at the other end.
       this.#replies.push(message as ChildReply);
@@ -63,7 +67,7 @@ export class DemoChild {
     }
     const reply = this.#replies.shift();
     if (reply === undefined) {
-      if (this.#ended) throw new WeftError('CHILD_ENDED', `${this.#script} ended without a reply`);
+      if (this.#ended) throw new WeftError('CHILD_ENDED', `${this.#script} ended without a reply${this.#lastWords()}`);
       throw new WeftError('TIMEOUT', `${this.#script} gave no reply within ${REPLY_TIMEOUT_MS / 1000} s`);
     }
     if (reply.type === 'failed') {

@@ -4,20 +4,23 @@ import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { WeftError } from '../error.ts';
+import { lastWordsOf } from './last-words.ts';
 import type { TrafficReply, TrafficRequest } from './traffic-protocol.ts';
 
 type ReplyOf<Type extends TrafficReply['type']> = Extract<TrafficReply, { readonly type: Type }>;
 
 export class TrafficProcess {
-  readonly #child: ChildProcessByStdio<Writable, Readable, null>;
+  readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
   readonly #replies: AsyncIterator<string>;
   readonly #ended: Promise<void>;
+  readonly #lastWords: () => string;
 
   constructor(netns: string) {
     const script = fileURLToPath(new URL('./traffic.js', import.meta.url));
     this.#child = spawn('ip', ['netns', 'exec', netns, process.execPath, script], {
-      stdio: ['pipe', 'pipe', 'inherit'],
+      stdio: ['pipe', 'pipe', 'pipe'],
     });
+    this.#lastWords = lastWordsOf(this.#child.stderr);
     this.#replies = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
     this.#ended = new Promise((resolve) => {
       this.#child.on('close', () => resolve());
@@ -38,7 +41,10 @@ export class TrafficProcess {
   /** The next reply. Code: TRAFFIC_FAILED, or the errno's name when a system call failed over there. */
   async reply<Type extends TrafficReply['type']>(type: Type): Promise<ReplyOf<Type>> {
     const { value, done } = await this.#replies.next();
-    if (done === true) throw new WeftError('TRAFFIC_FAILED', 'the traffic process ended without a reply');
+    if (done === true) {
+      await this.#ended;
+      throw new WeftError('TRAFFIC_FAILED', `the traffic process ended without a reply${this.#lastWords()}`);
+    }
     const message = JSON.parse(value) as TrafficReply;
     if (message.type === 'failed') throw new WeftError(message.code, `traffic process: ${message.message}`);
     if (message.type !== type) {
