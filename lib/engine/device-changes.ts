@@ -36,8 +36,8 @@ export class DeviceChanges {
   /** Somebody who goes on changing it must not fill the log. */
   #say(changes: readonly string[]): void {
     const set = changes.join(', ');
-    if ((this.#said.get(set) ?? 0) <= this.#look)
-      this.#log.warn({ device: this.#name, set: changes }, 'Somebody changed the device; it was put right');
+    if ((this.#said.get(set) ?? 0) > this.#look) return;
     this.#said.set(set, this.#look + SAY_AGAIN_LOOKS);
+    this.#log.warn({ device: this.#name, set: changes }, 'Somebody changed the device; it was put right');
   }
 }

@@ -27,3 +27,13 @@ test('what loses no packet is no fault, however often it is changed', (t) => {
   );
   for (let i = 0; i < 20; i++) t.deepEqual(changes.looked(['transmit queue of 1000']), []);
 });
+
+test('what somebody goes on changing is said again after ten minutes, not never', (t) => {
+  let lines = 0;
+  const changes = new DeviceChanges(
+    'flannel0',
+    logTo(() => lines++),
+  );
+  for (let second = 0; second < 1800; second++) changes.looked(['transmit queue of 1000']);
+  t.is(lines, 3);
+});

@@ -82,6 +82,7 @@ export class SubnetFile {
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);
+    this.#options.faults.report(PART, []);
   }
 }
 

@@ -36,9 +36,11 @@ export class LeaseRemover {
     for (const key of keys) this.#owed.set(key.key, key);
     clearTimeout(this.#timer);
     try {
-      for (const { key, fullKey, modRevision } of this.#owed.values()) {
+      for (const owed of this.#owed.values()) {
+        const { key, fullKey, modRevision } = owed;
         const removed = await this.#options.writer.remove(fullKey, modRevision);
-        this.#owed.delete(key);
+        // Meanwhile the key may have been owed anew, at another revision.
+        if (this.#owed.get(key) === owed) this.#owed.delete(key);
         if (removed) this.#options.log.info({ key }, 'removed the former lease of this node');
       }
       this.#backoff.reset();

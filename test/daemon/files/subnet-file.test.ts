@@ -75,3 +75,13 @@ test('after close the file is left alone', async (t) => {
   await new Promise((resolve) => setTimeout(resolve, 50));
   t.false(isRight());
 });
+
+test('a fault of the subnet file does not outlive the network that wrote it', async (t) => {
+  const { directory, file, faults } = make(t);
+  rmSync(directory, { recursive: true });
+  writeFileSync(directory, '');
+  await file.keep(ENV);
+  t.is(faults().length, 1);
+  file.close();
+  t.is(faults().length, 0);
+});

@@ -6,7 +6,18 @@ import { parseNetworkConfig } from '../../../lib/lease/network-config.ts';
 import { formatSubnetKey } from '../../../lib/lease/subnet-key.ts';
 import type { AcquireRequest, OwnLease } from '../../../lib/store/store.ts';
 import { type EtcdServer, startEtcd } from '../../etcd-server.ts';
-import { attrs, bytes, eventually, follow, Other, openStore, pair, type StoreOverrides, udpValue } from './harness.ts';
+import {
+  attrs,
+  bytes,
+  eventually,
+  follow,
+  Other,
+  openStore,
+  PATIENT,
+  pair,
+  type StoreOverrides,
+  udpValue,
+} from './harness.ts';
 
 const CONFIG = parseNetworkConfig('{"Network":"10.5.0.0/16"}');
 const DAY_MS = 24 * 3600 * 1000;
@@ -23,7 +34,7 @@ function setUp(t: ExecutionContext, overrides: StoreOverrides = {}) {
   const prefix = `/weft-test-${++prefixes}/network`;
   const other = new Other(t, etcd.endpoint);
   const open = (more: StoreOverrides = {}) =>
-    openStore(t, etcd.endpoint, { prefix, random: () => 0, ...overrides, ...more });
+    openStore(t, etcd.endpoint, { prefix, random: () => 0, ...PATIENT, ...overrides, ...more });
   return { prefix, other, open, room: `${prefix}/subnets/` };
 }
 
@@ -311,9 +322,9 @@ test('reads the network configuration, and says what to do when it is missing or
 });
 
 test('takes a prefix with or without a trailing slash', async (t) => {
-  const { other, prefix } = setUp(t);
+  const { open, other, prefix } = setUp(t);
   await other.put(`${prefix}/config`, '{"Network":"10.244.0.0/16"}');
-  const { store } = openStore(t, etcd.endpoint, { prefix: `${prefix.replace('/network', '//network')}/` });
+  const { store } = open({ prefix: `${prefix.replace('/network', '//network')}/` });
   t.is((await store.networkConfig()).subnetLen, 24);
 });
 

@@ -149,6 +149,9 @@ function describe(change: LeaseChange): string {
   return `${change.type} ${formatSubnetKey(subnets)}`;
 }
 
+/** For tests that are not about a silent etcd: on a busy machine it may answer late. */
+export const PATIENT = { dialTimeoutMs: PATIENCE_MS, callTimeoutMs: PATIENCE_MS, heartbeatMs: PATIENCE_MS } as const;
+
 export type StoreOverrides = Partial<EtcdLeaseStoreOptions>;
 
 export interface OpenStore {
@@ -186,7 +189,7 @@ export class Other {
   readonly client: EtcdClient;
 
   constructor(t: ExecutionContext, endpoint: string, options: { username?: string; password?: string } = {}) {
-    this.client = new EtcdClient({ endpoints: endpoint, ...options });
+    this.client = new EtcdClient({ endpoints: endpoint, ...PATIENT, ...options });
     t.teardown(() => this.client.close());
   }
 
@@ -194,6 +197,19 @@ export class Other {
   async put(key: string, value: string, lease = '0'): Promise<string> {
     const success = [{ requestPut: { key: bytes(key), value: bytes(value), lease } }];
     return (await this.client.txn({ compare: [], success, failure: [] })).header.revision;
+  }
+
+  /** Writes a key that etcd deletes after `ttlSeconds`; again, if so long went by before it was written. */
+  async putFor(ttlSeconds: number, key: string, value: string): Promise<void> {
+    for (;;) {
+      const grant = await this.client.grant(ttlSeconds);
+      try {
+        await this.put(key, value, grant.id);
+        return;
+      } catch (error) {
+        if (!String(error).includes('requested lease not found')) throw error;
+      }
+    }
   }
 
   async delete(key: string): Promise<string> {

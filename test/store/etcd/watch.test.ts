@@ -1,7 +1,18 @@
 import test, { type ExecutionContext } from 'ava';
 import { parseNetworkConfig } from '../../../lib/lease/network-config.ts';
 import { type EtcdServer, startEtcd } from '../../etcd-server.ts';
-import { attrs, bytes, Following, follow, Other, openStore, type StoreOverrides, udpValue } from './harness.ts';
+import { PATIENCE_MS } from '../../patience.ts';
+import {
+  attrs,
+  bytes,
+  Following,
+  follow,
+  Other,
+  openStore,
+  PATIENT,
+  type StoreOverrides,
+  udpValue,
+} from './harness.ts';
 
 let etcd: EtcdServer;
 test.before(async () => {
@@ -12,7 +23,7 @@ test.after.always(() => etcd.stop());
 let prefixes = 0;
 function setUp(t: ExecutionContext, overrides: StoreOverrides = {}) {
   const prefix = `/weft-test-${++prefixes}/network`;
-  const { store, log } = openStore(t, etcd.endpoint, { prefix, ...overrides });
+  const { store, log } = openStore(t, etcd.endpoint, { prefix, ...PATIENT, ...overrides });
   return { store, log, other: new Other(t, etcd.endpoint), room: `${prefix}/subnets/`, prefix };
 }
 
@@ -156,8 +167,7 @@ async function putMany(other: Other, room: string, first: number, count: number)
 test('withdraws a lease when etcd expires it', async (t) => {
   const { store, other, room } = setUp(t);
   const following = await follow(t, store);
-  const grant = await other.client.grant(1);
-  await other.put(`${room}10.5.1.0-24`, udpValue('192.0.2.1'), grant.id);
+  await other.putFor(1, `${room}10.5.1.0-24`, udpValue('192.0.2.1'));
   await following.untilKeys('10.5.1.0-24');
   await following.untilKeys('');
   t.is(following.history.at(-1), 'delete 10.5.1.0-24');
@@ -177,12 +187,9 @@ test('keys that are deleted in one transaction cut nobody off (L4)', async (t) =
 });
 
 test('grants that run out together cut nobody off (L4)', async (t) => {
-  const { store, other, room } = setUp(t, { leavingMs: 10_000 });
+  const { store, other, room } = setUp(t, { leavingMs: PATIENCE_MS });
   const following = await follow(t, store);
-  for (const n of [1, 2, 3]) {
-    const grant = await other.client.grant(2);
-    await other.put(`${room}10.5.${n}.0-24`, udpValue(`192.0.2.${n}`), grant.id);
-  }
+  for (const n of [1, 2, 3]) await other.putFor(2, `${room}10.5.${n}.0-24`, udpValue(`192.0.2.${n}`));
   await following.until('three leases', ({ state }) => state.size === 3);
   await following.until('that they run out', ({ loss }) => loss !== undefined && loss.lost > 1);
   t.is(following.keys, '10.5.1.0-24,10.5.2.0-24,10.5.3.0-24');
