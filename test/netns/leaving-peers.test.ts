@@ -16,6 +16,7 @@ import { type LabProcess, spawnInNetns } from '../../lib/lab/netns.ts';
 import { defaultConfig, type Overlay, startOverlay } from '../../lib/lab/overlay.ts';
 import { until } from '../../lib/lab/until.ts';
 import { withLab } from '../../lib/lab/with-lab.ts';
+import { PATIENCE_MS } from '../patience.ts';
 import { testInLabs } from './labs.ts';
 
 const { id, test } = testInLabs('lv');
@@ -71,7 +72,10 @@ async function loses(t: ExecutionContext, lose: (world: World) => Promise<void>)
 }
 
 function startPing(host: LabHost, address: string): LabProcess {
-  return spawnInNetns(host.podNetns, ['ping', '-n', '-c', `${PINGS}`, '-i', '0.02', '-W', '5', address]);
+  // With a deadline ping goes on until all are answered: without one it waits for the last of them for 20 ms only, and what is
+  // lost shows as more than were asked for.
+  const argv = `ping -n -c ${PINGS} -i 0.02 -w ${PATIENCE_MS / 1000}`;
+  return spawnInNetns(host.podNetns, [...argv.split(' '), address]);
 }
 
 /** Waits until host 1 has seen that the lease of host 2 went: it is leaving, or back already. */

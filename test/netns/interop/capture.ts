@@ -34,7 +34,13 @@ export async function captureWhile(lab: Lab, options: CaptureOptions, body: () =
   return file;
 }
 
-/** Until tcpdump has written every frame that the kernel took for it so far: on SIGUSR1 it says how many these are. */
+/** Our choice: of looks that tcpdump answered and that found nothing new. */
+const IDLE_LOOKS = 100;
+
+/**
+ * Until tcpdump has written every frame that the kernel took for it so far: on SIGUSR1 it says how many these are. What came
+ * before its filter was in force is counted there, and thrown away; then its count stands still short of the kernel's.
+ */
 async function caughtUp(tcpdump: LabProcess): Promise<void> {
   const counts = (): number[][] =>
     [
@@ -42,12 +48,17 @@ async function caughtUp(tcpdump: LabProcess): Promise<void> {
         .stderr()
         .matchAll(/(\d+) packets? captured[\s\S]*?(\d+) packets? received by filter[\s\S]*?(\d+) packets? dropped/g),
     ].map((match) => match.slice(1).map(Number));
+  let last = '';
+  let idle = 0;
   const met = await until(async () => {
     const before = counts().length;
     tcpdump.child.kill('SIGUSR1');
     await until(() => counts().length > before || !tcpdump.running(), PATIENCE_MS);
     const [written = 0, taken = 0, dropped = 0] = counts().at(-1) ?? [];
-    return !tcpdump.running() || written + dropped >= taken;
+    const now = `${written} ${taken} ${dropped}`;
+    idle = now === last ? idle + 1 : 0;
+    last = now;
+    return !tcpdump.running() || written + dropped >= taken || idle >= IDLE_LOOKS;
   }, PATIENCE_MS);
   if (!met) throw new Error(`tcpdump does not come to an end: ${tcpdump.stderr()}`);
 }
