@@ -16,8 +16,8 @@ import { type LabProcess, spawnInNetns } from '../../lib/lab/netns.ts';
 import { defaultConfig, type Overlay, startOverlay } from '../../lib/lab/overlay.ts';
 import { until } from '../../lib/lab/until.ts';
 import { withLab } from '../../lib/lab/with-lab.ts';
-import { PATIENCE_MS } from '../patience.ts';
 import { testInLabs } from './labs.ts';
+import { PATIENTLY, pingsOf } from './pings.ts';
 
 const { id, test } = testInLabs('lv');
 const SUBNETS = '/coreos.com/network/subnets/';
@@ -64,18 +64,12 @@ async function loses(t: ExecutionContext, lose: (world: World) => Promise<void>)
       t.true(await until(settled, DEADLINE_MS), 'a peer is leaving for good');
       t.is((await peersOf(host)).length, 1);
     }
-    for (const ping of pings) {
-      await ping.exited;
-      t.regex(ping.stdout(), new RegExp(`${PINGS} packets transmitted, ${PINGS} received`));
-    }
+    for (const ping of pings) t.is((await pingsOf(ping, PINGS)).answered, PINGS, ping.stdout());
   });
 }
 
 function startPing(host: LabHost, address: string): LabProcess {
-  // With a deadline ping goes on until all are answered: without one it waits for the last of them for 20 ms only, and what is
-  // lost shows as more than were asked for.
-  const argv = `ping -n -c ${PINGS} -i 0.02 -w ${PATIENCE_MS / 1000}`;
-  return spawnInNetns(host.podNetns, [...argv.split(' '), address]);
+  return spawnInNetns(host.podNetns, ['ping', '-n', '-c', `${PINGS}`, '-i', '0.02', ...PATIENTLY, address]);
 }
 
 /** Waits until host 1 has seen that the lease of host 2 went: it is leaving, or back already. */

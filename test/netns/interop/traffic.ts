@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
 import { execInNetns, type LabProcess, spawnInNetns, whyNotReady } from '../../../lib/lab/netns.ts';
 import { PATIENCE_MS } from '../../patience.ts';
+import { PATIENTLY } from '../pings.ts';
 
 /** The echo service (RFC 862): what goes to or from it, tshark takes for plain data instead of guessing. */
 const PORT = 7;
@@ -99,8 +100,8 @@ export async function assertPing(
 ): Promise<string> {
   const { count = 5, size = 0, extra = [] } = options;
   // While the kernel asks for a neighbour it keeps some 200 KB for it, which few large packets fill.
-  if (size > NEIGHBOR_QUEUE_SHARE) await ping(netns, address, { count: 1, extra: ['-w', String(PATIENCE_MS / 1000)] });
-  const output = await ping(netns, address, { ...options, extra: [...extra, '-w', String(PATIENCE_MS / 1000)] });
+  if (size > NEIGHBOR_QUEUE_SHARE) await ping(netns, address, { count: 1, extra: PATIENTLY });
+  const output = await ping(netns, address, { ...options, extra: [...extra, ...PATIENTLY] });
   for (let sequence = 1; sequence <= count; sequence++)
     t.true(output.includes(`icmp_seq=${sequence} ttl=`), `ping ${sequence} from ${netns} to ${address}:\n${output}`);
   return output;
