@@ -32,7 +32,10 @@ function formatTos(value: number): string {
   return `${value >> 2}/${value & 3}`;
 }
 
-/** Pings from one end to another with each TOS byte, and returns what was seen on the underlay: "46/2 in 0/2", inner and outer. */
+/**
+ * Pings from one end to another with each TOS byte, and returns what was seen on the underlay, once each: "46/2 in 0/2", inner and
+ * outer. How many frames that are says nothing: what a busy machine lets wait leaves as a train, one frame of the capture.
+ */
 async function seenOutside(
   t: ExecutionContext,
   { lab, ends }: Cluster,
@@ -51,7 +54,6 @@ async function seenOutside(
   });
   const isPing = family === 4 ? 'icmp.type == 8' : 'icmpv6.type == 128';
   const rows = await readFields(file, DECODE_AS[type], [family === 4 ? 'ip.dsfield' : 'ipv6.tclass'], isPing);
-  t.true(rows.length >= 2 * values.length);
   const pairs = rows.map(([value = '']) => {
     const [outer, inner] = value.split(',');
     return `${formatTos(Number(inner))} in ${formatTos(Number(outer))}`;

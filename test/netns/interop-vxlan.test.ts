@@ -59,7 +59,6 @@ test('the largest VNI, and the port that flannel takes without one', async (t) =
       for (const [from, to] of directions(cluster)) await assertPing(t, from.host.podNetns, to.pod.address);
     });
     const rows = await readFields(file, udpPortAs(8472, 'vxlan'), ['vxlan.vni', 'vxlan.flags', 'udp.dstport']);
-    t.true(rows.length >= 20);
     t.deepEqual([...new Set(rows.map((row) => row.join(' ')))], ['16777215 0x0800 8472']);
   });
 });
