@@ -142,7 +142,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
 
   // Product.
   control: {
-    imports: ['make-directory.ts', 'printable.ts'],
+    imports: ['addr', 'make-directory.ts', 'printable.ts'],
     packages: [],
     why: 'daemon and cli meet here, and neither sees into the other',
   },
