@@ -136,11 +136,8 @@ export const sendmmsg = libc.func('int sendmmsg(int fd, uintptr_t messages, uint
 export const recvmmsg = libc.func(
   'int recvmmsg(int fd, uintptr_t messages, uint32_t count, int flags, uintptr_t timeout)',
 ) as (fd: number, messages: Address, count: number, flags: number, timeout: Address) => number;
-export const poll = libc.func('int poll(uintptr_t fds, unsigned long count, int timeoutMs)') as (
-  fds: Address,
-  count: number,
-  timeoutMs: number,
-) => number;
+const pollFunction = libc.func('int poll(uintptr_t fds, unsigned long count, int timeoutMs)');
+export const poll = pollFunction as (fds: Address, count: number, timeoutMs: number) => number;
 export const eventfd = libc.func('int eventfd(uint32_t initial, int flags)') as (
   initial: number,
   flags: number,
@@ -150,6 +147,35 @@ export const madvise = libc.func('int madvise(uintptr_t address, size_t length, 
   length: number,
   advice: number,
 ) => number;
+
+/**
+ * Waits in a thread of libuv's pool, so that the calling thread's event loop goes on; `done` is called there. The memory of `fds`
+ * stays as it is until then.
+ */
+export const pollAsync = (
+  fds: Address,
+  count: number,
+  timeoutMs: number,
+  done: (error: Error | null, ready: number) => void,
+): void => pollFunction.async(fds, count, timeoutMs, done);
+
+/** Returns an address, or -1 (MAP_FAILED). */
+export const mmap = libc.func('mmap', 'intptr_t', ['uintptr_t', 'size_t', 'int', 'int', 'int', 'intptr_t']) as (
+  address: Address,
+  length: number,
+  protection: number,
+  flags: number,
+  fd: number,
+  offset: number,
+) => number;
+export const munmap = libc.func('int munmap(uintptr_t address, size_t length)') as (
+  address: Address,
+  length: number,
+) => number;
+/** The memory at `address`, not a copy: reading it after it was unmapped ends the process. */
+export function memoryAt(address: Address, length: number): ArrayBuffer {
+  return koffi.view(BigInt(address), length);
+}
 
 // For the benchmark's child processes.
 export const nanosleep = libc.func('int nanosleep(uintptr_t duration, uintptr_t remaining)') as (

@@ -14,6 +14,9 @@ export const FPROG_SIZE = 16;
 const LOAD_WORD = 0x20;
 const LOAD_HALF = 0x28;
 const LOAD_BYTE = 0x30;
+const LOAD_LENGTH = 0x80;
+const JUMP = 0x05;
+const JUMP_IF_GREATER = 0x25;
 const JUMP_IF_EQUAL = 0x15;
 const JUMP_IF_BITS = 0x45;
 const RETURN = 0x06;
@@ -33,9 +36,11 @@ export const MAX_FILTERED_SOURCES = 8;
  */
 export type PacketFilter = Uint8Array;
 
-type Instruction = readonly [code: number, ifTrue: number, ifFalse: number, operand: number];
+/** struct sock_filter. */
+export type FilterInstruction = readonly [code: number, ifTrue: number, ifFalse: number, operand: number];
 
-function emitFilter(program: readonly Instruction[]): PacketFilter {
+/** The program as the kernel takes it. */
+export function emitFilter(program: readonly FilterInstruction[]): PacketFilter {
   const bytes = new Uint8Array(new ArrayBuffer(FPROG_SIZE + program.length * INSTRUCTION_SIZE));
   const view = new DataView(bytes.buffer);
   view.setUint16(0, program.length, true);
@@ -62,7 +67,7 @@ export function dropAll(): PacketFilter {
 export function dropGroupFramesFrom(sources: readonly Mac[]): PacketFilter {
   if (sources.length > MAX_FILTERED_SOURCES)
     throw new RangeError(`Cannot filter ${sources.length} sources: at most ${MAX_FILTERED_SOURCES}`);
-  const compare = sources.flatMap((mac, index): Instruction[] => {
+  const compare = sources.flatMap((mac, index): FilterInstruction[] => {
     // Each source takes four instructions; behind the last come KEEP and DROP.
     const toDrop = (sources.length - 1 - index) * 4 + 1;
     return [
@@ -78,5 +83,29 @@ export function dropGroupFramesFrom(sources: readonly Mac[]): PacketFilter {
     ...compare,
     [RETURN, 0, 0, KEEP],
     [RETURN, 0, 0, DROP],
+  ]);
+}
+
+/**
+ * `program` (undefined: all that comes) for a packet socket that keeps `snapLength` bytes of a frame. Frames longer than `whole`
+ * bytes are kept whole: a train has headers all along it.
+ */
+export function snapFilter(
+  program: readonly FilterInstruction[] | undefined,
+  snapLength: number,
+  whole: number,
+): PacketFilter {
+  const chosen = program ?? [[RETURN, 0, 0, KEEP]];
+  // Every "keep" becomes a jump to what decides how much.
+  const body = chosen.map(([code, ifTrue, ifFalse, operand], index): FilterInstruction => {
+    const keeps = code === RETURN && operand !== DROP;
+    return keeps ? [JUMP, 0, 0, chosen.length - index - 1] : [code, ifTrue, ifFalse, operand];
+  });
+  return emitFilter([
+    ...body,
+    [LOAD_LENGTH, 0, 0, 0],
+    [JUMP_IF_GREATER, 0, 1, whole],
+    [RETURN, 0, 0, KEEP],
+    [RETURN, 0, 0, snapLength],
   ]);
 }

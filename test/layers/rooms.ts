@@ -186,6 +186,12 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     packages: [],
     why: 'it looks at this host and changes nothing',
   },
+  observe: {
+    imports: ['capture', 'control', 'sys'],
+    packages: [],
+    ambient: true,
+    why: 'it looks at the edges of a node and asks the daemon by its control socket, as any program could',
+  },
   lab: { imports: ['addr', 'control'], packages: [], why: 'a lab runs the programs as a user would' },
   measure: {
     imports: ['addr', 'lab', 'optional-package.ts', 'sys', 'wire', 'wire/layout'],

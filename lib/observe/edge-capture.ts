@@ -1,0 +1,189 @@
+/** All that passes some edges, in the order of the kernel's stamps. */
+
+import { messageOf, WeftError } from '../error.ts';
+import { compileFilter } from '../sys/libpcap.ts';
+import type { FilterInstruction } from '../sys/packet-filter.ts';
+import { PacketSocket, RING_RETIRE_MS, type SeenFrame } from '../sys/packet-socket.ts';
+import { Readiness } from '../sys/readiness.ts';
+import type { Edge } from './edges.ts';
+
+export interface EdgeFrame {
+  readonly edge: Edge;
+  readonly socket: PacketSocket;
+  /** As the kernel has it: perhaps a super-packet or a train. */
+  readonly frame: SeenFrame;
+}
+
+export interface EdgeCaptureOptions {
+  /** Bytes of a packet that are wanted. */
+  readonly snapLength: number;
+  /** For each edge. Default 8 MiB. */
+  readonly ringBytes?: number;
+  /** pcap-filter(7) on the frame as it is on that edge, beside the edge's own. */
+  readonly filter?: (edge: Edge) => string | undefined;
+  readonly onFrame: (frame: EdgeFrame) => void;
+  /** An edge's device was deleted; the others go on. */
+  readonly onGone?: (edge: Edge, error: WeftError) => void;
+}
+
+/** A frame waits this long for an older one of another edge, whose block the kernel has not handed over yet. */
+const HOLD_MS = RING_RETIRE_MS + 10;
+
+interface Source {
+  readonly edge: Edge;
+  readonly socket: PacketSocket;
+  /** What onFrame gets, made once. */
+  readonly seen: { edge: Edge; socket: PacketSocket; frame: SeenFrame };
+  gone: boolean;
+}
+
+export class EdgeCapture {
+  readonly #sources: Source[];
+  readonly #options: EdgeCaptureOptions;
+  readonly #readiness: Readiness;
+  #stopped = false;
+
+  /**
+   * Captures from now on. Throws what PacketSocket.open and compileFilter throw, NO_EDGES when there are none; then nothing stays
+   * open.
+   */
+  static open(edges: readonly Edge[], options: EdgeCaptureOptions): EdgeCapture {
+    if (edges.length === 0)
+      throw new WeftError('NO_EDGES', 'No network has a device or an interface now', { hint: 'see weft status' });
+    const sources: Source[] = [];
+    try {
+      for (const edge of edges) {
+        const socket = openEdge(edge, options);
+        sources.push({ edge, socket, seen: { edge, socket, frame: NOTHING }, gone: false });
+      }
+    } catch (error) {
+      for (const { socket } of sources) socket.close();
+      throw error;
+    }
+    return new EdgeCapture(sources, options);
+  }
+
+  /** For `open`. */
+  constructor(sources: Source[], options: EdgeCaptureOptions) {
+    this.#sources = sources;
+    this.#options = options;
+    this.#readiness = new Readiness(sources.map(({ socket }) => socket.fd));
+  }
+
+  get edges(): readonly { readonly edge: Edge; readonly linkType: 1 | 101 }[] {
+    return this.#sources.map(({ edge, socket }) => ({ edge, linkType: socket.linkType }));
+  }
+
+  /** Hands frames over until `stop`, or until no edge is left. What came before `stop` is handed over, too. */
+  async run(): Promise<void> {
+    while (!this.#stopped && this.#sources.some(({ gone }) => !gone)) {
+      const holds = this.poll();
+      await this.#readiness.wait(holds ? HOLD_MS : -1);
+    }
+    this.#handOver(Number.POSITIVE_INFINITY);
+  }
+
+  /** Hands over what is due, without waiting. Returns whether there is something that is not due yet. */
+  poll(): boolean {
+    const holds = this.#handOver(Date.now() - HOLD_MS);
+    for (const source of this.#sources) if (!source.gone) this.#checkDevice(source);
+    return holds;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#readiness.wake();
+  }
+
+  /** Frames that passed the filters, and those of them the kernel had no room for, of each edge. */
+  statistics(): { readonly edge: Edge; readonly received: number; readonly dropped: number }[] {
+    return this.#sources.map(({ edge, socket }) => ({ edge, ...socket.statistics() }));
+  }
+
+  close(): void {
+    this.#stopped = true;
+    this.#readiness.close();
+    for (const { socket } of this.#sources) socket.close();
+  }
+
+  /** The oldest first. `dueMs`: younger ones have to wait while an edge has nothing to compare them with. */
+  #handOver(dueMs: number): boolean {
+    const sources = this.#sources;
+    for (;;) {
+      let first: Source | undefined;
+      let complete = true;
+      for (const source of sources) {
+        const frame = source.socket.peek();
+        if (frame === undefined) {
+          if (!source.gone) complete = false;
+          continue;
+        }
+        source.seen.frame = frame;
+        if (first === undefined || isOlder(frame, first.seen.frame)) first = source;
+      }
+      if (first === undefined) return false;
+      const { frame } = first.seen;
+      if (!complete && frame.seconds * 1000 + frame.nanoseconds / 1e6 > dueMs) return true;
+      this.#options.onFrame(first.seen);
+      first.socket.take();
+    }
+  }
+
+  #checkDevice(source: Source): void {
+    try {
+      source.socket.checkDevice();
+    } catch (error) {
+      if (!(error instanceof WeftError)) throw error;
+      source.gone = true;
+      this.#readiness.watch(this.#sources.filter(({ gone }) => !gone).map(({ socket }) => socket.fd));
+      this.#options.onGone?.(source.edge, error);
+    }
+  }
+}
+
+const NOTHING: SeenFrame = {
+  seconds: 0,
+  nanoseconds: 0,
+  memory: new Uint8Array(0),
+  start: 0,
+  end: 0,
+  bytes: new Uint8Array(0),
+  length: 0,
+  outgoing: false,
+  vnetFlags: 0,
+  vnetGsoType: 0,
+  vnetGsoSize: 0,
+  vnetCsumStart: 0,
+  vnetCsumOffset: 0,
+};
+
+function isOlder(a: SeenFrame, b: SeenFrame): boolean {
+  return a.seconds < b.seconds || (a.seconds === b.seconds && a.nanoseconds < b.nanoseconds);
+}
+
+function openEdge(edge: Edge, { snapLength, ringBytes, filter }: EdgeCaptureOptions): PacketSocket {
+  // A device's link type is known once it is open; an overlay's is what its encapsulation says.
+  const own = filter?.(edge);
+  const text = [edge.filter, own ?? '']
+    .filter((part) => part !== '')
+    .map((part) => `(${part})`)
+    .join(' and ');
+  const encapsulation = edge.networks[0]?.wire.encapsulation;
+  const linkType = edge.kind === 'underlay' || encapsulation === 'vxlan' ? 1 : 101;
+  let program: FilterInstruction[] | undefined;
+  if (text !== '') {
+    if (own !== undefined && own !== '') compileFilter(own, linkType); // For its words about what the user wrote.
+    program = compileFilter(text, linkType);
+  }
+  return PacketSocket.open({
+    device: edge.device,
+    netns: edge.netns,
+    snapLength,
+    filter: program,
+    ...(ringBytes !== undefined && { ringBytes }),
+  });
+}
+
+export function describeGone(edge: Edge, error: unknown): string {
+  return `${messageOf(error)}: what passes ${edge.kind === 'overlay' ? 'the overlay' : 'the underlay'} there is not seen any more`;
+}

@@ -1,0 +1,73 @@
+/** Waiting for descriptors without blocking the event loop, and without looking again and again: poll(2) in a thread of libuv's. */
+import { POLLFD_EVENTS, POLLFD_FD, POLLFD_SIZE, POLLIN } from '../linux/poll.ts';
+import { openEvent, signalEvent } from './event.ts';
+import { addressOf, close, pollAsync, read } from './ffi.ts';
+
+/** For one waiter at a time. `close` it, or the process waits with it. */
+export class Readiness {
+  readonly #event = openEvent();
+  #descriptors: readonly number[];
+  /** struct pollfd of each, the event's last. Shared memory, because that never moves. */
+  #fds: DataView;
+  readonly #counter = new Uint8Array(new SharedArrayBuffer(8));
+  #waiting = false;
+  #closed = false;
+  readonly #wakeAtExit = (): void => this.wake();
+
+  constructor(descriptors: readonly number[]) {
+    this.#descriptors = descriptors;
+    this.#fds = pollfds([...descriptors, this.#event]);
+    // The thread in poll would keep the process from ending.
+    process.once('exit', this.#wakeAtExit);
+  }
+
+  /** Other descriptors from the next wait on. */
+  watch(descriptors: readonly number[]): void {
+    if (this.#waiting) throw new Error('Readiness: somebody waits');
+    this.#descriptors = descriptors;
+    this.#fds = pollfds([...descriptors, this.#event]);
+  }
+
+  get descriptors(): readonly number[] {
+    return this.#descriptors;
+  }
+
+  /** Resolves when one of the descriptors is readable or has an error, `timeoutMs` is over (-1: never), or somebody calls `wake`. */
+  async wait(timeoutMs: number): Promise<void> {
+    if (this.#closed) return;
+    const fds = this.#fds;
+    this.#waiting = true;
+    await new Promise<void>((resolve) => {
+      pollAsync(addressOf(new Uint8Array(fds.buffer)), fds.byteLength / POLLFD_SIZE, timeoutMs, () => resolve());
+    });
+    this.#waiting = false;
+    if (this.#closed) this.#release();
+    else read(this.#event, addressOf(this.#counter), 8);
+  }
+
+  /** Ends the wait that is, or the next one. */
+  wake(): void {
+    if (!this.#closed) signalEvent(this.#event);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.wake();
+    this.#closed = true;
+    process.off('exit', this.#wakeAtExit);
+    if (!this.#waiting) this.#release();
+  }
+
+  #release(): void {
+    close(this.#event);
+  }
+}
+
+function pollfds(descriptors: readonly number[]): DataView {
+  const view = new DataView(new SharedArrayBuffer(descriptors.length * POLLFD_SIZE));
+  for (const [index, fd] of descriptors.entries()) {
+    view.setInt32(index * POLLFD_SIZE + POLLFD_FD, fd, true);
+    view.setUint16(index * POLLFD_SIZE + POLLFD_EVENTS, POLLIN, true);
+  }
+  return view;
+}
