@@ -1,4 +1,5 @@
-/** All that passes some edges, in the order of the kernel's stamps. */
+/** All that passes some edges, as it is on the wire, in the order of the kernel's stamps. */
+import { WireCutter, type WirePacket } from '../capture/wire-cut.ts';
 
 import { messageOf, WeftError } from '../error.ts';
 import { compileFilter } from '../sys/libpcap.ts';
@@ -7,11 +8,16 @@ import { PacketSocket, RING_RETIRE_MS, type SeenFrame } from '../sys/packet-sock
 import { Readiness } from '../sys/readiness.ts';
 import type { Edge } from './edges.ts';
 
-export interface EdgeFrame {
+/** One object for all packets of an edge: what it says holds during the call that it is given to. */
+export interface EdgePacket {
   readonly edge: Edge;
-  readonly socket: PacketSocket;
-  /** As the kernel has it: perhaps a super-packet or a train. */
+  /** Of the edge, in the order they were given. */
+  readonly number: number;
+  readonly linkType: 1 | 101;
+  /** As the kernel has it, perhaps a super-packet or a train: its time, its direction. */
   readonly frame: SeenFrame;
+  /** As it is on the wire. */
+  readonly packet: WirePacket;
 }
 
 export interface EdgeCaptureOptions {
@@ -21,7 +27,9 @@ export interface EdgeCaptureOptions {
   readonly ringBytes?: number;
   /** pcap-filter(7) on the frame as it is on that edge, beside the edge's own. */
   readonly filter?: (edge: Edge) => string | undefined;
-  readonly onFrame: (frame: EdgeFrame) => void;
+  /** Super-packets and trains are left as the kernel has them, and checksums unfinished. */
+  readonly raw?: boolean;
+  readonly onPacket: (packet: EdgePacket) => void;
   /** An edge's device was deleted; the others go on. */
   readonly onGone?: (edge: Edge, error: WeftError) => void;
 }
@@ -29,11 +37,18 @@ export interface EdgeCaptureOptions {
 /** A frame waits this long for an older one of another edge, whose block the kernel has not handed over yet. */
 const HOLD_MS = RING_RETIRE_MS + 10;
 
+/** Our choice: more than outer and inner headers take, IPv6 and options included. */
+const HEADERS = 256;
+
 interface Source {
   readonly edge: Edge;
   readonly socket: PacketSocket;
-  /** What onFrame gets, made once. */
-  readonly seen: { edge: Edge; socket: PacketSocket; frame: SeenFrame };
+  readonly cutter: WireCutter;
+  /** What onPacket gets, made once. */
+  readonly seen: { edge: Edge; number: number; linkType: 1 | 101; frame: SeenFrame; packet: WirePacket };
+  readonly onPiece: (packet: WirePacket) => void;
+  /** Super-packets and trains. */
+  cut: number;
   gone: boolean;
 }
 
@@ -53,8 +68,7 @@ export class EdgeCapture {
     const sources: Source[] = [];
     try {
       for (const edge of edges) {
-        const socket = openEdge(edge, options);
-        sources.push({ edge, socket, seen: { edge, socket, frame: NOTHING }, gone: false });
+        sources.push(sourceOf(openEdge(edge, options), edge, sources.length, options));
       }
     } catch (error) {
       for (const { socket } of sources) socket.close();
@@ -95,9 +109,9 @@ export class EdgeCapture {
     this.#readiness.wake();
   }
 
-  /** Frames that passed the filters, and those of them the kernel had no room for, of each edge. */
-  statistics(): { readonly edge: Edge; readonly received: number; readonly dropped: number }[] {
-    return this.#sources.map(({ edge, socket }) => ({ edge, ...socket.statistics() }));
+  /** Of each edge since it was opened. */
+  statistics(): EdgeCounts[] {
+    return this.#sources.map(({ edge, socket, cut }) => ({ edge, cut, ...socket.statistics() }));
   }
 
   close(): void {
@@ -124,9 +138,18 @@ export class EdgeCapture {
       if (first === undefined) return false;
       const { frame } = first.seen;
       if (!complete && frame.seconds * 1000 + frame.nanoseconds / 1e6 > dueMs) return true;
-      this.#options.onFrame(first.seen);
+      this.#handOn(first, frame);
       first.socket.take();
     }
+  }
+
+  #handOn(source: Source, frame: SeenFrame): void {
+    const { cutter, onPiece } = source;
+    if (this.#options.raw === true) {
+      onPiece(cutter.whole(frame));
+      return;
+    }
+    if (cutter.cut(frame, onPiece) > 1) source.cut++;
   }
 
   #checkDevice(source: Source): void {
@@ -140,6 +163,49 @@ export class EdgeCapture {
     }
   }
 }
+
+export interface EdgeCounts {
+  readonly edge: Edge;
+  /** Frames that passed the filters, a super-packet once. */
+  readonly received: number;
+  /** Those of them the kernel had no room for. */
+  readonly dropped: number;
+  /** Super-packets and trains that were cut. */
+  readonly cut: number;
+}
+
+function sourceOf(socket: PacketSocket, edge: Edge, number: number, options: EdgeCaptureOptions): Source {
+  const cutter = new WireCutter(socket.linkType, options.snapLength, tunnelsOf(edge));
+  const seen: Source['seen'] = { edge, number, linkType: socket.linkType, frame: NOTHING, packet: NO_PACKET };
+  const onPiece = (packet: WirePacket): void => {
+    seen.packet = packet;
+    options.onPacket(seen);
+  };
+  return { edge, socket, cutter, seen, onPiece, cut: 0, gone: false };
+}
+
+/** What UDP ports carry on an edge, by its networks. */
+export function tunnelsOf({ networks }: Edge): Map<number, 'ip' | 'vxlan'> {
+  const tunnels = new Map<number, 'ip' | 'vxlan'>();
+  for (const { wire } of networks) {
+    if (wire.encapsulation === 'vxlan') tunnels.set(wire.port, 'vxlan');
+    if (wire.encapsulation === 'ip-in-udp') tunnels.set(wire.port, 'ip');
+  }
+  return tunnels;
+}
+
+const NO_PACKET: WirePacket = {
+  memory: new Uint8Array(0),
+  start: 0,
+  end: 0,
+  bytes: new Uint8Array(0),
+  length: 0,
+  index: 0,
+  of: 1,
+  idRebuilt: false,
+  checksumUnfinished: false,
+  notCut: false,
+};
 
 const NOTHING: SeenFrame = {
   seconds: 0,
@@ -178,7 +244,8 @@ function openEdge(edge: Edge, { snapLength, ringBytes, filter }: EdgeCaptureOpti
   return PacketSocket.open({
     device: edge.device,
     netns: edge.netns,
-    snapLength,
+    // The headers of a super-packet are those of all its pieces.
+    snapLength: Math.max(snapLength, HEADERS),
     filter: program,
     ...(ringBytes !== undefined && { ringBytes }),
   });
