@@ -24,8 +24,8 @@ const ROOT = join(import.meta.dirname, '..');
 const FOLDER = 'lib/fastpath/assembly';
 
 /** AssemblyScript as TypeScript: `@inline` becomes `//@inline`. No line moves. */
-export const withoutDecorators = (text) => text.replaceAll(/^( *)(@\w+)$/gm, '$1//$2');
-const withDecorators = (text) => text.replaceAll(/^( *)\/\/(@\w+)$/gm, '$1$2');
+export const withoutDecorators = (text) => text.replaceAll(/^( *)(@\w+(?:\([^()]*\))?)$/gm, '$1//$2');
+const withDecorators = (text) => text.replaceAll(/^( *)\/\/(@\w+(?:\([^()]*\))?)$/gm, '$1$2');
 
 if (import.meta.filename === realpathSync(process.argv[1])) process.exitCode = biome(process.argv.slice(2));
 

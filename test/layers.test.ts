@@ -75,9 +75,9 @@ test('the threads of the data plane never import each other, nor what they share
   for (const thread of threads) t.true(thread in ROOMS);
 });
 
-test('the one file that may start a worker does', (t) => {
-  const client = sources.find(({ path }) => path === STARTS_WORKERS);
-  t.regex(client?.text ?? '', /new Worker\(/);
+test('the files that may start a worker do', (t) => {
+  for (const file of Object.keys(STARTS_WORKERS))
+    t.regex(sources.find(({ path }) => path === file)?.text ?? '', /new Worker\(/, file);
 });
 
 test('docs/architecture.md says what each room is', (t) => {

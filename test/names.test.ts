@@ -15,6 +15,7 @@ const SUBJECTS: Readonly<Record<string, string>> = {
   'fastpath/header-checksum': 'header checksums that come out as 0',
   'fastpath/learning-room': 'room for learned addresses',
   'fastpath/peers': 'peers that come and go',
+  'fastpath/tap': 'what the packet code records, beside its twins',
   'fastpath/variables': 'where the packet code keeps what outlives a call',
   'control/schema': 'the replies of /v1 beside their JSON schema',
   'fastpath/super-packet': 'super-packets that arrive in one datagram',

@@ -1,7 +1,7 @@
 import type { Ipv4 } from '../addr/ipv4.ts';
 import type { Ipv6 } from '../addr/ipv6.ts';
 import type { Mac } from '../addr/mac.ts';
-import type { FdbEntry, NeighborEntry, TosPolicy } from '../dataplane/segment.ts';
+import type { FdbEntry, NeighborEntry, TapRoom, TosPolicy } from '../dataplane/segment.ts';
 import type { DataplaneStats, OffloadStatus } from '../dataplane/stats.ts';
 import type { OffloadSwitches } from '../engine/offloads.ts';
 import type { SharedEngines } from '../engine/shared-engines.ts';
@@ -27,6 +27,10 @@ export interface ExternalInterface {
 export interface BackendOptions {
   /** Of the network, unique in this daemon; '' for the only one of a daemon without --network. */
   readonly network: string;
+  /** Its number in this daemon, from 1 on. */
+  readonly networkNumber?: number;
+  /** Who shows packets to those who may see them; undefined: nobody. */
+  readonly tap?: TapRoom | undefined;
   /** Network namespace (a path, "/run/netns/blue") for device, neighbours and routes; undefined: the daemon's own. */
   readonly netns: string | undefined;
   readonly config: NetworkConfig;

@@ -64,12 +64,12 @@ export async function startTunnel(options: BackendOptions, tunnel: Tunnel): Prom
   }
 }
 
-function startEngine({ offload, sourceCheck, tos, log }: BackendOptions, tunnel: Tunnel): Promise<Engine> {
+function startEngine({ offload, sourceCheck, tap, tos, log }: BackendOptions, tunnel: Tunnel): Promise<Engine> {
   const socket = { fd: tunnel.openSocket(), family: 4 } as const;
   const offloads = new Offloads(offload, release());
   tunnel.negotiate(offloads, socket.fd);
   const sockets = { receive: [socket], send: [socket] };
-  return Engine.start({ encapsulation: tunnel.encapsulation, ...sockets, offloads, sourceCheck, tos, log });
+  return Engine.start({ encapsulation: tunnel.encapsulation, ...sockets, offloads, sourceCheck, tap, tos, log });
 }
 
 interface TunnelParts {
@@ -79,7 +79,7 @@ interface TunnelParts {
 }
 
 function openTunnel(options: BackendOptions, tunnel: Tunnel, { engine, link, undo }: TunnelParts): OverlayBackend {
-  const { config, faults, log, netns, own, startOver } = options;
+  const { config, faults, log, netns, networkNumber = 0, own, startOver } = options;
   const { type, leaseType, deviceName: name, mtu, port } = tunnel;
   const device = new EdgeDevice(engine, {
     name,
@@ -90,7 +90,7 @@ function openTunnel(options: BackendOptions, tunnel: Tunnel, { engine, link, und
     netns,
     faults,
     log,
-    segment: { own, tunnel4: own.ipv4.address, tunnel6: own.ipv6?.address, ethernet: undefined },
+    segment: { networkNumber, own, tunnel4: own.ipv4.address, tunnel6: own.ipv6?.address, ethernet: undefined },
     onRestored: () => backend.restore(),
     startOver,
   });

@@ -71,8 +71,32 @@ export interface StatusReply extends NetworkCondition {
   readonly startedAt: string;
   readonly uptimeSeconds: number;
   readonly memory: { readonly rssBytes: number };
+  readonly tap: TapStatus;
   /** In the order of the command line. */
   readonly networks: readonly NetworkReport[];
+}
+
+/** Who looks at packets (docs/adr/0025). */
+export interface TapStatus {
+  /** Path of its socket; null: there is none. */
+  readonly socket: string | null;
+  readonly readers: readonly TapReaderStatus[];
+}
+
+export interface TapReaderStatus {
+  readonly pid: number;
+  readonly uid: number;
+  readonly since: string;
+  /** Of which network; null: of all. */
+  readonly network: string | null;
+  /** One of so many forwarded packets. */
+  readonly sample: number;
+  /** Bytes of each packet. */
+  readonly snapLength: number;
+  readonly droppedOnly: boolean;
+  /** Records it was sent, and those it lost; as of the last second. */
+  readonly sent: number;
+  readonly lost: number;
 }
 
 export interface WaitReason {
@@ -212,6 +236,8 @@ export interface StatsReply {
     readonly shutOut: number;
   };
   readonly icmp: { readonly sent: number; readonly rateLimited: number };
+  /** Packets recorded for readers of the tap, and those that were not for want of room. */
+  readonly tap: { readonly records: number; readonly lost: number };
   /** Each address of a peer. */
   readonly peers: readonly (PeerTraffic & { readonly publicIp: string })[];
   readonly socketOverflow: number;

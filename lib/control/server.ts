@@ -1,13 +1,11 @@
 /** The daemon's end of the control socket. */
-import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
-import { connect, type Server } from 'node:net';
-import { dirname } from 'node:path';
+import { lstatSync } from 'node:fs';
 import { messageOf, WeftError } from '../error.ts';
-import { makeDirectory } from '../make-directory.ts';
 import { toJson } from '../printable.ts';
-import { BACKLOG, BoundedServer, descriptorLimit } from './bounded-server.ts';
+import { BoundedServer, descriptorLimit } from './bounded-server.ts';
 import type { HttpReply, HttpRequest } from './http.ts';
-import { type ControlPath, type ControlReplies, type ErrorReply, MAX_SOCKET_PATH_BYTES } from './protocol.ts';
+import { listenPrivately, makeItsDirectory, prepareSocketPath } from './private-socket.ts';
+import type { ControlPath, ControlReplies, ErrorReply } from './protocol.ts';
 
 export interface ControlQuery {
   /** `?network=`, undefined when it is not there. */
@@ -27,6 +25,8 @@ export interface ControlServerOptions {
   readonly lookMs?: number;
   /** The file was gone, and is there again. */
   readonly onMadeAgain?: () => void;
+  /** Number of the group that may connect too, mode 0660. */
+  readonly group?: number | undefined;
 }
 
 const LOOK_MS = 5000;
@@ -44,13 +44,10 @@ export interface ControlServer {
 export async function serveControl(
   path: string,
   handlers: ControlHandlers,
-  { lookMs = LOOK_MS, onMadeAgain }: ControlServerOptions = {},
+  { lookMs = LOOK_MS, onMadeAgain, group }: ControlServerOptions = {},
 ): Promise<ControlServer> {
-  if (Buffer.byteLength(path) > MAX_SOCKET_PATH_BYTES)
-    throw refused(path, `longer than the ${MAX_SOCKET_PATH_BYTES} bytes a unix socket allows`);
-  await makeItsDirectory(path);
-  await removeStaleSocket(path);
-  let bounded = await open(path, handlers);
+  await prepareSocketPath(path, refused);
+  let bounded = await open(path, handlers, group);
   let looking = Promise.resolve();
   let closing = false;
   const look = async (): Promise<void> => {
@@ -58,8 +55,8 @@ export async function serveControl(
     try {
       // First, for it removes what is at the path.
       await bounded.close();
-      await makeItsDirectory(path);
-      bounded = await open(path, handlers);
+      await makeItsDirectory(path, refused);
+      bounded = await open(path, handlers, group);
       onMadeAgain?.();
     } catch {
       // Nobody can be told by this way; the next look tries again.
@@ -77,11 +74,11 @@ export async function serveControl(
   return { close };
 }
 
-async function open(path: string, handlers: ControlHandlers): Promise<BoundedServer> {
+async function open(path: string, handlers: ControlHandlers, group: number | undefined): Promise<BoundedServer> {
   // All come from one source: whoever may connect is root, or the user that weftd runs as.
   const most = Math.min(MOST_CONNECTIONS, Math.max(4, Math.floor(descriptorLimit() / 8)));
   const bounded = new BoundedServer({ answer: (request) => resultOf(request, handlers), most, mostOfSource: most });
-  await listenPrivately(bounded.server, path);
+  await listenPrivately(bounded.server, path, group, refused);
   return bounded;
 }
 
@@ -91,15 +88,6 @@ function isThere(path: string): boolean {
     return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
   } catch {
     return true;
-  }
-}
-
-/** Throws WeftError CONTROL_SOCKET_REFUSED. */
-async function makeItsDirectory(path: string): Promise<void> {
-  try {
-    await makeDirectory(dirname(path), 0o755);
-  } catch (error) {
-    throw refused(path, messageOf(error), error);
   }
 }
 
@@ -132,58 +120,6 @@ function isControlPath(path: string, handlers: ControlHandlers): path is Control
 
 function failure(status: number, code: string, message: string, hint?: string): HttpReply {
   return toReply(status, { error: { code, message, hint: hint ?? null } });
-}
-
-/** The socket appears with its final mode: the umask is set around the bind, which happens inside listen(). */
-function listenPrivately(server: Server, path: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    // Stays for the server's life: after the bind there is nothing left to reject.
-    server.on('error', (error) => reject(refused(path, messageOf(error), error)));
-    const umask = process.umask(0o177);
-    try {
-      server.listen({ path, backlog: BACKLOG }, () => {
-        chmodSync(path, 0o600);
-        resolve();
-      });
-    } finally {
-      process.umask(umask);
-    }
-  });
-}
-
-async function removeStaleSocket(path: string): Promise<void> {
-  try {
-    if (!lstatSync(path).isSocket()) throw refused(path, 'something that is not a socket is there');
-  } catch (error) {
-    if (error instanceof WeftError) throw error;
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
-    throw refused(path, messageOf(error), error);
-  }
-  if (await answers(path))
-    throw new WeftError('ALREADY_RUNNING', `Another weftd is running: it answers on ${path}`, {
-      hint: 'stop it first, or give this one its own -control-socket and -subnet-file',
-    });
-  try {
-    unlinkSync(path);
-  } catch (error) {
-    throw refused(path, messageOf(error), error);
-  }
-}
-
-/** Whether a process listens on the socket; a refused connection means that its owner is gone. */
-function answers(path: string): Promise<boolean> {
-  return new Promise((resolve, reject) => {
-    const probe = connect(path);
-    probe.once('connect', () => {
-      probe.destroy();
-      resolve(true);
-    });
-    probe.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ECONNREFUSED' || error.code === 'ENOENT') resolve(false);
-      else if (error.code === 'EAGAIN') resolve(true);
-      else reject(refused(path, error.message, error));
-    });
-  });
 }
 
 function refused(path: string, why: string, cause?: unknown): WeftError {

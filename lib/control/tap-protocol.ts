@@ -3,8 +3,17 @@
  * JSON, a TapRequest. weftd answers with one line, a TapReply, and then sends messages (tap-messages.ts) until one of both
  * closes; or with an ErrorReply, and closes. Who ends its half of the connection gets an `end` with what was lost.
  */
+import { DEFAULT_CONTROL_SOCKET } from './protocol.ts';
+
 export const DEFAULT_TAP_SOCKET = '/run/weft/tap.sock';
 export const TAP_VERSION = 1;
+
+/** Where the tap of the weftd with this control socket is unless --tap-socket says otherwise; `weft status --json` has it. */
+export function tapSocketBeside(controlSocket: string): string {
+  if (controlSocket === DEFAULT_CONTROL_SOCKET) return DEFAULT_TAP_SOCKET;
+  return `${controlSocket.replace(/\.sock$/, '')}.tap.sock`;
+}
+
 /** Bytes of the request line; a longer one is refused. */
 export const MAX_TAP_REQUEST_BYTES = 1024;
 export const DEFAULT_TAP_SNAP = 128;

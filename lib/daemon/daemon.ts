@@ -5,10 +5,13 @@
 import type { Backend } from '../backend/backend.ts';
 import type { StatusReply } from '../control/protocol.ts';
 import { type ControlHandlers, type ControlQuery, serveControl } from '../control/server.ts';
+import type { TapNetwork } from '../control/tap-protocol.ts';
+import { DROP_REASONS } from '../dataplane/drop.ts';
 import { SharedEngines } from '../engine/shared-engines.ts';
-import { WeftError } from '../error.ts';
+import { messageOf, WeftError } from '../error.ts';
 import { type Log, withFields } from '../log.ts';
 import type { LeaseStore } from '../store/store.ts';
+import { Tap } from '../tap/server.ts';
 import { Undo } from '../undo.ts';
 import type { DaemonOptions } from './cmdline/options.ts';
 import { SavedLeases } from './files/saved-leases.ts';
@@ -48,6 +51,8 @@ export class Daemon {
   readonly #startedMs = performance.now();
   readonly #networks: readonly Network[];
   readonly #undo = new Undo();
+  readonly #tap: Tap;
+  #tapSocket: string | null = null;
   /** What the service manager knows. */
   #notifiedReady = false;
   #notifiedStatus = '';
@@ -57,7 +62,14 @@ export class Daemon {
     this.#host = host;
     this.#startedAtMs = host.now();
     const { options, openStore, signal, now, random, sleep } = host;
+    this.#tap = new Tap({
+      log: host.log,
+      now,
+      networks: () => this.#tapNetworks(),
+      reasons: Object.keys(DROP_REASONS),
+    });
     const shared = {
+      tap: this.#tap,
       options,
       signal,
       now,
@@ -68,11 +80,19 @@ export class Daemon {
       usedNetworks: new UsedNetworks({ directory: options.stateDir, log: host.log }),
       savedLeases: new SavedLeases({ directory: options.stateDir, log: host.log }),
     };
-    this.#networks = options.networks.map((network) => {
+    this.#networks = options.networks.map((network, index) => {
       const log = network.name === '' ? host.log : withFields(host.log, { network: network.name });
       const store = openStore(network.etcdPrefix, log);
       const oneOfSeveral = options.networks.length > 1;
-      return new Network({ ...shared, network, oneOfSeveral, log, store, onChange: () => this.#notify() });
+      return new Network({
+        ...shared,
+        network,
+        networkNumber: index + 1,
+        oneOfSeveral,
+        log,
+        store,
+        onChange: () => this.#notify(),
+      });
     });
   }
 
@@ -106,13 +126,41 @@ export class Daemon {
     const { options, log } = this.#host;
     const onMadeAgain = (): void =>
       log.warn({ socket: options.controlSocket }, 'Somebody deleted the control socket; it was made again');
-    const control = await serveControl(options.controlSocket, this.#handlers(), { onMadeAgain });
+    const control = await serveControl(options.controlSocket, this.#handlers(), {
+      onMadeAgain,
+      group: options.controlGroup,
+    });
     this.#undo.add('control socket', () => control.close());
+    await this.#openTap();
     if (options.healthz === undefined) return;
     const { ip, port } = options.healthz;
     const health = await serveHealth(ip, port, () => this.#notReady());
     this.#undo.add('health server', () => health.close());
     log.info({ ip, port }, 'Serving /healthz and /readyz');
+  }
+
+  /** Packets are forwarded without it as well: only where it was asked for does a socket that cannot be had end the daemon. */
+  async #openTap(): Promise<void> {
+    const { options, log } = this.#host;
+    const { tapSocket, tapSocketGiven, tapGroup } = options;
+    if (tapSocket === undefined) return;
+    this.#undo.add('tap', () => this.#tap.close());
+    try {
+      await this.#tap.open(tapSocket, tapGroup);
+      this.#tapSocket = tapSocket;
+    } catch (error) {
+      if (tapSocketGiven) throw error;
+      log.warn({ reason: messageOf(error) }, 'Nobody can see packets: the tap has no socket');
+    }
+  }
+
+  #tapNetworks(): TapNetwork[] {
+    return this.#networks.map((network, index) => {
+      const { backend } = network.report();
+      const hasFrames = backend?.type === 'vxlan';
+      const hasPackets = backend?.type === 'udp' || backend?.type === 'ipip';
+      return { number: index + 1, name: network.name, linkType: hasFrames ? 1 : hasPackets ? 101 : null };
+    });
   }
 
   /** One line for each network that cannot pass packets. */
@@ -181,6 +229,7 @@ export class Daemon {
       uptimeSeconds: Math.round((performance.now() - this.#startedMs) / 1000),
       ...condition,
       memory: { rssBytes: rssBytes() },
+      tap: { socket: this.#tapSocket, readers: this.#tap.readers() },
       networks: this.#networks.map((network) => network.report()),
     };
   }

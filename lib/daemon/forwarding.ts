@@ -165,7 +165,7 @@ export class Forwarding {
     earlier: SubnetPair | undefined,
   ): Promise<void> {
     const { host, vtepMacs, faults, startOver } = this.#options;
-    const { network, options, engines, log, signal } = host;
+    const { network, networkNumber = 0, options, engines, log, signal, tap } = host;
     signal.throwIfAborted();
     const key = formatSubnetKey(subnets);
     // etcd was away between the choice and the write.
@@ -174,6 +174,8 @@ export class Forwarding {
     const { offload, sourceCheck, tos } = options;
     const backend = await kind.start({
       network: network.name,
+      networkNumber,
+      tap,
       netns: network.netns,
       config,
       external,

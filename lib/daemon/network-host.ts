@@ -1,4 +1,5 @@
 /** What a network takes from its daemon. */
+import type { TapRoom } from '../dataplane/segment.ts';
 import type { SharedEngines } from '../engine/shared-engines.ts';
 import type { LeaseStore } from '../store/store.ts';
 import type { NetworkOptions } from './cmdline/network-flag.ts';
@@ -11,6 +12,9 @@ import type { WaitHost } from './wait.ts';
 /** `onChange` is also called when the network becomes ready and when its leases change. */
 export interface NetworkHost extends WaitHost {
   readonly network: NetworkOptions;
+  /** From 1 on, in the order of the command line. */
+  readonly networkNumber?: number;
+  readonly tap?: TapRoom | undefined;
   /** Whether there are others, for whose sake nothing that is wrong with this one may end the daemon. */
   readonly oneOfSeveral: boolean;
   readonly options: DaemonOptions;

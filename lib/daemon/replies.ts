@@ -138,8 +138,8 @@ export function toRoutesReply(backend: Backend): RoutesReply {
 }
 
 export function toStatsReply(backend: Backend, nowMs: number): StatsReply {
-  const { outbound, inbound, drops, bridge, icmp, peers, socketOverflow } = backend.stats();
-  return { at: isoTime(nowMs), outbound, inbound, drops, bridge, icmp, peers, socketOverflow };
+  const { outbound, inbound, drops, bridge, icmp, tap, peers, socketOverflow } = backend.stats();
+  return { at: isoTime(nowMs), outbound, inbound, drops, bridge, icmp, tap, peers, socketOverflow };
 }
 
 export function toFdbReply(backend: Backend): FdbReply {

@@ -24,6 +24,8 @@ import {
   COUNT_REFUSED_MOVES,
   COUNT_SHUT_OUT,
   COUNT_SOCKET_OVERFLOW,
+  COUNT_TAP_LOST,
+  COUNT_TAP_RECORDS,
 } from '../fastpath/abi.ts';
 import { DROP_REASONS } from './drop.ts';
 
@@ -96,6 +98,15 @@ const TABLE = {
       index: COUNT_SHUT_OUT,
       help: 'Times a sender beyond its limit was shut out for a second',
       line: ['Storms', 'senders shut out # times'],
+    },
+  },
+  /** Of packets that somebody looks at (docs/adr/0025). */
+  tap: {
+    records: { index: COUNT_TAP_RECORDS, help: 'Packets recorded for readers of the tap', line: ['Tap', '# records,'] },
+    lost: {
+      index: COUNT_TAP_LOST,
+      help: 'Packets not recorded for readers of the tap: there was no room',
+      line: ['Tap', '# lost because they were not read in time'],
     },
   },
 } as const satisfies Counters;

@@ -26,7 +26,15 @@ export interface UnderlaySocket {
  */
 export type TosPolicy = { readonly mode: 'inherit' } | { readonly mode: 'fixed'; readonly dscp: number };
 
+/** Whoever shows packets to those who may see them: it reads the rings of every data plane (lib/dataplane/tap-ring.ts). */
+export interface TapRoom {
+  /** A data plane has begun; `wake` makes it look at CONFIG_TAP. Returns what is called when it has ended. */
+  attach(memory: SharedArrayBuffer, wake: () => void): () => void;
+}
+
 export interface DataplaneOptions {
+  /** Undefined: nobody looks. */
+  readonly tap?: TapRoom | undefined;
   readonly encapsulation: Encapsulation;
   /** Where datagrams arrive. All descriptors stay open until `stop` has resolved; the caller closes them. */
   readonly receive: readonly UnderlaySocket[];
@@ -59,6 +67,8 @@ export interface SegmentDevice {
 }
 
 export interface SegmentOptions {
+  /** Number of the network in this daemon, for the tap; 0 where there is none. */
+  readonly networkNumber?: number;
   /** Inner destinations inbound packets may have; not looked at on a learning segment. */
   readonly own: { readonly ipv4: Ipv4Prefix | undefined; readonly ipv6: Ipv6Prefix | undefined };
   /** TUN only: sources of ICMP's "time exceeded"; they must be addresses of the device. */

@@ -28,7 +28,7 @@ const HEALTHY_MS = 60_000;
 
 /** The sockets are the engine's from now on: it closes them. A socket may be in both lists. */
 export interface EngineOptions
-  extends Pick<DataplaneOptions, 'encapsulation' | 'receive' | 'send' | 'sourceCheck' | 'tos'> {
+  extends Pick<DataplaneOptions, 'encapsulation' | 'receive' | 'send' | 'sourceCheck' | 'tap' | 'tos'> {
   /** What the sockets can do is known already. */
   readonly offloads: Offloads;
   readonly log: Log;

@@ -14,6 +14,7 @@
 //   0x1800000  learned FDB, control messages
 //   0x1b00000  inbound: items, pieces
 //   0x1e00000  what system calls read: iovec, msghdr, pollfd
+//   0x1e60000  the tap: records of packets for whoever looks
 //   0x2000000  inbound: datagrams as received
 
 import {
@@ -61,6 +62,16 @@ export const CONFIG_AGEING = 0x10030;
 /** Raised by the main thread to ask for the neighbours a worker learned; they come as a message. */
 export const CONFIG_NEIGHBORS_WANTED = 0x10034;
 
+/**
+ * What the tap records (docs/adr/0025): 0: nothing; else bytes of each packet << TAP_SNAP_SHIFT | one of so many forwarded
+ * packets. Written by the main thread.
+ */
+export const CONFIG_TAP = 0x10038;
+export const TAP_SNAP_SHIFT = 20;
+export const TAP_SAMPLE_MASK = 0xfffff;
+/** The sample that stands for none of the packets that are forwarded. */
+export const TAP_NONE_FORWARDED = 0xfffff;
+
 export const ENCAPSULATION_IP_IN_UDP = 0;
 export const ENCAPSULATION_VXLAN = 1;
 export const ENCAPSULATION_IPIP = 2;
@@ -103,6 +114,8 @@ export const SEGMENT_OWN6_MASK_LOW = 80;
 export const SEGMENT_TUNNEL6 = 88;
 /** MTU of the device: what is longer was joined by the kernel before we got it. */
 export const SEGMENT_MTU = 104;
+/** Number of its network in this daemon; records of the tap name it. */
+export const SEGMENT_NETWORK = 108;
 
 // --- COUNTERS: block s of COUNTER_BLOCK bytes; index of a u64 in it. lib/dataplane/counters.ts says what each counts ---
 export const COUNTERS = 0x16000;
@@ -125,6 +138,8 @@ export const COUNT_FLOODED = 13;
 export const COUNT_ANSWERED = 14;
 export const COUNT_REFUSED_MOVES = 15;
 export const COUNT_SHUT_OUT = 16;
+export const COUNT_TAP_RECORDS = 17;
+export const COUNT_TAP_LOST = 18;
 /** First of the drop counters: reason r is counter COUNT_DROPS + r. */
 export const COUNT_DROPS = 20;
 
@@ -389,3 +404,65 @@ export const WAIT_FD = 0x1e50400;
 export const EVENT_VALUE = 0x1e50500;
 /** An all-zero virtio_net_hdr. */
 export const ZERO_VNET = 0x1e50600;
+
+// --- the tap: a ring of records for each direction, written by the worker, read by whoever serves the readers ---
+/** i64: what to add to a record's time, in ns, for CLOCK_REALTIME. Written by the worker while it records. */
+export const TAP_CLOCK = 0x1e60000;
+/** One block a ring. Positions are bytes since the start, modulo 2^32. */
+export const TAP_OUT = 0x1e60040;
+export const TAP_IN = 0x1e60140;
+/** Behind the newest record that may be read. Written by the worker. */
+export const TAP_HEAD = 0;
+/** Behind the newest record that was read. Written by the reader; on a line of the cache of its own. */
+export const TAP_TAIL = 64;
+/** Behind the newest record, which is read when what became of its packet is known. */
+export const TAP_STAGED = 128;
+/** Where the records lie. */
+export const TAP_RING = 132;
+export const TAP_RING_SIZE = 0x80000;
+/** u32 each: where the newest record lies of a packet in each train, in each item; 0: none. */
+export const TAP_TRAINS = 0x1e62000;
+export const TAP_ITEMS = 0x1e64000;
+export const TAP_OUT_RING = 0x1e80000;
+export const TAP_IN_RING = 0x1f00000;
+/** Most bytes of a packet. */
+export const MAX_TAP_CAPTURE = 2048;
+
+// A record. It never runs over the end of the ring: one with TAP_PAD fills what is left there.
+/** u32: bytes of the record, a multiple of 8. */
+export const TAP_SIZE = 0;
+/** u8 each: direction (0 out, 1 in), TAP_FORWARDED and so on, drop reason or 255, 1: it came in a super-packet. */
+export const TAP_DIRECTION = 4;
+export const TAP_VERDICT = 5;
+export const TAP_REASON = 6;
+export const TAP_SUPER = 7;
+/** u16 each: SEGMENT_NETWORK, gso_size. */
+export const TAP_NETWORK = 8;
+export const TAP_GSO_SIZE = 10;
+/** u32 each: length of the packet, packets on the wire that it stands for. */
+export const TAP_LENGTH = 12;
+export const TAP_PACKETS = 16;
+/** u16 each: datagrams of its train, 0: in none; its place among them. */
+export const TAP_TRAIN_PACKETS = 20;
+export const TAP_TRAIN_INDEX = 22;
+/** f64 each, milliseconds of the worker's clock; no time out: 0. */
+export const TAP_TIME_IN = 24;
+export const TAP_TIME_OUT = 32;
+/** u8 each: family of the underlay address, 0: none; 1: a frame, not an IP packet. */
+export const TAP_FAMILY = 40;
+export const TAP_ETHERNET = 41;
+/** u16: bytes of the packet that are there. */
+export const TAP_CAPTURED = 42;
+/** 16 bytes, network order. */
+export const TAP_ADDRESS = 44;
+/** u32 each, of the worker alone: the next record of the same train or item, and its place there. */
+export const TAP_NEXT = 60;
+export const TAP_PART = 64;
+export const TAP_BYTES = 72;
+
+export const TAP_FORWARDED = 0;
+export const TAP_DROPPED = 1;
+export const TAP_FLOODED = 2;
+export const TAP_ANSWERED = 3;
+export const TAP_PAD = 255;
+export const TAP_NO_REASON = 255;

@@ -45,7 +45,7 @@ export interface Fastpath {
   splitAddress(index: number): number;
   splitLength(index: number): number;
   splitSent(train: number, index: number): void;
-  splitRefused(reason: number): void;
+  splitRefused(train: number, index: number, reason: number): void;
   trainCount(train: number): number;
   /** Offset of the peer's record. */
   trainPeer(train: number): number;
@@ -72,6 +72,11 @@ export interface Fastpath {
   partWritten(): void;
   partRefused(reason: number): void;
 
+  /** Begins or stops to record packets: CONFIG_TAP (abi.ts). Call between two turns, with nothing staged. */
+  tapSet(wanted: number): void;
+  /** The frame that outboundFrame was called with last was answered in its place. */
+  tapAnswered(segment: number): void;
+
   icmpQueued(): number;
   icmpReset(): void;
 }
@@ -88,8 +93,8 @@ export function createQueueMemory(): WebAssembly.Memory {
   }
 }
 
-/** Instantiates the fast path over a queue's memory. In weftd each worker has one; the main thread has none. */
-export function loadFastpath(memory: WebAssembly.Memory): Fastpath {
+/** Instantiates the fast path over a queue's memory; `now`, in ms, is asked for records of the tap alone. In weftd each worker has one; the main thread has none. */
+export function loadFastpath(memory: WebAssembly.Memory, now = () => performance.now()): Fastpath {
   const file = new URL('./fastpath.wasm', import.meta.url);
   let bytes: Uint8Array;
   try {
@@ -100,6 +105,6 @@ export function loadFastpath(memory: WebAssembly.Memory): Fastpath {
       hint: 'run "npm run build" in the checkout',
     });
   }
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
+  const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory, now } });
   return instance.exports as unknown as Fastpath;
 }

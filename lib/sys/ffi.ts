@@ -25,6 +25,12 @@ export const errno: () => number = () => koffi.errno();
 
 export const open = libc.func('int open(const char *path, int flags)') as (path: string, flags: number) => number;
 export const close = libc.func('int close(int fd)') as (fd: number) => number;
+export const dup = libc.func('int dup(int fd)') as (fd: number) => number;
+/** `time`: struct timespec. */
+export const clockGettime = libc.func('int clock_gettime(int clock, void *time)') as (
+  clock: number,
+  time: Uint8Array,
+) => number;
 export const ioctl = libc.func('int ioctl(int fd, unsigned long request, void *argument)') as (
   fd: number,
   request: number,

@@ -64,6 +64,12 @@ test('weft stats shows what a learning network does beside forwarding', (t) => {
   t.notRegex(formatStats(STATS), /Storms/);
 });
 
+test('weft stats shows the tap when somebody has looked', (t) => {
+  const text = formatStats({ ...STATS, tap: { records: 1234, lost: 5 } });
+  t.regex(text, /Tap +1,234 records, 5 lost because they were not read in time\n/);
+  t.notRegex(formatStats(STATS), /Tap/);
+});
+
 for (const [command, text, reply] of [
   ['status', STATUS_TEXT, STATUS],
   ['peers', PEERS_TEXT, PEERS],

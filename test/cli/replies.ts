@@ -71,6 +71,7 @@ const PROCESS = {
   startedAt: '2026-11-22T10:00:00.000Z',
   uptimeSeconds: 3725,
   memory: { rssBytes: 93_000_000 },
+  tap: { socket: '/run/weft/tap.sock', readers: [] },
 };
 
 const ONLY = { name: '', etcdPrefix: '/coreos.com/network', netns: null };
@@ -177,6 +178,7 @@ export const STATS: StatsReply = {
   drops: { ...noStats().drops, 'no-route': 2, 'spoofed-source': 7 },
   bridge: { flooded: 0, answered: 0, refusedMoves: 0, shutOut: 0 },
   icmp: { sent: 2, rateLimited: 1 },
+  tap: { records: 0, lost: 0 },
   peers: [],
   socketOverflow: 0,
 };

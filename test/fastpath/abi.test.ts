@@ -39,6 +39,12 @@ const TABLES: readonly [string, number, number][] = [
   ['received control messages', abi.IN_CONTROL, abi.MAX_IN_SLOTS * abi.IN_CONTROL_SIZE],
   ['iovecs of a write', abi.WRITE_IOVECS, (512 + 2) * IOVEC_SIZE],
   ['poll descriptors', abi.POLL_FDS, (1 + 2 + abi.MAX_SEGMENTS) * 8],
+  ['clock and outbound block of the tap', abi.TAP_CLOCK, abi.TAP_OUT - abi.TAP_CLOCK + abi.TAP_RING + 4],
+  ['inbound block of the tap', abi.TAP_IN, abi.TAP_RING + 4],
+  ['recorded packets of trains', abi.TAP_TRAINS, abi.MAX_TRAINS * 4],
+  ['recorded packets of items', abi.TAP_ITEMS, abi.MAX_ITEMS * 4],
+  ['outbound records', abi.TAP_OUT_RING, abi.TAP_RING_SIZE],
+  ['inbound records', abi.TAP_IN_RING, abi.TAP_RING_SIZE],
   ['slots', abi.IN_SLOTS, abi.MAX_IN_SLOTS * abi.IN_SLOT_SIZE],
   ['cuts for a device', abi.IN_CUTS, abi.IN_CUTS_SIZE],
 ];
@@ -102,6 +108,8 @@ const COUNTER_NAMES: Readonly<Record<string, string>> = {
   COUNT_ANSWERED: 'bridge.answered',
   COUNT_REFUSED_MOVES: 'bridge.refusedMoves',
   COUNT_SHUT_OUT: 'bridge.shutOut',
+  COUNT_TAP_RECORDS: 'tap.records',
+  COUNT_TAP_LOST: 'tap.lost',
 };
 
 test('no two rows of the table of counters are mixed up', (t) => {

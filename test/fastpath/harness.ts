@@ -45,6 +45,8 @@ import { socketAddress } from '../../lib/sys/socket-address.ts';
 
 /** The one segment there is. */
 export const SEGMENT = 1;
+/** Its network, as records of the tap name it. */
+export const NETWORK = 7;
 const HEADROOM = 16;
 const AF_INET = 2;
 const SOL_UDP = 17;
@@ -189,6 +191,7 @@ export class Harness {
     const own4 = prefix(options.own4) as Ipv4Prefix;
     const own6 = options.own6 === undefined ? undefined : (prefix(options.own6) as Ipv6Prefix);
     const record = new SegmentRecord(this.memory, SEGMENT, {
+      networkNumber: NETWORK,
       own: { ipv4: own4, ipv6: own6 },
       tunnel4: options.tunnel4 ?? own4.address,
       tunnel6: options.tunnel6,

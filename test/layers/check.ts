@@ -2,9 +2,11 @@
 import { dirname, join, normalize } from 'node:path';
 import { FOR_ALL, ROOMS, type Room } from './rooms.ts';
 
-/** The one file that starts a thread, and what the thread runs, as it says it: a URL, and no import. */
-export const STARTS_WORKERS = 'dataplane/main/client.ts';
-const WORKER = '../worker/worker.js';
+/** The files that start a thread, and what it runs, as they say it: a URL, and no import. Each answers for the end of its own. */
+export const STARTS_WORKERS: Readonly<Record<string, string>> = {
+  'dataplane/main/client.ts': '../worker/worker.js',
+  'tap/server.ts': './thread.js',
+};
 
 /** The one file that loads a package whose name it is told; its callers say the name. */
 const LOADS_PACKAGES = 'optional-package.ts';
@@ -27,8 +29,8 @@ export function violations({ path, text }: SourceFile): string[] {
   const code = withoutComments(text);
   const found = importsOf(code).flatMap((imported) => problem(path, name, room, imported) ?? []);
   if (COMPUTED.test(code) && path !== LOADS_PACKAGES) found.push('imports a computed name, which nobody can check');
-  if (/\bnew\s+Worker\b/.test(code) && path !== STARTS_WORKERS)
-    found.push(`starts a worker: ${STARTS_WORKERS} does, and answers for its end`);
+  if (/\bnew\s+Worker\b/.test(code) && STARTS_WORKERS[path] === undefined)
+    found.push(`starts a worker: ${Object.keys(STARTS_WORKERS).join(' and ')} do, and answer for its end`);
   if (AMBIENT.test(code) && !room.ambient)
     found.push(`uses clock, chance, environment or terminal: ${name} is given them, so that tests can decide them`);
   return found.map((line) => `${path}: ${line}`);
@@ -41,7 +43,7 @@ function problem(path: string, name: string, room: Room, imported: string): stri
     if (file.startsWith('..')) return `imports ${file}, which is outside lib/: lib/ stands without test/ and bin/`;
     const target = roomOf(file);
     if ([name, FOR_ALL, ...room.imports].includes(target)) return undefined;
-    if (path === STARTS_WORKERS && imported === WORKER) return undefined;
+    if (STARTS_WORKERS[path] === imported) return undefined;
     return `${name} may not import ${target}: ${room.why}`;
   }
   if (room.packages === 'none') return `${name} is pure and may not import ${imported}: ${room.why}`;

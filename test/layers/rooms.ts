@@ -146,12 +146,18 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     packages: [],
     why: 'daemon and cli meet here, and neither sees into the other',
   },
+  tap: {
+    imports: ['control', 'dataplane', 'fastpath/abi.ts', 'log.ts', 'printable.ts', 'sys'],
+    packages: [],
+    why: 'it shows records to those who may see them: no packet, route or lease is its business',
+  },
   daemon: {
     imports: [
       'addr',
       'backend',
       'backoff.ts',
       'control',
+      'dataplane',
       'daemon/cmdline',
       'daemon/files',
       'daemon/host',
@@ -164,6 +170,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       'store',
       'store/etcd',
       'sys',
+      'tap',
       'undo.ts',
       'version.ts',
     ],
@@ -172,7 +179,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     why: 'it wires and does not do: packets, routes and headers are for others',
   },
   'daemon/cmdline': {
-    imports: ['addr', 'dataplane', 'engine'],
+    imports: ['addr', 'control', 'dataplane', 'engine', 'sys'],
     packages: [],
     why: 'flags become values before anything starts',
   },

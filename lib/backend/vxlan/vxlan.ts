@@ -93,7 +93,7 @@ async function openEnd(
   onRestored: () => Promise<void>,
   undo: Undo,
 ): Promise<VtepEnd> {
-  const { config, engines, faults, log, netns, network, own, startOver } = options;
+  const { config, engines, faults, log, netns, network, networkNumber = 0, own, startOver } = options;
   const address = underlayAddress(options, family);
   const endpoint = formatEndpoint(address, port);
   undo.add('claim', engines.claim(`VNI ${vni} on ${endpoint}`, network));
@@ -112,6 +112,7 @@ async function openEnd(
     faults,
     log,
     segment: {
+      networkNumber,
       own: subnets,
       tunnel4: undefined,
       tunnel6: undefined,
@@ -131,7 +132,7 @@ function underlayAddress({ external }: BackendOptions, family: 4 | 6): Ipv4 | Ip
 
 /** One engine for each underlay address: networks that share a port in one family need not share it in the other. */
 function startEngine(options: BackendOptions, address: Ipv4 | Ipv6, port: number): Promise<Engine> {
-  const { offload, sourceCheck, tos, log } = options;
+  const { offload, sourceCheck, tap, tos, log } = options;
   const family = typeof address === 'number' ? 4 : 6;
   const receive = openUdpSocket(address, port, RECEIVE_BUFFER);
   let send: number[];
@@ -149,6 +150,7 @@ function startEngine(options: BackendOptions, address: Ipv4 | Ipv6, port: number
     send: send.map((fd) => ({ fd, family })),
     offloads,
     sourceCheck,
+    tap,
     tos,
     log,
   });

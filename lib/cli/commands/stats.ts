@@ -60,12 +60,14 @@ export function formatStats(stats: StatsReply, before?: StatsReply): string {
   return `${formatDirections(stats, before)}\n${formatFields(otherLines(stats))}\n${formatDrops(stats, before)}`;
 }
 
-/** The counters that the table has lines for. What a learning network does beside forwarding is not shown on others. */
+/** The counters that the table has lines for: of what a learning network does, and of the tap, only where there is any. */
 function otherLines(stats: StatsReply): [title: string, text: string][] {
-  const learns = Object.values(stats.bridge).some((count) => count > 0);
+  const isIdle = (counts: Readonly<Record<string, number>>) => Object.values(counts).every((count) => count === 0);
+  // A weftd that is older than this command has no tap.
+  const idle = [...(isIdle(stats.bridge) ? ['bridge.'] : []), ...(isIdle(stats.tap ?? {}) ? ['tap.'] : [])];
   const lines = new Map<string, string>();
   for (const [name, { line }] of counterRows()) {
-    if (line === undefined || (name.startsWith('bridge.') && !learns)) continue;
+    if (line === undefined || idle.some((group) => name.startsWith(group))) continue;
     const [title, words] = line;
     const value = countAt(stats, name);
     // Not in the reply of a weftd that is older than this command.

@@ -3,7 +3,7 @@ import type { BackendStatus, NetworkReport, StatusReply, StoreStatus } from '../
 import { addQueryOptions, printReply, type QueryOptions } from '../query.ts';
 import { type Style, terminalStyle } from '../style.ts';
 import { formatFields, formatTable } from '../table.ts';
-import { formatBytes, formatDuration, formatExpiry } from '../units.ts';
+import { formatBytes, formatCount, formatDuration, formatExpiry } from '../units.ts';
 
 /** `weft status`. Exit code 1 while what is shown is not ready, so that scripts can wait for it. */
 export function statusCommand(): Command {
@@ -48,8 +48,19 @@ export function formatStatus(status: StatusReply, nowMs: number, style: Style): 
   if (external !== null) fields.push(['External', formatExternal(external)]);
   fields.push([store.kind, formatStore(store, status.waitingFor?.message)]);
   if (backend !== null) fields.push(['Peers', String(status.peers)]);
-  fields.push(['Subnet file', status.subnetFile]);
+  fields.push(['Subnet file', status.subnetFile], ...readersOf(status, nowMs));
   return formatFields(fields) + formatOffloads(status, style);
+}
+
+/** Who looks at packets, a line each. A weftd that is older than this command has no tap. */
+function readersOf({ tap }: Partial<Pick<StatusReply, 'tap'>>, nowMs: number): [string, string][] {
+  const lines = (tap?.readers ?? []).map(({ pid, uid, since, network, sample, droppedOnly, sent, lost }) => {
+    const age = formatDuration((nowMs - Date.parse(since)) / 1000);
+    const which = droppedOnly ? 'dropped packets' : `one packet of ${formatCount(sample)}`;
+    const where = network === null || network === '' ? '' : ` of ${network}`;
+    return `pid ${pid}, user ${uid}, for ${age}: ${which}${where}, ${formatCount(sent)} seen, ${formatCount(lost)} lost`;
+  });
+  return lines.length === 0 ? [] : [['Tap', lines.join('\n')]];
 }
 
 /** A line for each network, and below it what is wrong. */
@@ -72,6 +83,7 @@ function formatOverview(status: StatusReply, nowMs: number, style: Style): strin
   const head = formatFields([
     [`weftd ${status.version}`, first],
     [storeOf(status).kind, formatStoreOf(networks)],
+    ...readersOf(status, nowMs),
   ]);
   return `${head}\n${formatTable(columns, rows)}${below}`;
 }

@@ -52,6 +52,23 @@ const fileFlags = {
     default: '/run/weft/weft.sock',
     usage: 'unix socket that the weft command talks to',
   },
+  'control-group': {
+    kind: 'string',
+    default: '',
+    usage: 'group that may use the control socket too, by name or number',
+  },
+  'tap-socket': {
+    kind: 'string',
+    default: '/run/weft/tap.sock',
+    usage:
+      'unix socket that shows packets to weft capture; beside a -control-socket of\n        ' +
+      'its own name (X.sock: X.tap.sock), empty for none',
+  },
+  'tap-group': {
+    kind: 'string',
+    default: '',
+    usage: 'group that may see packets too, by name or number; without it root and the user of weftd alone',
+  },
   'state-dir': {
     kind: 'string',
     default: '/var/lib/weft',

@@ -1,9 +1,11 @@
 /** From flags and environment to the checked options of one daemon. */
 import { type Ipv4, parseIpv4 } from '../../addr/ipv4.ts';
 import { type Ipv6, parseIpv6 } from '../../addr/ipv6.ts';
+import { tapSocketBeside } from '../../control/tap-protocol.ts';
 import type { TosPolicy } from '../../dataplane/segment.ts';
 import type { OffloadSwitches } from '../../engine/offloads.ts';
 import { WeftError } from '../../error.ts';
+import { groupNumber } from '../../sys/peer-credentials.ts';
 import { addressValue, etcdPrefixValue, fileValue, integerValue, oneOf, quote, usage } from './flag-value.ts';
 import { FLAGS, IDLE_FLAGS, INSTEAD, UNSUPPORTED_FLAGS } from './flags.ts';
 import { environmentVariable, type FlagValues, parseFlags } from './go-flags.ts';
@@ -50,6 +52,13 @@ export interface DaemonOptions {
   /** One at least. */
   readonly networks: readonly NetworkOptions[];
   readonly controlSocket: string;
+  /** Number of the group that may use it too. */
+  readonly controlGroup: number | undefined;
+  /** Undefined: nobody sees packets. */
+  readonly tapSocket: string | undefined;
+  /** It was asked for, so that a daemon without it is not what was wanted. */
+  readonly tapSocketGiven: boolean;
+  readonly tapGroup: number | undefined;
   /** For what has to outlive a restart. */
   readonly stateDir: string;
   readonly healthz: { readonly ip: string; readonly port: number } | undefined;
@@ -132,6 +141,10 @@ function toOptions(values: FlagValues<typeof FLAGS>, origins: ReadonlyMap<string
     },
     networks: networks(values, origins),
     controlSocket: fileValue('control-socket', values['control-socket']),
+    controlGroup: groupValue('control-group', values['control-group']),
+    tapSocket: tapSocket(values, origins),
+    tapSocketGiven: origins.has('tap-socket'),
+    tapGroup: groupValue('tap-group', values['tap-group']),
     stateDir: fileValue('state-dir', values['state-dir']),
     healthz: healthzPort === 0 ? undefined : { ip: healthzAddress(values['healthz-ip']), port: healthzPort },
     offload: {
@@ -164,6 +177,19 @@ function networks(values: FlagValues<typeof FLAGS>, origins: ReadonlyMap<string,
     throw usage(message, `each value of -network has its own ${name}; remove ${origin}`);
   }
   return parseNetworks(values.network);
+}
+
+/** Daemons that have a control socket each have a tap each. */
+function tapSocket(values: FlagValues<typeof FLAGS>, origins: ReadonlyMap<string, string>): string | undefined {
+  if (!origins.has('tap-socket')) return tapSocketBeside(values['control-socket']);
+  return values['tap-socket'] === '' ? undefined : fileValue('tap-socket', values['tap-socket']);
+}
+
+function groupValue(name: string, text: string): number | undefined {
+  if (text === '') return undefined;
+  const number = groupNumber(text);
+  if (number === undefined) throw usage(`invalid value ${quote(text)} for -${name}: no such group in /etc/group`);
+  return number;
 }
 
 function tosPolicy(values: FlagValues<typeof FLAGS>, origins: ReadonlyMap<string, string>): TosPolicy {

@@ -93,6 +93,10 @@ export class WorkerDataplane implements Dataplane {
     });
     const dataplane = new WorkerDataplane(memory, worker, eventFd, send);
     await dataplane.#listen(options);
+    const detach = options.tap?.attach(memory.buffer, () => {
+      if (!dataplane.#stopping) signalEvent(eventFd);
+    });
+    if (detach !== undefined) void dataplane.#ended.then(detach);
     return dataplane;
   }
 

@@ -26,6 +26,7 @@ import {
   SEGMENT_LEARNING,
   SEGMENT_MAC,
   SEGMENT_MTU,
+  SEGMENT_NETWORK,
   SEGMENT_OWN4,
   SEGMENT_OWN4_MASK,
   SEGMENT_OWN6_HIGH,
@@ -75,7 +76,7 @@ export class SegmentRecord {
   }
 
   #write(): void {
-    const { own, tunnel4, tunnel6, ethernet } = this.options;
+    const { networkNumber = 0, own, tunnel4, tunnel6, ethernet } = this.options;
     const at = this.#at;
     new Uint8Array(this.#buffer, at, SEGMENT_SIZE).fill(0);
     new Uint8Array(this.#buffer, COUNTERS + this.number * COUNTER_BLOCK, COUNTER_BLOCK).fill(0);
@@ -93,6 +94,7 @@ export class SegmentRecord {
       this.#longs[(at + SEGMENT_OWN6_MASK_HIGH) / 8] = mask >> 64n;
       this.#longs[(at + SEGMENT_OWN6_MASK_LOW) / 8] = mask & low;
     }
+    this.#set(SEGMENT_NETWORK, networkNumber);
     this.#set(SEGMENT_TUNNEL4, tunnel4 ?? 0);
     if (tunnel6 !== undefined) {
       this.#set(SEGMENT_HAS_TUNNEL6, 1);

@@ -44,6 +44,7 @@ export function handleBum(queue: Queue, segment: number, frame: number, size: nu
     const answer = queue.neighbors.answer(segment, bytes, queue.nowMs);
     if (typeof answer !== 'string') {
       writeAnswer(queue, segment, answer);
+      fastpath.tapAnswered(segment);
       return false;
     }
     const learning = words[(SEGMENTS + segment * SEGMENT_SIZE + SEGMENT_LEARNING) / 4] !== 0;

@@ -151,7 +151,7 @@ function sendOneByOne(queue: Queue, socket: UnderlaySocket, train: number): numb
         break;
       }
       if (tries === SEND_RETRIES || (error !== Errno.EAGAIN && error !== Errno.EINTR && error !== Errno.ENOBUFS)) {
-        fastpath.splitRefused(DROP_UNDERLAY_REFUSED);
+        fastpath.splitRefused(train, i, DROP_UNDERLAY_REFUSED);
         break;
       }
       if (error === Errno.EAGAIN && patience-- > 0) waitWritable(queue, socket);
@@ -186,7 +186,7 @@ function tooBig(queue: Queue, socket: UnderlaySocket, train: number, index: numb
     const sent = sendmmsg(socket.fd, base + SPLIT_MESSAGES + index * MMSGHDR_SIZE, 1, MSG_DONTWAIT);
     setFragmentation(socket.fd, before, socket.family);
     if (sent > 0) fastpath.splitSent(train, index);
-    else fastpath.splitRefused(DROP_UNDERLAY_REFUSED);
+    else fastpath.splitRefused(train, index, DROP_UNDERLAY_REFUSED);
     return;
   }
   const peer = new Uint8Array(words.buffer, fastpath.trainPeer(train) + PEER_ADDRESS, SOCKADDR_IN6_SIZE);
@@ -194,7 +194,7 @@ function tooBig(queue: Queue, socket: UnderlaySocket, train: number, index: numb
   const mtu = path === undefined ? ip.length : path - outerOverhead(queue, socket.family) - prefix;
   const least = isIpv4 ? IPV4_MIN_MTU : IPV6_MIN_MTU;
   fastpath.datagramError(train, at, size, ERROR_TOO_BIG, Math.max(mtu, least));
-  fastpath.splitRefused(DROP_TOO_BIG);
+  fastpath.splitRefused(train, index, DROP_TOO_BIG);
 }
 
 /** Bytes of outer headers that the kernel puts before our datagram. */

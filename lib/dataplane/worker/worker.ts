@@ -18,6 +18,7 @@ import {
   CONFIG_STOP,
   CONFIG_TABLES_IN_USE,
   CONFIG_TABLES_WANTED,
+  CONFIG_TAP,
   COUNT_OUT_RECEIVED,
   COUNTER_BLOCK,
   COUNTERS,
@@ -27,6 +28,7 @@ import {
   IN_SLOTS,
   OUT_FRAMES,
   POLL_FDS,
+  TAP_CLOCK,
 } from '../../fastpath/abi.ts';
 import { loadFastpath } from '../../fastpath/load.ts';
 import {
@@ -39,6 +41,7 @@ import {
   POLLNVAL,
   POLLOUT,
 } from '../../linux/poll.ts';
+import { realtimeOffset } from '../../sys/clock.ts';
 import { addressOf, poll, read } from '../../sys/ffi.ts';
 import { adviseHugePages, touchMemory } from '../../sys/memory.ts';
 import { BlockingSleep } from '../../sys/sleep.ts';
@@ -62,6 +65,8 @@ const MODERATION_US = 60;
 const SOCKET_EVENTS = POLLIN | POLLERR;
 /** POLLERR of poll(2) and EBADFD of read(2): the kernel has unregistered the device (drivers/net/tun.c). */
 const DELETED = 'it was deleted';
+/** So often the tap's clock is set by the time of day, which may be set too. */
+const TAP_CLOCK_MS = 1000;
 /** What is learned is searched for aged entries so often; it is not used after its time in any case. */
 const SWEEP_MS = 5000;
 
@@ -131,6 +136,9 @@ class Loop {
   #polled: readonly number[] = [];
   #neighborsSent = 0;
   #sweptMs: number;
+  /** CONFIG_TAP as the fast path has it. */
+  #tap = 0;
+  #tapClockMs = 0;
 
   constructor(start: WorkerStart) {
     const nowMs = performance.now();
@@ -194,10 +202,21 @@ class Loop {
       neighbors.forget(segment);
       storm.forget(segment);
     }
+    const tap = Atomics.load(words, CONFIG_TAP / 4) >>> 0;
+    if (tap !== this.#tap) {
+      this.#tap = tap;
+      this.#setTapClock();
+      fastpath.tapSet(tap);
+    }
     const request = Atomics.load(words, CONFIG_NEIGHBORS_WANTED / 4);
     if (request === this.#neighborsSent) return;
     this.#neighborsSent = request;
     post({ type: 'neighbors', request, neighbors: neighbors.list(performance.now()) });
+  }
+
+  #setTapClock(): void {
+    this.#tapClockMs = this.#queue.nowMs;
+    new BigInt64Array(this.#queue.words.buffer, TAP_CLOCK, 1)[0] = realtimeOffset();
   }
 
   #work(): void {
@@ -272,6 +291,7 @@ class Loop {
     words[CONFIG_NOW / 4] = Math.floor(nowMs / 1000);
     this.#budget.refill(nowMs);
     admitSenders(this.#queue);
+    if (this.#tap !== 0 && nowMs - this.#tapClockMs > TAP_CLOCK_MS) this.#setTapClock();
     if (nowMs - this.#sweptMs < SWEEP_MS) return;
     this.#sweptMs = nowMs;
     fastpath.fdbSweep();

@@ -6,7 +6,6 @@
 // where a value lives; they compile to plain wasm globals.
 import {
   CHUNKS,
-  COUNT_DROPS,
   COUNTER_BLOCK,
   COUNTERS,
   IN_CUTS,
@@ -70,6 +69,8 @@ export class Items {
   static cuts: usize = IN_CUTS;
   /** An item of an earlier epoch may not be joined: something came after it whose flow is not known. */
   static epoch: u32 = 1;
+  /** The item that the packet delivered last has joined; 0: it is the newest itself. For the tap. */
+  static joined: usize = 0;
 }
 
 /** Errors in ICMP_QUEUE. Set by assembly/icmp.ts; emptied by icmpReset. */
@@ -77,7 +78,40 @@ export class IcmpQueue {
   static count: u32 = 0;
 }
 
+/** What is recorded (tap.ts). Set by tapSet, between two turns. */
+export class Tap {
+  static on: bool = false;
+  /** One of so many forwarded packets; up to so many bytes of each. */
+  static sample: u32 = 0;
+  static snap: u32 = 0;
+  /** Forwarded packets until the next that is recorded. */
+  static left: u32 = 0;
+  /** When what recvmmsg brought last had come. Set with the first message. */
+  static received: f64 = 0;
+}
+
 // --- for a packet ---
+
+/** The packet in hand, for the tap, if that is on. Set by holdFrame and holdDatagram (tap.ts), hold until they are called again. */
+export class Held {
+  /** TAP_OUT or TAP_IN: which way it goes. */
+  static ring: usize = 0;
+  /** The IP packet or the frame, as it came. */
+  static at: usize = 0;
+  static size: u32 = 0;
+  /** When it came; 0: the clock was not asked. */
+  static time: f64 = 0;
+  /** Inbound: who sent it, and the message that it lies in from byte `offset` on, with datagrams of `step` bytes. */
+  static name: usize = 0;
+  static length: u32 = 0;
+  static step: u32 = 0;
+  static offset: u32 = 0;
+  /** Its record if there is one already, begun before the packet is changed; and where it began. */
+  static record: usize = 0;
+  static begun: u32 = 0;
+  /** Number + 1 of a train with a copy of a flooded frame; 0: none yet. */
+  static train: u32 = 0;
+}
 
 /** The segment (network) of the packet in hand, number 0 while it is not known. Set by enterSegment, holds until it is called again. */
 export class Segment {
@@ -100,6 +134,8 @@ export class Aim {
   static flow: u32 = 0;
   /** The outer TOS octet. */
   static tos: u32 = 0;
+  /** Payload of the packets that a super-packet is cut into now; 0: none is. For the tap. */
+  static gsoSize: u32 = 0;
 }
 
 /**
@@ -139,6 +175,10 @@ export class Cut {
 /** The part of a refused item that is written alone. Set by itemPart, holds until partWritten (inbound/tun-write.ts). */
 export class Part {
   static length: u32 = 0;
+  static item: u32 = 0;
+  static number: u32 = 0;
+  /** Where it begins. */
+  static at: usize = 0;
 }
 
 /** From here on packets are of segment `s`. */
@@ -152,11 +192,6 @@ export function enterSegment(s: u32): void {
 @inline
 export function count(counter: u32, by: u64): void {
   addAt(Segment.counters + (counter << 3), by);
-}
-
-@inline
-export function drop(reason: u32, packets: u64): void {
-  count(COUNT_DROPS + reason, packets);
 }
 
 @inline

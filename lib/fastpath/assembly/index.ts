@@ -48,3 +48,4 @@ export {
 } from './outbound/vxlan';
 export { fdbForget, fdbLookup, fdbLookupMany, fdbSweep } from './tables/fdb';
 export { lookup4, lookup6, lookupMany4, useTables } from './tables/fib';
+export { tapAnswered, tapSet } from './tap';

@@ -25,7 +25,8 @@ import {
   PIECE_NEXT,
   PIECE_SIZE,
 } from '../../abi';
-import { Items } from '../context';
+import { Items, Tap } from '../context';
+import { publishInbound } from '../tap';
 
 @inline
 export function itemAt(item: u32): usize {
@@ -60,6 +61,7 @@ export function nextItem(): usize {
 @inline
 export function keepItem(): void {
   Items.count++;
+  Items.joined = 0;
 }
 
 @inline
@@ -75,6 +77,7 @@ export function sealItems(): void {
 
 /** Forgets all items: they have been written. */
 export function inboundReset(): void {
+  if (Tap.on) publishInbound(Items.count);
   Items.count = 0;
   Items.pieces = 1;
   Items.snooped = 0;
@@ -117,6 +120,7 @@ export function join(item: usize, at: usize, payload: u32): void {
   store<u32>(item, Items.pieces, ITEM_LAST_PIECE);
   Items.pieces++;
   store<u32>(item, load<u32>(item, ITEM_COUNT) + 1, ITEM_COUNT);
+  Items.joined = item;
   store<u32>(item, load<u32>(item, ITEM_LENGTH) + payload, ITEM_LENGTH);
   if (payload < load<u32>(item, ITEM_GSO_SIZE)) store<u32>(item, 0, ITEM_JOINABLE);
 }

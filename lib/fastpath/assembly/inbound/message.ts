@@ -51,12 +51,14 @@ import {
   IN_SLOTS,
   MESSAGE_DONE,
 } from '../../abi';
-import { count, drop, enterSegment } from '../context';
+import { count, enterSegment, Tap } from '../context';
+import { drop } from '../drop';
 import { icmpError } from '../icmp';
 import { attachControl, putIovec, putMessage, relative } from '../msghdr';
 import { decapEcn } from '../packet/ecn';
-import { IPV4_HEADER_MIN, IPV4_TOS } from '../packet/layout';
+import { IPV4_HEADER_MIN, IPV4_TOS, VXLAN_HEADER } from '../packet/layout';
 import { checkPacket, decrementTtl, ttlOf } from '../packet/packet';
+import { holdDatagram, holdReceived } from '../tap';
 import { deliver } from './gro';
 import { itemSpace } from './gro-items';
 import { arrived, isForUs, isFrom, outerPeer, peerOfSource } from './source-check';
@@ -89,7 +91,9 @@ export function inboundMessage(index: u32, offset: u32): i32 {
   const control = readControl(message, length);
   if (offset == 0) {
     count(COUNT_IN_READS, 1);
+    if (Tap.on && index == 0) holdReceived();
     if (load<u32>(message, MSGHDR_FLAGS) & MSG_TRUNC) {
+      if (Tap.on) holdDatagram(slot, length, name, length, length, 0);
       count(COUNT_IN_RECEIVED, 1);
       drop(DROP_TRUNCATED, 1);
       return MESSAGE_DONE;
@@ -148,10 +152,17 @@ function vxlanMessage(slot: usize, length: u32, offset: u32, name: usize, contro
   }
   do {
     if (!itemSpace()) return offset;
+    if (Tap.on) holdVxlan(slot + offset, min(size, length - offset), name, length, size, offset);
     datagramToTap(slot + offset, min(size, length - offset), name, tosOf(control), gsoSize);
     offset += size;
   } while (offset < length);
   return MESSAGE_DONE;
+}
+
+/** The tap shows the frame, where there is one. */
+function holdVxlan(at: usize, size: u32, name: usize, length: u32, step: u32, offset: u32): void {
+  const header = min(size, <u32>VXLAN_HEADER);
+  holdDatagram(at + header, size - header, name, length, step, offset);
 }
 
 function udpMessage(slot: usize, length: u32, offset: u32, name: usize, control: Control): i32 {
@@ -159,6 +170,7 @@ function udpMessage(slot: usize, length: u32, offset: u32, name: usize, control:
   const known = outerPeer(name);
   do {
     if (!itemSpace()) return offset;
+    if (Tap.on) holdDatagram(slot + offset, min(size, length - offset), name, length, size, offset);
     packetToTun(slot + offset, min(size, length - offset), name, known, tosOf(control), true);
     offset += size;
   } while (offset < length);
@@ -169,6 +181,7 @@ function udpMessage(slot: usize, length: u32, offset: u32, name: usize, control:
 function ipipMessage(outer: usize, size: u32, name: usize): i32 {
   if (!itemSpace()) return 0;
   const header = (<u32>load<u8>(outer) & 15) << 2;
+  if (Tap.on) holdDatagram(outer + min(header, size), size - min(header, size), name, size, size, 0);
   if (size < <u32>IPV4_HEADER_MIN || header > size) {
     count(COUNT_IN_RECEIVED, 1);
     drop(DROP_TRUNCATED, 1);

@@ -14,10 +14,11 @@ import {
   SEGMENT_OWN6_MASK_HIGH,
   SEGMENT_OWN6_MASK_LOW,
 } from '../../abi';
-import { addAt, count, Gso, peerAt, Segment } from '../context';
+import { addAt, count, Gso, peerAt, Segment, Tap } from '../context';
 import { get32, get64 } from '../packet/bytes';
 import { IPV4_DESTINATION, IPV4_SOURCE, IPV6_DESTINATION, IPV6_SOURCE } from '../packet/layout';
 import { lookup4, lookup6, lookupOuter4, lookupOuter6 } from '../tables/fib';
+import { recordArrival } from '../tap';
 
 /** A peer of the segment in hand with the address of the sockaddr at `name`, whatever its port; 0: none. */
 export function outerPeer(name: usize): u32 {
@@ -67,6 +68,7 @@ export function isForUs(ip: usize): bool {
 
 /** Counts what `deliver` made `packets` of: `size` bytes behind `l2` bytes of Ethernet header, from `peer` if it is known. */
 export function arrived(peer: u32, packets: u32, size: u32, l2: u32): void {
+  if (Tap.on) recordArrival(packets);
   // A super-packet has been counted as one.
   if (packets > 1) count(COUNT_IN_RECEIVED, packets - 1);
   if (!peer) return;

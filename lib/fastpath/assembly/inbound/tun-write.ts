@@ -24,10 +24,12 @@ import {
   PIECE_LENGTH,
   PIECE_NEXT,
   SEGMENT_VNET_HEADER,
+  TAP_NO_REASON,
   WRITE_IOVECS,
   ZERO_VNET,
 } from '../../abi';
-import { count, drop, enterSegment, Part, Segment } from '../context';
+import { count, enterSegment, Part, Segment, Tap } from '../context';
+import { dropLate } from '../drop';
 import { cutNext } from '../gso';
 import { putIovec } from '../msghdr';
 import { put16 } from '../packet/bytes';
@@ -45,6 +47,7 @@ import {
   UDP_CHECKSUM,
   UDP_LENGTH,
 } from '../packet/layout';
+import { recordItemRefused, recordPart, recordWritten } from '../tap';
 import { inCutSpace, inPieceAt, itemAt } from './gro-items';
 import { beginItemCut, putVnet } from './super-packet';
 
@@ -142,11 +145,17 @@ export function itemWritten(index: u32): void {
   const headers = packets > 1 ? (packets - 1) * (l2 + load<u32>(item, ITEM_HEADER_LENGTH)) : 0;
   count(COUNT_IN_BYTES, l2 + load<u32>(item, ITEM_LENGTH) + headers);
   count(COUNT_IN_WRITES, 1);
+  if (Tap.on) recordWritten(index);
 }
 
 export function itemRefused(index: u32, reason: u32): void {
-  enterSegment(load<u32>(itemAt(index), ITEM_SEGMENT));
-  drop(reason, load<u32>(itemAt(index), ITEM_COUNT));
+  const item = itemAt(index);
+  const packets = load<u32>(item, ITEM_COUNT);
+  enterSegment(load<u32>(item, ITEM_SEGMENT));
+  dropLate(reason, packets);
+  if (!Tap.on) return;
+  const l2 = <u32>load<u16>(item, ITEM_L2);
+  recordItemRefused(index, packets, reason, load<u32>(item, ITEM_PACKET) - l2, load<u32>(item, ITEM_LENGTH) + l2);
 }
 
 /** After the device refused joined item `index`: makes the write of its packet `part` alone. Call for all parts in order. */
@@ -163,6 +172,9 @@ export function itemPart(index: u32, part: u32): u32 {
     at = partOfJoined(item, part) - l2;
     Part.length += l2;
   }
+  Part.item = index;
+  Part.number = part;
+  Part.at = at;
   let n: u32 = 0;
   if (load<u32>(Segment.record, SEGMENT_VNET_HEADER)) {
     iovecAt(n, ZERO_VNET, VNET_SIZE);
@@ -193,8 +205,10 @@ export function partWritten(): void {
   count(COUNT_IN_FORWARDED, 1);
   count(COUNT_IN_BYTES, Part.length);
   count(COUNT_IN_WRITES, 1);
+  if (Tap.on) recordPart(Part.item, Part.number, TAP_NO_REASON, Part.at, Part.length);
 }
 
 export function partRefused(reason: u32): void {
-  drop(reason, 1);
+  dropLate(reason, 1);
+  if (Tap.on) recordPart(Part.item, Part.number, reason, Part.at, Part.length);
 }

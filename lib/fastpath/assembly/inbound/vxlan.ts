@@ -20,7 +20,8 @@ import {
   SEGMENT_VNI,
   SEGMENTS,
 } from '../../abi';
-import { count, drop, enterSegment, Latest, Segment } from '../context';
+import { count, enterSegment, Latest, Segment } from '../context';
+import { drop } from '../drop';
 import { get16, get32 } from '../packet/bytes';
 import { decapEcn } from '../packet/ecn';
 import {

@@ -17,7 +17,8 @@ import {
   FRAME_DONE,
   SEGMENT_VNET_HEADER,
 } from '../../abi';
-import { count, drop, enterSegment, Gso, Segment } from '../context';
+import { count, enterSegment, Gso, Segment, Tap } from '../context';
+import { drop } from '../drop';
 import { longestCut } from '../gso';
 import { icmpError } from '../icmp';
 import { get32 } from '../packet/bytes';
@@ -25,6 +26,7 @@ import { outerTosOf } from '../packet/flow';
 import { IPV4_DESTINATION, IPV6_DESTINATION } from '../packet/layout';
 import { checkPacket, decrementTtl, isMulticast4, ttlOf } from '../packet/packet';
 import { lookup4, lookup6 } from '../tables/fib';
+import { holdFrame } from '../tap';
 import { finishChecksum, isSuper, needsChecksum, planSuper } from './offload';
 import { aim, MAX_DATAGRAM, setFlow, stage, stageCuts } from './trains';
 import { frameToVxlan } from './vxlan';
@@ -40,6 +42,7 @@ export function outboundFrame(s: u32, frame: usize, size: u32): u32 {
   const vnet = load<u32>(Segment.record, SEGMENT_VNET_HEADER);
   // The one place on the way out that asks for the encapsulation.
   const encapsulation = load<u32>(CONFIG_ENCAPSULATION);
+  if (Tap.on) holdFrame(frame + min(vnet, size), size - min(vnet, size));
   if (size < vnet) refuse(DROP_TRUNCATED);
   else if (encapsulation == ENCAPSULATION_VXLAN) return frameToVxlan(frame, vnet, size);
   else packetToPeer(frame, vnet, size, encapsulation == ENCAPSULATION_IP_IN_UDP);

@@ -51,10 +51,12 @@ import {
   TRAIN_SOCKET,
   TRAIN_TOS,
 } from '../../abi';
-import { Aim, addAt, count, drop, enterSegment, peerAt, Staged } from '../context';
+import { Aim, addAt, count, enterSegment, Gso, Held, peerAt, Staged, Tap } from '../context';
+import { dropLate } from '../drop';
 import { beginCut, cutNext } from '../gso';
 import { attachControl, controlMessage, putIovec, putMessage, relative } from '../msghdr';
 import { floodPeer } from '../tables/fdb';
+import { isSampled, publishOutbound, recordRefused, recordSent, recordSplitSent, recordStaged } from '../tap';
 
 /** Largest UDP payload over IPv4: 65,535 - 20 - 8. */
 export const MAX_DATAGRAM: u32 = 65507;
@@ -73,6 +75,7 @@ function pieceAt(piece: u32): usize {
 
 /** Forgets all trains: everything staged has been sent or dropped. */
 export function outboundReset(): void {
+  if (Tap.on) publishOutbound(Staged.trains);
   Staged.trains = 0;
   Staged.pieces = 1;
   Staged.cuts = OUT_CUTS;
@@ -121,13 +124,15 @@ export function setFlow(hash: u32, tos: u32): void {
 /** Cuts the planned super-packet at `ip` and stages its packets, each with a copy of the `prefix` bytes before `ip`. */
 export function stageCuts(ip: usize, prefix: u32): void {
   beginCut(ip, prefix);
+  Aim.gsoSize = Gso.size;
   for (;;) {
     const datagram = Staged.cuts;
     const length = cutNext(datagram);
-    if (!length) return;
+    if (!length) break;
     Staged.cuts += length;
     stage(datagram, length);
   }
+  Aim.gsoSize = 0;
 }
 
 /** Takes one datagram's bytes for everybody aimed at. The bytes must stay until outboundReset. */
@@ -180,6 +185,7 @@ function stageFor(peer: u32, at: usize, length: u32): void {
 
 @inline
 function append(train: usize, at: usize, length: u32): void {
+  if (Tap.on) tapStaged(train, at, length);
   store<u32>(train, load<u32>(train, TRAIN_BYTES) + length, TRAIN_BYTES);
   store<u32>(train, load<u32>(train, TRAIN_COUNT) + 1, TRAIN_COUNT);
   const last = load<u32>(train, TRAIN_LAST_PIECE);
@@ -200,6 +206,24 @@ function append(train: usize, at: usize, length: u32): void {
   store<u32>(piece, 0, PIECE_NEXT);
   store<u32>(train, Staged.pieces, TRAIN_LAST_PIECE);
   Staged.pieces++;
+}
+
+/** What the tap has to know of a datagram that is appended to the train. A flooded frame is recorded once, not with each copy. */
+function tapStaged(train: usize, at: usize, length: u32): void {
+  const number = <u32>(train - OUT_TRAINS) / <u32>TRAIN_SIZE;
+  if (Aim.to) {
+    Held.train = number + 1;
+    return;
+  }
+  if (!isSampled()) return;
+  const encap = <u32>load<u8>(train, TRAIN_ENCAP);
+  const name = addressOf(train);
+  recordStaged(at + encap, length - encap, name, number, load<u32>(train, TRAIN_COUNT), Aim.gsoSize);
+}
+
+/** Where the sockaddr of a train's peer lies. */
+function addressOf(train: usize): usize {
+  return peerAt(load<u32>(train, TRAIN_PEER)) + PEER_ADDRESS;
 }
 
 /** Trains from `from` on that are complete, without a gap: returns the number of the first that may still grow. */
@@ -281,8 +305,10 @@ function putMessageTo(message: usize, peer: u32, iovec: usize, n: u32): void {
 
 /** Counts messages `first` to `first + n - 1` as forwarded. */
 export function outboundSent(first: u32, n: u32): void {
+  let time: f64 = 0;
   for (let i = first; i < first + n; i++) {
     const train = trainAt(trainOf(i));
+    if (Tap.on) time = recordSent(trainOf(i), load<u32>(train, TRAIN_COUNT), time);
     sent(train, load<u32>(train, TRAIN_COUNT), load<u32>(train, TRAIN_BYTES));
   }
 }
@@ -308,7 +334,16 @@ function enterTrain(train: usize): void {
 /** Counts a whole train as dropped. */
 export function outboundRefused(train: u32, reason: u32): void {
   enterTrain(trainAt(train));
-  drop(reason, load<u32>(trainAt(train), TRAIN_COUNT));
+  dropLate(reason, load<u32>(trainAt(train), TRAIN_COUNT));
+  if (!Tap.on) return;
+  const datagrams = outboundSplit(train);
+  for (let i: u32 = 0; i < datagrams; i++) tapRefused(train, i, reason);
+}
+
+function tapRefused(train: u32, n: u32, reason: u32): void {
+  const at = trainAt(train);
+  const encap = <u32>load<u8>(at, TRAIN_ENCAP);
+  recordRefused(train, n, reason, splitAddress(n) + encap, splitLength(n) - encap, addressOf(at));
 }
 
 /** Where the record of a train's peer lies. */
@@ -359,8 +394,11 @@ export function splitLength(n: u32): u32 {
 /** Counts datagram `n` of the split `train` as forwarded. */
 export function splitSent(train: u32, n: u32): void {
   sent(trainAt(train), 1, splitLength(n));
+  if (Tap.on) recordSplitSent(train, n);
 }
 
-export function splitRefused(reason: u32): void {
-  drop(reason, 1);
+/** Counts datagram `n` of the split `train` as dropped. */
+export function splitRefused(train: u32, n: u32, reason: u32): void {
+  dropLate(reason, 1);
+  if (Tap.on) tapRefused(train, n, reason);
 }

@@ -15,7 +15,8 @@ import {
   SEGMENT_VNET_HEADER,
   SEGMENT_VNI,
 } from '../../abi';
-import { count, drop, enterSegment, Gso, peerAt, Segment } from '../context';
+import { count, enterSegment, Gso, Held, peerAt, Segment, Tap } from '../context';
+import { drop } from '../drop';
 import { longestCut } from '../gso';
 import { icmpError } from '../icmp';
 import { put32 } from '../packet/bytes';
@@ -39,6 +40,7 @@ import {
   VXLAN_VNI,
 } from '../packet/layout';
 import { fdbLookup, floodCount, macAt } from '../tables/fdb';
+import { holdFrame, recordFlood } from '../tap';
 import { finishChecksum, isSuper, needsChecksum, planSuper } from './offload';
 import { aim, aimAtMany, copies, MAX_DATAGRAM, setFlow, stage, stageCuts, trainEncap, trainPeer } from './trains';
 
@@ -79,7 +81,11 @@ export function outboundFlood(s: u32, frame: usize, size: u32, from: u32, to: u3
   const vnet = load<u32>(Segment.record, SEGMENT_VNET_HEADER);
   if (from == 0) count(COUNT_FLOODED, 1);
   aimAtMany(from, to, VXLAN_HEADER);
+  if (!Tap.on) return encap(frame, vnet, size - vnet);
+  holdFrame(frame + vnet, size - vnet);
+  Held.train = 0;
   encap(frame, vnet, size - vnet);
+  if (from == 0 && Held.train) recordFlood(frame + vnet, size - vnet, floodCount(), Held.train - 1);
 }
 
 /** Peers of segment `s` to flood to. */
