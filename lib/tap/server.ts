@@ -16,6 +16,9 @@ import { duplicate, type PeerCredentials, peerCredentials } from '../sys/peer-cr
 import type { FromTapThread, ToTapThread } from './protocol.ts';
 
 const MOST_READERS = 4;
+/** Of those that are told why they may not read. */
+const MOST_CONNECTIONS = 64;
+const TURNED_AWAY_MS = 1000;
 /** Our choice: a thread takes some 30 ms to start, and 10 MB while it runs. */
 const LINGER_MS = 10_000;
 
@@ -64,6 +67,7 @@ export class Tap implements TapRoom {
     await prepareSocketPath(path, refused);
     // The bytes of a connection are for the thread to read.
     const server = createServer({ pauseOnConnect: true, allowHalfOpen: true }, (socket) => this.#meet(socket));
+    server.maxConnections = MOST_CONNECTIONS;
     await listenPrivately(server, path, group, refused);
     this.#group = group;
     this.#server = server;
@@ -106,7 +110,7 @@ export class Tap implements TapRoom {
       const { code, message, hint = null } = problem ?? denied('who asks is not known');
       const { pid, uid } = who ?? {};
       this.#options.log.warn({ pid, uid, reason: message }, 'Somebody was refused at the tap');
-      socket.end(`${toJson({ error: { code, message, hint } })}\n`, () => socket.destroy());
+      turnAway(socket, `${toJson({ error: { code, message, hint } })}\n`);
       return;
     }
     const fd = duplicate(descriptor);
@@ -201,6 +205,14 @@ export class Tap implements TapRoom {
     this.#wanted = tap;
     for (const dataPlane of this.#dataPlanes.values()) setWanted(dataPlane, tap);
   }
+}
+
+/** Closed at once, it would meet a request that is on its way, and its line would not be read. */
+function turnAway(socket: Socket, line: string): void {
+  socket.end(line);
+  socket.on('end', () => socket.destroy());
+  socket.resume();
+  setTimeout(() => socket.destroy(), TURNED_AWAY_MS).unref();
 }
 
 function setWanted({ memory, wake }: DataPlane, tap: number): void {

@@ -184,7 +184,7 @@ test('the socket is for root and one group: strangers are refused by the file, a
   t.is(statSync(world.h1.controlSocket).mode & 0o777, 0o660);
   t.is(statSync(world.h1.controlSocket).gid, GROUP);
   // Of the lab's directory nobody else may see anything.
-  chmodSync(dirname(world.path), 0o711);
+  for (const directory of [dirname(world.path), dirname(dirname(world.path))]) chmodSync(directory, 0o711);
   const user = [`--reuid=${STRANGER}`, `--regid=${STRANGER}`];
   t.is(await asUser([...user, '--clear-groups'], world.path), 'EACCES');
   t.regex(await asUser([...user, `--groups=${GROUP}`], world.path), /^\{"version":1,.*"linkType":101/);
