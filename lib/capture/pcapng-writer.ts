@@ -42,7 +42,6 @@ export class PcapngWriter {
   #second = -1;
   #high = 0;
   #low = 0;
-  #written = 0;
 
   /** `sink` gets whole blocks, in a view that holds during the call. */
   constructor(application: string, interfaces: readonly CaptureInterface[], sink: (bytes: Uint8Array) => void) {
@@ -51,9 +50,9 @@ export class PcapngWriter {
     for (const each of interfaces) this.#append(interfaceDescription(each));
   }
 
-  /** Bytes so far, those in the buffer included. */
-  get bytesWritten(): number {
-    return this.#written + this.#at;
+  /** Bytes that are not with the sink yet. */
+  get pending(): number {
+    return this.#at;
   }
 
   /** `direction`: INBOUND, OUTBOUND, or 0. `comment`: UTF-8, at most 512 bytes; of length 0, none. */
@@ -125,7 +124,6 @@ export class PcapngWriter {
   flush(): void {
     if (this.#at === 0) return;
     const bytes = this.#bytes.subarray(0, this.#at);
-    this.#written += this.#at;
     this.#at = 0;
     this.#sink(bytes);
   }

@@ -11,6 +11,10 @@
 export interface CaptureInterface {
   /** As Wireshark shows it: "eth0", "flannel0". */
   readonly name: string;
+  /** What it is, in a few words. */
+  readonly description?: string;
+  /** What it was filtered by, pcap-filter(7). */
+  readonly filter?: string;
   /** LINKTYPE_ETHERNET, LINKTYPE_RAW, ... */
   readonly linkType: number;
   /** Longest prefix of a packet that is kept; 0 is no limit. */
@@ -41,7 +45,9 @@ const OPTION_END = 0;
 const OPTION_COMMENT = 1;
 const OPTION_USER_APPLICATION = 4;
 const OPTION_INTERFACE_NAME = 2;
+const OPTION_INTERFACE_DESCRIPTION = 3;
 const OPTION_TIMESTAMP_RESOLUTION = 9;
+const OPTION_FILTER = 11;
 // Timestamps count 10^-9 s.
 const NANOSECONDS = 9;
 
@@ -63,10 +69,13 @@ export function interfaceDescription(description: CaptureInterface): Uint8Array 
   view.setUint16(0, description.linkType, true);
   view.setUint16(2, 0, true); // reserved
   view.setUint32(4, description.snapLength, true);
-  return block(INTERFACE_DESCRIPTION_BLOCK, body, [
-    [OPTION_INTERFACE_NAME, encodeText(description.name)],
-    [OPTION_TIMESTAMP_RESOLUTION, Uint8Array.of(NANOSECONDS)],
-  ]);
+  const options: Option[] = [[OPTION_INTERFACE_NAME, encodeText(description.name)]];
+  if (description.description !== undefined)
+    options.push([OPTION_INTERFACE_DESCRIPTION, encodeText(description.description)]);
+  options.push([OPTION_TIMESTAMP_RESOLUTION, Uint8Array.of(NANOSECONDS)]);
+  // Its first byte says in which language.
+  if (description.filter !== undefined) options.push([OPTION_FILTER, encodeText(`\0${description.filter}`)]);
+  return block(INTERFACE_DESCRIPTION_BLOCK, body, options);
 }
 
 /** One packet. §4.3 */

@@ -57,6 +57,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/ping.ts')).pingCommand(),
   },
   {
+    name: 'capture',
+    summary: 'the packets of this node, on overlay and underlay, as lines or for Wireshark',
+    load: async () => (await import('./commands/capture.ts')).captureCommand(),
+  },
+  {
     name: 'demo',
     summary: 'two hosts on this machine: traffic, live capture, every claim checked',
     load: async () => (await import('./commands/demo.ts')).demoCommand(),

@@ -30,6 +30,8 @@ export interface EdgeCaptureOptions {
   /** Super-packets and trains are left as the kernel has them, and checksums unfinished. */
   readonly raw?: boolean;
   readonly onPacket: (packet: EdgePacket) => void;
+  /** Whoever gets the packets has no room now: they wait in the kernel's ring. */
+  readonly isFull?: () => boolean;
   /** An edge's device was deleted; the others go on. */
   readonly onGone?: (edge: Edge, error: WeftError) => void;
 }
@@ -90,10 +92,25 @@ export class EdgeCapture {
 
   /** Hands frames over until `stop`, or until no edge is left. What came before `stop` is handed over, too. */
   async run(): Promise<void> {
-    while (!this.#stopped && this.#sources.some(({ gone }) => !gone)) {
+    while (!this.isOver) {
       const holds = this.poll();
-      await this.#readiness.wait(holds ? HOLD_MS : -1);
+      if (!this.isOver) await this.wait(holds ? HOLD_MS : -1);
     }
+    this.finish();
+  }
+
+  /** Whether it was stopped, or no edge is left. */
+  get isOver(): boolean {
+    return this.#stopped || this.#sources.every(({ gone }) => gone);
+  }
+
+  /** Waits for packets, `stop`, or the time to be over; -1: for ever. */
+  wait(timeoutMs: number): Promise<void> {
+    return this.#readiness.wait(timeoutMs);
+  }
+
+  /** Hands over all that came. */
+  finish(): void {
     this.#handOver(Number.POSITIVE_INFINITY);
   }
 
@@ -124,6 +141,7 @@ export class EdgeCapture {
   #handOver(dueMs: number): boolean {
     const sources = this.#sources;
     for (;;) {
+      if (this.#options.isFull?.() === true) return true;
       let first: Source | undefined;
       let complete = true;
       for (const source of sources) {

@@ -8,6 +8,8 @@ export interface EdgeNetwork {
   /** The prefixes of all pods; the second for dual stack. */
   readonly prefixes: readonly string[];
   readonly wire: Wire;
+  /** pcap-filter(7), for what is this network's on the underlay; of VXLAN over IPv4 also by its VNI. */
+  readonly filter: string;
 }
 
 export interface Edge {
@@ -48,7 +50,7 @@ export function edgesOf(status: Pick<StatusReply, 'networks'>, daemonNetns?: str
 }
 
 function underlay(device: string, netns: string | undefined, networks: readonly EdgeNetwork[]): Edge {
-  const filter = [...new Set(networks.map(filterOf))].join(' or ');
+  const filter = [...new Set(networks.map(({ wire, prefixes }) => sharedFilter(wire, prefixes)))].join(' or ');
   return { kind: 'underlay', device, netns, networks, filter };
 }
 
@@ -57,7 +59,7 @@ function networkOf({ name, backend, network }: NetworkReport): EdgeNetwork | und
   if (backend === null || network === null) return undefined;
   const wire = wireOf(backend);
   const prefixes = network.ipv6 === null ? [network.ipv4] : [network.ipv4, network.ipv6];
-  return wire === undefined ? undefined : { name, prefixes, wire };
+  return wire === undefined ? undefined : { name, prefixes, wire, filter: ownFilter(wire, prefixes) };
 }
 
 function wireOf({ type, port, vni }: NonNullable<NetworkReport['backend']>): Wire | undefined {
@@ -75,7 +77,8 @@ function wireOf({ type, port, vni }: NonNullable<NetworkReport['backend']>): Wir
   }
 }
 
-function filterOf({ wire, prefixes }: EdgeNetwork): string {
+/** What belongs to any network of this kind and port: also packets whose VNI is nobody's. */
+function sharedFilter(wire: Wire, prefixes: readonly string[]): string {
   switch (wire.encapsulation) {
     case 'ip-in-udp':
     case 'vxlan':
@@ -85,4 +88,11 @@ function filterOf({ wire, prefixes }: EdgeNetwork): string {
     case 'none':
       return prefixes.map((prefix) => `net ${prefix}`).join(' or ');
   }
+}
+
+function ownFilter(wire: Wire, prefixes: readonly string[]): string {
+  const shared = sharedFilter(wire, prefixes);
+  if (wire.encapsulation !== 'vxlan') return `(${shared})`;
+  // pcap-filter(7) has no such words for UDP over IPv6.
+  return `(${shared} and (ip6 or udp[12:4] & 0xffffff00 = ${wire.vni * 256}))`;
 }

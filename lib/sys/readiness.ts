@@ -1,12 +1,12 @@
 /** Waiting for descriptors without blocking the event loop, and without looking again and again: poll(2) in a thread of libuv's. */
-import { POLLFD_EVENTS, POLLFD_FD, POLLFD_SIZE, POLLIN } from '../linux/poll.ts';
+import { POLLFD_EVENTS, POLLFD_FD, POLLFD_SIZE, POLLIN, POLLOUT } from '../linux/poll.ts';
 import { openEvent, signalEvent } from './event.ts';
 import { addressOf, close, pollAsync, read } from './ffi.ts';
 
 /** For one waiter at a time. `close` it, or the process waits with it. */
 export class Readiness {
   readonly #event = openEvent();
-  #descriptors: readonly number[];
+  readonly #wanted: number;
   /** struct pollfd of each, the event's last. Shared memory, because that never moves. */
   #fds: DataView;
   readonly #counter = new Uint8Array(new SharedArrayBuffer(8));
@@ -14,9 +14,10 @@ export class Readiness {
   #closed = false;
   readonly #wakeAtExit = (): void => this.wake();
 
-  constructor(descriptors: readonly number[]) {
-    this.#descriptors = descriptors;
-    this.#fds = pollfds([...descriptors, this.#event]);
+  /** `until` they can be read, or written; errors and hang-ups end a wait in any case. */
+  constructor(descriptors: readonly number[], until: 'read' | 'write' = 'read') {
+    this.#wanted = until === 'read' ? POLLIN : POLLOUT;
+    this.#fds = pollfds(descriptors, this.#wanted, this.#event);
     // The thread in poll would keep the process from ending.
     process.once('exit', this.#wakeAtExit);
   }
@@ -24,12 +25,7 @@ export class Readiness {
   /** Other descriptors from the next wait on. */
   watch(descriptors: readonly number[]): void {
     if (this.#waiting) throw new Error('Readiness: somebody waits');
-    this.#descriptors = descriptors;
-    this.#fds = pollfds([...descriptors, this.#event]);
-  }
-
-  get descriptors(): readonly number[] {
-    return this.#descriptors;
+    this.#fds = pollfds(descriptors, this.#wanted, this.#event);
   }
 
   /** Resolves when one of the descriptors is readable or has an error, `timeoutMs` is over (-1: never), or somebody calls `wake`. */
@@ -63,11 +59,11 @@ export class Readiness {
   }
 }
 
-function pollfds(descriptors: readonly number[]): DataView {
-  const view = new DataView(new SharedArrayBuffer(descriptors.length * POLLFD_SIZE));
-  for (const [index, fd] of descriptors.entries()) {
+function pollfds(descriptors: readonly number[], wanted: number, event: number): DataView {
+  const view = new DataView(new SharedArrayBuffer((descriptors.length + 1) * POLLFD_SIZE));
+  for (const [index, fd] of [...descriptors, event].entries()) {
     view.setInt32(index * POLLFD_SIZE + POLLFD_FD, fd, true);
-    view.setUint16(index * POLLFD_SIZE + POLLFD_EVENTS, POLLIN, true);
+    view.setUint16(index * POLLFD_SIZE + POLLFD_EVENTS, index < descriptors.length ? wanted : POLLIN, true);
   }
   return view;
 }

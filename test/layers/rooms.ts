@@ -194,7 +194,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     why: 'it looks at this host and changes nothing',
   },
   observe: {
-    imports: ['capture', 'control', 'sys'],
+    imports: ['addr', 'capture', 'control', 'sys', 'wire', 'wire/layout'],
     packages: [],
     ambient: true,
     why: 'it looks at the edges of a node and asks the daemon by its control socket, as any program could',
@@ -237,6 +237,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       'fit-text.ts',
       'lab',
       'measure',
+      'observe',
       'printable.ts',
       'version.ts',
     ],

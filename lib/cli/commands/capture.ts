@@ -1,0 +1,215 @@
+import { readFileSync, readlinkSync } from 'node:fs';
+import { Command } from 'commander';
+import { askDaemon } from '../../control/client.ts';
+import { WeftError } from '../../error.ts';
+import { isStream } from '../../observe/capture-files.ts';
+import type { EdgeCapture } from '../../observe/edge-capture.ts';
+import { type Edge, edgesOf } from '../../observe/edges.ts';
+import { FileOutput, LineOutput, type PcapngOptions, PcapngStream } from '../../observe/outputs.ts';
+import { chooseEdges, InnerFilter, ownSession } from '../../observe/packet-choice.ts';
+import { PacketNotes } from '../../observe/packet-notes.ts';
+import { choosePeer, namedPeers } from '../../observe/peer-choice.ts';
+import { type CaptureResult, type PacketOutput, runCapture } from '../../observe/run-capture.ts';
+import { StreamSink } from '../../observe/stream-sink.ts';
+import { printable } from '../../printable.ts';
+import { readVersion } from '../../version.ts';
+import { seconds, wholeNumber } from '../numbers.ts';
+import { addQueryOptions, type QueryOptions } from '../query.ts';
+import { formatCount } from '../units.ts';
+
+interface CaptureOptions extends QueryOptions {
+  readonly write?: string;
+  readonly inner?: string;
+  readonly peer?: string;
+  readonly edge?: string;
+  readonly snapLength: number;
+  readonly count?: number;
+  readonly duration?: number;
+  readonly fileSize?: number;
+  readonly rotateSeconds?: number;
+  readonly files?: number;
+  readonly ringMib: number;
+  readonly raw?: boolean;
+  readonly wide?: boolean;
+  readonly ownSession?: boolean;
+}
+
+const WHOLE = 262_144;
+
+/** `weft capture`. Exit code 1 when it ended by an error. */
+export function captureCommand(): Command {
+  return addQueryOptions(new Command('capture'))
+    .description(
+      'Show or write the packets of a node, on the overlay and on the underlay at once, as they are on the wire',
+    )
+    .argument('[filter...]', 'of outer packets, on the underlay: pcap-filter(7), as for tcpdump')
+    .option('-w, --write <file>', 'write pcapng instead of lines; - for standard output')
+    .option('--inner <filter>', 'of inner packets, on both edges: pcap-filter(7)')
+    .option('--peer <peer>', "packets to and from a peer: its public IP, its subnet, or a pod's address")
+    .option('--edge <edge>', 'overlay, underlay or a device; default: all')
+    .option('-s, --snap-length <bytes>', 'keep at most so much of each packet', wholeNumber(64, WHOLE), WHOLE)
+    .option('-c, --count <n>', 'end after so many packets', wholeNumber(1, Number.MAX_SAFE_INTEGER))
+    .option('--duration <seconds>', 'end after this time', seconds(0.1, 31_536_000))
+    .option('-C, --file-size <MB>', 'begin another file after so many million bytes', wholeNumber(1, 1_000_000))
+    .option(
+      '-G, --rotate-seconds <s>',
+      'begin another file after so many seconds; its name may hold %Y%m%d%H%M%S',
+      wholeNumber(1, 31_536_000),
+    )
+    .option(
+      '-W, --files <n>',
+      'with -C a ring of so many files, with -G alone end after so many',
+      wholeNumber(1, 100_000),
+    )
+    .option('--ring-mib <MiB>', 'memory of the kernel for packets that wait, for each edge', wholeNumber(2, 1024), 32)
+    .option('--raw', 'leave super-packets and trains as the kernel has them: they never are on a wire')
+    .option('--wide', 'lines as long as they are, not of 80 columns')
+    .option('--own-session', 'also the packets of the ssh session this runs in')
+    .addHelpText('after', HELP)
+    .action(async (filter: string[], options: CaptureOptions) => {
+      await capture(filter.join(' '), options);
+    });
+}
+
+const HELP = `
+Needs root, or CAP_NET_RAW and the right to use the daemon's socket. Files are for their owner alone (0600), follow no
+symbolic link and replace nothing but captures.
+
+Examples:
+  weft capture                                     every packet, on both edges
+  weft capture --inner 'icmp and host 10.244.2.2'  pings of one pod
+  weft capture --peer 192.0.2.2 -c 10              ten packets to or from a peer
+  weft capture -w node.pcapng -s 128 --duration 60 headers for a minute
+  weft capture -w ring.pcapng -C 100 -W 10         the last 1000 MB
+  weft capture -w - | wireshark -k -i -            alive in Wireshark
+  ssh root@node weft capture -w - | wireshark -k -i -
+
+Exit code: 0 when it ended as asked or by Ctrl-C, 1 by an error.`;
+
+async function capture(outerFilter: string, options: CaptureOptions): Promise<void> {
+  checkUsage(options);
+  const abort = new AbortController();
+  const onSignal = (): void => abort.abort();
+  const status = await askDaemon(options.controlSocket, '/v1/status');
+  const edges = chooseEdges(edgesOf(status, netnsOfDaemon(status.pid)), options.network, options.edge);
+  const { peers } = await askDaemon(options.controlSocket, '/v1/peers', options.network).catch(() => ({ peers: [] }));
+  const peer = options.peer === undefined ? undefined : choosePeer(peers, options.peer);
+  const inner = options.inner === undefined ? undefined : new InnerFilter(options.inner);
+  const session = options.ownSession === true ? undefined : ownSession(process.env, process.pid);
+  const notOurs = session === undefined ? undefined : new InnerFilter(`not (${session})`);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, onSignal);
+  const output = await openOutput(options, new PacketNotes(namedPeers(peers)), abort.signal);
+  const result = await runCapture({
+    edges,
+    options: {
+      snapLength: options.snapLength,
+      ringBytes: options.ringMib * 1024 * 1024,
+      ...(options.raw === true && { raw: true }),
+      filter: (edge) => {
+        const parts = [peer?.filterOn(edge.kind), edge.kind === 'underlay' ? outerFilter : undefined];
+        return parts
+          .filter((part) => part !== undefined && part !== '')
+          .map((part) => `(${part})`)
+          .join(' and ');
+      },
+    },
+    output,
+    matches: (packet) =>
+      (inner?.matches(packet) ?? true) && (notOurs === undefined || notOurs.matches(packet) || !isIpPacket(packet)),
+    count: options.count,
+    seconds: options.duration,
+    signal: abort.signal,
+    onStart: (started) => say(startLine(started, options)),
+    onGone: (edge) => say(`${edge.kind} device "${edge.device}" is gone: its packets are not seen any more`),
+  });
+  for (const line of endLines(result, options, output)) say(line);
+  if (result.error !== undefined) throw result.error;
+  if (result.goneEdges.length === edges.length)
+    throw new WeftError('DEVICE_GONE', 'No device is left to capture on', { hint: 'see weft status' });
+}
+
+function checkUsage(options: CaptureOptions): void {
+  const usage = (message: string): never => {
+    throw new WeftError('USAGE', message);
+  };
+  const rotates = options.fileSize !== undefined || options.rotateSeconds !== undefined || options.files !== undefined;
+  if (rotates && (options.write === undefined || options.write === '-'))
+    usage('-C, -G and -W are about files: give -w a name');
+  if (options.files !== undefined && options.fileSize === undefined && options.rotateSeconds === undefined)
+    usage('-W is about several files: give -C or -G with it');
+  if (options.write === '-' && process.stdout.isTTY)
+    usage('-w - writes bytes that a terminal cannot show: give it a reader, as in | wireshark -k -i -');
+  if (options.write !== undefined && options.json === true)
+    usage('-w writes pcapng, and --json lines: give one of them');
+}
+
+async function openOutput(options: CaptureOptions, notes: PacketNotes, signal: AbortSignal): Promise<PacketOutput> {
+  const { write } = options;
+  const pcapng: PcapngOptions = { application: `weft ${readVersion()}`, snapLength: options.snapLength, notes };
+  if (write === '-') return new PcapngStream(StreamSink.ofStandardOutput(), pcapng);
+  if (write !== undefined && isStream(write)) return new PcapngStream(await StreamSink.ofPipe(write, signal), pcapng);
+  if (write === undefined)
+    return new LineOutput(
+      StreamSink.ofStandardOutput(),
+      options.json === true ? 'json' : options.wide === true ? 'wide' : 'lines',
+    );
+  const rotation = {
+    bytes: options.fileSize === undefined ? undefined : options.fileSize * 1e6,
+    seconds: options.rotateSeconds,
+    files: options.files,
+  };
+  return new FileOutput(write, rotation, pcapng);
+}
+
+/** File of the daemon's network namespace; undefined when it is ours, or cannot be seen. */
+function netnsOfDaemon(pid: number): string | undefined {
+  const path = `/proc/${pid}/ns/net`;
+  try {
+    if (!readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('weftd')) return undefined;
+    return readlinkSync(path) === readlinkSync('/proc/self/ns/net') ? undefined : path;
+  } catch {
+    return undefined;
+  }
+}
+
+function startLine(edges: EdgeCapture['edges'], { write }: CaptureOptions): string {
+  const names = edges.map(({ edge }) => `${edge.device} (${edge.kind}${namesOf(edge)})`).join(', ');
+  const where = write === undefined ? '' : ` to ${write === '-' ? 'standard output' : write}`;
+  return `capturing on ${names}${where}; Ctrl-C ends it`;
+}
+
+function namesOf({ networks }: Edge): string {
+  const names = networks.map(({ name }) => name).filter((name) => name !== '');
+  return names.length === 0 ? '' : ` of ${names.join(', ')}`;
+}
+
+function endLines({ counts, seen, shown }: CaptureResult, options: CaptureOptions, output: PacketOutput): string[] {
+  const sum = (key: 'dropped' | 'cut'): string => formatCount(counts.reduce((total, each) => total + each[key], 0));
+  const verb = options.write === undefined ? 'shown' : 'written';
+  const files = output instanceof FileOutput && output.files > 1 ? `, in ${output.files} files` : '';
+  const cut = options.raw === true ? '' : `; cut from ${sum('cut')} super-packets and trains`;
+  const lost = counts
+    .filter(({ dropped }) => dropped > 0)
+    .map(({ edge, dropped }) => `${edge.device} ${formatCount(dropped)}`);
+  return [
+    `${formatCount(shown)} packets ${verb} of ${formatCount(seen)} seen${files}; ${sum('dropped')} lost by the kernel${cut}`,
+    ...(lost.length > 0 ? [`lost for want of room: ${lost.join(', ')}; --ring-mib gives more, -s keeps less`] : []),
+  ];
+}
+
+function isIpPacket({
+  linkType,
+  packet,
+}: {
+  linkType: number;
+  packet: { memory: Uint8Array; start: number };
+}): boolean {
+  if (linkType !== 1) return true;
+  const type = (packet.memory[packet.start + 12]! << 8) | packet.memory[packet.start + 13]!;
+  return type === 0x0800 || type === 0x86dd;
+}
+
+/** Standard output is the packets'. */
+function say(line: string): void {
+  process.stderr.write(`weft: ${printable(line, 2000)}\n`);
+}

@@ -1,0 +1,91 @@
+/** The comment of a packet in a capture file: whose it is, and what was done to it. Encoded once for each that occurs. */
+import { Layers, type TunnelPorts } from '../capture/layers.ts';
+import type { WirePacket } from '../capture/wire-cut.ts';
+import { IPPROTO_ICMP, IPPROTO_ICMPV6 } from '../wire/layout/ip.ts';
+import { IPV4_DESTINATION, IPV4_SOURCE } from '../wire/layout/ipv4.ts';
+import { isProbe } from '../wire/probe.ts';
+import { type EdgePacket, tunnelsOf } from './edge-capture.ts';
+import type { Edge } from './edges.ts';
+
+const NONE = new Uint8Array(0);
+const UNFINISHED = 1;
+const ID_REBUILT = 2;
+const NOT_CUT = 4;
+const PROBE = 8;
+
+/** A peer by its addresses as numbers: IPv4 of the underlay, and its IPv4 subnet. */
+export interface NamedPeer {
+  readonly name: string;
+  readonly underlay: number;
+  readonly subnet: number;
+  readonly subnetMask: number;
+}
+
+export class PacketNotes {
+  readonly #peers: readonly NamedPeer[];
+  readonly #layers = new Layers();
+  readonly #comments = new Map<number, Uint8Array>();
+  /** Index of the peer + 1 by address; 0: nobody's. Bounded by whom the capture sees. */
+  readonly #byUnderlay = new Map<number, number>();
+  readonly #byInner = new Map<number, number>();
+  readonly #tunnels = new Map<Edge, TunnelPorts>();
+
+  constructor(peers: readonly NamedPeer[]) {
+    this.#peers = peers;
+    for (const [index, { underlay }] of peers.entries()) this.#byUnderlay.set(underlay, index + 1);
+  }
+
+  comment({ edge, linkType, frame, packet }: EdgePacket): Uint8Array {
+    const { memory, start, end } = packet;
+    const count = this.#layers.read(memory, start, end, linkType === 1, this.#tunnelsOf(edge));
+    let bits = 0;
+    if (packet.checksumUnfinished) bits |= UNFINISHED;
+    if (packet.idRebuilt) bits |= ID_REBUILT;
+    if (packet.notCut) bits |= NOT_CUT;
+    if (count > 0 && this.#mayProbe(packet, count - 1)) bits |= PROBE;
+    const peer = count === 0 || this.#layers.isIpv6[0] === true ? 0 : this.#peerOf(memory, frame.outgoing, edge);
+    const key = peer * 16 + bits;
+    let comment = this.#comments.get(key);
+    if (comment === undefined) {
+      comment = this.#compose(peer, bits);
+      this.#comments.set(key, comment);
+    }
+    return comment;
+  }
+
+  #tunnelsOf(edge: Edge): TunnelPorts {
+    let tunnels = this.#tunnels.get(edge);
+    if (tunnels === undefined) {
+      tunnels = tunnelsOf(edge);
+      this.#tunnels.set(edge, tunnels);
+    }
+    return tunnels;
+  }
+
+  #mayProbe({ memory, end }: WirePacket, level: number): boolean {
+    const protocol = this.#layers.protocol[level];
+    if (protocol !== IPPROTO_ICMP && protocol !== IPPROTO_ICMPV6) return false;
+    return isProbe(memory.subarray(this.#layers.ip[level]!, end));
+  }
+
+  #peerOf(memory: Uint8Array, outgoing: boolean, edge: Edge): number {
+    const at = this.#layers.ip[0]! + (outgoing ? IPV4_DESTINATION : IPV4_SOURCE);
+    const address = ((memory[at]! << 24) | (memory[at + 1]! << 16) | (memory[at + 2]! << 8) | memory[at + 3]!) >>> 0;
+    if (edge.kind === 'underlay') return this.#byUnderlay.get(address) ?? 0;
+    let known = this.#byInner.get(address);
+    if (known === undefined) {
+      known = this.#peers.findIndex(({ subnet, subnetMask }) => (address & subnetMask) >>> 0 === subnet) + 1;
+      if (this.#byInner.size < 65_536) this.#byInner.set(address, known);
+    }
+    return known;
+  }
+
+  #compose(peer: number, bits: number): Uint8Array {
+    const parts = peer === 0 ? [] : [`peer ${this.#peers[peer - 1]!.name}`];
+    if ((bits & PROBE) !== 0) parts.push("weftd's own probe");
+    if ((bits & NOT_CUT) !== 0) parts.push('super-packet, not cut');
+    if ((bits & ID_REBUILT) !== 0) parts.push('ID rebuilt');
+    if ((bits & UNFINISHED) !== 0) parts.push('checksum unfinished');
+    return parts.length === 0 ? NONE : new TextEncoder().encode(parts.join(', '));
+  }
+}
