@@ -47,6 +47,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/stats.ts')).statsCommand(),
   },
   {
+    name: 'wireshark',
+    summary: 'see this overlay in Wireshark: dissector, capture interface, leases',
+    load: async () => (await import('./commands/wireshark.ts')).wiresharkCommand(),
+  },
+  {
     name: 'lab',
     summary: 'hosts, pods and etcd from network namespaces on this machine',
     load: async () => (await import('./commands/lab.ts')).labCommand(),
@@ -111,7 +116,7 @@ const LEADING_OPTIONS: Readonly<Record<string, boolean>> = {
 };
 
 /** Commands that have commands of their own. */
-const GROUPS: ReadonlySet<string> = new Set(['lab']);
+const GROUPS: ReadonlySet<string> = new Set(['lab', 'wireshark']);
 
 /** The command line as commander takes it: the command, then its options; `help` and names as names and --help. */
 export function commandFirst(argv: readonly string[]): string[] {

@@ -199,6 +199,11 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     ambient: true,
     why: 'it looks at the edges of a node and asks the daemon by its control socket, as any program could',
   },
+  wireshark: {
+    imports: ['control'],
+    packages: [],
+    why: 'it makes files for another program, which then calls weft as a user would',
+  },
   lab: { imports: ['addr', 'control'], packages: [], why: 'a lab runs the programs as a user would' },
   measure: {
     imports: ['addr', 'lab', 'optional-package.ts', 'sys', 'wire', 'wire/layout'],
@@ -240,6 +245,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       'observe',
       'printable.ts',
       'version.ts',
+      'wireshark',
     ],
     packages: ['commander'],
     ambient: true,
