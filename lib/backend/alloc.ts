@@ -24,6 +24,8 @@ export async function startAllocBackend(options: BackendOptions): Promise<Backen
     offloads: () => [],
     stats: noStats,
     routes: () => [],
+    ways: () => [],
+    onPathHint: undefined,
     fdb: () => [],
     neighbors: () => Promise.resolve([]),
     stop: () => Promise.resolve(),

@@ -1,7 +1,8 @@
+import type { IpAddress } from '../addr/ip.ts';
 import type { Ipv4 } from '../addr/ipv4.ts';
 import type { Ipv6 } from '../addr/ipv6.ts';
 import type { Mac } from '../addr/mac.ts';
-import type { FdbEntry, NeighborEntry, TapRoom, TosPolicy } from '../dataplane/segment.ts';
+import type { FdbEntry, NeighborEntry, SegmentProbes, TapRoom, TosPolicy } from '../dataplane/segment.ts';
 import type { DataplaneStats, OffloadStatus } from '../dataplane/stats.ts';
 import type { OffloadSwitches } from '../engine/offloads.ts';
 import type { SharedEngines } from '../engine/shared-engines.ts';
@@ -71,12 +72,29 @@ export interface Backend {
   offloads(): readonly OffloadStatus[];
   stats(): DataplaneStats;
   routes(): readonly BackendRoute[];
+  /** The ways that packets take to peers by one of our devices. None for a backend without devices. */
+  ways(): readonly PeerWay[];
+  /** Called when an ICMP error says that the path to `peer` carries only `mtu` bytes; anybody may have sent it. */
+  onPathHint: ((peer: IpAddress, mtu: number) => void) | undefined;
   /** MAC addresses and the VTEPs they are behind; empty but for vxlan. */
   fdb(): readonly FdbEntry[];
   /** Addresses that are answered locally (ARP, neighbour discovery); empty but for vxlan. */
   neighbors(): Promise<readonly NeighborEntry[]>;
   /** Stops the threads and removes the device and its routes. Resolves within 100 ms in normal operation. */
   stop(): Promise<void>;
+}
+
+/** A peer behind one of our devices. */
+export interface PeerWay {
+  /** On the underlay. */
+  readonly address: IpAddress;
+  /** "flannel.1" */
+  readonly device: string;
+  /** The kernel sends to it without us (DirectRouting): what the device would do is not what happens. */
+  readonly direct: boolean;
+  readonly probes: SegmentProbes;
+  /** What probing has found the path to carry, outer headers included; undefined: no less than our interface. */
+  limit(mtu: number | undefined): void;
 }
 
 /** A lease that was not made routes. */

@@ -17,7 +17,7 @@ import type { NetworkConfig } from '../lease/network-config.ts';
 import { isOnLink } from '../router/on-link.ts';
 import { type DesiredRoute, Router } from '../router/router.ts';
 import { RouteNetlink } from '../sys/netlink/rtnetlink.ts';
-import type { Backend, BackendOptions, BackendRoute, ExternalInterface, RefusedLease } from './backend.ts';
+import type { Backend, BackendOptions, BackendRoute, ExternalInterface, PeerWay, RefusedLease } from './backend.ts';
 import { Holders } from './holders.ts';
 import { logRefusals, ownPlace, ownPlace6, sortLeases, whyNot6 } from './peer-leases.ts';
 import { routerOptions } from './router-options.ts';
@@ -82,6 +82,7 @@ class HostGwBackend implements Backend {
   readonly deviceName: string;
   readonly overlayMtu: number;
   readonly port = undefined;
+  onPathHint: Backend['onPathHint'];
   readonly #options: BackendOptions;
   readonly #netlink: RouteNetlink;
   readonly #router: Router;
@@ -182,6 +183,10 @@ class HostGwBackend implements Backend {
       via: formatIp(gateway!),
       device,
     }));
+  }
+
+  ways(): readonly PeerWay[] {
+    return [];
   }
 
   fdb(): readonly FdbEntry[] {

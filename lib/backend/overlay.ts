@@ -2,6 +2,7 @@
  * A backend with a data plane, once its devices and engines run: leases become peers of the segments, and neighbours and
  * routes of the kernel, in flannel's order. What a usable lease means is the `plan` of each backend.
  */
+import { formatIp } from '../addr/ip.ts';
 import { addStats } from '../dataplane/add-stats.ts';
 import type { FdbEntry, NeighborEntry, SegmentPeer } from '../dataplane/segment.ts';
 import type { DataplaneStats, OffloadStatus } from '../dataplane/stats.ts';
@@ -14,7 +15,8 @@ import { prefixKey } from '../router/diff.ts';
 import type { DirectLink } from '../router/on-link.ts';
 import { type DesiredRoute, type DesiredState, Router } from '../router/router.ts';
 import type { Undo } from '../undo.ts';
-import type { Backend, BackendOptions, BackendRoute, RefusedLease } from './backend.ts';
+import type { Backend, BackendOptions, BackendRoute, PeerWay, RefusedLease } from './backend.ts';
+import { PathLimits } from './path-limits.ts';
 import { logRefusals, type OwnPlace, ownPlace, sortLeases } from './peer-leases.ts';
 import { routerOptions } from './router-options.ts';
 
@@ -56,6 +58,8 @@ export class OverlayBackend implements Backend {
   /** What segments and kernel have. */
   #applied: OverlayPlan = this.#plan;
   #applying: Promise<void> | undefined;
+  readonly #limits: PathLimits;
+  onPathHint: Backend['onPathHint'];
   #stopped = false;
 
   /** Throws what Router throws. */
@@ -66,6 +70,8 @@ export class OverlayBackend implements Backend {
     this.#log = log;
     this.#place = ownPlace(options, parts.leaseType);
     this.#router = new Router({ ...routerOptions(options), ...(parts.link === undefined ? {} : { underlay }) });
+    this.#limits = new PathLimits(log);
+    parts.undo.add('path limits', () => this.#limits.close());
     // Before the devices go, which it would take for somebody's doing.
     parts.undo.add('neighbours and routes', () => this.#router.close());
   }
@@ -114,6 +120,10 @@ export class OverlayBackend implements Backend {
     const all = [...refused, ...plan.refused];
     logRefusals(this.#log, this.#plan.refused, all);
     this.#plan = { ...plan, refused: all };
+    const ways = plan.peers.flatMap((peers, i) =>
+      peers.map(({ address }) => [address, this.#parts.devices[i]!.segment] as const),
+    );
+    this.#limits.keep(new Map(ways));
     this.#applying ??= this.#applyAll().finally(() => {
       this.#applying = undefined;
     });
@@ -168,6 +178,23 @@ export class OverlayBackend implements Backend {
 
   routes(): readonly BackendRoute[] {
     return this.#plan.routes;
+  }
+
+  ways(): readonly PeerWay[] {
+    const { devices } = this.#parts;
+    const ours = new Set(devices.map(({ name }) => name));
+    const direct = new Set(this.#plan.routes.filter(({ device }) => !ours.has(device)).map(({ via }) => via));
+    return this.#plan.peers.flatMap((peers, i) =>
+      peers.map(
+        ({ address }): PeerWay => ({
+          address,
+          device: devices[i]!.name,
+          direct: direct.has(formatIp(address)),
+          probes: devices[i]!.segment,
+          limit: (mtu) => this.#limits.set(address, mtu),
+        }),
+      ),
+    );
   }
 
   fdb(): readonly FdbEntry[] {

@@ -90,7 +90,14 @@ function openTunnel(options: BackendOptions, tunnel: Tunnel, { engine, link, und
     netns,
     faults,
     log,
-    segment: { networkNumber, own, tunnel4: own.ipv4.address, tunnel6: own.ipv6?.address, ethernet: undefined },
+    segment: {
+      networkNumber,
+      own,
+      tunnel4: own.ipv4.address,
+      tunnel6: own.ipv6?.address,
+      ethernet: undefined,
+      onPathHint: (peer, mtu) => backend.onPathHint?.(peer, mtu),
+    },
     onRestored: () => backend.restore(),
     startOver,
   });
@@ -144,5 +151,9 @@ export function deviceAddresses({ ipv4, ipv6 }: SegmentOptions['own']): Interfac
 }
 
 function toSegmentPeer({ publicIp, prefixes }: PeerPrefixes, port: number): SegmentPeer {
-  return { address: publicIp, socketAddress: socketAddress(publicIp, port), prefixes, vtep: undefined };
+  // A node has one lease in a network; of more, the first is the one that holds.
+  const ipv4 = prefixes.find((prefix) => prefix.family === 4)?.address;
+  const ipv6 = prefixes.find((prefix) => prefix.family === 6)?.address;
+  const device = { ipv4, ipv6 };
+  return { address: publicIp, socketAddress: socketAddress(publicIp, port), prefixes, vtep: undefined, device };
 }

@@ -202,6 +202,26 @@ export interface Peer {
   /** Of the peer's VTEPs, as in the lease; null where it has none, or none that is a MAC address. */
   readonly vtepMac: string | null;
   readonly vtepMacV6: string | null;
+  /** What the peer monitor knows of it; null while it has not asked, or is off. */
+  readonly health: PeerHealth | null;
+}
+
+export interface PeerHealth {
+  /** Whether it is asked through the tunnel, or on the underlay because no tunnel leads there. */
+  readonly over: 'overlay' | 'underlay';
+  /** Round-trip time of the last answer. */
+  readonly rttMs: number | null;
+  /** Of the last `probes` probes: the part without an answer, 0 to 1; null before the first. */
+  readonly loss: number | null;
+  readonly probes: number;
+  /** When the last packet or answer came from it, as far as the monitor has seen. */
+  readonly lastSeen: string | null;
+  /** Bytes of the largest outer packet that passes, as probing has found; null: not known. */
+  readonly pathMtu: number | null;
+  /** Which way that is of: 'outbound', to the peer; 'either', for its answers are as large, and may be what does not pass. */
+  readonly pathMtuDirection: 'outbound' | 'either' | null;
+  /** The same on the underlay; null where it was not asked, which is only done when the tunnel is silent. */
+  readonly underlayRttMs: number | null;
 }
 
 /** Whether no packet goes to this peer. */
@@ -238,6 +258,8 @@ export interface StatsReply {
   readonly icmp: { readonly sent: number; readonly rateLimited: number };
   /** Packets recorded for readers of the tap, and those that were not for want of room. */
   readonly tap: { readonly records: number; readonly lost: number };
+  /** Of the peer monitor: they are in no other counter. */
+  readonly probes: { readonly sent: number; readonly answered: number; readonly received: number };
   /** Each address of a peer. */
   readonly peers: readonly (PeerTraffic & { readonly publicIp: string })[];
   readonly socketOverflow: number;

@@ -5,7 +5,8 @@
  *
  * All of it is undone together, and can be started again; what the last start found out stays known.
  */
-import type { IpAddress } from '../addr/ip.ts';
+import { randomBytes } from 'node:crypto';
+import { formatIp, type IpAddress } from '../addr/ip.ts';
 import { parseIpv4 } from '../addr/ipv4.ts';
 import { parseIpv6 } from '../addr/ipv6.ts';
 import type { Backend, ExternalInterface } from '../backend/backend.ts';
@@ -30,6 +31,8 @@ import { LeaseFollower } from './lease-follower.ts';
 import { LeaseHolder } from './lease-holder.ts';
 import type { NetworkHost, Persist } from './network-host.ts';
 import { changeOfSubnet, NAT_HINT } from './own-lease.ts';
+import { PeerMonitor } from './peers/peer-monitor.ts';
+import { UnderlayEcho } from './peers/underlay-echo.ts';
 import { toBackendStatus, toExternalStatus } from './replies.ts';
 import { unlessAborted } from './wait.ts';
 
@@ -67,6 +70,7 @@ export class Forwarding {
   /** The subnets it was started with. */
   #backendKey = '';
   #follower: LeaseFollower | undefined;
+  #monitor: PeerMonitor | undefined;
 
   constructor(options: ForwardingOptions) {
     this.#options = options;
@@ -95,6 +99,11 @@ export class Forwarding {
     return this.#lease.lossReason;
   }
 
+  /** Undefined while there is nothing to ask, or nobody should. */
+  get monitor(): PeerMonitor | undefined {
+    return this.#monitor;
+  }
+
   /** All leases but the own one. */
   others(): readonly KnownLease[] {
     return this.#follower?.others() ?? [];
@@ -118,6 +127,7 @@ export class Forwarding {
     if (change !== undefined) log.warn({}, change);
     this.#watchUnderlay(ground, backend);
     await this.#follow(backend, own, external);
+    this.#watchPeers(backend);
     this.#watchConfig(config);
     return own;
   }
@@ -225,6 +235,36 @@ export class Forwarding {
       onMoved: startOver,
     });
     this.#undo.add('underlay watch', () => watch.close());
+  }
+
+  #watchPeers(backend: Backend): void {
+    const { host, faults } = this.#options;
+    const { options, log } = host;
+    if (options.probeIntervalMs === 'off') return;
+    const monitor = new PeerMonitor({
+      backend,
+      direct: () => this.#reachedByKernel(backend),
+      intervalMs: options.probeIntervalMs,
+      pings: new UnderlayEcho(log, randomBytes(8).readBigUInt64BE()),
+      faults,
+      log,
+      now: () => performance.now(),
+      random: () => Math.random(),
+    });
+    this.#monitor = monitor;
+    this.#undo.add('peer monitor', () => {
+      this.#monitor = undefined;
+      monitor.close();
+    });
+  }
+
+  /** Addresses of peers of a backend without a tunnel. */
+  #reachedByKernel(backend: Backend): IpAddress[] {
+    if (backend.ways().length > 0) return [];
+    const refused = new Set(backend.refusedLeases().map(({ publicIp }) => publicIp));
+    return this.others()
+      .map(({ attrs }) => attrs.publicIp)
+      .filter((address) => !refused.has(formatIp(address)));
   }
 
   #watchConfig(running: NetworkConfig): void {

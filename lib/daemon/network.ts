@@ -153,7 +153,8 @@ export class Network {
 
   peers(): Peer[] {
     const backend = this.running();
-    return toPeers(this.#forwarding?.others() ?? [], backend, (ms) => Date.now() + ms - performance.now());
+    const toUnixMs = (ms: number): number => Date.now() + ms - performance.now();
+    return toPeers(this.#forwarding?.others() ?? [], backend, toUnixMs, this.#forwarding?.monitor);
   }
 
   /** Throws WeftError NOT_READY. */

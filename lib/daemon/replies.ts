@@ -17,6 +17,7 @@ import type {
   NetworkStatus,
   OffloadStatus,
   Peer,
+  PeerHealth,
   PeerTraffic,
   RoutesReply,
   StatsReply,
@@ -26,6 +27,7 @@ import type {
 import type { KnownLease, Lease, LeaseAttrs } from '../lease/lease.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
 import type { OwnLease, StoreHealth } from '../store/store.ts';
+import type { PeerMonitor } from './peers/peer-monitor.ts';
 import type { Obstacle } from './wait.ts';
 
 export function toWaitReason({ error, sinceMs, attempts }: Obstacle): WaitReason {
@@ -106,7 +108,12 @@ export function countUsed(others: readonly Lease[], refused: readonly RefusedLea
  * The leases of other nodes, with their counters or with the reason why the backend does not use them. `toUnixMs`: what time
  * of day a monotonic time is.
  */
-export function toPeers(others: readonly KnownLease[], backend: Backend, toUnixMs: (ms: number) => number): Peer[] {
+export function toPeers(
+  others: readonly KnownLease[],
+  backend: Backend,
+  toUnixMs: (ms: number) => number,
+  monitor?: Pick<PeerMonitor, 'of'>,
+): Peer[] {
   const reasons = new RefusalReasons(backend.refusedLeases());
   const traffic = new Map(backend.stats().peers.map((peer) => [peer.publicIp, peer]));
   return others.map((lease) => {
@@ -129,8 +136,32 @@ export function toPeers(others: readonly KnownLease[], backend: Backend, toUnixM
       traffic: reason === undefined ? sumOf(ends.filter((end) => end !== undefined)) : null,
       note: noteOf(reason, reason6) ?? (leavesAtMs === undefined ? null : 'leaving: its key is gone from etcd'),
       ...vtepsOf(attrs),
+      health: reason === undefined ? toHealth(attrs, toUnixMs, monitor) : null,
     };
   });
+}
+
+/** Of a peer with two addresses the first that the monitor asks. */
+function toHealth(
+  { publicIp, publicIpv6 }: LeaseAttrs,
+  toUnixMs: (ms: number) => number,
+  monitor: Pick<PeerMonitor, 'of'> | undefined,
+): PeerHealth | null {
+  const peer = monitor?.of(publicIp) ?? (publicIpv6 === undefined ? undefined : monitor?.of(publicIpv6));
+  if (peer === undefined) return null;
+  const over = peer.way === undefined ? 'underlay' : 'overlay';
+  const { rttMs, seenMs, loss } = peer[over];
+  const { pathMtu } = peer;
+  return {
+    over,
+    rttMs: rttMs ?? null,
+    loss: loss?.ratio ?? null,
+    probes: loss?.probes ?? 0,
+    lastSeen: seenMs === undefined ? null : isoTime(toUnixMs(seenMs)),
+    pathMtu: pathMtu ?? null,
+    pathMtuDirection: pathMtu === undefined ? null : peer.isOneWay ? 'outbound' : 'either',
+    underlayRttMs: peer.underlay.rttMs ?? null,
+  };
 }
 
 export function toRoutesReply(backend: Backend): RoutesReply {
@@ -138,8 +169,8 @@ export function toRoutesReply(backend: Backend): RoutesReply {
 }
 
 export function toStatsReply(backend: Backend, nowMs: number): StatsReply {
-  const { outbound, inbound, drops, bridge, icmp, tap, peers, socketOverflow } = backend.stats();
-  return { at: isoTime(nowMs), outbound, inbound, drops, bridge, icmp, tap, peers, socketOverflow };
+  const { outbound, inbound, drops, bridge, icmp, tap, probes, peers, socketOverflow } = backend.stats();
+  return { at: isoTime(nowMs), outbound, inbound, drops, bridge, icmp, tap, probes, peers, socketOverflow };
 }
 
 export function toFdbReply(backend: Backend): FdbReply {

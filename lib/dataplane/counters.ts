@@ -21,6 +21,9 @@ import {
   COUNT_OUT_READS,
   COUNT_OUT_RECEIVED,
   COUNT_OUT_WRITES,
+  COUNT_PROBES_ANSWERED,
+  COUNT_PROBES_RECEIVED,
+  COUNT_PROBES_SENT,
   COUNT_REFUSED_MOVES,
   COUNT_SHUT_OUT,
   COUNT_SOCKET_OVERFLOW,
@@ -75,6 +78,20 @@ const TABLE = {
     index: COUNT_SOCKET_OVERFLOW,
     help: "Datagrams the kernel dropped because our socket's buffer was full (SO_RXQ_OVFL)",
     line: ['Socket overflows', '# datagrams lost because the receive buffer was full'],
+  },
+  /** Of the peer monitor; they count nowhere else. */
+  probes: {
+    sent: { index: COUNT_PROBES_SENT, help: 'Echoes sent to the devices of peers', line: ['Probes', '# sent,'] },
+    answered: {
+      index: COUNT_PROBES_ANSWERED,
+      help: 'Answers to them',
+      line: ['Probes', '# answered;'],
+    },
+    received: {
+      index: COUNT_PROBES_RECEIVED,
+      help: 'Echoes of other nodes; they are answered here',
+      line: ['Probes', '# from other nodes'],
+    },
   },
   /** On a learning VXLAN segment; zeros elsewhere. */
   bridge: {

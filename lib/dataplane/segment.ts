@@ -78,6 +78,8 @@ export interface SegmentOptions {
   readonly ethernet: EthernetSegment | undefined;
   /** The device vanished; it is not polled any more. Give the segment a new one with `setDevice`. */
   onDeviceLost(reason: string): void;
+  /** Somebody's ICMP error says that packets to `peer` are longer than the path takes. Anybody may have sent it. */
+  onPathHint?: ((peer: Ipv4 | Ipv6, mtu: number) => void) | undefined;
 }
 
 export interface EthernetSegment {
@@ -102,6 +104,44 @@ export interface SegmentPeer {
   readonly vtep:
     | { readonly mac: Mac; readonly tunnel4: Ipv4 | undefined; readonly tunnel6: Ipv6 | undefined }
     | undefined;
+  /** Of a TUN: addresses of the peer's device, the bases of its subnets. A VXLAN peer's are in `vtep`. */
+  readonly device?: DeviceAddresses | undefined;
+}
+
+interface DeviceAddresses {
+  readonly ipv4: Ipv4 | undefined;
+  readonly ipv6: Ipv6 | undefined;
+}
+
+/** An answer to a probe. */
+export interface ProbeAnswer {
+  readonly peer: Ipv4 | Ipv6;
+  /** What `probe` returned. */
+  readonly sequence: number;
+  /** From the send to the turn in which the answer came. */
+  readonly rttMs: number;
+  /** The answer was shorter than the probe: its size says nothing about the way back. */
+  readonly short: boolean;
+}
+
+/** Echoes to the devices of peers, past our own device: docs/adr/0027. `peer` is always its underlay address. */
+export interface SegmentProbes {
+  /**
+   * Sends an echo whose outer packet has `pathSize` bytes and DF, by default the smallest. Returns its number, 16 bits;
+   * undefined where there is no such peer, no thread or no room, or the size fits no packet.
+   */
+  probe(peer: Ipv4 | Ipv6, pathSize?: number): number | undefined;
+  /** Those that came since the last call. */
+  probeAnswers(): readonly ProbeAnswer[];
+  /** Bytes of the largest outer packet that our own interface takes. */
+  largestPath(): number | undefined;
+  /**
+   * The largest outer packet that the path to a peer carries; undefined: what our interface takes. What is longer is
+   * answered with "fragmentation needed", or sent so that it may be fragmented. Holds until it is changed.
+   */
+  limitPath(peer: Ipv4 | Ipv6, mtu: number | undefined): void;
+  /** Packets and probes that came from a peer; undefined where there is none. Only its changes mean something. */
+  heardFrom(peer: Ipv4 | Ipv6): number | undefined;
 }
 
 /** One forwarding thread with its sockets. lib/dataplane/main/client.ts is one of a worker and WebAssembly. */
@@ -112,7 +152,7 @@ export interface Dataplane {
   stop(): Promise<void>;
 }
 
-export interface Segment {
+export interface Segment extends SegmentProbes {
   /** Begins to forward between this device and the underlay. Needed once, and again after onDeviceLost. */
   setDevice(device: SegmentDevice): void;
   /** Stops using the device. Resolves when the thread does not touch it any more; the caller closes it then, and sets another. */

@@ -4,7 +4,7 @@
  */
 import { statSync } from 'node:fs';
 import { formatPrefix } from '../addr/prefix.ts';
-import type { SegmentOptions, SegmentPeer } from '../dataplane/segment.ts';
+import type { SegmentOptions, SegmentPeer, SegmentProbes } from '../dataplane/segment.ts';
 import { messageOf, WeftError } from '../error.ts';
 import type { Fault, FaultSink } from '../faults.ts';
 import type { Log } from '../log.ts';
@@ -87,8 +87,8 @@ export class EdgeDevice {
     return this.#options.name;
   }
 
-  /** What it forwards: counters and tables, to read. */
-  get segment(): Pick<EngineSegment, 'stats' | 'fdb' | 'neighbors'> {
+  /** What it forwards: counters and tables, to read; and the ways to its peers. */
+  get segment(): Pick<EngineSegment, 'stats' | 'fdb' | 'neighbors'> & SegmentProbes {
     return this.#segment;
   }
 

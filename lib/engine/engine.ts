@@ -3,6 +3,7 @@
  *
  * Segments are those of lib/dataplane/segment.ts; each keeps its device and its peers, and gives them to the next thread.
  */
+import type { IpAddress } from '../addr/ip.ts';
 import type { Prefix } from '../addr/prefix.ts';
 import { addStats, noStats } from '../dataplane/add-stats.ts';
 import { WorkerDataplane } from '../dataplane/main/client.ts';
@@ -11,6 +12,7 @@ import type {
   DataplaneOptions,
   FdbEntry,
   NeighborEntry,
+  ProbeAnswer,
   Segment,
   SegmentDevice,
   SegmentOptions,
@@ -158,6 +160,8 @@ class LastingSegment implements EngineSegment {
   #segment: Segment | undefined;
   #device: SegmentDevice | undefined;
   #peers: readonly SegmentPeer[] = [];
+  /** Of paths narrower than our interface. */
+  readonly #limits = new Map<IpAddress, number>();
   /** Counters of threads that died, so that totals never go back. */
   #before: DataplaneStats | undefined;
 
@@ -175,6 +179,7 @@ class LastingSegment implements EngineSegment {
   join(dataplane: Dataplane): void {
     this.#segment = dataplane.addSegment(this.#options);
     if (this.#device !== undefined) this.#segment.setDevice(this.#device);
+    for (const [peer, mtu] of this.#limits) this.#segment.limitPath(peer, mtu);
     if (this.#peers.length > 0) void this.#segment.setPeers(this.#peers);
   }
 
@@ -201,6 +206,28 @@ class LastingSegment implements EngineSegment {
     this.#peers = peers;
     await this.#owner.running();
     return (await this.#segment?.setPeers(this.#peers)) ?? [];
+  }
+
+  probe(peer: IpAddress, pathSize?: number): number | undefined {
+    return this.#segment?.probe(peer, pathSize);
+  }
+
+  probeAnswers(): readonly ProbeAnswer[] {
+    return this.#segment?.probeAnswers() ?? [];
+  }
+
+  largestPath(): number | undefined {
+    return this.#segment?.largestPath();
+  }
+
+  limitPath(peer: IpAddress, mtu: number | undefined): void {
+    if (mtu === undefined) this.#limits.delete(peer);
+    else this.#limits.set(peer, mtu);
+    this.#segment?.limitPath(peer, mtu);
+  }
+
+  heardFrom(peer: IpAddress): number | undefined {
+    return this.#segment?.heardFrom(peer);
   }
 
   stats(): DataplaneStats {

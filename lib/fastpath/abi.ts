@@ -15,6 +15,7 @@
 //   0x1b00000  inbound: items, pieces
 //   0x1e00000  what system calls read: iovec, msghdr, pollfd
 //   0x1e60000  the tap: records of packets for whoever looks
+//   0x1f80000  probes of the peer monitor and their answers
 //   0x2000000  inbound: datagrams as received
 
 import {
@@ -71,6 +72,15 @@ export const TAP_SNAP_SHIFT = 20;
 export const TAP_SAMPLE_MASK = 0xfffff;
 /** The sample that stands for none of the packets that are forwarded. */
 export const TAP_NONE_FORWARDED = 0xfffff;
+/** Probes that the main thread has written into PROBES, and those that the worker has taken from there: counts. */
+export const CONFIG_PROBES_WANTED = 0x10100;
+export const CONFIG_PROBES_TAKEN = 0x10104;
+/** Answers to probes written into PROBE_ANSWERS since the start. */
+export const CONFIG_PROBE_ANSWERS = 0x10108;
+/** Entries of PROBE_ECHOES. */
+export const CONFIG_PROBE_ECHOES = 0x1010c;
+/** u64 in network order: the token of our own probes. */
+export const CONFIG_PROBE_TOKEN = 0x10110;
 
 export const ENCAPSULATION_IP_IN_UDP = 0;
 export const ENCAPSULATION_VXLAN = 1;
@@ -140,6 +150,9 @@ export const COUNT_REFUSED_MOVES = 15;
 export const COUNT_SHUT_OUT = 16;
 export const COUNT_TAP_RECORDS = 17;
 export const COUNT_TAP_LOST = 18;
+export const COUNT_PROBES_SENT = 56;
+export const COUNT_PROBES_ANSWERED = 57;
+export const COUNT_PROBES_RECEIVED = 58;
 /** First of the drop counters: reason r is counter COUNT_DROPS + r. */
 export const COUNT_DROPS = 20;
 
@@ -201,8 +214,8 @@ export const PEER_SOCKETS = 36;
 export const PEER_SOCKET_MASK = 38;
 /** Raised when the number is given to another peer: what was learned for the old one stays void (see TABLES_PEERS). */
 export const PEER_EPOCH = 40;
-/** The device of the peer: IPv4 address in host order (0: none), IPv6 address (zeros: none). */
-export const PEER_TUNNEL4 = 44;
+/** The most that one datagram to it may hold, in bytes, for the path is narrower than our interface; 0: no such limit. */
+export const PEER_MAX_DATAGRAM = 44;
 // u64 counters, written by the worker
 export const PEER_OUT_PACKETS = 48;
 export const PEER_OUT_BYTES = 56;
@@ -210,7 +223,11 @@ export const PEER_IN_PACKETS = 64;
 export const PEER_IN_BYTES = 72;
 /** u64: the leased VtepMAC as a number; 0: none. */
 export const PEER_MAC = 80;
+/** The device of the peer: IPv4 address in host order (0: none), IPv6 address (zeros: none). */
 export const PEER_TUNNEL6 = 88;
+export const PEER_TUNNEL4 = 104;
+/** Probes that came from it. Written by the worker. */
+export const PEER_PROBES = 108;
 
 // --- TABLES: what is replaced as a whole (lib/dataplane/main/tables.ts builds it) ---
 export const TABLES = 0x220000;
@@ -287,8 +304,9 @@ export const TRAIN_COUNT = 12;
 export const TRAIN_FIRST_PIECE = 16;
 export const TRAIN_LAST_PIECE = 20;
 export const TRAIN_OPEN = 24;
-/** u16: the socket it leaves by. */
+/** u16: the socket it leaves by, with TRAIN_NARROW if a datagram of it is too long for the path to the peer. */
 export const TRAIN_SOCKET = 28;
+export const TRAIN_NARROW = 0x80;
 /** u8 each: the outer TOS octet, and the bytes of encapsulation with which each datagram begins. */
 export const TRAIN_TOS = 30;
 export const TRAIN_ENCAP = 31;
@@ -466,3 +484,51 @@ export const TAP_FLOODED = 2;
 export const TAP_ANSWERED = 3;
 export const TAP_PAD = 255;
 export const TAP_NO_REASON = 255;
+// --- probes (lib/wire/probe.ts): what the main thread wants sent, and what came of it ---
+/** Slot n % PROBE_SLOTS is probe n. Written by the main thread. */
+export const PROBES = 0x1f80000;
+export const PROBE_SLOTS = 128;
+export const PROBE_SIZE = 128;
+export const PROBE_PEER = 0;
+/** PEER_EPOCH: the number may be another's by now. */
+export const PROBE_EPOCH = 4;
+export const PROBE_SEQUENCE = 8;
+/** Bytes from PROBE_BYTES on, with the encapsulation; and how many zeros follow. */
+export const PROBE_LENGTH = 12;
+export const PROBE_ZEROS = 16;
+export const PROBE_BYTES = 24;
+/** Slot n % PROBE_ANSWER_SLOTS is answer n. Written by the worker. */
+export const PROBE_ANSWERS = 0x1f90000;
+export const PROBE_ANSWER_SLOTS = 256;
+export const PROBE_ANSWER_SIZE = 32;
+/** u32 each; the length is that of the IP packet. */
+export const ANSWER_PEER = 0;
+export const ANSWER_EPOCH = 4;
+export const ANSWER_SEQUENCE = 8;
+export const ANSWER_LENGTH = 12;
+/** f64: when it came, on the worker's clock, in ms. */
+export const ANSWER_TIME = 16;
+/** Answers of ours that leave when the turn is over: where the datagram lies, its length, for whom (u32 each). */
+export const PROBE_ECHOES = 0x1fa0000;
+export const MAX_PROBE_ECHOES = 64;
+export const PROBE_ECHO_SIZE = 16;
+export const ECHO_AT = 0;
+export const ECHO_LENGTH = 4;
+export const ECHO_PEER = 8;
+/** f64 each: when probe n % PROBE_TIMES_SLOTS left, on the worker's clock, in ms; 0: it did not. */
+export const PROBE_TIMES = 0x1fb0000;
+export const PROBE_TIME_SLOTS = 4096;
+/** f64: the worker's clock as of this turn, in ms. */
+export const PROBE_NOW = 0x1fc0000;
+/** mmsghdr and iovecs of one probe, and what reads a socket's errors. */
+export const PROBE_MESSAGE = 0x1fc0040;
+export const PROBE_IOVECS = 0x1fc0080;
+export const ERROR_MESSAGE = 0x1fc0100;
+export const ERROR_IOVEC = 0x1fc0140;
+export const ERROR_NAME = 0x1fc0180;
+export const ERROR_CONTROL = 0x1fc01c0;
+export const ERROR_CONTROL_SIZE = 256;
+export const ERROR_BYTES = 0x1fc0300;
+export const ERROR_BYTES_SIZE = 256;
+/** 64 KiB that stay 0: the padding of probes. */
+export const ZEROS = 0x1fe0000;

@@ -19,9 +19,13 @@ export const SO_RXQ_OVFL = 40;
 export const SOL_IP = 0;
 /** To send an int, as received a u8. */
 export const IP_TOS = 1;
+/** int: ICMP errors are queued, to be read with MSG_ERRQUEUE. As received a struct sock_extended_err. */
+export const IP_RECVERR = 11;
 
 /** The same as IPPROTO_IPV6. */
 export const SOL_IPV6 = 41;
+/** As IP_RECVERR. */
+export const IPV6_RECVERR = 25;
 /** int. */
 export const IPV6_TCLASS = 67;
 
@@ -33,4 +37,13 @@ export const UDP_GRO = 104;
 
 export const MSG_TRUNC = 0x20;
 export const MSG_DONTWAIT = 0x40;
+export const MSG_ERRQUEUE = 0x2000;
 export const MSG_NOSIGNAL = 0x4000;
+
+// struct sock_extended_err, include/uapi/linux/errqueue.h
+export const EE_ERRNO = 0;
+export const EE_ORIGIN = 4;
+/** Of EMSGSIZE the path MTU. */
+export const EE_INFO = 8;
+export const SO_EE_ORIGIN_ICMP = 2;
+export const SO_EE_ORIGIN_ICMP6 = 3;

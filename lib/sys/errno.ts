@@ -6,8 +6,10 @@ import { errno } from './ffi.ts';
 /** Linux errno values that node:os does not name. include/uapi/asm-generic/errno.h */
 const EBADFD = 77;
 const ENOTUNIQ = 76;
+const ENONET = 64;
+const EHOSTDOWN = 112;
 
-export const Errno = { ...constants.errno, EBADFD, ENOTUNIQ } as const;
+export const Errno = { ...constants.errno, EBADFD, ENOTUNIQ, ENONET, EHOSTDOWN } as const;
 
 /** Second names of the same value: the kernel's own documentation says EAGAIN and EOPNOTSUPP. */
 const ALIASES = new Set(['EWOULDBLOCK', 'ENOTSUP']);

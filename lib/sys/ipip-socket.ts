@@ -11,12 +11,19 @@ import { bindFailed } from './bind-error.ts';
 import { Errno, SyscallError } from './errno.ts';
 import { bind, close, errno, socket } from './ffi.ts';
 import { socketAddress } from './socket-address.ts';
-import { Fragmentation, reportOverflow, setFragmentation, setReceiveBuffer, setSendBuffer } from './socket-option.ts';
+import {
+  Fragmentation,
+  reportErrors,
+  reportOverflow,
+  setFragmentation,
+  setReceiveBuffer,
+  setSendBuffer,
+} from './socket-option.ts';
 
 /**
  * Opens a non-blocking raw socket for IP protocol 4 on `address`, with buffers of `bufferBytes` (forced past
  * net.core.rmem_max with CAP_NET_ADMIN). To send, an inner packet alone: the kernel writes the outer header, with DF, and
- * reports EMSGSIZE for what exceeds the path MTU. What is received is whole and reassembled, the outer header first; each
+ * reports EMSGSIZE for what exceeds the MTU of the interface. ICMP errors wait to be read. What is received is whole and reassembled, the outer header first; each
  * datagram carries the overflow counter. Unlike a UDP port, a protocol is never busy: every socket and device gets its copy.
  * Codes: NOT_PERMITTED (CAP_NET_RAW), ADDRESS_NOT_LOCAL, or the errno's name.
  */
@@ -28,7 +35,8 @@ export function openIpipSocket(address: Ipv4, bufferBytes: number): number {
     setReceiveBuffer(fd, bufferBytes);
     setSendBuffer(fd, bufferBytes);
     reportOverflow(fd);
-    setFragmentation(fd, Fragmentation.forbidden, 4);
+    reportErrors(fd, 4);
+    setFragmentation(fd, Fragmentation.probing, 4);
     const name = socketAddress(address, 0);
     if (bind(fd, name, name.length) < 0) throw bindFailed(object, 4, 0, errno());
   } catch (error) {

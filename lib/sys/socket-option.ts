@@ -1,6 +1,8 @@
 /** Socket options that more than one kind of socket has. socket(7), ip(7), ipv6(7). */
 import type { Family } from '../addr/ip.ts';
 import {
+  IP_RECVERR,
+  IPV6_RECVERR,
   SO_RCVBUF,
   SO_RCVBUFFORCE,
   SO_RXQ_OVFL,
@@ -16,6 +18,7 @@ import { FPROG_SIZE, type PacketFilter } from './packet-filter.ts';
 const SO_ATTACH_FILTER = 26;
 const IP_MTU_DISCOVER = 10;
 const IPV6_MTU_DISCOVER = 23;
+const IPV6_MTU = 24;
 
 /**
  * What becomes of an outer packet that is too long for the path: values of IP_MTU_DISCOVER and IPV6_MTU_DISCOVER, which are
@@ -26,6 +29,11 @@ export const Fragmentation = {
   allowed: 0,
   /** IP_PMTUDISC_DO: DF is 1, and what exceeds the path MTU that the kernel knows fails with EMSGSIZE. */
   forbidden: 2,
+  /**
+   * IP_PMTUDISC_PROBE: DF is 1, and the path MTU that the kernel knows, which anybody's ICMP error may have set, is not looked
+   * at. Only what exceeds the MTU of our own interface fails with EMSGSIZE.
+   */
+  probing: 3,
   /**
    * IP_PMTUDISC_INTERFACE: DF is 0, so routers may fragment, and no ICMP error is asked for or believed. Only what exceeds the
    * MTU of our own interface fails with EMSGSIZE. IPv4 only.
@@ -72,6 +80,17 @@ export function setFragmentation(fd: number, value: number, family: Family): voi
 export function fragmentationOf(fd: number, family: Family): number {
   const value = family === 4 ? getOption(fd, SOL_IP, IP_MTU_DISCOVER) : getOption(fd, SOL_IPV6, IPV6_MTU_DISCOVER);
   return value ?? Fragmentation.forbidden;
+}
+
+/** ICMP errors about what a socket sent are queued for whoever reads them; a send or receive fails once for each. */
+export function reportErrors(fd: number, family: Family): void {
+  if (family === 4) setOption(fd, SOL_IP, IP_RECVERR, 1);
+  else setOption(fd, SOL_IPV6, IPV6_RECVERR, 1);
+}
+
+/** Our own kernel cuts what an IPv6 socket sends into fragments of `mtu` bytes, 1280 at least; 0: as the route says. */
+export function setFragmentSize6(fd: number, mtu: number): void {
+  setOption(fd, SOL_IPV6, IPV6_MTU, mtu);
 }
 
 /** From now on the kernel throws away what `filter` drops, before it is queued. Returns 0, or -1 with errno. */

@@ -20,6 +20,7 @@ import {
   attachFilter,
   Fragmentation,
   getOption,
+  reportErrors,
   reportOverflow,
   setFragmentation,
   setOption,
@@ -36,7 +37,7 @@ const IPV6_RECVTCLASS = 66;
 /**
  * Opens a non-blocking UDP socket on `address`:`port` with buffers of `bufferBytes` (our choice is to force them past
  * net.core.rmem_max; without CAP_NET_ADMIN the kernel's limit holds). Outer packets are not fragmented
- * (Fragmentation.forbidden). Each datagram read carries its TOS or traffic class (IP_TOS, IPV6_TCLASS) and the overflow counter.
+ * (Fragmentation.probing), and ICMP errors about them wait to be read. Each datagram read carries its TOS or traffic class (IP_TOS, IPV6_TCLASS) and the overflow counter.
  * Codes: PORT_BUSY, ADDRESS_NOT_LOCAL, or the errno's name.
  */
 export function openUdpSocket(address: IpAddress, port: number, bufferBytes: number): number {
@@ -44,6 +45,7 @@ export function openUdpSocket(address: IpAddress, port: number, bufferBytes: num
     setReceiveBuffer(fd, bufferBytes);
     setSendBuffer(fd, bufferBytes);
     reportOverflow(fd);
+    reportErrors(fd, family);
     if (family === 4) setOption(fd, SOL_IP, IP_RECVTOS, 1);
     else setOption(fd, SOL_IPV6, IPV6_RECVTCLASS, 1);
   });
@@ -71,6 +73,7 @@ function openSender(address: IpAddress, bufferBytes: number): number {
   return openBound(address, 0, (fd, family) => {
     // Not Fragmentation.allowed: our kernel would fragment for a path MTU that anybody's ICMP error may have set, and fail trains.
     if (family === 4) setFragmentation(fd, Fragmentation.byRouters, family);
+    else reportErrors(fd, family);
     setSendBuffer(fd, bufferBytes);
     // Before bind, so that no datagram comes in between.
     check(attachFilter(fd, dropAll()), 'setsockopt SO_ATTACH_FILTER', 'UDP socket');
@@ -85,7 +88,7 @@ function openBound(address: IpAddress, port: number, configure: (fd: number, fam
   try {
     // An IPv6 socket would take IPv4 datagrams too, and hold their port.
     if (family === 6) check(setOption(fd, SOL_IPV6, IPV6_V6ONLY, 1), 'setsockopt IPV6_V6ONLY', object);
-    setFragmentation(fd, Fragmentation.forbidden, family);
+    setFragmentation(fd, Fragmentation.probing, family);
     configure(fd, family);
     const name = socketAddress(address, port);
     if (bind(fd, name, name.length) < 0) throw bindFailed(object, family, port, errno());

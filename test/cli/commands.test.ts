@@ -53,6 +53,7 @@ inbound       2,000      1,993  2.8 MB             -              -
 
 ICMP errors sent  2 (1 held back)
 Socket overflows  0 datagrams lost because the receive buffer was full
+Probes            40 sent, 39 answered; 41 from other nodes
 
 `;
 

@@ -132,6 +132,7 @@ export const PEERS: PeersReply = {
       traffic: { outboundPackets: 1234567, outboundBytes: 1_500_000_000, inboundPackets: 3, inboundBytes: 252 },
       note: null,
       ...NO_VTEP,
+      health: null,
     },
     {
       subnet: '10.244.7.0/24',
@@ -146,6 +147,7 @@ export const PEERS: PeersReply = {
       vni: 1,
       vtepMac: '02:00:00:00:00:02',
       vtepMacV6: '02:00:00:00:00:06',
+      health: null,
     },
   ],
 };
@@ -179,6 +181,7 @@ export const STATS: StatsReply = {
   bridge: { flooded: 0, answered: 0, refusedMoves: 0, shutOut: 0 },
   icmp: { sent: 2, rateLimited: 1 },
   tap: { records: 0, lost: 0 },
+  probes: { sent: 40, answered: 39, received: 41 },
   peers: [],
   socketOverflow: 0,
 };

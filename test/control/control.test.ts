@@ -30,6 +30,7 @@ const PEERS: PeersReply = {
       vni: null,
       vtepMac: null,
       vtepMacV6: null,
+      health: null,
     },
   ],
 };

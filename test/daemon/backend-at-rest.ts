@@ -14,6 +14,8 @@ export function backendAtRest(refused: readonly RefusedLease[], peers: readonly 
     offloads: () => [],
     stats: () => ({ ...noStats(), peers }),
     routes: () => [],
+    ways: () => [],
+    onPathHint: undefined,
     fdb: () => [],
     neighbors: async () => [],
     stop: async () => undefined,

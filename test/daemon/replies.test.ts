@@ -61,6 +61,7 @@ test('a peer has the counters of both its addresses', (t) => {
     vni: null,
     vtepMac: null,
     vtepMacV6: null,
+    health: null,
   });
   t.is(plain?.traffic, null);
   t.deepEqual(violations('/v1/peers', { peers: [dual, plain] }), []);

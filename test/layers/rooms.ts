@@ -103,6 +103,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       'fib/layout.ts',
       'linux',
       'sys',
+      'wire',
+      'wire/layout',
     ],
     packages: [],
     why: 'it runs on the main thread and shares memory with the worker thread, not code',
@@ -161,6 +163,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       'daemon/cmdline',
       'daemon/files',
       'daemon/host',
+      'daemon/peers',
       'engine',
       'fit-text.ts',
       'lease',
@@ -177,6 +180,11 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     packages: ['pino', 'pino-pretty'],
     ambient: true,
     why: 'it wires and does not do: packets, routes and headers are for others',
+  },
+  'daemon/peers': {
+    imports: ['addr', 'backend', 'faults.ts', 'log.ts', 'sys'],
+    packages: [],
+    why: 'it asks peers by the ways that a backend names, and knows no lease',
   },
   'daemon/cmdline': {
     imports: ['addr', 'control', 'dataplane', 'engine', 'sys'],

@@ -6,19 +6,28 @@ import { type ChildProcess, execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
+import { parseIpv4 } from '../../lib/addr/ipv4.ts';
 import type { Backend, BackendOptions } from '../../lib/backend/backend.ts';
 import { startIpipBackend } from '../../lib/backend/ipip.ts';
 import { startUdpBackend } from '../../lib/backend/udp.ts';
 import { startVxlanBackend } from '../../lib/backend/vxlan/vxlan.ts';
+import { PeerMonitor } from '../../lib/daemon/peers/peer-monitor.ts';
+import { UnderlayEcho } from '../../lib/daemon/peers/underlay-echo.ts';
 import type { Engine } from '../../lib/engine/engine.ts';
 import { SharedEngines } from '../../lib/engine/shared-engines.ts';
 import { WeftError } from '../../lib/error.ts';
 import { Faults } from '../../lib/faults.ts';
 import { until } from '../../lib/lab/until.ts';
 import type { Lease } from '../../lib/lease/lease.ts';
+import { AF_INET } from '../../lib/linux/sockaddr.ts';
+import { SOCK_RAW } from '../../lib/linux/socket.ts';
 import { check } from '../../lib/sys/errno.ts';
-import { unshare } from '../../lib/sys/ffi.ts';
+import { close, sendto, socket, unshare } from '../../lib/sys/ffi.ts';
 import { RouteNetlink } from '../../lib/sys/netlink/rtnetlink.ts';
+import { socketAddress } from '../../lib/sys/socket-address.ts';
+import { emitIcmpHeader, fillIcmpChecksum } from '../../lib/wire/icmp.ts';
+import { ICMP_FRAGMENTATION_NEEDED, ICMP_HEADER, ICMP_UNREACHABLE } from '../../lib/wire/layout/icmp.ts';
+import { IPPROTO_ICMP } from '../../lib/wire/layout/ip.ts';
 import { logTo } from '../log.ts';
 import { PATIENCE_MS } from '../patience.ts';
 
@@ -39,6 +48,10 @@ export type HostRequest =
   | { readonly op: 'read-only-sysctls' }
   | { readonly op: 'start'; readonly type: BackendType; readonly options: HostBackendOptions }
   | { readonly op: 'leases'; readonly network: string; readonly leases: readonly Lease[] }
+  /** Probes the peers every second. */
+  | { readonly op: 'monitor'; readonly network: string }
+  /** Sends an ICMP "fragmentation needed" to `to` that quotes `quoted`, the IP packet that it is about. */
+  | { readonly op: 'forge'; readonly to: string; readonly mtu: number; readonly quoted: Uint8Array }
   | { readonly op: 'state'; readonly network: string }
   | { readonly op: 'stop'; readonly network: string };
 
@@ -52,6 +65,10 @@ export interface HostState {
   readonly refused: ReturnType<Backend['refusedLeases']>;
   readonly offloads: ReturnType<Backend['offloads']>;
   readonly fdb: ReturnType<Backend['fdb']>;
+  /** Of each peer, where there is a monitor: its path MTU, as far as it is known. */
+  readonly pathMtus: readonly (number | undefined)[];
+  /** Answers of each. */
+  readonly rtts: readonly (number | undefined)[];
   readonly alarms: readonly string[];
   /** Why packets cannot pass. */
   readonly blocking: string | undefined;
@@ -98,10 +115,12 @@ async function answer(request: HostRequest): Promise<unknown> {
   if (request.op === 'serve') return serve(request.address, request.bytes);
   if (request.op === 'fetch') return fetch(request.from, request.address);
   if (request.op === 'read-only-sysctls') return makeSysctlsReadOnly();
+  if (request.op === 'forge') return forge(request.to, request.mtu, request.quoted);
   if (request.op === 'start') return start(request.type, request.options);
   const backend = backends.get(request.network)!;
   if (request.op === 'leases') return backend.setLeases(request.leases);
   if (request.op === 'state') return stateOf(backend);
+  if (request.op === 'monitor') return monitor(backend);
   backends.delete(request.network);
   return backend.stop();
 }
@@ -156,6 +175,34 @@ async function start(type: BackendType, { macs, loseWhileStarting, ...options }:
   backends.set(options.network, backend);
 }
 
+let peers: PeerMonitor | undefined;
+
+function monitor(backend: Backend): void {
+  peers = new PeerMonitor({
+    backend,
+    direct: () => [],
+    intervalMs: 1000,
+    pings: new UnderlayEcho(logTo(note), 1n),
+    faults,
+    log: logTo(note),
+    now: () => performance.now(),
+    random: () => 0.5,
+  });
+}
+
+/** As anybody may, with a raw socket. */
+function forge(to: string, mtu: number, quoted: Uint8Array): void {
+  const message = new Uint8Array(ICMP_HEADER + quoted.length);
+  const view = new DataView(message.buffer);
+  emitIcmpHeader(view, 0, { type: ICMP_UNREACHABLE, code: ICMP_FRAGMENTATION_NEEDED, rest: mtu });
+  message.set(quoted, ICMP_HEADER);
+  fillIcmpChecksum(view, 0, message.length, 0);
+  const fd = check(socket(AF_INET, SOCK_RAW, IPPROTO_ICMP), 'socket', 'raw ICMP');
+  const name = socketAddress(parseIpv4(to)!, 0);
+  check(sendto(fd, message, message.length, 0, name, name.length), 'sendto', to);
+  close(fd);
+}
+
 function stateOf(backend: Backend): HostState {
   const { deviceName, overlayMtu, port } = backend;
   return {
@@ -167,6 +214,8 @@ function stateOf(backend: Backend): HostState {
     refused: backend.refusedLeases(),
     offloads: backend.offloads(),
     fdb: backend.fdb(),
+    pathMtus: backend.ways().map(({ address }) => peers?.of(address)?.pathMtu),
+    rtts: backend.ways().map(({ address }) => peers?.of(address)?.overlay.rttMs),
     alarms: faults.alarms,
     blocking: faults.blocking,
     log: [...log],

@@ -97,6 +97,16 @@ export class Host {
     return (await this.#ask({ op: 'state', network })) as HostState;
   }
 
+  /** Its peers are probed from now on. */
+  async monitor(network = ''): Promise<void> {
+    await this.#ask({ op: 'monitor', network });
+  }
+
+  /** Sends "fragmentation needed" about `quoted`, an IP packet, to `to`. */
+  async forge(to: string, mtu: number, quoted: Uint8Array): Promise<void> {
+    await this.#ask({ op: 'forge', to, mtu, quoted });
+  }
+
   async stop(network = ''): Promise<void> {
     await this.#ask({ op: 'stop', network });
   }

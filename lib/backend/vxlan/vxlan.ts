@@ -53,8 +53,9 @@ export async function startVxlanBackend(options: BackendOptions): Promise<Backen
     // A device may be lost while the next one is made: nothing leads through it yet.
     let backend: OverlayBackend | undefined;
     const onRestored = async (): Promise<void> => backend?.restore();
+    const onPathHint = (peer: IpAddress, mtu: number): void => backend?.onPathHint?.(peer, mtu);
     for (const family of own.ipv6 === undefined ? ([4] as const) : ([4, 6] as const))
-      ends.push(await openEnd(options, vxlan, family, onRestored, undo));
+      ends.push(await openEnd(options, vxlan, family, { onRestored, onPathHint, undo }));
     backend = new OverlayBackend(options, {
       type: TYPE,
       leaseType: TYPE,
@@ -86,12 +87,17 @@ interface VtepEnd extends OwnVtep {
   readonly engine: Engine;
 }
 
+interface EndParts {
+  readonly onRestored: () => Promise<void>;
+  readonly onPathHint: (peer: IpAddress, mtu: number) => void;
+  readonly undo: Undo;
+}
+
 async function openEnd(
   options: BackendOptions,
   { vni, port, underlayMtu, learning }: VxlanOptions,
   family: 4 | 6,
-  onRestored: () => Promise<void>,
-  undo: Undo,
+  { onRestored, onPathHint, undo }: EndParts,
 ): Promise<VtepEnd> {
   const { config, engines, faults, log, netns, network, networkNumber = 0, own, startOver } = options;
   const address = underlayAddress(options, family);
@@ -117,6 +123,7 @@ async function openEnd(
       tunnel4: undefined,
       tunnel6: undefined,
       ethernet: { vni, family, mac, learning },
+      onPathHint,
     },
     onRestored,
     startOver,

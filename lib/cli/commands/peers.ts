@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import type { Peer, PeersReply } from '../../control/protocol.ts';
 import { addQueryOptions, printReply, type QueryOptions } from '../query.ts';
 import { type Column, formatTable } from '../table.ts';
-import { formatBytes, formatCount, formatExpiry } from '../units.ts';
+import { formatBytes, formatCount, formatDuration, formatExpiry } from '../units.ts';
 
 export function peersCommand(): Command {
   return addQueryOptions(new Command('peers'))
@@ -13,6 +13,7 @@ export function peersCommand(): Command {
     });
 }
 
+/** Without a monitor there is room for packets. */
 const COLUMNS: readonly Column[] = [
   { title: 'Subnet' },
   { title: 'Public IP' },
@@ -21,6 +22,25 @@ const COLUMNS: readonly Column[] = [
   { title: 'Out bytes', align: 'right' },
   { title: 'In packets', align: 'right' },
   { title: 'In bytes', align: 'right' },
+];
+
+/** Fit 80 columns. */
+const HEALTH_COLUMNS: readonly Column[] = [
+  { title: 'Subnet' },
+  { title: 'Public IP' },
+  { title: 'RTT', align: 'right' },
+  { title: 'Loss', align: 'right' },
+  { title: 'Seen', align: 'right' },
+  { title: 'MTU', align: 'right' },
+  { title: 'Out', align: 'right' },
+  { title: 'In', align: 'right' },
+];
+
+/** With --wide, what the table with health has no room for. */
+const TRAFFIC_COLUMNS: readonly Column[] = [
+  { title: 'Backend' },
+  { title: 'Out packets', align: 'right' },
+  { title: 'In packets', align: 'right' },
 ];
 
 const WIDE_COLUMNS: readonly Column[] = [
@@ -38,18 +58,52 @@ export function formatPeers({ peers }: PeersReply, nowMs: number, wide = false):
   if (peers.length === 0) return 'No other node has a lease.\n';
   // Most clusters have nothing to note.
   const hasNotes = peers.some((peer) => peer.note !== null);
+  // Nor has a weftd without a monitor, or one that is older than this command.
+  const hasHealth = peers.some(({ health }) => health !== null && health !== undefined);
   const rows = peers.map((peer) => [
     peer.ipv6Subnet === null ? peer.subnet : `${peer.subnet} ${peer.ipv6Subnet}`,
     peer.publicIp,
-    peer.backendType === '' ? 'udp' : peer.backendType,
-    peer.traffic === null ? '-' : formatCount(peer.traffic.outboundPackets),
-    peer.traffic === null ? '-' : formatBytes(peer.traffic.outboundBytes),
-    peer.traffic === null ? '-' : formatCount(peer.traffic.inboundPackets),
-    peer.traffic === null ? '-' : formatBytes(peer.traffic.inboundBytes),
+    ...(hasHealth
+      ? [...healthOf(peer, nowMs), ...bytesOf(peer), ...(wide ? trafficOf(peer) : [])]
+      : plainTrafficOf(peer)),
     ...(wide ? [peer.publicIpv6 ?? '-', String(peer.vni ?? '-'), vtepMacsOf(peer)] : []),
     ...(hasNotes ? [noteOf(peer, nowMs)] : []),
   ]);
-  return formatTable([...COLUMNS, ...(wide ? WIDE_COLUMNS : []), ...(hasNotes ? [{ title: 'Note' }] : [])], rows);
+  const columns = hasHealth ? [...HEALTH_COLUMNS, ...(wide ? TRAFFIC_COLUMNS : [])] : COLUMNS;
+  return formatTable([...columns, ...(wide ? WIDE_COLUMNS : []), ...(hasNotes ? [{ title: 'Note' }] : [])], rows);
+}
+
+function backendOf({ backendType }: Peer): string {
+  return backendType === '' ? 'udp' : backendType;
+}
+
+function bytesOf({ traffic }: Peer): string[] {
+  return traffic === null ? ['-', '-'] : [formatBytes(traffic.outboundBytes), formatBytes(traffic.inboundBytes)];
+}
+
+function trafficOf(peer: Peer): string[] {
+  const { traffic } = peer;
+  const packets =
+    traffic === null ? ['-', '-'] : [formatCount(traffic.outboundPackets), formatCount(traffic.inboundPackets)];
+  return [backendOf(peer), ...packets];
+}
+
+function plainTrafficOf(peer: Peer): string[] {
+  const [backend, outPackets, inPackets] = trafficOf(peer);
+  const [outBytes, inBytes] = bytesOf(peer);
+  return [backend!, outPackets!, outBytes!, inPackets!, inBytes!];
+}
+
+/** RTT, loss, when it was seen last, path MTU; on the underlay alone there is no MTU to find. */
+function healthOf({ health }: Peer, nowMs: number): string[] {
+  if (health === null || health === undefined) return ['-', '-', '-', '-'];
+  const { rttMs, loss, lastSeen, pathMtu } = health;
+  return [
+    rttMs === null ? '-' : `${rttMs.toFixed(rttMs < 10 ? 2 : rttMs < 100 ? 1 : 0)} ms`,
+    loss === null ? '-' : `${Math.round(loss * 100)}%`,
+    lastSeen === null ? '-' : formatDuration(Math.max(0, (nowMs - Date.parse(lastSeen)) / 1000)),
+    pathMtu === null ? '-' : String(pathMtu),
+  ];
 }
 
 /** With the time that a leaving peer has left. */

@@ -84,6 +84,11 @@ const dataPathFlags = {
     default: true,
     usage: "drop packets from unknown nodes, and inner sources outside the sending node's subnet",
   },
+  'peer-probe-interval': {
+    kind: 'string',
+    default: 'auto',
+    usage: 'how often each node is asked whether it is there: 1s to 1h; off; auto: 10s, 60s with more than 100 nodes',
+  },
   tos: {
     kind: 'string',
     default: 'fixed',

@@ -65,6 +65,8 @@ export interface DaemonOptions {
   readonly offload: OffloadSwitches;
   readonly sourceCheck: boolean;
   readonly tos: TosPolicy;
+  /** How often each peer is probed; 'auto': by their number. */
+  readonly probeIntervalMs: number | 'auto' | 'off';
   readonly forwardRules: boolean;
   readonly logFormat: LogFormat;
   readonly logLevel: LogLevel;
@@ -157,6 +159,7 @@ function toOptions(values: FlagValues<typeof FLAGS>, origins: ReadonlyMap<string
     },
     sourceCheck: values['source-check'],
     tos: tosPolicy(values, origins),
+    probeIntervalMs: probeInterval(values['peer-probe-interval']),
     forwardRules: values['iptables-forward-rules'],
     logFormat: oneOf('log-format', values['log-format'], LOG_FORMATS),
     logLevel: origins.has('log-level') ? oneOf('log-level', values['log-level'], LOG_LEVELS) : level,
@@ -190,6 +193,17 @@ function groupValue(name: string, text: string): number | undefined {
   const number = groupNumber(text);
   if (number === undefined) throw usage(`invalid value ${quote(text)} for -${name}: no such group in /etc/group`);
   return number;
+}
+
+function probeInterval(text: string): DaemonOptions['probeIntervalMs'] {
+  if (text === 'auto' || text === 'off') return text;
+  const [, number, unit = ''] = /^(\d{1,5})(s|m|h)$/.exec(text) ?? [];
+  const ms = Number(number) * { s: 1000, m: MINUTE_MS, h: 60 * MINUTE_MS }[unit]!;
+  if (!(ms >= 1000 && ms <= 60 * MINUTE_MS))
+    throw usage(
+      `invalid value ${quote(text)} for -peer-probe-interval: must be auto, off, or 1s to 1h, such as 30s or 5m`,
+    );
+  return ms;
 }
 
 function tosPolicy(values: FlagValues<typeof FLAGS>, origins: ReadonlyMap<string, string>): TosPolicy {

@@ -1,4 +1,5 @@
 /** The main thread's handle on a data-plane worker: the only place that starts one. */
+import { randomBytes } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
 import type { Prefix } from '../../addr/prefix.ts';
 import { WeftError } from '../../error.ts';
@@ -21,6 +22,7 @@ import {
 import { createQueueMemory } from '../../fastpath/load.ts';
 import { closeFd } from '../../sys/descriptor.ts';
 import { openEvent, signalEvent } from '../../sys/event.ts';
+import { readIpv6 } from '../../wire/ipv6.ts';
 import type { LearnedNeighbor, WorkerMessage, WorkerStart } from '../protocol.ts';
 import type {
   Dataplane,
@@ -29,8 +31,10 @@ import type {
   Segment,
   SegmentOptions,
   SegmentPeer,
+  SegmentProbes,
   UnderlaySocket,
 } from '../segment.ts';
+import { Probes } from './probes.ts';
 import { SegmentRecord } from './segment-record.ts';
 import { type SendSockets, TableWriter } from './tables.ts';
 
@@ -58,13 +62,21 @@ export class WorkerDataplane implements Dataplane {
   /** Each segment's peers as they are wanted. */
   readonly #segments = new Map<SegmentRecord, readonly SegmentPeer[]>();
   readonly #neighborRequests = new Map<number, (neighbors: readonly LearnedNeighbor[]) => void>();
+  readonly #probes: Probes;
   #building: Promise<Map<number, Prefix[]>> | undefined;
   #stopping = false;
 
-  private constructor(memory: WebAssembly.Memory, worker: Worker, eventFd: number, send: readonly UnderlaySocket[]) {
+  private constructor(
+    memory: WebAssembly.Memory,
+    worker: Worker,
+    eventFd: number,
+    send: readonly UnderlaySocket[],
+    encapsulation: Encapsulation,
+  ) {
     this.#memory = memory;
     this.#words = new Int32Array(memory.buffer);
     this.#tables = new TableWriter(memory, { 4: socketsOf(send, 4), 6: socketsOf(send, 6) });
+    this.#probes = new Probes(memory, this.#tables, encapsulation, randomBytes(8).readBigUInt64BE());
     this.#worker = worker;
     this.#eventFd = eventFd;
     // Not events.once: that rejects on 'error', which #listen reports already.
@@ -91,7 +103,7 @@ export class WorkerDataplane implements Dataplane {
       name: 'dataplane',
       resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4 },
     });
-    const dataplane = new WorkerDataplane(memory, worker, eventFd, send);
+    const dataplane = new WorkerDataplane(memory, worker, eventFd, send, options.encapsulation);
     await dataplane.#listen(options);
     const detach = options.tap?.attach(memory.buffer, () => {
       if (!dataplane.#stopping) signalEvent(eventFd);
@@ -137,6 +149,9 @@ export class WorkerDataplane implements Dataplane {
           if (request <= message.request) answered(message.neighbors);
         }
         return;
+      case 'path-hint':
+        this.#hint(message.address, message.mtu);
+        return;
       case 'device-lost':
         for (const segment of this.#segments.keys()) {
           if (segment.number === message.segment) segment.options.onDeviceLost(message.reason);
@@ -171,7 +186,37 @@ export class WorkerDataplane implements Dataplane {
       fdb: () => record.fdb(this.#tables),
       neighbors: async () => record.neighbors(this.#tables, await this.#learnedNeighbors()),
       detach: () => this.#detach(record),
+      ...this.#probesOf(record),
     };
+  }
+
+  #probesOf(record: SegmentRecord): SegmentProbes {
+    const { number } = record;
+    const probes = this.#probes;
+    const tables = this.#tables;
+    return {
+      probe: (peer, pathSize) => {
+        if (this.#stopping || !record.used) return undefined;
+        const sequence = probes.write(record, peer, pathSize);
+        if (sequence !== undefined) signalEvent(this.#eventFd);
+        return sequence;
+      },
+      probeAnswers: () => probes.answers(number),
+      largestPath: () => {
+        const { mtu } = record;
+        const { family = 4 } = record.options.ethernet ?? {};
+        return mtu === undefined ? undefined : mtu + probes.prefix + probes.outerHeaders(family === 4 ? 0 : 0n);
+      },
+      limitPath: (peer, mtu) => tables.limit(number, peer, mtu === undefined ? 0 : mtu - probes.outerHeaders(peer)),
+      heardFrom: (peer) => probes.heardFrom(number, peer),
+    };
+  }
+
+  #hint(address: Uint8Array, mtu: number): void {
+    const view = new DataView(address.buffer, address.byteOffset, address.length);
+    const peer = address.length === 4 ? view.getUint32(0) : readIpv6(view, 0);
+    for (const { number, options } of this.#segments.keys())
+      if (this.#tables.peerAt(number, peer) !== undefined) options.onPathHint?.(peer, mtu);
   }
 
   #freeNumber({ ethernet }: SegmentOptions): number {

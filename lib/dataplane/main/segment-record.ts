@@ -118,6 +118,11 @@ export class SegmentRecord {
     Atomics.store(this.#words, (this.#at + SEGMENT_FD) / 4, device.fd);
   }
 
+  /** Of the device, as long as there has been one. */
+  get mtu(): number | undefined {
+    return this.#words[(this.#at + SEGMENT_MTU) / 4] || undefined;
+  }
+
   releaseDevice(): void {
     Atomics.store(this.#words, (this.#at + SEGMENT_FD) / 4, -1);
   }

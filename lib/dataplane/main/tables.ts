@@ -2,7 +2,9 @@
  * The main thread's side of peers and tables in a queue's memory: FIBs, leased FDB, flood lists. All are built in the half
  * nobody reads, then named; the worker takes the new half between two turns and says so.
  */
-import { addressBytes, formatIp } from '../../addr/ip.ts';
+import { addressBytes, formatIp, type IpAddress } from '../../addr/ip.ts';
+import type { Ipv4 } from '../../addr/ipv4.ts';
+import type { Ipv6 } from '../../addr/ipv6.ts';
 import { hostPrefix, type Prefix } from '../../addr/prefix.ts';
 import {
   CHUNKS,
@@ -22,6 +24,7 @@ import {
   PEER_IN_BYTES,
   PEER_IN_PACKETS,
   PEER_MAC,
+  PEER_MAX_DATAGRAM,
   PEER_OUT_BYTES,
   PEER_OUT_PACKETS,
   PEER_SEGMENT,
@@ -78,6 +81,10 @@ export class TableWriter {
   readonly #sockets: Readonly<Record<4 | 6, SendSockets>>;
   /** Peers in the newest tables, by what makes them who they are. */
   #peers = new Map<string, NumberedPeer>();
+  /** By segment and underlay address. */
+  #byAddress = new Map<string, NumberedPeer>();
+  /** See limit. */
+  readonly #limits = new Map<string, number>();
   /** Numbers whose peers left: reusable once the worker reads the tables that no longer name them. */
   #retired: number[] = [];
   #free: number[] = [];
@@ -186,12 +193,16 @@ export class TableWriter {
           continue;
         }
         const numbered = { number, segment, peer };
-        if (!before.has(key)) this.#writePeer(numbered);
+        if (before.has(key)) this.#writeDevice(numbered);
+        else this.#writePeer(numbered);
         peers.set(key, numbered);
       }
     }
     for (const [key, { number }] of before) if (!peers.has(key)) this.#retired.push(number);
     this.#peers = peers;
+    this.#byAddress = new Map(
+      [...peers.values()].map((numbered) => [`${numbered.segment} ${numbered.peer.address}`, numbered]),
+    );
     return { numbered: [...peers.values()], rejected };
   }
 
@@ -207,14 +218,37 @@ export class TableWriter {
     record.set(peer.socketAddress, PEER_ADDRESS);
     this.#words[(at + PEER_EPOCH) / 4] = epoch;
     this.#words[(at + PEER_SEGMENT) / 4] = segment;
+    this.#words[(at + PEER_MAX_DATAGRAM) / 4] = this.#limits.get(`${segment} ${peer.address}`) ?? 0;
     this.#words[(at + PEER_ADDRESS_LENGTH) / 4] = peer.socketAddress.length;
     const sockets = this.#sockets[typeof peer.address === 'bigint' ? 6 : 4];
     this.#shorts[(at + PEER_SOCKETS) / 2] = sockets.first;
     this.#shorts[(at + PEER_SOCKET_MASK) / 2] = sockets.mask;
-    if (peer.vtep === undefined) return;
-    this.#longs[(at + PEER_MAC) / 8] = BigInt(peer.vtep.mac);
-    this.#words[(at + PEER_TUNNEL4) / 4] = peer.vtep.tunnel4 ?? 0;
-    if (peer.vtep.tunnel6 !== undefined) record.set(addressBytes(peer.vtep.tunnel6), PEER_TUNNEL6);
+    if (peer.vtep !== undefined) this.#longs[(at + PEER_MAC) / 8] = BigInt(peer.vtep.mac);
+    this.#writeDevice({ number, segment, peer });
+  }
+
+  /** Also of a peer that stays: on a TUN it may have another subnet, and so another address, by now. */
+  #writeDevice({ number, peer }: NumberedPeer): void {
+    const { ipv4, ipv6 } = deviceOf(peer);
+    const at = PEERS + number * PEER_SIZE;
+    this.#words[(at + PEER_TUNNEL4) / 4] = ipv4 ?? 0;
+    new Uint8Array(this.#buffer, at + PEER_TUNNEL6, 16).set(
+      ipv6 === undefined ? new Uint8Array(16) : addressBytes(ipv6),
+    );
+  }
+
+  /** The most a datagram to this peer may hold, in bytes; 0: as much as our interface takes. Holds for its later records too. */
+  limit(segment: number, address: IpAddress, bytes: number): void {
+    const key = `${segment} ${address}`;
+    if (bytes > 0) this.#limits.set(key, bytes);
+    else this.#limits.delete(key);
+    const peer = this.#byAddress.get(key);
+    if (peer !== undefined) this.#words[(PEERS + peer.number * PEER_SIZE + PEER_MAX_DATAGRAM) / 4] = Math.max(0, bytes);
+  }
+
+  /** The peer of a segment with this underlay address, in the newest tables. */
+  peerAt(segment: number, address: IpAddress): { readonly number: number; readonly peer: SegmentPeer } | undefined {
+    return this.#byAddress.get(`${segment} ${address}`);
   }
 
   /** The peers of a segment with their numbers. */
@@ -242,4 +276,9 @@ export class TableWriter {
     }
     return undefined;
   }
+}
+
+/** Addresses of a peer's device. */
+export function deviceOf({ vtep, device }: SegmentPeer): { ipv4: Ipv4 | undefined; ipv6: Ipv6 | undefined } {
+  return vtep === undefined ? { ipv4: device?.ipv4, ipv6: device?.ipv6 } : { ipv4: vtep.tunnel4, ipv6: vtep.tunnel6 };
 }

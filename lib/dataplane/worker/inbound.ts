@@ -1,5 +1,6 @@
 /** Underlay to overlay: socket -> fast path -> devices. No throw, no allocation and no log per packet. */
 import {
+  CONFIG_PROBE_ECHOES,
   DROP_DEVICE_REFUSED,
   IN_ITEMS,
   IN_MESSAGES,
@@ -21,6 +22,7 @@ import { errno, recvmmsg, writev } from '../../sys/ffi.ts';
 import { IPPROTO_TCP } from '../../wire/layout/ip.ts';
 import { deviceOf } from './devices.ts';
 import { writeIcmpErrors } from './icmp.ts';
+import { sendEchoes } from './probes.ts';
 import type { Queue } from './queue.ts';
 
 /**
@@ -48,6 +50,7 @@ export function inboundTurn(queue: Queue, socketFd: number): number {
     } while (offset !== MESSAGE_DONE);
   }
   writeItems(queue);
+  if (queue.words[CONFIG_PROBE_ECHOES / 4] !== 0) sendEchoes(queue);
   if (queue.batch > 1 && messages > 0) queue.receiveSlots = slotsAfter(queue.words, messages);
   return messages;
 }

@@ -7,7 +7,9 @@ import {
   ERROR_TOO_BIG,
   OUT_MESSAGES,
   PEER_ADDRESS,
+  PEER_MAX_DATAGRAM,
   SPLIT_MESSAGES,
+  TRAIN_NARROW,
   WAIT_FD,
 } from '../../fastpath/abi.ts';
 import { MMSGHDR_SIZE } from '../../linux/msghdr.ts';
@@ -16,7 +18,7 @@ import { SOCKADDR_IN6_SIZE } from '../../linux/sockaddr.ts';
 import { MSG_DONTWAIT } from '../../linux/socket.ts';
 import { Errno, errnoName } from '../../sys/errno.ts';
 import { errno, poll, sendmmsg } from '../../sys/ffi.ts';
-import { Fragmentation, fragmentationOf, setFragmentation } from '../../sys/socket-option.ts';
+import { Fragmentation, fragmentationOf, setFragmentation, setFragmentSize6 } from '../../sys/socket-option.ts';
 import { pathMtu } from '../../sys/udp-socket.ts';
 import { IPV4_DONT_FRAGMENT, IPV4_FLAGS_FRAGMENT, IPV4_HEADER_MIN } from '../../wire/layout/ipv4.ts';
 import { IPV6_HEADER } from '../../wire/layout/ipv6.ts';
@@ -64,9 +66,11 @@ function sendMessages(queue: Queue, next: number, total: number): boolean {
   const { fastpath } = queue;
   let at = next;
   while (at < total) {
-    const socket = fastpath.messageSocket(at);
+    const named = fastpath.messageSocket(at);
+    const socket = named & ~TRAIN_NARROW;
     const end = fastpath.messageGroupEnd(at, total);
-    at = sendGroup(queue, queue.send[socket]!, at, end);
+    if (named === socket) at = sendGroup(queue, queue.send[socket]!, at, end);
+    else for (; at < end; at++) sendOneByOne(queue, queue.send[socket]!, fastpath.messageTrain(at));
     if (at < end) {
       queue.pending = { next: at, total, socket };
       return false;
@@ -90,7 +94,7 @@ function sendGroup(queue: Queue, socket: UnderlaySocket, next: number, end: numb
     const error = errno();
     if (error === Errno.EINTR) continue;
     if (error === Errno.EAGAIN) return next;
-    if ((error === Errno.ENOBUFS || error === Errno.ECONNREFUSED) && retries < SEND_RETRIES) {
+    if ((error === Errno.ENOBUFS || isLate(error)) && retries < SEND_RETRIES) {
       retries++;
       continue;
     }
@@ -100,6 +104,27 @@ function sendGroup(queue: Queue, socket: UnderlaySocket, next: number, end: numb
   }
   return next;
 }
+
+/**
+ * May the send have failed for what an earlier packet met on its way? An ICMP error fails one send of whatever peer, and
+ * anybody may have sent it: what is true is found out by another try.
+ */
+export function isLate(error: number): boolean {
+  return LATE.has(error);
+}
+
+/** What net/ipv4/icmp.c and net/ipv6/icmp.c make of errors, but EACCES, which a broadcast address gets each time. */
+const LATE: ReadonlySet<number> = new Set([
+  Errno.ECONNREFUSED,
+  Errno.EHOSTUNREACH,
+  Errno.ENETUNREACH,
+  Errno.EMSGSIZE,
+  Errno.ENOPROTOOPT,
+  Errno.EPROTO,
+  Errno.EOPNOTSUPP,
+  Errno.EHOSTDOWN,
+  Errno.ENONET,
+]);
 
 /** The message of `train` failed as the first of its call: the others are not touched by what happens to it here. */
 function sendFailed(queue: Queue, socket: UnderlaySocket, train: number, error: number): void {
@@ -136,7 +161,13 @@ function sendOneByOne(queue: Queue, socket: UnderlaySocket, train: number): numb
   let left = 0;
   let patience = FULL_WAITS;
   const total = fastpath.outboundSplit(train);
+  const limit = maxDatagram(queue, train);
   for (let i = 0; i < total; i++) {
+    if (limit !== 0 && fastpath.splitLength(i) > limit) {
+      tooBig(queue, socket, train, i);
+      narrow = true;
+      continue;
+    }
     const message = base + SPLIT_MESSAGES + i * MMSGHDR_SIZE;
     for (let tries = 0; ; tries++) {
       if (sendmmsg(socket.fd, message, 1, MSG_DONTWAIT) > 0) {
@@ -145,6 +176,7 @@ function sendOneByOne(queue: Queue, socket: UnderlaySocket, train: number): numb
         break;
       }
       const error = errno();
+      if (isLate(error) && tries < SEND_RETRIES) continue;
       if (error === Errno.EMSGSIZE) {
         tooBig(queue, socket, train, i);
         narrow = true;
@@ -160,6 +192,11 @@ function sendOneByOne(queue: Queue, socket: UnderlaySocket, train: number): numb
   return narrow ? -1 : left;
 }
 
+/** What a datagram to the train's peer may hold, in bytes; 0: what our interface takes. */
+function maxDatagram({ fastpath, words }: Queue, train: number): number {
+  return words[(fastpath.trainPeer(train) + PEER_MAX_DATAGRAM) / 4]!;
+}
+
 /** A rare path (a train that was refused meets a full buffer), so waiting here is simpler than keeping its state. */
 function waitWritable(queue: Queue, socket: UnderlaySocket): void {
   queue.words[(WAIT_FD + POLLFD_FD) / 4] = socket.fd;
@@ -172,7 +209,7 @@ function waitWritable(queue: Queue, socket: UnderlaySocket): void {
  * packets go out with an outer header that may be fragmented: on the way over IPv4, by our own kernel over IPv6.
  */
 function tooBig(queue: Queue, socket: UnderlaySocket, train: number, index: number): void {
-  const { fastpath, base, words } = queue;
+  const { fastpath, words } = queue;
   const at = fastpath.splitAddress(index);
   const size = fastpath.splitLength(index);
   const prefix = fastpath.datagramIp(train, at, size);
@@ -181,20 +218,36 @@ function tooBig(queue: Queue, socket: UnderlaySocket, train: number, index: numb
   const mayFragment =
     prefix < 0 || (isIpv4 ? (ip[IPV4_FLAGS_FRAGMENT]! & (IPV4_DONT_FRAGMENT >> 8)) === 0 : ip.length <= IPV6_MIN_MTU);
   if (mayFragment) {
-    const before = fragmentationOf(socket.fd, socket.family);
-    setFragmentation(socket.fd, Fragmentation.allowed, socket.family);
-    const sent = sendmmsg(socket.fd, base + SPLIT_MESSAGES + index * MMSGHDR_SIZE, 1, MSG_DONTWAIT);
-    setFragmentation(socket.fd, before, socket.family);
-    if (sent > 0) fastpath.splitSent(train, index);
+    if (sendFragmented(queue, socket, train, index)) fastpath.splitSent(train, index);
     else fastpath.splitRefused(train, index, DROP_UNDERLAY_REFUSED);
     return;
   }
   const peer = new Uint8Array(words.buffer, fastpath.trainPeer(train) + PEER_ADDRESS, SOCKADDR_IN6_SIZE);
-  const path = pathMtu(peer);
+  const limit = maxDatagram(queue, train);
+  const isBeyondLimit = limit !== 0 && size > limit;
+  const path = isBeyondLimit ? limit + outerOverhead(queue, socket.family) : pathMtu(peer);
   const mtu = path === undefined ? ip.length : path - outerOverhead(queue, socket.family) - prefix;
   const least = isIpv4 ? IPV4_MIN_MTU : IPV6_MIN_MTU;
   fastpath.datagramError(train, at, size, ERROR_TOO_BIG, Math.max(mtu, least));
   fastpath.splitRefused(train, index, DROP_TOO_BIG);
+}
+
+/** Sends datagram `index` of the split train so that it may be fragmented. */
+function sendFragmented(queue: Queue, { fd, family }: UnderlaySocket, train: number, index: number): boolean {
+  const { base } = queue;
+  const limit = maxDatagram(queue, train);
+  const before = fragmentationOf(fd, family);
+  setFragmentation(fd, Fragmentation.allowed, family);
+  // No router does it for us over IPv6.
+  if (family === 6 && limit !== 0) setFragmentSize6(fd, Math.max(IPV6_MIN_MTU, limit + outerOverhead(queue, family)));
+  let sent = -1;
+  for (let tries = 0; sent < 1 && tries <= SEND_RETRIES; tries++) {
+    sent = sendmmsg(fd, base + SPLIT_MESSAGES + index * MMSGHDR_SIZE, 1, MSG_DONTWAIT);
+    if (sent < 1 && !isLate(errno())) break;
+  }
+  if (family === 6 && limit !== 0) setFragmentSize6(fd, 0);
+  setFragmentation(fd, before, family);
+  return sent > 0;
 }
 
 /** Bytes of outer headers that the kernel puts before our datagram. */

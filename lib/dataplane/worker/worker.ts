@@ -28,6 +28,7 @@ import {
   IN_SLOTS,
   OUT_FRAMES,
   POLL_FDS,
+  PROBE_NOW,
   TAP_CLOCK,
 } from '../../fastpath/abi.ts';
 import { loadFastpath } from '../../fastpath/load.ts';
@@ -53,7 +54,9 @@ import { inboundTurn, SLOTS_FOR_TRAINS } from './inbound.ts';
 import { Moderation } from './moderation.ts';
 import { NeighborTables } from './neighbor/tables.ts';
 import { outboundTurn } from './outbound.ts';
+import { PathHints } from './path-hints.ts';
 import { raisePriority } from './priority.ts';
+import { sendProbes } from './probes.ts';
 import { DEVICE_LOST, type Queue } from './queue.ts';
 import { resumeSend } from './send.ts';
 import { StormLimiter } from './storm.ts';
@@ -132,9 +135,15 @@ class Loop {
   /** Packets have gathered in this turn already. */
   #gathered = false;
   readonly #sleep = new BlockingSleep();
+  /** Entries of POLL_FDS. */
+  #entries = 0;
   /** Segments whose devices are in POLL_FDS. */
   #polled: readonly number[] = [];
   #neighborsSent = 0;
+  readonly #hints = new PathHints((address, mtu) => post({ type: 'path-hint', address, mtu }));
+  /** They receive nothing but ICMP errors: those that are not among the receiving ones. */
+  readonly #sendOnly: readonly number[];
+  readonly #doubles: Float64Array;
   #sweptMs: number;
   /** CONFIG_TAP as the fast path has it. */
   #tap = 0;
@@ -144,6 +153,10 @@ class Loop {
     const nowMs = performance.now();
     this.#start = start;
     this.#queue = openQueue(start);
+    this.#doubles = new Float64Array(start.memory.buffer);
+    const received = new Set(start.receive.map(({ fd }) => fd));
+    // Over IPv4 such sockets ask for no errors.
+    this.#sendOnly = start.send.filter(({ fd, family }) => family === 6 && !received.has(fd)).map(({ fd }) => fd);
     this.#devices = new Devices(this.#queue.words);
     this.#budget = new IcmpBudget(this.#queue.words, nowMs);
     this.#outbound = new Moderation(nowMs);
@@ -177,6 +190,9 @@ class Loop {
       this.#polled = this.#devices.segments;
       for (const segment of this.#polled) this.#waitFor(n++, deviceOf(words, segment), POLLIN);
     }
+    // Of these only errors are reported, for which poll need not be asked.
+    for (const fd of this.#sendOnly) this.#waitFor(n++, fd, 0);
+    this.#entries = n;
     return poll(base + POLL_FDS, n, POLL_TIMEOUT_MS);
   }
 
@@ -223,6 +239,8 @@ class Loop {
     const { base, receive, pending, words } = this.#queue;
     if (this.#events(0) !== 0) read(this.#start.eventFd, base + EVENT_VALUE, 8);
     const first = 1 + receive.length;
+    sendProbes(this.#queue);
+    this.#readErrors();
     if (pending !== undefined && this.#events(first) !== 0) resumeSend(this.#queue);
     this.#gathered = false;
     for (let i = 0; i < receive.length; i++) if (this.#events(1 + i) & SOCKET_EVENTS) this.#readSocket(receive[i]!.fd);
@@ -234,6 +252,16 @@ class Loop {
       const segment = segments[i]!;
       if (this.#descriptor(first + i) === deviceOf(words, segment)) this.#readDevice(segment, this.#events(first + i));
     }
+  }
+
+  /** Before the sockets are read: a receive would report an error instead of what has come. */
+  #readErrors(): void {
+    const { receive } = this.#queue;
+    for (let i = 0; i < receive.length; i++)
+      if (this.#events(1 + i) & POLLERR) this.#hints.read(this.#queue, receive[i]!.fd);
+    const first = this.#entries - this.#sendOnly.length;
+    for (let i = 0; i < this.#sendOnly.length; i++)
+      if (this.#events(first + i) & POLLERR) this.#hints.read(this.#queue, this.#sendOnly[i]!);
   }
 
   #readSocket(fd: number): void {
@@ -288,6 +316,7 @@ class Loop {
   #tick(nowMs: number): void {
     const { words, fastpath } = this.#queue;
     this.#queue.nowMs = nowMs;
+    this.#doubles[PROBE_NOW / 8] = nowMs;
     words[CONFIG_NOW / 4] = Math.floor(nowMs / 1000);
     this.#budget.refill(nowMs);
     admitSenders(this.#queue);

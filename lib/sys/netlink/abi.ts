@@ -104,13 +104,17 @@ export const RTA_OIF = 4;
 export const RTA_GATEWAY = 5;
 export const RTA_PRIORITY = 6;
 export const RTA_PREFSRC = 7;
+export const RTA_METRICS = 8;
 export const RTA_MULTIPATH = 9;
+/** In RTA_METRICS. */
+export const RTAX_MTU = 2;
 export const RTA_TABLE = 15;
 export const RTA_VIA = 18;
 export const RTNH_F_ONLINK = 4;
 /** The entry is a cached result (a PMTU exception, say), not a route somebody added. */
 export const RTM_F_CLONED = 0x200;
 export const RTM_F_LOOKUP_TABLE = 0x1000;
+export const RTM_F_FIB_MATCH = 0x2000;
 
 /** rtm_table: where a route lives. Tables above 255 are in RTA_TABLE. */
 export const RouteTable = { unspecified: 0, default: 253, main: 254, local: 255 } as const;

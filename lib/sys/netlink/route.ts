@@ -8,13 +8,16 @@ import {
   RouteType,
   RTA_DST,
   RTA_GATEWAY,
+  RTA_METRICS,
   RTA_MULTIPATH,
   RTA_OIF,
   RTA_PREFSRC,
   RTA_PRIORITY,
   RTA_TABLE,
   RTA_VIA,
+  RTAX_MTU,
   RTM_F_CLONED,
+  RTM_F_FIB_MATCH,
   RTM_F_LOOKUP_TABLE,
   RTNH_F_ONLINK,
 } from './abi.ts';
@@ -161,6 +164,19 @@ export function emitRouteQuestion(destination: IpAddress): { body: Uint8Array; a
   const family = familyOf(destination);
   const body = emitRouteBody([addressFamily(family), addressBits(family)], RTM_F_LOOKUP_TABLE);
   return { body, attributes: [ipAttribute(RTA_DST, destination)] };
+}
+
+/** The same of the route as it was configured, without what ICMP errors taught the kernel: `ip route get fibmatch`, Linux 4.13. */
+export function emitFibQuestion(destination: IpAddress): { body: Uint8Array; attributes: Attribute[] } {
+  const family = familyOf(destination);
+  const body = emitRouteBody([addressFamily(family), addressBits(family)], RTM_F_LOOKUP_TABLE | RTM_F_FIB_MATCH);
+  return { body, attributes: [ipAttribute(RTA_DST, destination)] };
+}
+
+/** The MTU that somebody gave a route: reads the payload of RTM_NEWROUTE. */
+export function parseRouteMtu(payload: Uint8Array): number | undefined {
+  const metrics = parseAttributes(payload, RTMSG_LENGTH).get(RTA_METRICS);
+  return metrics === undefined ? undefined : readU32(parseAttributes(metrics, 0), RTAX_MTU);
 }
 
 /** True for what the kernel lists beside the routes: cached results of its own, such as PMTU exceptions. */

@@ -45,6 +45,7 @@ import {
   parseNeighbor,
 } from './neighbor.ts';
 import {
+  emitFibQuestion,
   emitRoute,
   emitRouteDeletion,
   emitRouteQuestion,
@@ -52,6 +53,7 @@ import {
   formatRouteSpec,
   isCachedRoute,
   parseRoute,
+  parseRouteMtu,
   type Route,
   type RouteSpec,
 } from './route.ts';
@@ -153,6 +155,12 @@ export class RouteNetlink {
     const route = this.#socket.ask({ type: RTM_GETROUTE, ...emitRouteQuestion(destination), operation }, parseRoute);
     if (route === undefined) throw new WeftError('EBADMSG', `Cannot ${operation()}: answer of another address family`);
     return route;
+  }
+
+  /** The MTU that somebody gave the route to `destination`, in bytes; undefined: none. Throws as routeTo. */
+  routeMtu(destination: IpAddress): number | undefined {
+    const operation = (): string => `find route to ${formatIp(destination)}`;
+    return this.#socket.ask({ type: RTM_GETROUTE, ...emitFibQuestion(destination), operation }, parseRouteMtu);
   }
 
   setLinkUp(index: number): void {

@@ -16,6 +16,7 @@ const peer = (subnet: string, publicIp: string): Peer => ({
   vni: null,
   vtepMac: null,
   vtepMacV6: null,
+  health: null,
 });
 const PEERS = [peer('10.244.3.0/24', '192.0.2.3'), peer('10.244.99.0/24', '192.0.2.2')];
 

@@ -34,10 +34,23 @@ test("the defaults are flanneld's", (t) => {
     offload: { auto: true, tunTso: true, tunUso: true, tunGro: true, udpGso: true, udpGro: true },
     sourceCheck: true,
     tos: { mode: 'fixed', dscp: 0 },
+    probeIntervalMs: 'auto',
     forwardRules: true,
     logFormat: 'auto',
     logLevel: 'info',
   });
+});
+
+test('how often peers are probed: auto, off, or one second to one hour', (t) => {
+  const of = (text: string) => run([`--peer-probe-interval=${text}`]).probeIntervalMs;
+  t.is(of('auto'), 'auto');
+  t.is(of('off'), 'off');
+  t.deepEqual([of('1s'), of('90s'), of('5m'), of('1h')], [1000, 90_000, 300_000, 3_600_000]);
+  for (const text of ['', '0s', '500ms', '10', '-5s', '2h', '61m', '1.5s', 's', 'AUTO', '999999s']) {
+    const error = t.throws<WeftError>(() => of(text));
+    t.is(error.code, 'USAGE', text);
+    t.true(error.message.includes('-peer-probe-interval'), error.message);
+  }
 });
 
 test('a flanneld command line is understood as it is', (t) => {

@@ -61,6 +61,7 @@ import { checkPacket, decrementTtl, ttlOf } from '../packet/packet';
 import { holdDatagram, holdReceived } from '../tap';
 import { deliver } from './gro';
 import { itemSpace } from './gro-items';
+import { isForDevice, takeProbe } from './probe';
 import { arrived, isForUs, isFrom, outerPeer, peerOfSource } from './source-check';
 import { datagramToTap, isOneFrame } from './vxlan';
 
@@ -206,6 +207,7 @@ function packetToTun(ip: usize, size: u32, name: usize, known: u32, tos: u32, is
     peer = known;
   }
   if (!isForUs(ip)) return drop(DROP_FOREIGN_DESTINATION, 1);
+  if (isForDevice(ip) && takeProbe(ip, total, peer, ip, 0)) return;
   if (isHop && ttlOf(ip) <= 1) {
     drop(DROP_TTL_EXPIRED, 1);
     icmpError(ip, total, ERROR_TIME_EXCEEDED, 0, 0);

@@ -51,6 +51,7 @@ import { checkPacket } from '../packet/packet';
 import { learn, leasedPeer, macAt } from '../tables/fdb';
 import { deliver } from './gro';
 import { snoop } from './gro-items';
+import { isForDevice, takeProbe } from './probe';
 import { arrived, isForUs, isFrom, outerPeer, peerOfSource, underlayFamilyOf } from './source-check';
 import { mayBeSuper } from './super-packet';
 import { isUnfinished } from './unfinished';
@@ -135,6 +136,7 @@ function routed(frame: usize, size: u32, l2: L2, source: u64, name: usize, tos: 
   if (total < 0) return drop(<u32>(-1 - total), 1);
   if (load<u32>(CONFIG_SOURCE_CHECK) && peerOfSource(ip) != peer) return drop(DROP_SPOOFED_SOURCE, 1);
   if (!isForUs(ip)) return drop(DROP_FOREIGN_DESTINATION, 1);
+  if (isForDevice(ip) && takeProbe(ip, <u32>total, peer, frame - VXLAN_HEADER, l2Length)) return;
   if (!decapEcn(ip, tos)) return drop(DROP_ECN_NOT_CAPABLE, 1);
   arrived(peer, deliver(ip, <u32>total, l2Length, size - l2Length, gsoSize), size - l2Length, l2Length);
 }
@@ -159,8 +161,11 @@ function bridged(frame: usize, size: u32, l2: L2, source: u64, name: usize, tos:
     total = completeInner(frame, size, l2);
     if (total < 0) return drop(<u32>(-1 - total), 1);
   }
-  if (total >= 0 && !decapEcn(ip, tos)) return drop(DROP_ECN_NOT_CAPABLE, 1);
   const peer = leased ? leased : known;
+  if (total >= 0) {
+    if (isForDevice(ip) && takeProbe(ip, <u32>total, peer, frame - VXLAN_HEADER, l2Length)) return;
+    if (!decapEcn(ip, tos)) return drop(DROP_ECN_NOT_CAPABLE, 1);
+  }
   if (known && isNeighborMessage(frame, size, l2)) snoop();
   if (total >= 0) arrived(peer, deliver(ip, <u32>total, l2Length, size - l2Length, gsoSize), size - l2Length, l2Length);
   else arrived(peer, deliver(frame, 0, 0, size, 0), size, 0);

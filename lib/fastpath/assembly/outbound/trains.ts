@@ -27,6 +27,7 @@ import {
   OUT_TRAINS,
   PEER_ADDRESS,
   PEER_ADDRESS_LENGTH,
+  PEER_MAX_DATAGRAM,
   PEER_OUT_BYTES,
   PEER_OUT_PACKETS,
   PEER_SEGMENT,
@@ -45,6 +46,7 @@ import {
   TRAIN_FIRST_PIECE,
   TRAIN_GSO_SIZE,
   TRAIN_LAST_PIECE,
+  TRAIN_NARROW,
   TRAIN_OPEN,
   TRAIN_PEER,
   TRAIN_SIZE,
@@ -177,7 +179,9 @@ function stageFor(peer: u32, at: usize, length: u32): void {
   store<u32>(train, 0, TRAIN_FIRST_PIECE);
   store<u32>(train, 0, TRAIN_LAST_PIECE);
   store<u32>(train, 1, TRAIN_OPEN);
-  store<u16>(train, <u16>socket, TRAIN_SOCKET);
+  // None behind the first is longer. 0, no limit, becomes the largest number.
+  const isNarrow = length - 1 > load<u32>(record, PEER_MAX_DATAGRAM) - 1;
+  store<u16>(train, <u16>(isNarrow ? socket | TRAIN_NARROW : socket), TRAIN_SOCKET);
   store<u8>(train, <u8>Aim.tos, TRAIN_TOS);
   store<u8>(train, <u8>Aim.encap, TRAIN_ENCAP);
   append(train, at, length);
@@ -261,7 +265,7 @@ function arrange(from: u32, to: u32): void {
   let place = from;
   for (let socket: u32 = 0; socket < MAX_SOCKETS && place < to; socket++) {
     for (let i = from; i < to; i++) {
-      if (<u32>load<u16>(trainAt(i), TRAIN_SOCKET) != socket) continue;
+      if ((<u32>load<u16>(trainAt(i), TRAIN_SOCKET) & ~TRAIN_NARROW) != socket) continue;
       store<u32>(OUT_ORDER + (place << 2), i);
       place++;
     }
@@ -278,12 +282,12 @@ export function messageTrain(i: u32): u32 {
   return trainOf(i);
 }
 
-/** Number of the socket message `i` leaves by. */
+/** Number of the socket message `i` leaves by, with TRAIN_NARROW if that must be datagram by datagram. */
 export function messageSocket(i: u32): u32 {
   return load<u16>(trainAt(trainOf(i)), TRAIN_SOCKET);
 }
 
-/** The first message from `i` on, up to `to`, that leaves by another socket. */
+/** The first message from `i` on, up to `to`, of which messageSocket says something else. */
 export function messageGroupEnd(i: u32, to: u32): u32 {
   const socket = messageSocket(i);
   while (i < to && messageSocket(i) == socket) i++;

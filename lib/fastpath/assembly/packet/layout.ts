@@ -6,6 +6,7 @@ export * from '../../../wire/layout/ip';
 export * from '../../../wire/layout/ipv4';
 export * from '../../../wire/layout/ipv6';
 export * from '../../../wire/layout/ndp';
+export * from '../../../wire/layout/probe';
 export * from '../../../wire/layout/tcp';
 export * from '../../../wire/layout/udp';
 export * from '../../../wire/layout/vxlan';
