@@ -22,6 +22,8 @@ const CAPTURE_MAGICS = new Set([0x0a0d0d0a, 0xa1b2c3d4, 0xd4c3b2a1, 0xa1b23c4d, 
 export interface Identity {
   readonly device: number;
   readonly inode: number;
+  /** Numbers of inodes are used again. */
+  readonly bornMs: number;
 }
 
 /** One file, opened and empty. */
@@ -35,8 +37,8 @@ export class CaptureFile {
   constructor(path: string) {
     this.path = path;
     this.#fd = openCapture(path);
-    const { dev, ino } = fstatSync(this.#fd);
-    this.identity = { device: dev, inode: ino };
+    const { dev, ino, birthtimeMs } = fstatSync(this.#fd);
+    this.identity = { device: dev, inode: ino, bornMs: birthtimeMs };
   }
 
   get length(): number {
@@ -218,7 +220,8 @@ export class CaptureFiles {
     const oldest = this.#ring.shift();
     if (oldest === undefined) return;
     const stats = lstatSync(oldest.path, { throwIfNoEntry: false });
-    if (stats?.dev === oldest.identity.device && stats.ino === oldest.identity.inode) unlinkSync(oldest.path);
+    const { device, inode, bornMs } = oldest.identity;
+    if (stats?.dev === device && stats.ino === inode && stats.birthtimeMs === bornMs) unlinkSync(oldest.path);
   }
 }
 

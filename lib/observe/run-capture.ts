@@ -6,6 +6,9 @@ import type { Edge } from './edges.ts';
 /** Our choice: a packet that matters is not longer on its way to whoever reads. */
 const FLUSH_MS = 100;
 
+/** The most that packets are held back for, to be put in order. */
+const HOLDING_MS = 30;
+
 /** Where packets go. */
 export interface PacketOutput {
   /** Called once, before the first packet. */
@@ -110,7 +113,7 @@ async function follow(capture: EdgeCapture, output: PacketOutput, isDone: () => 
     }
     if (isDone()) break;
     if (output.isFull()) await output.proceed(FLUSH_MS);
-    else await capture.wait(shortest(holds ? 30 : -1, output.dueInMs()));
+    else await capture.wait(shortest(holds ? HOLDING_MS : -1, output.dueInMs()), holds);
   }
   // The reader may be slower than the ring is long: what is left is handed over as far as there is room.
   capture.finish();

@@ -13,6 +13,10 @@ const INSTRUCTION_SIZE = 8;
 /** Of pcap_compile: the filter may say "broadcast", which needs none for IPv6 and Ethernet. */
 const NETMASK_UNKNOWN = 0xffff_ffff;
 
+/** Of files, and what libpcap calls the same in memory on Linux. */
+const LINKTYPE_RAW = 101;
+const DLT_RAW = 12;
+
 type Handle = bigint;
 
 interface Libpcap {
@@ -60,7 +64,7 @@ function bindLibrary(): Libpcap {
 /** Compiles, and calls `body` with the struct bpf_program while it lasts. */
 function withProgram<T>(text: string, linkType: number, body: (library: Libpcap, program: Uint8Array) => T): T {
   const pcap = libpcap();
-  const handle = pcap.openDead(linkType, 0x7fff_ffff);
+  const handle = pcap.openDead(linkType === LINKTYPE_RAW ? DLT_RAW : linkType, 0x7fff_ffff);
   if (handle === null) throw new WeftError('BAD_FILTER', 'libpcap has no memory for a filter');
   const program = new Uint8Array(new SharedArrayBuffer(PROGRAM_SIZE));
   try {

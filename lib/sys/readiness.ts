@@ -9,6 +9,7 @@ export class Readiness {
   readonly #wanted: number;
   /** struct pollfd of each, the event's last. Shared memory, because that never moves. */
   #fds: DataView;
+  readonly #eventOnly = pollfds([], POLLIN, this.#event);
   readonly #counter = new Uint8Array(new SharedArrayBuffer(8));
   #waiting = false;
   #closed = false;
@@ -29,9 +30,17 @@ export class Readiness {
   }
 
   /** Resolves when one of the descriptors is readable or has an error, `timeoutMs` is over (-1: never), or somebody calls `wake`. */
-  async wait(timeoutMs: number): Promise<void> {
+  wait(timeoutMs: number): Promise<void> {
+    return this.#poll(this.#fds, timeoutMs);
+  }
+
+  /** The same without the descriptors: a rest, which `wake` ends. */
+  rest(timeoutMs: number): Promise<void> {
+    return this.#poll(this.#eventOnly, timeoutMs);
+  }
+
+  async #poll(fds: DataView, timeoutMs: number): Promise<void> {
     if (this.#closed) return;
-    const fds = this.#fds;
     this.#waiting = true;
     await new Promise<void>((resolve) => {
       pollAsync(addressOf(new Uint8Array(fds.buffer)), fds.byteLength / POLLFD_SIZE, timeoutMs, () => resolve());

@@ -1,0 +1,175 @@
+/**
+ * Packets as on the wire, against a link without segmentation offloads:
+ *
+ *   a: a0 ──────── b0 bridge b1 ──────── c0 :c
+ *
+ * a0 and c0 have super-packets and trains; b1 has no offload at all, so that the kernel's own segmentation is what passes it.
+ */
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import type { ExecutionContext } from 'ava';
+import { until } from '../../lib/lab/until.ts';
+import { SOL_UDP, UDP_SEGMENT } from '../../lib/linux/socket.ts';
+import { EdgeCapture, type EdgePacket } from '../../lib/observe/edge-capture.ts';
+import type { Edge } from '../../lib/observe/edges.ts';
+import { check } from '../../lib/sys/errno.ts';
+import { close, sendto } from '../../lib/sys/ffi.ts';
+import { withinNetns } from '../../lib/sys/netns.ts';
+import { socketAddress } from '../../lib/sys/socket-address.ts';
+import { setOption } from '../../lib/sys/socket-option.ts';
+import { openUdpSocket } from '../../lib/sys/udp-socket.ts';
+import { PATIENCE_MS } from '../patience.ts';
+import { testInFreshNamespace } from './enter.ts';
+
+const test = testInFreshNamespace();
+
+const name = (host: string): string => `weft-cut-${process.pid}-${host}`;
+const path = (host: string): string => `/run/netns/${name(host)}`;
+const ip = (host: string, ...args: string[]): void => void execFileSync('ip', ['-n', name(host), ...args]);
+const run = (host: string, ...argv: string[]): void =>
+  void execFileSync('ip', ['netns', 'exec', name(host), ...argv], { stdio: 'pipe' });
+
+function buildLink(t: ExecutionContext): void {
+  t.teardown(() => {
+    for (const host of ['a', 'b', 'c'])
+      execFileSync('sh', ['-c', 'ip netns del "$1" 2>/dev/null || true', 'sh', name(host)]);
+  });
+  for (const host of ['a', 'b', 'c']) execFileSync('ip', ['netns', 'add', name(host)]);
+  const veth = (host: string, device: string, port: string): void =>
+    ip(host, 'link', 'add', device, 'type', 'veth', 'peer', 'name', port, 'netns', name('b'));
+  veth('a', 'a0', 'b0');
+  veth('c', 'c0', 'b1');
+  ip('b', 'link', 'add', 'br0', 'type', 'bridge');
+  for (const port of ['b0', 'b1']) ip('b', 'link', 'set', port, 'master', 'br0', 'up');
+  ip('b', 'link', 'set', 'br0', 'up');
+  for (const [host, number] of [
+    ['a', '1'],
+    ['c', '2'],
+  ] as const) {
+    ip(host, 'addr', 'add', `10.9.0.${number}/24`, 'dev', `${host}0`);
+    ip(host, 'addr', 'add', `fd09::${number}/64`, 'dev', `${host}0`, 'nodad');
+    ip(host, 'link', 'set', `${host}0`, 'up');
+  }
+  run('b', 'ethtool', '-K', 'b1', 'tx', 'off', 'sg', 'off', 'tso', 'off', 'gso', 'off');
+  run('c', 'ethtool', '-K', 'c0', 'gro', 'on');
+}
+
+const edge = (host: string, device: string): Edge => ({
+  kind: 'underlay',
+  device,
+  netns: path(host),
+  networks: [],
+  filter: 'port 7 and src port 5 or src port 6',
+});
+
+/** What identifies a packet on its way, and what is to be compared. */
+interface Seen {
+  readonly bytes: string;
+  readonly withoutId: string;
+  readonly length: number;
+  readonly of: number;
+  readonly idRebuilt: boolean;
+}
+
+function copy({ packet }: EdgePacket): Seen {
+  const bytes = Buffer.from(packet.bytes);
+  const isIpv4 = bytes.readUInt16BE(12) === 0x0800;
+  const withoutId = Buffer.from(bytes);
+  // The ID, and the checksum that is over it.
+  if (isIpv4) withoutId.fill(0, 18, 20).fill(0, 24, 26);
+  const { length, of, idRebuilt } = packet;
+  return { bytes: bytes.toString('hex'), withoutId: withoutId.toString('hex'), length, of, idRebuilt };
+}
+
+async function captured(traffic: () => Promise<void>, isDone: (seen: Seen[][]) => boolean): Promise<Seen[][]> {
+  const seen: Seen[][] = [[], [], []];
+  const edges = [edge('a', 'a0'), edge('b', 'b1'), edge('c', 'c0')];
+  const capture = EdgeCapture.open(edges, {
+    snapLength: 65_535,
+    onPacket: (packet) => {
+      // b1 sees answers come in, a0 and c0 see their own.
+      if (packet.frame.outgoing === packet.number < 2) seen[packet.number]?.push(copy(packet));
+    },
+  });
+  const running = capture.run();
+  try {
+    await traffic();
+    await until(() => isDone(seen), PATIENCE_MS);
+  } finally {
+    capture.stop();
+    await running;
+    capture.close();
+  }
+  return seen;
+}
+
+function compare(t: ExecutionContext, [sent = [], wire = [], received = []]: Seen[][], least: number): void {
+  t.true(wire.length >= least, `${wire.length} packets`);
+  t.true(
+    wire.every(({ of }) => of === 1),
+    'the link has no super-packets',
+  );
+  t.true(
+    sent.some(({ of }) => of > 2),
+    'the sender has them',
+  );
+  t.deepEqual(
+    sent.map(({ bytes }) => bytes),
+    wire.map(({ bytes }) => bytes),
+  );
+  t.deepEqual(
+    received.map(({ withoutId }) => withoutId),
+    wire.map(({ withoutId }) => withoutId),
+  );
+  for (const [index, { idRebuilt, bytes }] of received.entries()) {
+    if (!idRebuilt) t.is(bytes, wire[index]!.bytes);
+  }
+}
+
+const SERVER = `require('net').createServer(s=>s.resume().on('end',()=>process.exit())).listen(7,'::',()=>console.log('ready'))`;
+const CLIENT = `const s=require('net').connect({port:7,host:process.argv[1],localPort:5},()=>s.end(Buffer.alloc(400000,'weft')))`;
+
+for (const address of ['10.9.0.2', 'fd09::2'])
+  test(`TCP to ${address}: sent byte for byte, received all but IDs`, async (t) => {
+    buildLink(t);
+    const inside = (host: string, code: string, ...args: string[]) =>
+      spawn('ip', ['netns', 'exec', name(host), process.execPath, '-e', code, ...args], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+    const seen = await captured(
+      async () => {
+        const server = inside('c', SERVER);
+        t.teardown(() => server.kill());
+        const ended = once(server, 'exit');
+        await once(server.stdout!, 'data');
+        await once(inside('a', CLIENT, address), 'exit');
+        await ended;
+      },
+      ([sent, wire, received]) => sent!.length === wire!.length && received!.length === wire!.length,
+    );
+    compare(t, seen, 250);
+  });
+
+test('a train of UDP datagrams: sent byte for byte, its last datagram shorter', async (t) => {
+  buildLink(t);
+  const seen = await captured(
+    async () => {
+      withinNetns(path('a'), () => {
+        const fd = openUdpSocket(0x0a090001, 6, 1 << 20);
+        try {
+          const to = socketAddress(0x0a090002, 7);
+          check(setOption(fd, SOL_UDP, UDP_SEGMENT, 1000), 'setsockopt', 'UDP_SEGMENT');
+          for (let i = 0; i < 5; i++) {
+            const payload = new Uint8Array(10_501).fill(i);
+            check(sendto(fd, payload, payload.length, 0, to, to.length), 'sendto', 'UDP');
+          }
+        } finally {
+          close(fd);
+        }
+      });
+    },
+    ([sent, wire, received]) => [sent, wire, received].every((each) => each!.length === 55),
+  );
+  compare(t, seen, 55);
+  t.is(seen[0]?.[10]?.length, 14 + 20 + 8 + 501);
+});
