@@ -10,6 +10,7 @@ import {
   IFLA_INET_CONF,
   IFLA_INFO_DATA,
   IFLA_INFO_KIND,
+  IFLA_LINK,
   IFLA_LINKINFO,
   IFLA_MASTER,
   IFLA_MTU,
@@ -59,6 +60,8 @@ export interface Link {
   readonly gsoMaxSize: number | undefined;
   /** Index of the bridge (or other master) the device is a port of. */
   readonly masterIndex: number | undefined;
+  /** Of a veth: index of its other end, in that one's namespace; of a VLAN or the like: of the device below. */
+  readonly linkedIndex?: number | undefined;
 }
 
 /** A VXLAN device of the kernel. While it is up it holds the port of its underlay families, on all addresses. */
@@ -141,6 +144,7 @@ export function parseLink(payload: Uint8Array): Link {
     txQueueLength: readU32(attributes, IFLA_TXQLEN) ?? 0,
     gsoMaxSize: readU32(attributes, IFLA_GSO_MAX_SIZE),
     masterIndex: readU32(attributes, IFLA_MASTER),
+    linkedIndex: readU32(attributes, IFLA_LINK),
   };
 }
 

@@ -1,0 +1,95 @@
+/** `weft trace` for people: 80 columns, one thing a line, the answer last. */
+import type { Point, WireHeader } from '../observe/trace/model.ts';
+import type { ProbeReport, TraceReport } from '../observe/trace/trace.ts';
+
+const COLUMNS = 80;
+const MARKS = { ok: 'ok', fault: 'FAULT', unknown: '?' } as const;
+
+export function formatTrace(report: TraceReport): string {
+  const { source, destination, transport, port, answer } = report;
+  const what = transport === 'icmp' ? 'ICMP echo' : `${transport.toUpperCase()} port ${port}`;
+  const lines = [`${source} to ${destination}, ${what}`, '', ' by the tables'];
+  for (const { name, text, state } of report.tables) lines.push(...tableLines(name, text, MARKS[state]));
+  if (report.wire !== null) lines.push(...wireLines(report.wire));
+  for (const probe of report.probes) lines.push(...probeLines(probe));
+  for (const note of report.notes) lines.push(...wrap(`note: ${note}`, 1));
+  lines.push('', ...wrap(answer.text, 0));
+  if (answer.hint !== null) lines.push(...wrap(`try: ${answer.hint}`, 2));
+  return `${lines.join('\n')}\n`;
+}
+
+function tableLines(name: string, text: string, mark: string): string[] {
+  const width = COLUMNS - 14 - 7;
+  const [first = '', ...more] = wrap(text, 0, width);
+  return [`  ${name.padEnd(11)} ${first.padEnd(width)} ${mark}`, ...more.map((line) => `${' '.repeat(14)}${line}`)];
+}
+
+function wireLines(wire: NonNullable<TraceReport['wire']>): string[] {
+  const title = wire.seen ? 'on the wire, as it was sent' : 'on the wire, as it would be';
+  const lines = [`  ${title}: ${wire.bytes} bytes`];
+  for (const header of wire.headers) lines.push(...headerLines(header, wire.hex));
+  return lines;
+}
+
+/** The fields in words, and below them their bytes. */
+function headerLines({ name, fields }: WireHeader, hex: string): string[] {
+  const words = fields.map((field) => `${field.name} ${field.value}`).join(', ');
+  const lines = wrap(words, 0, COLUMNS - 21).map((line, i) => `     ${(i === 0 ? name : '').padEnd(15)} ${line}`);
+  const first = fields[0];
+  const last = fields.at(-1);
+  if (first === undefined || last === undefined) return lines;
+  // From the header's first byte: IPv4 begins one before its TOS.
+  const start = name.endsWith('IPv4') ? first.at - 1 : first.at;
+  const bytes = hex.slice(start * 2, (last.at + last.length) * 2).match(/../g) ?? [];
+  for (let i = 0; i < bytes.length; i += 18) lines.push(`${' '.repeat(21)}${bytes.slice(i, i + 18).join(' ')}`);
+  return lines;
+}
+
+const WORDS: Readonly<Record<Point['kind'], string>> = {
+  probe: '',
+  answer: 'answer',
+  error: 'error',
+  'underlay-answer': 'underlay ping',
+  'underlay-error': 'about the tunnel',
+};
+
+function probeLines({ size, points, answer }: ProbeReport): string[] {
+  const lines = ['', ` one probe of ${size} bytes`];
+  for (const host of ['here', 'far'] as const) {
+    const own = points.filter((point) => point.host === host);
+    if (host === 'far' && own.length > 0) lines.push('  on the other host, by its own clock');
+    let before: Point | undefined;
+    for (const point of own) {
+      lines.push(pointLine(point, before));
+      before = point;
+    }
+  }
+  if (!answer.arrived) lines.push(`     ........  ${points.length === 0 ? 'never seen' : 'nothing more was seen'}`);
+  return lines;
+}
+
+function pointLine(point: Point, before: Point | undefined): string {
+  const ms = before === undefined ? 0 : elapsed(before, point);
+  const time = before === undefined ? '0.000 ms' : `+${ms.toFixed(3)}   `;
+  const who = point.by === null || point.kind === 'answer' ? '' : ` by ${point.by}`;
+  const words = [WORDS[point.kind], point.note ?? ''].filter((word) => word !== '').join(', ');
+  const text = `${time.padStart(13)}  ${point.place.padEnd(9)} ${point.device.padEnd(12)} ${point.direction.padEnd(3)}  ${words}${who}`;
+  return text.slice(0, COLUMNS);
+}
+
+function elapsed(a: Point, b: Point): number {
+  return (b.seconds - a.seconds) * 1000 + (b.nanoseconds - a.nanoseconds) / 1e6;
+}
+
+function wrap(text: string, indent: number, width = COLUMNS - indent): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else line = line === '' ? word : `${line} ${word}`;
+  }
+  lines.push(line);
+  return lines.map((each) => `${' '.repeat(indent)}${each}`);
+}

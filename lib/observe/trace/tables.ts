@@ -1,0 +1,325 @@
+/** The first part of a trace: what the daemon's and the kernel's tables say, and who is suspect. No packet is sent. */
+import { formatIpv4, type Ipv4, parseIpv4 } from '../../addr/ipv4.ts';
+import { formatMac, parseMac } from '../../addr/mac.ts';
+import { hostPrefix, parsePrefix, prefixContains } from '../../addr/prefix.ts';
+import type { Wire } from '../../capture/checks.ts';
+import { type Edge, edgesOf } from '../edges.ts';
+import { describeRoute, type HostTables, interfaceOf, readHostTables } from './host-tables.ts';
+import type { Suspect, TableStep } from './model.ts';
+import type { Probe } from './probe.ts';
+import type { Situation } from './situation.ts';
+import { missingPodRoute, passageSuspects } from './suspects.ts';
+import { overheadOf } from './wire-frame.ts';
+
+export interface Tables {
+  readonly steps: readonly TableStep[];
+  readonly suspects: readonly Suspect[];
+  readonly overlay: HostTables;
+  readonly underlay: HostTables;
+  /** '' where the backend has none, or it is not known. */
+  readonly overlayDevice: string;
+  readonly underlayDevice: string;
+  /** The pod's bridge, and the host's end of its veth; undefined for a probe from the host itself. */
+  readonly bridge: string | undefined;
+  readonly veth: string | undefined;
+  readonly wire: Wire;
+  readonly edge: Edge | undefined;
+  readonly source: Ipv4;
+  /** Of the device the probe leaves by, bytes: the largest packet that can be sent. */
+  readonly sourceMtu: number;
+  readonly peerAddress: Ipv4 | undefined;
+  readonly ownAddress: Ipv4 | undefined;
+}
+
+export function readTables(situation: Situation, probe: Pick<Probe, 'transport' | 'port'>): Tables {
+  const { report, destination, peer, pod, isLocal } = situation;
+  const peerAddress = parseIpv4(peer?.publicIp ?? '');
+  const ownAddress = parseIpv4(report?.external?.ipv4 ?? '');
+  const about = [destination, ...[situation.from, peerAddress, gatewayOf(peer?.subnet)].filter((a) => a !== undefined)];
+  const overlay = readHostTables(situation.overlayNetns, about);
+  const isOne = situation.overlayNetns === situation.underlayNetns;
+  const underlay = isOne ? overlay : readHostTables(situation.underlayNetns, about);
+  const wire: Wire = edgeWire(situation) ?? { encapsulation: 'none' };
+  const underlayDevice = report?.external?.name ?? '';
+  const overlayDevice = wire.encapsulation === 'none' ? '' : (report?.backend?.device ?? '');
+  const veth = overlay.links.find(({ index }) => pod !== undefined && index === pod.hostIndex);
+  const master = overlay.links.find(({ index }) => index === veth?.masterIndex)?.name;
+  const bridge = pod === undefined ? undefined : (master ?? interfaceOf(overlay, situation.from ?? 0)?.device);
+  const route = overlay.routeTo(destination);
+  const leaves = overlay.link(route.device);
+  const source = situation.from ?? route.route?.source ?? ownAddress ?? 0;
+  const read: Omit<Tables, 'steps' | 'suspects'> = {
+    overlay,
+    underlay,
+    overlayDevice,
+    underlayDevice,
+    bridge,
+    veth: veth?.name,
+    wire,
+    edge: edgesOf({ networks: report === undefined ? [] : [report] }, situation.underlayNetns).at(-1),
+    source,
+    sourceMtu: pod?.mtu ?? leaves?.mtu ?? 1500,
+    peerAddress,
+    ownAddress,
+  };
+  const walk = new Walk(situation, read, probe);
+  if (isLocal) walk.local();
+  else walk.remote();
+  return { ...read, steps: walk.steps, suspects: walk.suspects };
+}
+
+function edgeWire({ report }: Situation): Wire | undefined {
+  return report === undefined ? undefined : edgesOf({ networks: [report] })[0]?.networks[0]?.wire;
+}
+
+/** The address of a peer's device. */
+function gatewayOf(subnet: string | undefined): Ipv4 | undefined {
+  const prefix = parsePrefix(subnet ?? '');
+  return prefix?.family === 4 ? prefix.address : undefined;
+}
+
+/** Goes along the packet's way, in its order. */
+class Walk {
+  readonly steps: TableStep[] = [];
+  readonly suspects: Suspect[] = [];
+  readonly #situation: Situation;
+  readonly #read: Omit<Tables, 'steps' | 'suspects'>;
+  readonly #probe: Pick<Probe, 'transport' | 'port'>;
+
+  constructor(
+    situation: Situation,
+    read: Omit<Tables, 'steps' | 'suspects'>,
+    probe: Pick<Probe, 'transport' | 'port'>,
+  ) {
+    this.#situation = situation;
+    this.#read = read;
+    this.#probe = probe;
+  }
+
+  remote(): void {
+    this.#daemon();
+    this.#lease();
+    this.#route();
+    this.#device();
+    this.#neighbor();
+    this.#passages();
+    this.#underlay();
+    this.#sizes();
+  }
+
+  local(): void {
+    const { destination } = this.#situation;
+    const answer = this.#read.overlay.routeTo(destination);
+    this.#step('lease', `${formatIpv4(destination)} is a pod of this host`, 'ok');
+    this.#step('route', describeRoute(answer, destination), answer.device === undefined ? 'fault' : 'ok');
+    const lost = missingPodRoute(this.#read.overlay, destination, 'forward', '');
+    if (lost !== undefined) this.suspects.push(lost);
+  }
+
+  #step(name: string, text: string, state: TableStep['state']): void {
+    this.steps.push({ name, text, state });
+  }
+
+  #suspect(suspect: Omit<Suspect, 'certain'>): void {
+    this.suspects.push({ ...suspect, certain: true });
+  }
+
+  #daemon(): void {
+    const { status, daemonError, report } = this.#situation;
+    if (status === undefined) {
+      this.#step('weftd', `${daemonError ?? 'does not answer'}`, 'fault');
+      const text = `weftd does not run on this host: ${daemonError ?? ''}`;
+      for (const stage of ['forward', 'engine', 'source'] as const)
+        this.#suspect({ stage, code: 'daemon-stopped', text, hint: 'systemctl start weftd; journalctl -u weftd' });
+      return;
+    }
+    const state = report?.state ?? status.state;
+    this.#step('weftd', `${status.version}, ${state}`, state === 'ready' ? 'ok' : 'fault');
+    for (const alarm of report?.alarms ?? []) this.#step('alarm', alarm, 'fault');
+  }
+
+  #lease(): void {
+    const { peer, ignored, destination, status, report } = this.#situation;
+    if (status === undefined) return;
+    if (peer === undefined) {
+      const address = formatIpv4(destination);
+      const text =
+        ignored === undefined
+          ? `no lease has ${address}: no node holds that subnet`
+          : `the lease of ${ignored.subnet} (${ignored.publicIp}) is not used: ${ignored.note ?? ''}`;
+      this.#step('lease', text, 'fault');
+      const code = ignored === undefined ? 'no-lease' : 'lease-ignored';
+      for (const stage of ['source', 'forward', 'engine', 'underlay'] as const)
+        this.#suspect({ stage, code, text, hint: 'weft peers; is weftd running on the node of that pod?' });
+      return;
+    }
+    const type = peer.backendType === '' ? (report?.backend?.type ?? '') : peer.backendType;
+    const text = `${peer.subnet} of ${peer.publicIp}, ${type}`;
+    this.#step('lease', peer.note === null ? text : `${text}: ${peer.note}`, peer.note === null ? 'ok' : 'fault');
+    if (!peer.leaving) return;
+    this.#suspect({
+      stage: 'far',
+      code: 'lease-gone',
+      text: `the lease of ${peer.subnet} (${peer.publicIp}) is gone from the store: ${peer.note ?? 'leaving'}`,
+      hint: `start weftd on ${peer.publicIp}: it writes its lease again`,
+    });
+  }
+
+  #route(): void {
+    const { overlay, overlayDevice, underlayDevice } = this.#read;
+    const { destination, status } = this.#situation;
+    const answer = overlay.routeTo(destination);
+    const wanted = overlayDevice === '' ? underlayDevice : overlayDevice;
+    // DirectRouting sends by the underlay, on purpose.
+    const fits = answer.device === wanted || (answer.device === underlayDevice && answer.route?.gateway !== undefined);
+    const mtu = overlay.link(answer.device)?.mtu;
+    const text = describeRoute(answer, destination);
+    this.#step('route', mtu === undefined ? text : `${text}, MTU ${mtu}`, fits ? 'ok' : 'fault');
+    if (fits || status === undefined) return;
+    const leads = answer.device === undefined ? 'leads nowhere' : `leads to ${answer.device}, not ${wanted}`;
+    for (const stage of ['source', 'forward'] as const)
+      this.#suspect({
+        stage,
+        code: 'route',
+        text: `${formatIpv4(destination)} ${leads}`,
+        hint: `ip route get ${formatIpv4(destination)}; weft routes`,
+      });
+  }
+
+  #device(): void {
+    const { overlay, overlayDevice } = this.#read;
+    if (overlayDevice === '') return;
+    const link = overlay.link(overlayDevice);
+    if (link?.up === true) return this.#step('device', `${overlayDevice}, up, MTU ${link.mtu}`, 'ok');
+    const text = link === undefined ? `there is no device ${overlayDevice}` : `${overlayDevice} is down`;
+    this.#step('device', text, 'fault');
+    // Without the device there are no routes: this comes before what they say.
+    const hint = `ip link set ${overlayDevice} up; weft status; journalctl -u weftd`;
+    for (const stage of ['source', 'forward', 'engine'] as const)
+      this.suspects.unshift({
+        stage,
+        code: link === undefined ? 'device-missing' : 'device-down',
+        text,
+        hint,
+        certain: true,
+      });
+  }
+
+  #neighbor(): void {
+    const { peer } = this.#situation;
+    const { overlay, overlayDevice, wire } = this.#read;
+    const gateway = gatewayOf(peer?.subnet);
+    if (wire.encapsulation !== 'vxlan' || peer === undefined || gateway === undefined) return;
+    if (overlay.routeTo(this.#situation.destination).device !== overlayDevice) return;
+    const index = overlay.link(overlayDevice)?.index;
+    const entry = overlay.neighbors.find((n) => n.interfaceIndex === index && n.address === gateway);
+    const mac = entry?.mac === undefined ? undefined : formatMac(entry.mac);
+    const fits = mac !== undefined && (peer.vtepMac === null || parseMac(peer.vtepMac) === entry?.mac);
+    const text = `${formatIpv4(gateway)} is ${mac ?? 'not known'}`;
+    this.#step('neighbor', fits ? `${text}, as the lease says` : `${text}, the lease says ${peer.vtepMac}`, fits ? 'ok' : 'fault');
+    if (fits) return;
+    this.#suspect({
+      stage: mac === undefined ? 'forward' : 'far',
+      code: 'neighbor',
+      text: `the neighbor ${text}; the lease says ${peer.vtepMac}`,
+      hint: `ip neigh show dev ${overlayDevice}`,
+    });
+  }
+
+  /** Through this host, there and back. */
+  #passages(): void {
+    const { overlay, overlayDevice, underlayDevice, bridge, veth, source } = this.#read;
+    const { destination } = this.#situation;
+    const oif = overlay.routeTo(destination).device ?? (overlayDevice || underlayDevice);
+    const inside = bridge ?? veth;
+    const { transport, port } = this.#probe;
+    const shared = { protocol: transport, where: '' };
+    const there = passageSuspects(overlay, {
+      ...shared,
+      stage: inside === undefined ? 'source' : 'forward',
+      iif: inside,
+      oif,
+      source,
+      destination,
+      destinationPort: port === 0 ? undefined : port,
+    });
+    const back = passageSuspects(overlay, {
+      ...shared,
+      stage: 'return-forward',
+      iif: oif,
+      oif: inside,
+      source: destination,
+      destination: source,
+      destinationPort: undefined,
+    });
+    const pod = inside === undefined ? undefined : missingPodRoute(overlay, source, 'return-forward', '');
+    const all = [...there, ...back, ...(pod === undefined ? [] : [pod])];
+    this.suspects.push(...all);
+    const known = overlay.firewall === undefined ? `the firewall is not known: ${overlay.firewallReason}` : '';
+    const certain = all.filter(({ certain }) => certain);
+    for (const text of new Set(certain.map((suspect) => suspect.text))) this.#step('forward', text, 'fault');
+    for (const { text, certain: sure } of all) if (!sure) this.#step('forward', text, 'unknown');
+    if (all.length === 0 && known === '') this.#step('forward', this.#forwardText(inside, oif), 'ok');
+    if (known !== '') this.#step('forward', known, 'unknown');
+  }
+
+  #forwardText(inside: string | undefined, oif: string): string {
+    const { overlay } = this.#read;
+    if (inside === undefined) return 'sent by the host itself; no rule of the firewall drops it';
+    return `${inside} to ${oif}: ip_forward 1, rp_filter ${overlay.rpFilter(inside)}, no rule drops it`;
+  }
+
+  #underlay(): void {
+    const { underlay, underlayDevice, peerAddress, ownAddress, wire } = this.#read;
+    if (peerAddress === undefined || ownAddress === undefined) return;
+    const answer = underlay.routeTo(peerAddress);
+    const link = underlay.link(answer.device);
+    const text = `${describeRoute(answer, peerAddress)}${link === undefined ? '' : `, MTU ${link.mtu}`}`;
+    const fits = answer.device !== undefined && link?.up === true;
+    this.#step('underlay', text, fits ? 'ok' : 'fault');
+    if (!fits)
+      this.#suspect({
+        stage: 'engine',
+        code: 'underlay-route',
+        text: `the peer's address has no way on the underlay: ${text}`,
+        hint: `ip route get ${formatIpv4(peerAddress)}`,
+      });
+    if (answer.device !== undefined && answer.device !== underlayDevice)
+      this.#step('underlay', `weftd uses ${underlayDevice}, the route another device`, 'unknown');
+    if (wire.encapsulation === 'none') return;
+    const isUdp = wire.encapsulation !== 'ipip';
+    const shared = { protocol: isUdp ? 'udp' : 'ipencap', where: ', the tunnel packet' };
+    const port = isUdp ? wire.port : undefined;
+    const out = { ...shared, iif: undefined, oif: underlayDevice, source: ownAddress, destination: peerAddress };
+    const back = { ...shared, iif: underlayDevice, oif: undefined, source: peerAddress, destination: ownAddress };
+    this.suspects.push(
+      ...passageSuspects(underlay, { ...out, stage: 'engine', destinationPort: port }),
+      ...passageSuspects(underlay, { ...back, stage: 'return-engine', destinationPort: port }),
+    );
+  }
+
+  #sizes(): void {
+    const { underlay, underlayDevice, overlay, overlayDevice, wire, sourceMtu } = this.#read;
+    const outside = underlay.link(underlayDevice)?.mtu;
+    if (outside === undefined) return;
+    const overhead = overheadOf(wire);
+    const inner = Math.max(sourceMtu, overlay.link(overlayDevice)?.mtu ?? 0);
+    const fits = inner + overhead <= outside;
+    const text = `${inner} inside + ${overhead} of ${wire.encapsulation === 'none' ? 'nothing' : 'headers'} = ${inner + overhead}, ${underlayDevice} has ${outside}`;
+    this.#step('sizes', text, fits ? 'ok' : 'fault');
+    if (fits) return;
+    for (const stage of ['engine', 'underlay'] as const)
+      this.#suspect({
+        stage,
+        code: 'mtu',
+        text: `a full packet does not fit: ${text}`,
+        hint: `restart weftd, then the pods: their MTU is at most ${outside - overhead}`,
+      });
+  }
+}
+
+/** Whether an address is one of a subnet. */
+export function isWithin(subnet: string | undefined, address: Ipv4): boolean {
+  const prefix = parsePrefix(subnet ?? '');
+  return prefix !== undefined && prefixContains(prefix, hostPrefix(address));
+}
