@@ -12,6 +12,8 @@ interface CommandEntry {
   readonly summary: string;
   /** Imports the module: no other command pays for it, or for the native packages it needs. */
   readonly load: () => Promise<Command>;
+  /** For programs: not in the help. */
+  readonly isHidden?: true;
 }
 
 /** Every subcommand, in the order of the help text. */
@@ -65,6 +67,17 @@ const COMMANDS: readonly CommandEntry[] = [
     name: 'capture',
     summary: 'the packets of this node, on overlay and underlay, as lines or for Wireshark',
     load: async () => (await import('./commands/capture.ts')).captureCommand(),
+  },
+  {
+    name: 'trace',
+    summary: 'why can this pod not reach that pod: one packet, followed',
+    load: async () => (await import('./commands/trace.ts')).traceCommand(),
+  },
+  {
+    name: 'trace-points',
+    summary: 'the far end of weft trace --far',
+    isHidden: true,
+    load: async () => (await import('./commands/trace.ts')).tracePointsCommand(),
   },
   {
     name: 'demo',
@@ -146,7 +159,7 @@ async function buildProgram(argv: readonly string[]): Promise<Command> {
   const wanted = argv[0] === 'help' ? argv[1] : argv[0];
   for (const entry of COMMANDS) {
     if (entry.name === wanted) program.addCommand(inherit(await entry.load(), program).summary(entry.summary));
-    else program.command(entry.name).description(entry.summary);
+    else program.command(entry.name, { hidden: entry.isHidden === true }).description(entry.summary);
   }
   return program;
 }

@@ -1,8 +1,8 @@
 import { Command } from 'commander';
 import { WeftError } from '../../error.ts';
+import { servePoints } from '../../observe/trace/far-side.ts';
 import { leastSize } from '../../observe/trace/probe.ts';
 import { trace } from '../../observe/trace/trace.ts';
-import { servePoints } from '../../observe/trace/far-side.ts';
 import { printableAll, toJson } from '../../printable.ts';
 import { seconds, wholeNumber } from '../numbers.ts';
 import { addQueryOptions, type QueryOptions } from '../query.ts';
@@ -27,7 +27,11 @@ export function traceCommand(): Command {
     .option('--port <n>', 'send to this port instead of an echo', wholeNumber(1, 65_535))
     .option('--tcp', 'with --port: a SYN (default)')
     .option('--udp', 'with --port: a datagram')
-    .option('--size <bytes>', 'of the IP packet; default: 84, then as large as the device takes', wholeNumber(28, 65_535))
+    .option(
+      '--size <bytes>',
+      'of the IP packet; default: 84, then as large as the device takes',
+      wholeNumber(28, 65_535),
+    )
     .option('--timeout <seconds>', 'how long an answer may take', seconds(0.05, 60), 1)
     .option('--far <host>', 'look on the other host too, by "weft" there over ssh; netns:NAME is a namespace here')
     .addHelpText(

@@ -85,7 +85,9 @@ class FarProcess {
     // That it is gone is said when it is asked.
     this.#child.stdin.on('error', () => {});
     this.#child.on('error', (error) => this.#end(messageOf(error)));
-    this.#child.on('close', (code) => this.#end(this.#stderr.trim().split('\n').at(-1) || `it ended with code ${code}`));
+    this.#child.on('close', (code) =>
+      this.#end(this.#stderr.trim().split('\n').at(-1) || `it ended with code ${code}`),
+    );
   }
 
   #end(why: string): void {

@@ -68,7 +68,8 @@ class FarSide {
     };
     const link = host.link(overlayDevice);
     if (overlayDevice !== '' && link?.up !== true) {
-      const text = link === undefined ? `there is no device ${overlayDevice}${where}` : `${overlayDevice} is down${where}`;
+      const text =
+        link === undefined ? `there is no device ${overlayDevice}${where}` : `${overlayDevice} is down${where}`;
       const hint = `on ${formatIpv4(far)}: weft status; systemctl status weftd`;
       suspect(link === undefined ? 'far-daemon-stopped' : 'far-device-down', text, hint);
     }
@@ -96,7 +97,13 @@ class FarSide {
     const shared = { stage: 'far' as const, protocol, destinationPort: undefined, where };
     suspects.push(
       ...passageSuspects(host, { ...shared, iif: outside, oif: inside.device ?? bridge, source, destination }),
-      ...passageSuspects(host, { ...shared, iif: inside.device ?? bridge, oif: outside, source: destination, destination: source }),
+      ...passageSuspects(host, {
+        ...shared,
+        iif: inside.device ?? bridge,
+        oif: outside,
+        source: destination,
+        destination: source,
+      }),
     );
     for (const { text, certain } of suspects) steps.push({ name: 'far', text, state: certain ? 'fault' : 'unknown' });
     const notes = ['the two hosts have clocks of their own: no time is given from one to the other'];

@@ -59,9 +59,9 @@ export class Firewall {
 
   constructor(items: readonly Json[]) {
     for (const item of items) {
-      if ('chain' in item) this.#chains.push(item['chain'] as Chain);
+      if ('chain' in item) this.#chains.push(item.chain as Chain);
       if ('rule' in item) {
-        const rule = item['rule'] as Rule;
+        const rule = item.rule as Rule;
         const key = keyOf(rule, rule.chain);
         const rules = this.#rules.get(key);
         if (rules === undefined) this.#rules.set(key, [rule]);
@@ -149,7 +149,7 @@ function actionOf({ expr }: Rule): { readonly kind: string; readonly target?: st
 function judgeRule({ expr }: Rule, packet: FirewallPacket): boolean | undefined {
   let known = true;
   for (const item of expr) {
-    const match = item['match'] as { op: string; left: Json; right: unknown } | undefined;
+    const match = item.match as { op: string; left: Json; right: unknown } | undefined;
     if (match === undefined) {
       // A verdict by a map, or what iptables calls a match: `limit`, `vmap`, `xt`.
       if ('xt' in item || 'limit' in item || 'vmap' in item) known = false;
@@ -176,11 +176,11 @@ function judgeValue(left: Json, right: unknown, packet: FirewallPacket): boolean
     if (each.includes(true)) return true;
     return each.includes(undefined) ? undefined : false;
   }
-  const meta = (left['meta'] as { key?: string } | undefined)?.key;
+  const meta = (left.meta as { key?: string } | undefined)?.key;
   if (meta === 'iifname' || meta === 'iif') return judgeName(packet.iif, right);
   if (meta === 'oifname' || meta === 'oif') return judgeName(packet.oif, right);
   if (meta === 'l4proto') return right === packet.protocol;
-  const payload = left['payload'] as { protocol?: string; field?: string } | undefined;
+  const payload = left.payload as { protocol?: string; field?: string } | undefined;
   if (payload?.protocol === 'ip' && payload.field === 'protocol') return right === packet.protocol;
   if (payload?.protocol === 'ip' && payload.field === 'saddr') return judgeAddress(packet.source, right);
   if (payload?.protocol === 'ip' && payload.field === 'daddr') return judgeAddress(packet.destination, right);

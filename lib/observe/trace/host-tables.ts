@@ -72,7 +72,7 @@ export function interfaceOf(tables: HostTables, address: Ipv4): { readonly devic
   for (const own of tables.addresses) {
     if (own.family !== 4 || own.prefixLength === 32) continue;
     const mask = own.prefixLength === 0 ? 0 : (0xffff_ffff << (32 - own.prefixLength)) >>> 0;
-    if (((own.address & mask) >>> 0) !== ((address & mask) >>> 0)) continue;
+    if ((own.address & mask) >>> 0 !== (address & mask) >>> 0) continue;
     const link = tables.links.find(({ index }) => index === own.interfaceIndex);
     // The overlay's own device has the whole network as its prefix with some backends, a pod's bridge never.
     if (link?.kind === 'bridge') return { device: link.name };
@@ -155,7 +155,8 @@ export function readCounterLines(text: string, counters: Map<string, number>): v
   for (let i = 0; i + 1 < lines.length; i += 2) {
     const [group = '', ...names] = lines[i]!.split(' ');
     const values = lines[i + 1]!.split(' ').slice(1);
-    for (const [index, name] of names.entries()) counters.set(`${group.replace(':', '')}${name}`, Number(values[index]));
+    for (const [index, name] of names.entries())
+      counters.set(`${group.replace(':', '')}${name}`, Number(values[index]));
   }
 }
 

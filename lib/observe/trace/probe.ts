@@ -1,8 +1,8 @@
 /** The packet that is sent, and what is known again of it. */
 import type { Ipv4 } from '../../addr/ipv4.ts';
+import { pseudoHeaderSum4 } from '../../wire/checksum.ts';
 import { echoRest, emitIcmpHeader, fillIcmpChecksum } from '../../wire/icmp.ts';
 import { emitIpv4Header } from '../../wire/ipv4.ts';
-import { pseudoHeaderSum4 } from '../../wire/checksum.ts';
 import { ICMP_ECHO_REQUEST, ICMP_HEADER } from '../../wire/layout/icmp.ts';
 import { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP } from '../../wire/layout/ip.ts';
 import { IPV4_HEADER_MIN } from '../../wire/layout/ipv4.ts';

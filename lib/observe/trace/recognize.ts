@@ -1,6 +1,7 @@
 /** Knows the probe, its answer and what is said about it, in any packet of any edge. */
 import { formatIpv4, type Ipv4 } from '../../addr/ipv4.ts';
 import { Layers, type TunnelPorts } from '../../capture/layers.ts';
+import { ipv4Destination, ipv4HeaderLength, ipv4Id, ipv4Protocol, ipv4Source, ipv4Ttl } from '../../wire/ipv4.ts';
 import {
   ICMP_ECHO_REPLY,
   ICMP_FRAGMENTATION_NEEDED,
@@ -11,7 +12,6 @@ import {
 import { IPPROTO_ICMP, IPPROTO_TCP } from '../../wire/layout/ip.ts';
 import { IPV4_HEADER_MIN } from '../../wire/layout/ipv4.ts';
 import { TCP_FLAGS, TCP_RST } from '../../wire/layout/tcp.ts';
-import { ipv4Destination, ipv4HeaderLength, ipv4Id, ipv4Protocol, ipv4Source, ipv4Ttl } from '../../wire/ipv4.ts';
 import type { Point, PointKind } from './model.ts';
 import { type Probe, protocolOf, sourcePortOf } from './probe.ts';
 

@@ -6,7 +6,7 @@ import { hostPrefix, type Prefix, parsePrefix, prefixContains } from '../../addr
 import { askDaemon } from '../../control/client.ts';
 import { isIgnored, type NetworkReport, type Peer, type StatusReply } from '../../control/protocol.ts';
 import { messageOf, WeftError } from '../../error.ts';
-import { findPod, type FoundPod } from './find-pod.ts';
+import { type FoundPod, findPod } from './find-pod.ts';
 
 export interface TraceRequest {
   /** A pod's address, a peer's public IP. */
@@ -92,8 +92,7 @@ type Found = Pick<Situation, 'report' | 'destination' | 'peer' | 'ignored' | 'is
 
 async function findNetwork(request: TraceRequest, status: StatusReply): Promise<Found> {
   const { destination: text, network, controlSocket } = request;
-  const reports =
-    network === undefined ? status.networks : status.networks.filter((report) => report.name === network);
+  const reports = network === undefined ? status.networks : status.networks.filter((report) => report.name === network);
   for (const report of reports) {
     const name = report.name === '' ? undefined : report.name;
     const { peers } = await askDaemon(controlSocket, '/v1/peers', name);

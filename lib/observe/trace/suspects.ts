@@ -1,7 +1,7 @@
 /** What on a host would keep a packet from going through it, one direction at a time. Pure: from tables that were read. */
 import { formatIpv4, type Ipv4 } from '../../addr/ipv4.ts';
 import { RP_LOOSE } from '../../linux/sysctl.ts';
-import { hasRouteBy, type HostTables, interfaceOf } from './host-tables.ts';
+import { type HostTables, hasRouteBy, interfaceOf } from './host-tables.ts';
 import type { Stage, Suspect } from './model.ts';
 
 export interface Passage {
@@ -56,12 +56,7 @@ function reversePath(tables: HostTables, { stage, iif, source, where }: Passage)
 }
 
 /** The bridge has the pod's subnet, and no route leads to it. */
-export function missingPodRoute(
-  tables: HostTables,
-  pod: Ipv4,
-  stage: Stage,
-  where: string,
-): Suspect | undefined {
+export function missingPodRoute(tables: HostTables, pod: Ipv4, stage: Stage, where: string): Suspect | undefined {
   const bridge = interfaceOf(tables, pod);
   if (bridge === undefined) return undefined;
   const { device } = tables.routeTo(pod);

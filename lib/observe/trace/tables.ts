@@ -47,7 +47,8 @@ export function readTables(situation: Situation, probe: Pick<Probe, 'transport' 
   const bridge = pod === undefined ? undefined : (master ?? interfaceOf(overlay, situation.from ?? 0)?.device);
   const route = overlay.routeTo(destination);
   const leaves = overlay.link(route.device);
-  const source = situation.from ?? route.route?.source ?? ownAddress ?? 0;
+  const preferred = route.route?.source;
+  const source = situation.from ?? (typeof preferred === 'number' ? preferred : (ownAddress ?? 0));
   const read: Omit<Tables, 'steps' | 'suspects'> = {
     overlay,
     underlay,
@@ -190,7 +191,10 @@ class Walk {
     const { overlay, overlayDevice } = this.#read;
     if (overlayDevice === '') return;
     const link = overlay.link(overlayDevice);
-    if (link?.up === true) return this.#step('device', `${overlayDevice}, up, MTU ${link.mtu}`, 'ok');
+    if (link?.up === true) {
+      this.#step('device', `${overlayDevice}, up, MTU ${link.mtu}`, 'ok');
+      return;
+    }
     const text = link === undefined ? `there is no device ${overlayDevice}` : `${overlayDevice} is down`;
     this.#step('device', text, 'fault');
     // Without the device there are no routes: this comes before what they say.
@@ -216,7 +220,11 @@ class Walk {
     const mac = entry?.mac === undefined ? undefined : formatMac(entry.mac);
     const fits = mac !== undefined && (peer.vtepMac === null || parseMac(peer.vtepMac) === entry?.mac);
     const text = `${formatIpv4(gateway)} is ${mac ?? 'not known'}`;
-    this.#step('neighbor', fits ? `${text}, as the lease says` : `${text}, the lease says ${peer.vtepMac}`, fits ? 'ok' : 'fault');
+    this.#step(
+      'neighbor',
+      fits ? `${text}, as the lease says` : `${text}, the lease says ${peer.vtepMac}`,
+      fits ? 'ok' : 'fault',
+    );
     if (fits) return;
     this.#suspect({
       stage: mac === undefined ? 'forward' : 'far',

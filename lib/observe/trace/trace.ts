@@ -10,11 +10,11 @@ import { sendRawIpv4 } from '../../sys/raw-ip-socket.ts';
 import { type FarHost, openFarHost } from './far-host.ts';
 import { readCounters } from './host-tables.ts';
 import type { Answer, Point, Suspect, TableStep, WireHeader } from './model.ts';
-import { PROBE_SIZE, PROBE_TTL, type Probe, probePacket } from './probe.ts';
+import { leastSize, PROBE_SIZE, PROBE_TTL, type Probe, probePacket } from './probe.ts';
 import { Recognizer, type UnderlayEnds } from './recognize.ts';
 import { type Situation, situate, type TraceRequest } from './situation.ts';
-import { type Tables, readTables } from './tables.ts';
-import { type Evidence, decide, lastStage } from './verdict.ts';
+import { readTables, type Tables } from './tables.ts';
+import { decide, type Evidence, lastStage } from './verdict.ts';
 import { openPlaces, type Place, type SeenPoint } from './watch-points.ts';
 import { buildFrame, drawFrame } from './wire-frame.ts';
 
@@ -46,7 +46,12 @@ export interface TraceReport {
   readonly port: number | null;
   readonly tables: readonly TableStep[];
   readonly suspects: readonly Suspect[];
-  readonly wire: { readonly seen: boolean; readonly bytes: number; readonly headers: readonly WireHeader[]; readonly hex: string } | null;
+  readonly wire: {
+    readonly seen: boolean;
+    readonly bytes: number;
+    readonly headers: readonly WireHeader[];
+    readonly hex: string;
+  } | null;
   readonly probes: readonly ProbeReport[];
   /** What could not be looked at, one sentence each. */
   readonly notes: readonly string[];
@@ -93,7 +98,9 @@ class Run {
 
   async report(): Promise<TraceReport> {
     const { size } = this.#options;
-    const probes = [await this.#probe(size ?? PROBE_SIZE, size !== undefined && size > PROBE_SIZE)];
+    // A SYN with data would be odd.
+    const small = this.#options.transport === 'icmp' ? PROBE_SIZE : leastSize(this.#options.transport);
+    const probes = [await this.#probe(size ?? small, size !== undefined && size > PROBE_SIZE)];
     const largest = Math.min(this.#tables.sourceMtu, 65_535);
     if (size === undefined && probes[0]!.answer.arrived && largest > PROBE_SIZE && this.#options.transport === 'icmp')
       probes.push(await this.#probe(largest, true));
@@ -126,12 +133,18 @@ class Run {
       await this.#far?.watch(probe);
       const kernel = readCounters(this.#situation.overlayNetns);
       const engine = await this.#drops();
-      sendError = sendFrom(pod === undefined ? this.#situation.overlayNetns : pod.netns, probePacket(probe), destination);
+      sendError = sendFrom(
+        pod === undefined ? this.#situation.overlayNetns : pod.netns,
+        probePacket(probe),
+        destination,
+      );
       if (ends !== undefined) this.#pingPeer(ends);
       await this.#wait(watch, sendError === undefined ? timeoutMs : Math.min(timeoutMs, 100));
       const farPoints = (await this.#far?.points()) ?? [];
       const points = [...watch.points, ...farPoints].sort(byTime);
-      this.#frame ??= watch.points.find((p) => p.kind === 'probe' && p.place === 'underlay' && p.direction === 'out')?.frame;
+      this.#frame ??= watch.points.find(
+        (p) => p.kind === 'probe' && p.place === 'underlay' && p.direction === 'out',
+      )?.frame;
       const answer = decide({
         ...this.#shape(points),
         suspects: this.#suspects,
@@ -176,8 +189,7 @@ class Run {
       watch.poll();
       const now = performance.now();
       const isOver =
-        lastStage(this.#shape(watch.points)) === 'arrived' ||
-        watch.points.some(({ kind }) => kind === 'error');
+        lastStage(this.#shape(watch.points)) === 'arrived' || watch.points.some(({ kind }) => kind === 'error');
       if (isOver) answered = Math.min(answered, now);
       if (now > end || now > answered + AFTERWARDS_MS) break;
     }
@@ -213,7 +225,14 @@ class Run {
 
   /** Tells a peer that is gone from one that does not take the tunnel. Its failure says nothing more. */
   #pingPeer({ own, peer, echoId }: UnderlayEnds): void {
-    const packet = probePacket({ source: own, destination: peer, transport: 'icmp', port: 0, id: echoId, size: PROBE_SIZE });
+    const packet = probePacket({
+      source: own,
+      destination: peer,
+      transport: 'icmp',
+      port: 0,
+      id: echoId,
+      size: PROBE_SIZE,
+    });
     sendFrom(this.#situation.underlayNetns, packet, peer);
   }
 

@@ -29,7 +29,9 @@ export interface Evidence {
 }
 
 /** Where the packet was seen last, its answer counting as further. */
-export function lastStage(evidence: Pick<Evidence, 'points' | 'fromPod' | 'hasOverlay' | 'isLocal'>): Stage | 'arrived' {
+export function lastStage(
+  evidence: Pick<Evidence, 'points' | 'fromPod' | 'hasOverlay' | 'isLocal'>,
+): Stage | 'arrived' {
   const here = evidence.points.filter(({ host }) => host === 'here');
   const seen = (kind: Point['kind'], place: string, direction: Point['direction']): boolean =>
     here.some((point) => point.kind === kind && point.place === place && point.direction === direction);
@@ -95,7 +97,8 @@ function byError(evidence: Evidence, { by, icmp, note }: Point, stage: Stage): A
       `compare the MTU of pods, bridges and devices on both hosts: ip link; ${icmp.mtu} fits`,
     );
   const near = evidence.suspects.find(
-    (suspect) => suspect.certain && suspect.code !== 'mtu' && !suspect.stage.startsWith('return') && suspect.stage !== 'far',
+    (suspect) =>
+      suspect.certain && suspect.code !== 'mtu' && !suspect.stage.startsWith('return') && suspect.stage !== 'far',
   );
   if ((isOwn || stage === 'forward' || stage === 'engine') && near !== undefined) return fromSuspect(near);
   if (icmp?.code === 3 || (icmp?.code ?? 0) >= 9)
@@ -125,12 +128,20 @@ function byCounters({ kernelDrops, engineDrops }: Evidence, stage: Stage): Answe
     if (kernelDrops.has('TcpExtIPReversePathFilter'))
       return failure('rp-filter', 'the kernel dropped a packet by rp_filter meanwhile', 'nstat -az | grep ReversePath');
     if (kernelDrops.has('IpInAddrErrors'))
-      return failure('ip-forward', 'the kernel dropped a packet for an address that is not its own', 'sysctl net.ipv4.ip_forward');
+      return failure(
+        'ip-forward',
+        'the kernel dropped a packet for an address that is not its own',
+        'sysctl net.ipv4.ip_forward',
+      );
   }
   if (stage !== 'engine' && stage !== 'return-engine') return undefined;
   const [reason] = engineDrops.keys();
   if (reason !== undefined)
-    return failure(`dropped-${reason}`, `weftd dropped ${engineDrops.get(reason)} as ${reason} meanwhile`, 'weft stats');
+    return failure(
+      `dropped-${reason}`,
+      `weftd dropped ${engineDrops.get(reason)} as ${reason} meanwhile`,
+      'weft stats',
+    );
   return names.includes('IpFragFails')
     ? failure('mtu', 'the kernel could not fragment a packet meanwhile', 'ip link')
     : undefined;
@@ -159,7 +170,11 @@ function silence(evidence: Evidence, possible: Suspect | undefined): Answer {
       `ping -M do -s ${size - 28} ${evidence.destination}, with less and less`,
     );
   if (!points.some(({ kind }) => kind === 'underlay-answer'))
-    return failure('peer-unreachable', `${peer} does not answer pings on the underlay either`, `ping ${peer}; ip neigh show ${peer}`);
+    return failure(
+      'peer-unreachable',
+      `${peer} does not answer pings on the underlay either`,
+      `ping ${peer}; ip neigh show ${peer}`,
+    );
   if (possible !== undefined) return fromSuspect(possible);
   if (tunnel === '')
     return failure('far-silent', `${peer} answers pings on the underlay, the pod does not`, `weft trace, on ${peer}`);
@@ -189,8 +204,16 @@ function farSilence({ points, hasFar, peer, tunnel, destination }: Evidence): An
   if (seen('probe', 'bridge') || seen('probe', 'pod veth'))
     return failure('pod-silent', `it reaches ${destination}, which does not answer`, 'look into the pod');
   if (seen('probe', 'overlay'))
-    return failure('far-forward', `it comes out of the tunnel on ${peer} and goes no further`, `on ${peer}: nft -a list ruleset`);
-  return failure('far-engine', `it reaches ${peer}, and does not come out of the tunnel there`, `on ${peer}: weft stats; weft status`);
+    return failure(
+      'far-forward',
+      `it comes out of the tunnel on ${peer} and goes no further`,
+      `on ${peer}: nft -a list ruleset`,
+    );
+  return failure(
+    'far-engine',
+    `it reaches ${peer}, and does not come out of the tunnel there`,
+    `on ${peer}: weft stats; weft status`,
+  );
 }
 
 function unexplained(stage: Stage): Answer {

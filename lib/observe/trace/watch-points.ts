@@ -39,7 +39,7 @@ export function watchPoints(
         kind: place.place === 'underlay' ? 'underlay' : 'overlay',
         device: place.device,
         netns: place.netns,
-        networks: [{ name: '', prefixes: [], wire }],
+        networks: [{ name: '', prefixes: [], wire, filter: '' }],
         filter: '',
       },
       place,

@@ -2,6 +2,7 @@
 import { formatIpv4, type Ipv4 } from '../../addr/ipv4.ts';
 import { formatMac, type Mac } from '../../addr/mac.ts';
 import type { Wire } from '../../capture/checks.ts';
+import { pseudoHeaderSum4 } from '../../wire/checksum.ts';
 import { emitEthernetHeader, ethernetDestination, ethernetSource, ethernetType } from '../../wire/ethernet.ts';
 import {
   emitIpv4Header,
@@ -15,14 +16,20 @@ import {
   ipv4Ttl,
   parseIpv4Header,
 } from '../../wire/ipv4.ts';
-import { pseudoHeaderSum4 } from '../../wire/checksum.ts';
 import { ETHERNET_HEADER, ETHERTYPE_IPV4 } from '../../wire/layout/ethernet.ts';
 import { ICMP_HEADER } from '../../wire/layout/icmp.ts';
 import { IPPROTO_ICMP, IPPROTO_IPIP, IPPROTO_TCP, IPPROTO_UDP } from '../../wire/layout/ip.ts';
 import { IPV4_HEADER_MIN } from '../../wire/layout/ipv4.ts';
 import { UDP_HEADER } from '../../wire/layout/udp.ts';
 import { VXLAN_HEADER } from '../../wire/layout/vxlan.ts';
-import { emitUdpHeader, fillUdpChecksum, udpChecksum, udpDestinationPort, udpLength, udpSourcePort } from '../../wire/udp.ts';
+import {
+  emitUdpHeader,
+  fillUdpChecksum,
+  udpChecksum,
+  udpDestinationPort,
+  udpLength,
+  udpSourcePort,
+} from '../../wire/udp.ts';
 import { emitVxlanHeader, parseVxlanHeader } from '../../wire/vxlan.ts';
 import type { WireField, WireHeader } from './model.ts';
 
