@@ -18,6 +18,8 @@ export interface EdgePacket {
   readonly frame: SeenFrame;
   /** As it is on the wire. */
   readonly packet: WirePacket;
+  /** What became of it, where that is known: "dropped: no-route". */
+  readonly note?: string;
 }
 
 export interface EdgeCaptureOptions {

@@ -204,9 +204,10 @@ export class LineOutput extends StreamOutput implements PacketOutput {
     this.#lines = new PacketLines(edges.map(({ edge }) => edge.device));
   }
 
-  packet({ edge, linkType, frame, packet }: EdgePacket): void {
+  packet({ edge, linkType, frame, packet, note }: EdgePacket): void {
     const { seconds, nanoseconds, outgoing } = frame;
-    const of = { seconds, nanoseconds, outgoing, device: edge.device, linkType, packet, tunnels: tunnelsOf(edge) };
+    const where = { device: edge.device, linkType, packet, tunnels: tunnelsOf(edge) };
+    const of = { seconds, nanoseconds, outgoing, ...where, ...(note !== undefined && { verdict: note }) };
     if (this.#format === 'json') this.#text.push(JSON.stringify(this.#lines?.report(of)));
     else this.#text.push(this.#lines?.line(of, this.#format === 'wide' ? 0 : undefined) ?? '');
     if (this.#text.length >= 256) this.flush();

@@ -29,6 +29,8 @@ export interface LinePacket {
   readonly linkType: number;
   readonly packet: WirePacket;
   readonly tunnels: TunnelPorts;
+  /** What became of it, where that is known. */
+  readonly verdict?: string;
 }
 
 /** One record for --json. Times are text: nanoseconds since the epoch are too large for a number. */
@@ -41,6 +43,8 @@ export interface PacketReport {
   readonly inner: string;
   /** Microseconds since the same inner packet passed another edge. */
   readonly sinceUs: number | null;
+  /** Of `--dropped`: "dropped: no-route"; else null. */
+  readonly verdict: string | null;
   readonly notes: readonly string[];
 }
 
@@ -58,7 +62,8 @@ export class PacketLines {
   line(of: LinePacket, width = WIDTH): string {
     const { outer, inner, sinceUs, notes } = this.report(of);
     const head = ` ${timeOfDay(of)}  ${of.device.padEnd(this.#deviceWidth)} ${of.outgoing ? '>' : '<'}  `;
-    const since = sinceUs === null ? '' : `  ${formatMicroseconds(sinceUs)}`;
+    const time = sinceUs === null ? '' : `  ${formatMicroseconds(sinceUs)}`;
+    const since = of.verdict === undefined ? time : `  ${of.verdict}`;
     const noted = notes.length === 0 ? '' : ` (${notes.join(', ')})`;
     const body = outer === null ? inner : `${outer} | ${inner}`;
     if (width === 0) return `${head}${body}${noted}${since}`;
@@ -82,6 +87,7 @@ export class PacketLines {
       outer,
       inner,
       sinceUs: count === 0 ? null : this.#since(of, last),
+      verdict: of.verdict ?? null,
       notes: count === 0 ? [] : this.#notes(packet, last),
     };
   }

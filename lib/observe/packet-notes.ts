@@ -35,7 +35,8 @@ export class PacketNotes {
     for (const [index, { underlay }] of peers.entries()) this.#byUnderlay.set(underlay, index + 1);
   }
 
-  comment({ edge, linkType, frame, packet }: EdgePacket): Uint8Array {
+  comment({ edge, linkType, frame, packet, note }: EdgePacket): Uint8Array {
+    if (note !== undefined) return new TextEncoder().encode(note);
     const { memory, start, end } = packet;
     const count = this.#layers.read(memory, start, end, linkType === 1, this.#tunnelsOf(edge));
     let bits = 0;

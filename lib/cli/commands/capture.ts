@@ -1,7 +1,9 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { setPriority } from 'node:os';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { askDaemon } from '../../control/client.ts';
+import { DEFAULT_TAP_SOCKET, MAX_TAP_SNAP } from '../../control/tap-protocol.ts';
+import { counterRows } from '../../dataplane/counters.ts';
 import { WeftError } from '../../error.ts';
 import { isStream } from '../../observe/capture-files.ts';
 import type { EdgeCapture } from '../../observe/edge-capture.ts';
@@ -12,6 +14,7 @@ import { PacketNotes } from '../../observe/packet-notes.ts';
 import { choosePeer, namedPeers } from '../../observe/peer-choice.ts';
 import { type CaptureResult, type PacketOutput, runCapture } from '../../observe/run-capture.ts';
 import { StreamSink } from '../../observe/stream-sink.ts';
+import { runTap } from '../../observe/tap-capture.ts';
 import { printable } from '../../printable.ts';
 import { readVersion } from '../../version.ts';
 import { seconds, wholeNumber } from '../numbers.ts';
@@ -33,9 +36,16 @@ interface CaptureOptions extends QueryOptions {
   readonly raw?: boolean;
   readonly wide?: boolean;
   readonly ownSession?: boolean;
+  readonly dropped?: boolean;
+  readonly reason?: string;
+  readonly tapSocket: string;
 }
 
 const WHOLE = 262_144;
+
+const DROP_REASON_NAMES = counterRows().flatMap(([name]) =>
+  name.startsWith('drops.') ? [name.slice('drops.'.length)] : [],
+);
 
 /** `weft capture`. Exit code 1 when it ended by an error. */
 export function captureCommand(): Command {
@@ -47,6 +57,9 @@ export function captureCommand(): Command {
     .option('-w, --write <file>', 'write pcapng instead of lines; - for standard output')
     .option('--inner <filter>', 'of inner packets, on both edges: pcap-filter(7)')
     .option('--peer <peer>', "packets to and from a peer: its public IP, its subnet, or a pod's address")
+    .option('--dropped', 'packets that weftd dropped, with the reason: by its tap, not on the edges')
+    .option('--reason <reason>', 'only those dropped for one reason, such as no-route; implies --dropped')
+    .addOption(new Option('--tap-socket <path>', "the daemon's tap").env('WEFT_TAP_SOCKET').default(DEFAULT_TAP_SOCKET))
     .option('--edge <edge>', 'overlay, underlay or a device; default: all')
     .option('-s, --snap-length <bytes>', 'keep at most so much of each packet', wholeNumber(64, WHOLE), WHOLE)
     .option('-c, --count <n>', 'end after so many packets', wholeNumber(1, Number.MAX_SAFE_INTEGER))
@@ -80,6 +93,7 @@ Examples:
   weft capture                                     every packet, on both edges
   weft capture --inner 'icmp and host 10.244.2.2'  pings of one pod
   weft capture --peer 192.0.2.2 -c 10              ten packets to or from a peer
+  weft capture --reason no-route                   what weftd drops for want of a route
   weft capture -w node.pcapng -s 128 --duration 60 headers for a minute
   weft capture -w ring.pcapng -C 100 -W 10         the last 1000 MB
   weft capture -w - | wireshark -k -i -            alive in Wireshark
@@ -92,6 +106,7 @@ async function capture(outerFilter: string, options: CaptureOptions): Promise<vo
   const abort = new AbortController();
   const onSignal = (): void => abort.abort();
   const status = await askDaemon(options.controlSocket, '/v1/status');
+  checkReason(options.reason);
   const edges = chooseEdges(edgesOf(status, netnsOfDaemon(status.pid)), options.network, options.edge);
   const { peers } = await askDaemon(options.controlSocket, '/v1/peers', options.network).catch(() => ({ peers: [] }));
   const peer = options.peer === undefined ? undefined : choosePeer(peers, options.peer);
@@ -101,6 +116,27 @@ async function capture(outerFilter: string, options: CaptureOptions): Promise<vo
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, onSignal);
   hurry();
   const output = await openOutput(options, new PacketNotes(namedPeers(peers)), abort.signal);
+  if (options.dropped === true || options.reason !== undefined) {
+    const result = await runTap({
+      socketPath: options.tapSocket,
+      network: options.network,
+      networks: edges.flatMap(({ networks }) => networks),
+      snapLength: Math.min(options.snapLength, MAX_TAP_SNAP),
+      reason: options.reason,
+      peer: peer?.peer.publicIp,
+      output,
+      matches: (packet) => inner?.matches(packet) ?? true,
+      count: options.count,
+      seconds: options.duration,
+      signal: abort.signal,
+      onStart: () => say('showing what weftd drops; Ctrl-C ends it'),
+    });
+    say(
+      `${formatCount(result.shown)} dropped packets of ${formatCount(result.seen)} seen; ${formatCount(result.lost)} not read in time`,
+    );
+    if (result.error !== undefined) throw result.error;
+    return;
+  }
   const result = await runCapture({
     edges,
     options: {
@@ -128,6 +164,11 @@ async function capture(outerFilter: string, options: CaptureOptions): Promise<vo
   if (result.error !== undefined) throw result.error;
   if (result.goneEdges.length === edges.length)
     throw new WeftError('DEVICE_GONE', 'No device is left to capture on', { hint: 'see weft status' });
+}
+
+function checkReason(reason: string | undefined): void {
+  if (reason === undefined || DROP_REASON_NAMES.includes(reason)) return;
+  throw new WeftError('USAGE', `"${reason}" is no drop reason`, { hint: `There are ${DROP_REASON_NAMES.join(', ')}` });
 }
 
 function checkUsage(options: CaptureOptions): void {

@@ -1,0 +1,134 @@
+/** What weftd did with packets that no interface shows: those it dropped, by its tap. */
+
+import type { WirePacket } from '../capture/wire-cut.ts';
+import { openTap, type TapRecord } from '../control/tap-client.ts';
+import { WeftError } from '../error.ts';
+import type { EdgePacket } from './edge-capture.ts';
+import type { Edge, EdgeNetwork } from './edges.ts';
+import type { PacketOutput } from './run-capture.ts';
+
+export interface TapRun {
+  readonly socketPath: string;
+  readonly network: string | undefined;
+  /** For what UDP ports carry, and names. */
+  readonly networks: readonly EdgeNetwork[];
+  readonly snapLength: number;
+  /** A drop reason; undefined: all. */
+  readonly reason: string | undefined;
+  /** Underlay address; undefined: all. */
+  readonly peer: string | undefined;
+  readonly output: PacketOutput;
+  readonly matches: (packet: EdgePacket) => boolean;
+  readonly count: number | undefined;
+  readonly seconds: number | undefined;
+  readonly signal: AbortSignal;
+  readonly onStart: () => void;
+}
+
+export interface TapResult {
+  readonly seen: number;
+  readonly shown: number;
+  /** Records that were not read in time. */
+  readonly lost: number;
+  readonly error: WeftError | undefined;
+}
+
+/** Shows dropped packets until the end that was asked for. Throws what openTap throws, before the first packet. */
+export async function runTap(run: TapRun): Promise<TapResult> {
+  const { output } = run;
+  const tap = openTap(run.socketPath, {
+    sample: 1_000_000,
+    snapLength: run.snapLength,
+    droppedOnly: true,
+    ...(run.network !== undefined && { network: run.network }),
+  });
+  const { networks } = await tap.reply;
+  const points = networks.map(({ name, linkType }) => pointOf(name, linkType ?? 101, run.networks));
+  const stop = (): void => tap.close();
+  run.signal.addEventListener('abort', stop, { once: true });
+  const timer = run.seconds === undefined ? undefined : setTimeout(stop, run.seconds * 1000);
+  let seen = 0;
+  let shown = 0;
+  let error: WeftError | undefined;
+  try {
+    output.begin(points);
+    output.flush();
+    run.onStart();
+    if (run.signal.aborted) stop();
+    for await (const record of tap) {
+      const number = points.findIndex(({ edge }) => edge.networks[0]?.name === record.network);
+      if (number < 0 || (run.count !== undefined && shown >= run.count)) continue;
+      seen++;
+      const packet = packetOf(record, points[number]!.edge, number);
+      if (!isWanted(record, run) || !run.matches(packet)) continue;
+      shown++;
+      output.packet(packet);
+      output.flush();
+      if (output.isDone() || (run.count !== undefined && shown >= run.count)) stop();
+      while (output.isFull()) await output.proceed(100);
+    }
+    await output.end(points.map(({ edge }) => ({ edge, received: seen, dropped: tap.lost, cut: 0 })));
+  } catch (cause) {
+    if (!(cause instanceof WeftError)) throw cause;
+    error = cause;
+  } finally {
+    clearTimeout(timer);
+    run.signal.removeEventListener('abort', stop);
+    tap.close();
+    output.close();
+  }
+  return { seen, shown, lost: tap.lost, error };
+}
+
+function isWanted({ reason, peer }: TapRecord, run: TapRun): boolean {
+  return (run.reason === undefined || reason === run.reason) && (run.peer === undefined || peer === run.peer);
+}
+
+/** weftd itself, as a place where packets are seen. */
+function pointOf(name: string, linkType: 1 | 101, known: readonly EdgeNetwork[]): { edge: Edge; linkType: 1 | 101 } {
+  const network = known.find((each) => each.name === name) ?? {
+    name,
+    prefixes: [],
+    wire: { encapsulation: 'none' as const },
+    filter: '',
+  };
+  const device = name === '' ? 'weftd' : `weftd:${name}`;
+  return { edge: { kind: 'overlay', device, netns: undefined, networks: [network], filter: '' }, linkType };
+}
+
+function packetOf(record: TapRecord, edge: Edge, number: number): EdgePacket {
+  const { bytes, length, timeIn, direction } = record;
+  const packet: WirePacket = {
+    memory: bytes,
+    start: 0,
+    end: bytes.length,
+    bytes,
+    length,
+    index: 0,
+    of: 1,
+    idRebuilt: false,
+    checksumUnfinished: false,
+    notCut: record.superPacket,
+  };
+  const frame = {
+    seconds: Number(timeIn / 1_000_000_000n),
+    nanoseconds: Number(timeIn % 1_000_000_000n),
+    memory: bytes,
+    start: 0,
+    end: bytes.length,
+    bytes,
+    length,
+    outgoing: direction === 'outbound',
+    vnetFlags: 0,
+    vnetGsoType: 0,
+    vnetGsoSize: 0,
+    vnetCsumStart: 0,
+    vnetCsumOffset: 0,
+  };
+  return { edge, number, linkType: record.ethernet ? 1 : 101, frame, packet, note: noteOf(record) };
+}
+
+function noteOf({ verdict, reason, peer, packets }: TapRecord): string {
+  const many = packets > 1 ? ` (${packets} packets)` : '';
+  return `${verdict}${reason === null ? '' : `: ${reason}`}${many}${peer === null ? '' : `, peer ${peer}`}`;
+}
