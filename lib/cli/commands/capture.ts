@@ -2,7 +2,7 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { Command, Option } from 'commander';
 import { askDaemon } from '../../control/client.ts';
-import { DEFAULT_TAP_SOCKET, MAX_TAP_SNAP } from '../../control/tap-protocol.ts';
+import { MAX_TAP_SNAP, tapSocketBeside } from '../../control/tap-protocol.ts';
 import { counterRows } from '../../dataplane/counters.ts';
 import { WeftError } from '../../error.ts';
 import { isStream } from '../../observe/capture-files.ts';
@@ -38,7 +38,7 @@ interface CaptureOptions extends QueryOptions {
   readonly ownSession?: boolean;
   readonly dropped?: boolean;
   readonly reason?: string;
-  readonly tapSocket: string;
+  readonly tapSocket?: string;
 }
 
 const WHOLE = 262_144;
@@ -59,7 +59,9 @@ export function captureCommand(): Command {
     .option('--peer <peer>', "packets to and from a peer: its public IP, its subnet, or a pod's address")
     .option('--dropped', 'packets that weftd dropped, with the reason: by its tap, not on the edges')
     .option('--reason <reason>', 'only those dropped for one reason, such as no-route; implies --dropped')
-    .addOption(new Option('--tap-socket <path>', "the daemon's tap").env('WEFT_TAP_SOCKET').default(DEFAULT_TAP_SOCKET))
+    .addOption(
+      new Option('--tap-socket <path>', "the daemon's tap; default: beside its control socket").env('WEFT_TAP_SOCKET'),
+    )
     .option('--edge <edge>', 'overlay, underlay or a device; default: all')
     .option('-s, --snap-length <bytes>', 'keep at most so much of each packet', wholeNumber(64, WHOLE), WHOLE)
     .option('-c, --count <n>', 'end after so many packets', wholeNumber(1, Number.MAX_SAFE_INTEGER))
@@ -118,7 +120,7 @@ async function capture(outerFilter: string, options: CaptureOptions): Promise<vo
   const output = await openOutput(options, new PacketNotes(namedPeers(peers)), abort.signal);
   if (options.dropped === true || options.reason !== undefined) {
     const result = await runTap({
-      socketPath: options.tapSocket,
+      socketPath: options.tapSocket ?? tapSocketBeside(options.controlSocket),
       network: options.network,
       networks: edges.flatMap(({ networks }) => networks),
       snapLength: Math.min(options.snapLength, MAX_TAP_SNAP),
