@@ -1,15 +1,15 @@
 /** What is checked of each captured frame, by the encapsulation that was asked for, and what each check says when it holds. */
 
-/** What a backend puts on the underlay around an inner packet; `none`: the packet itself. */
+/** What a backend puts on the underlay around an inner packet; `none`: the packet itself. Without a VNI any is meant. */
 export type Wire =
   | { readonly encapsulation: 'ip-in-udp'; readonly port: number }
-  | { readonly encapsulation: 'vxlan'; readonly port: number; readonly vni: number }
+  | { readonly encapsulation: 'vxlan'; readonly port: number; readonly vni: number | undefined }
   | { readonly encapsulation: 'ipip' }
   | { readonly encapsulation: 'none' };
 
 export type CheckName =
   | 'ethernet'
-  | 'outer-ipv4'
+  | 'outer-ip'
   | 'outer-tos'
   | 'outer-addresses'
   | 'outer-ports'
@@ -17,14 +17,15 @@ export type CheckName =
   | 'outer-checksum'
   | 'vxlan-header'
   | 'inner-ethernet'
-  | 'inner-ipv4'
+  | 'inner-ip'
   | 'inner-addresses'
   | 'inner-ttl'
-  | 'inner-checksum';
+  | 'inner-checksum'
+  | 'mtu';
 
 const OUTER_IPV4 = {
   ethernet: "from one host's device to the other's",
-  'outer-ipv4': 'outer IPv4 header whole, checksum right, no fragment',
+  'outer-ip': 'outer IPv4 header whole, checksum right, no fragment',
   'outer-tos': 'outer DSCP 0, ECN bits those of the inner packet (RFC 6040)',
   'outer-addresses': "from one host's address to the other's",
 } as const;
@@ -35,7 +36,7 @@ const OUTER_UDP = {
 } as const;
 
 const INNER = {
-  'inner-ipv4': 'inner IPv4 header whole, checksum right, fills what carries it',
+  'inner-ip': 'inner IPv4 header whole, checksum right, fills what carries it',
   'inner-addresses': "from the sending host's pod to the other pod",
   'inner-ttl': 'inner TTL 63: 64 less one for the host; the tunnel takes nothing off',
   'inner-checksum': 'inner ICMP, TCP or UDP checksum right',
@@ -58,10 +59,10 @@ export const CHECKS: Readonly<Record<Wire['encapsulation'], Readonly<Partial<Rec
     'inner-ethernet': "from the sending host's VtepMAC to the other's, as their leases say",
     ...INNER,
   },
-  ipip: { ...OUTER_IPV4, 'outer-ipv4': `${OUTER_IPV4['outer-ipv4']}, protocol 4`, ...INNER },
+  ipip: { ...OUTER_IPV4, 'outer-ip': `${OUTER_IPV4['outer-ip']}, protocol 4`, ...INNER },
   none: {
     ethernet: "from one host's device to the other's: the next hop",
-    'inner-ipv4': 'IPv4 header whole, checksum right, no fragment, right behind the Ethernet header: no encapsulation',
+    'inner-ip': 'IPv4 header whole, checksum right, no fragment, right behind the Ethernet header: no encapsulation',
     'inner-addresses': INNER['inner-addresses'],
     'inner-ttl': 'TTL 63: 64 less one for the host',
     'inner-checksum': 'ICMP, TCP or UDP checksum right',
@@ -71,12 +72,29 @@ export const CHECKS: Readonly<Record<Wire['encapsulation'], Readonly<Partial<Rec
 /** "outer checksum"; where nothing is encapsulated there is no inner packet. */
 export function checkTitle(check: CheckName, { encapsulation }: Wire): string {
   const name = encapsulation === 'none' ? check.replace('inner-', '') : check;
-  return name.replace('-', ' ');
+  // The demo's hosts have no IPv6.
+  return name.replace(/\bip$/, 'ipv4').replace('-', ' ');
 }
 
 /** TTL of a packet on the underlay that a pod sent with 64. flanneld's udp proxy takes one off, tunnels of the kernel none. */
 export function expectedTtl({ encapsulation }: Wire): number {
   return encapsulation === 'ip-in-udp' ? 62 : 63;
+}
+
+/** Nobody sends with these and more: a packet that has one on the wire was forwarded by nobody. */
+const INITIAL_TTLS: ReadonlySet<number> = new Set([64, 128, 255]);
+
+/**
+ * Whether an inner packet on the underlay may have this TTL, or hop limit: the one that is expected; else any that a packet can
+ * have once it has been forwarded. flanneld's udp proxy counts as a hop, so no packet keeps what its sender gave it; over a tunnel
+ * of the kernel a host's own packets do.
+ */
+export function isInnerTtl(
+  { wire, innerTtl }: { readonly wire: Wire; readonly innerTtl: number | undefined },
+  ttl: number,
+): boolean {
+  if (innerTtl !== undefined) return ttl === innerTtl;
+  return ttl > 0 && !(wire.encapsulation === 'ip-in-udp' && INITIAL_TTLS.has(ttl));
 }
 
 /** For libpcap: what the backend puts on the underlay, and nothing else. `pods`: their addresses. */

@@ -1,70 +1,44 @@
-/** Checks one captured underlay frame, header by header, against what the backend has to make of it. */
-import type { Ipv4 } from '../addr/ipv4.ts';
-import type { Mac } from '../addr/mac.ts';
-import { foldSum, pseudoHeaderSum4 } from '../wire/checksum.ts';
+/** Checks one captured underlay frame, header by header, against what it has to be. */
+import type { IpAddress } from '../addr/ip.ts';
+import { isLinkLocal6, isMulticast6 } from '../addr/ipv6.ts';
+import { isGroupMac, type Mac } from '../addr/mac.ts';
+import { checkArp } from '../wire/arp.ts';
+import { decapEcn, ecnOf, outerTos } from '../wire/ecn.ts';
 import { checkEthernet, ethernetDestination, ethernetSource, ethernetType } from '../wire/ethernet.ts';
-import { checkIcmp, icmpChecksumIsValid } from '../wire/icmp.ts';
-import {
-  checkIpv4,
-  ipv4ChecksumIsValid,
-  ipv4Destination,
-  ipv4FragmentOffset,
-  ipv4HeaderLength,
-  ipv4MoreFragments,
-  ipv4Protocol,
-  ipv4Source,
-  ipv4Tos,
-  ipv4TotalLength,
-  ipv4Ttl,
-} from '../wire/ipv4.ts';
-import { ETHERNET_HEADER, ETHERTYPE_IPV4 } from '../wire/layout/ethernet.ts';
-import { IPPROTO_ICMP, IPPROTO_IPIP, IPPROTO_TCP, IPPROTO_UDP } from '../wire/layout/ip.ts';
+import { ETHERNET_HEADER, ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from '../wire/layout/ethernet.ts';
+import { IPPROTO_IPIP, IPPROTO_TCP, IPPROTO_UDP } from '../wire/layout/ip.ts';
 import { UDP_HEADER } from '../wire/layout/udp.ts';
 import { VXLAN_HEADER } from '../wire/layout/vxlan.ts';
-import { checkTcp, tcpChecksumIsValid } from '../wire/tcp.ts';
-import {
-  checkUdp,
-  udpChecksum,
-  udpChecksumIsValid,
-  udpDestinationPort,
-  udpLength,
-  udpSourcePort,
-} from '../wire/udp.ts';
-import { checkVxlan, emitVxlanHeader } from '../wire/vxlan.ts';
-import { type CheckName, expectedTtl, type Wire } from './checks.ts';
-
-interface InspectedHost {
-  readonly publicIp: Ipv4;
-  /** Of its device on the underlay. */
-  readonly mac: Mac;
-  readonly pod: Ipv4;
-  /** From its lease; undefined but for vxlan. */
-  readonly vtepMac: Mac | undefined;
-}
-
-export interface Expectation {
-  readonly hosts: readonly [InspectedHost, InspectedHost];
-  readonly wire: Wire;
-}
-
-/**
- * right, none (0: the sender computed none), wrong; offloaded: it holds the sum of the pseudo-header, which the NIC would
- * have completed. A veth never does.
- */
-export type OuterChecksum = 'right' | 'offloaded' | 'none' | 'wrong';
+import { isProbe } from '../wire/probe.ts';
+import { checkUdp, udpDestinationPort, udpLength, udpSourcePort } from '../wire/udp.ts';
+import { checkVxlan, parseVxlanHeader } from '../wire/vxlan.ts';
+import { type CheckName, isInnerTtl, type Wire } from './checks.ts';
+import { type Expectation, type InspectedNode, mayHave, nodeAt, nodeOfInner } from './expectation.ts';
+import { type IpPacket, readIpPacket } from './ip-packet.ts';
+import { ipOffset } from './link-layer.ts';
+import { LINKTYPE_ETHERNET } from './link-type.ts';
+import { finishSum, judgeSum, type Sum } from './transport-sum.ts';
 
 export interface Inspection {
   /** The checks that failed; empty is good. */
   readonly failed: ReadonlySet<CheckName>;
-  /** Undefined where there is no outer UDP header, and so the next. */
-  readonly outerChecksum: OuterChecksum | undefined;
+  /** What could not be checked, because too few bytes were kept. */
+  readonly unchecked: ReadonlySet<CheckName>;
+  /** Undefined where there is no outer UDP header. */
+  readonly outerChecksum: Sum | undefined;
+  /** Undefined where nothing is encapsulated, or there is no outer header; without UDP the port is 0. */
   readonly outerSource: OuterSource | undefined;
+  readonly outerDestination: IpAddress | undefined;
+  /** A later fragment of an outer packet, in which nothing more can be seen. */
+  readonly isFragment: boolean;
+  /** Longer than the underlay's MTU: nothing has cut it yet. */
+  readonly isSuperPacket: boolean;
   /** Of each inner packet. More than one: a train that was captured before the kernel cut it. */
   readonly inner: readonly InnerPacket[];
 }
 
 interface OuterSource {
-  readonly address: Ipv4;
+  readonly address: IpAddress;
   readonly port: number;
 }
 
@@ -72,165 +46,276 @@ interface InnerPacket {
   readonly protocol: number;
   /** Protocol, addresses and, of TCP and UDP, ports: "6 178528770:7000 > 178546434:41234". */
   readonly flow: string;
+  readonly checksum: Sum;
+  /** Of a peer monitor: nobody's traffic. */
+  readonly isProbe: boolean;
 }
 
-/** Looks at a whole Ethernet frame. Nothing in it makes this throw. */
-export function inspectFrame(frame: Uint8Array, expected: Expectation): Inspection {
+export interface InspectedFrame {
+  /** As many of its bytes as were kept. */
+  readonly bytes: Uint8Array;
+  /** What it had on the wire. */
+  readonly length: number;
+  /** lib/capture/link-type.ts. */
+  readonly linkType: number;
+}
+
+/** Looks at a frame. Nothing in it makes this throw. */
+export function inspectFrame(frame: InspectedFrame, expected: Expectation): Inspection {
   const inspector = new Inspector(frame, expected);
   inspector.inspect();
   return inspector;
 }
 
-/** Who sent a frame, and to whom it has to go. */
-type Direction = readonly [from: InspectedHost, to: InspectedHost];
+/** Who sent a frame, and to whom it has to go; undefined: not known. */
+type Direction = readonly [from: InspectedNode | undefined, to: InspectedNode | undefined];
 
 class Inspector implements Inspection {
   readonly failed = new Set<CheckName>();
+  readonly unchecked = new Set<CheckName>();
   readonly inner: InnerPacket[] = [];
-  outerChecksum: OuterChecksum | undefined;
+  outerChecksum: Sum | undefined;
   outerSource: OuterSource | undefined;
+  outerDestination: IpAddress | undefined;
+  isFragment = false;
+  isSuperPacket = false;
   readonly #view: DataView;
+  readonly #frame: InspectedFrame;
   readonly #expected: Expectation;
+  readonly #unfinished: IpPacket[] = [];
+  #firstInner: IpPacket | undefined;
 
-  constructor(frame: Uint8Array, expected: Expectation) {
-    this.#view = new DataView(frame.buffer, frame.byteOffset, frame.length);
+  constructor(frame: InspectedFrame, expected: Expectation) {
+    this.#view = new DataView(frame.bytes.buffer, frame.bytes.byteOffset, frame.bytes.length);
+    this.#frame = frame;
     this.#expected = expected;
   }
 
   inspect(): void {
-    const view = this.#view;
-    const end = view.byteLength;
     const { encapsulation } = this.#expected.wire;
-    const isIpv4 = checkEthernet(view, 0, end) === undefined && ethernetType(view, 0) === ETHERTYPE_IPV4;
-    if (!isIpv4 || !this.#isWholeIpv4(ETHERNET_HEADER, end))
-      this.failed.add(encapsulation === 'none' ? 'inner-ipv4' : 'outer-ipv4');
-    else if (encapsulation === 'none') this.#plain(ETHERNET_HEADER);
-    else this.#outer(ETHERNET_HEADER);
+    const at = ipOffset(this.#view, this.#frame.linkType);
+    const check = encapsulation === 'none' ? 'inner-ip' : 'outer-ip';
+    const packet = at === undefined ? undefined : this.#ip(check, at, this.#frame.length);
+    if (at === undefined) this.failed.add(check);
+    if (packet === undefined) return;
+    const { mtu, asOnWire } = this.#expected;
+    this.isSuperPacket = mtu !== undefined && packet.end - packet.at > mtu;
+    if (asOnWire) this.#expect('mtu', !this.isSuperPacket);
+    if (encapsulation === 'none') this.#plain(packet);
+    else this.#outer(packet);
   }
 
-  #plain(ip: number): void {
-    const direction = this.#direction('pod', ipv4Source(this.#view, ip));
-    this.#ethernet('ethernet', 0, direction, 'mac');
-    this.#packet(ip, direction);
+  #plain(packet: IpPacket): void {
+    const { nodes } = this.#expected;
+    const from = nodes && nodeOfInner(nodes, packet.source);
+    const direction: Direction = [from, nodes && nodeOfInner(nodes, packet.destination)];
+    this.#underlayMacs(direction);
+    this.#packet(packet, direction);
   }
 
-  #outer(ip: number): void {
-    const view = this.#view;
-    const { wire } = this.#expected;
-    if (ipv4Protocol(view, ip) !== (wire.encapsulation === 'ipip' ? IPPROTO_IPIP : IPPROTO_UDP)) {
-      this.failed.add('outer-ipv4');
+  #outer(packet: IpPacket): void {
+    const { wire, nodes } = this.#expected;
+    const { source, destination, protocol } = packet;
+    if (protocol !== (wire.encapsulation === 'ipip' ? IPPROTO_IPIP : IPPROTO_UDP)) {
+      this.failed.add('outer-ip');
       return;
     }
-    const direction = this.#direction('publicIp', ipv4Source(view, ip));
-    this.#ethernet('ethernet', 0, direction, 'mac');
+    this.outerSource = { address: source, port: 0 };
+    this.outerDestination = destination;
+    const direction: Direction = [nodes && nodeAt(nodes, source), nodes && nodeAt(nodes, destination)];
+    this.#underlayMacs(direction);
     const [from, to] = direction;
-    this.#expect(
-      'outer-addresses',
-      ipv4Source(view, ip) === from.publicIp && ipv4Destination(view, ip) === to.publicIp,
-    );
-    const payload = ip + ipv4HeaderLength(view, ip);
-    const end = ip + ipv4TotalLength(view, ip);
-    if (wire.encapsulation === 'ipip') this.#ipip(payload, end, direction);
-    else this.#udp(ip, payload, end, direction);
-    const innerTos = this.inner.length === 0 ? undefined : ipv4Tos(view, this.#firstInner);
-    if (innerTos !== undefined) this.#expect('outer-tos', ipv4Tos(view, ip) === (innerTos & ECN_MASK));
+    if (nodes !== undefined) this.#expect('outer-addresses', from !== undefined && to !== undefined && from !== to);
+    if (packet.isFragment && this.#expected.strict) this.failed.add('outer-ip');
+    this.isFragment = packet.isLater;
+    if (packet.isLater) return;
+    if (wire.encapsulation === 'ipip') this.#ipip(packet, direction);
+    else this.#udp(packet, direction);
+    if (this.#firstInner !== undefined) this.#expect('outer-tos', this.#isTosRight(packet.tos, this.#firstInner.tos));
   }
 
-  #ipip(start: number, end: number, direction: Direction): void {
-    const fills = this.#isWholeIpv4(start, end) && start + ipv4TotalLength(this.#view, start) === end;
-    if (fills) this.#packet(start, direction);
-    else this.failed.add('inner-ipv4');
+  #isTosRight(outer: number, inner: number): boolean {
+    const { dscp } = this.#expected;
+    if (dscp !== undefined) return outer === outerTos(dscp, inner);
+    // A switch may have marked the outer header; what no receiver may take is a mark on a packet that knows none.
+    return decapEcn(ecnOf(inner), ecnOf(outer)) !== 'drop';
   }
 
-  #udp(ip: number, udp: number, end: number, direction: Direction): void {
+  #ipip(outer: IpPacket, direction: Direction): void {
+    const packet = this.#ip('inner-ip', outer.payload, outer.end);
+    if (packet === undefined) return;
+    if (packet.end === outer.end || outer.isFragment) this.#packet(packet, direction);
+    else this.failed.add('inner-ip');
+  }
+
+  #udp(outer: IpPacket, direction: Direction): void {
     const view = this.#view;
+    const udp = outer.payload;
+    if (this.#isCut('outer-length', udp + UDP_HEADER)) return;
+    // Of a first fragment the datagram is longer.
+    const end = outer.isFragment ? Number.MAX_SAFE_INTEGER : outer.end;
     if (checkUdp(view, udp, end) !== undefined) {
       this.failed.add('outer-length');
       return;
     }
     const udpEnd = udp + udpLength(view, udp);
-    this.#expect('outer-length', udpEnd === end);
-    this.outerSource = { address: ipv4Source(view, ip), port: udpSourcePort(view, udp) };
+    if (!outer.isFragment) this.#expect('outer-length', udpEnd === outer.end);
+    this.outerSource = { address: outer.source, port: udpSourcePort(view, udp) };
     this.#expect('outer-ports', arePorts(this.#expected.wire, this.outerSource.port, udpDestinationPort(view, udp)));
-    const pseudoSum = pseudoHeaderSum4(ipv4Source(view, ip), ipv4Destination(view, ip), IPPROTO_UDP, udpEnd - udp);
-    this.outerChecksum = judgeOuterChecksum(view, udp, pseudoSum);
-    this.#expect('outer-checksum', this.outerChecksum === 'right' || this.outerChecksum === 'offloaded');
     this.#train(udp + UDP_HEADER, udpEnd, direction);
+    this.#outerSum(outer);
+  }
+
+  /** After the inner packets, whose unfinished sums would have been finished before this one. */
+  #outerSum(outer: IpPacket): void {
+    let sum = judgeSum(this.#view, outer);
+    if (sum === 'wrong' && this.#unfinished.length > 0) {
+      const copy = this.#frame.bytes.slice();
+      const view = new DataView(copy.buffer);
+      for (const packet of this.#unfinished) finishSum(view, packet);
+      sum = judgeSum(view, outer);
+    }
+    // The header has been checked, and said to be wrong.
+    if (sum === 'broken') sum = 'unchecked';
+    this.outerChecksum = sum;
+    if (sum === 'unchecked') this.unchecked.add('outer-checksum');
+    const { strict, asOnWire } = this.#expected;
+    const isFault = sum === 'wrong' || (sum === 'none' && strict) || (sum === 'unfinished' && asOnWire);
+    this.#expect('outer-checksum', !isFault);
   }
 
   /** One inner packet after the other until the payload ends; on the wire it is one. */
   #train(start: number, end: number, direction: Direction): void {
     let at = start;
     do {
-      const packet = this.#expected.wire.encapsulation === 'vxlan' ? this.#vxlan(at, end, direction) : at;
+      const packetAt = this.#expected.wire.encapsulation === 'vxlan' ? this.#vxlan(at, end, direction) : at;
+      if (packetAt === undefined) return;
+      const packet = this.#ip('inner-ip', packetAt, end);
       if (packet === undefined) return;
-      if (!this.#isWholeIpv4(packet, end)) {
-        this.failed.add('inner-ipv4');
-        return;
-      }
       this.#packet(packet, direction);
-      at = packet + ipv4TotalLength(this.#view, packet);
+      at = packet.end;
     } while (at < end);
   }
 
-  /** Where the IPv4 packet behind VXLAN and Ethernet header begins; undefined when they are not whole. */
+  /** Where the IP packet behind VXLAN and Ethernet header begins; undefined where there is none. */
   #vxlan(at: number, end: number, direction: Direction): number | undefined {
     const view = this.#view;
+    const ethernet = at + VXLAN_HEADER;
+    if (this.#isCut('vxlan-header', ethernet)) return undefined;
     if (checkVxlan(view, at, end) !== undefined) {
       this.failed.add('vxlan-header');
       return undefined;
     }
-    this.#expect('vxlan-header', view.getBigUint64(at) === this.#vxlanHeader());
-    const ethernet = at + VXLAN_HEADER;
-    if (checkEthernet(view, ethernet, end) !== undefined || ethernetType(view, ethernet) !== ETHERTYPE_IPV4) {
+    this.#expect('vxlan-header', this.#isVxlanHeader(at));
+    if (this.#isCut('inner-ethernet', ethernet + ETHERNET_HEADER)) return undefined;
+    if (checkEthernet(view, ethernet, end) !== undefined) {
       this.failed.add('inner-ethernet');
       return undefined;
     }
-    this.#ethernet('inner-ethernet', ethernet, direction, 'vtepMac');
-    return ethernet + ETHERNET_HEADER;
+    this.#innerMacs(ethernet, direction);
+    const type = ethernetType(view, ethernet);
+    if (type === ETHERTYPE_IPV4 || type === ETHERTYPE_IPV6) return ethernet + ETHERNET_HEADER;
+    const isGood = this.#expected.learning || (type === ETHERTYPE_ARP && !this.#isBrokenArp(ethernet, end));
+    this.#expect('inner-ethernet', isGood);
+    return undefined;
   }
 
-  /** The eight bytes that have to be there. */
-  #vxlanHeader(): bigint {
+  #isBrokenArp(ethernet: number, end: number): boolean {
+    const kept = Math.min(end, this.#view.byteLength);
+    return checkArp(this.#view, ethernet + ETHERNET_HEADER, kept) !== undefined && kept === end;
+  }
+
+  /** The I flag and the VNI, all other bits zero. */
+  #isVxlanHeader(at: number): boolean {
+    const view = this.#view;
     const { wire } = this.#expected;
-    const header = new DataView(new ArrayBuffer(VXLAN_HEADER));
-    if (wire.encapsulation === 'vxlan') emitVxlanHeader(header, 0, wire);
-    return header.getBigUint64(0);
+    const { vni } = parseVxlanHeader(view, at);
+    if (wire.encapsulation === 'vxlan' && wire.vni !== undefined && wire.vni !== vni) return false;
+    return view.getUint32(at) === 0x0800_0000 && view.getUint8(at + VXLAN_HEADER - 1) === 0;
   }
 
-  #packet(ip: number, [from, to]: Direction): void {
+  #packet(packet: IpPacket, [from, to]: Direction): void {
+    if (packet.isFragment && this.#expected.strict) {
+      this.failed.add('inner-ip');
+      return;
+    }
+    this.#firstInner ??= packet;
     const view = this.#view;
-    if (this.inner.length === 0) this.#firstInner = ip;
-    const source = ipv4Source(view, ip);
-    const destination = ipv4Destination(view, ip);
-    const protocol = ipv4Protocol(view, ip);
-    this.#expect('inner-addresses', source === from.pod && destination === to.pod);
-    this.#expect('inner-ttl', ipv4Ttl(view, ip) === expectedTtl(this.#expected.wire));
-    const start = ip + ipv4HeaderLength(view, ip);
-    const end = ip + ipv4TotalLength(view, ip);
-    const hasPorts = (protocol === IPPROTO_TCP || protocol === IPPROTO_UDP) && end - start >= 4;
-    const port = (at: number) => (hasPorts ? `:${view.getUint16(at)}` : '');
-    this.inner.push({ protocol, flow: `${protocol} ${source}${port(start)} > ${destination}${port(start + 2)}` });
-    const pseudoSum = pseudoHeaderSum4(source, destination, protocol, end - start);
-    this.#expect('inner-checksum', isTransportRight(view, protocol, start, end, pseudoSum));
+    const { protocol, payload, source, destination } = packet;
+    const { nodes, learning } = this.#expected;
+    if (nodes !== undefined && !learning) this.#innerAddresses(packet, from, to);
+    this.#expect('inner-ttl', isInnerTtl(this.#expected, packet.ttl));
+    const hasPorts = (protocol === IPPROTO_TCP || protocol === IPPROTO_UDP) && !packet.isLater;
+    const port = (at: number) => (hasPorts && at + 2 <= view.byteLength ? `:${view.getUint16(at)}` : '');
+    const checksum = judgeSum(view, packet);
+    if (checksum === 'unfinished') this.#unfinished.push(packet);
+    const flow = `${protocol} ${source}${port(payload)} > ${destination}${port(payload + 2)}`;
+    const probe = isProbe(this.#frame.bytes.subarray(packet.at, Math.min(packet.end, view.byteLength)));
+    this.inner.push({ protocol, flow, checksum, isProbe: probe });
+    this.#expect('inner-checksum', this.#isSumRight(packet, checksum));
   }
 
-  #firstInner = 0;
-
-  #direction(key: 'publicIp' | 'pod', source: Ipv4): Direction {
-    const { hosts } = this.#expected;
-    return hosts[1][key] === source ? [hosts[1], hosts[0]] : hosts;
+  #innerAddresses({ source, destination }: IpPacket, from?: InspectedNode, to?: InspectedNode): void {
+    // Where the outer addresses are nobody's, that is what is wrong.
+    if (this.#expected.wire.encapsulation === 'none') {
+      this.#expect('inner-addresses', from !== undefined && to !== undefined && from !== to);
+      return;
+    }
+    if (from !== undefined) this.#expect('inner-addresses', mayHave(from, source) || isLinkLocal(source));
+    if (to !== undefined) this.#expect('inner-addresses', mayHave(to, destination) || isForAll(destination));
   }
 
-  #ethernet(check: CheckName, at: number, [from, to]: Direction, key: 'mac' | 'vtepMac'): void {
+  #isSumRight({ family, protocol, end }: IpPacket, sum: Sum): boolean {
+    const { strict, asOnWire } = this.#expected;
+    if (sum === 'unchecked') {
+      if (end > this.#view.byteLength) this.unchecked.add('inner-checksum');
+      return !strict;
+    }
+    if (sum === 'none') return family === 4 && protocol === IPPROTO_UDP && !strict;
+    return sum === 'right' || (sum === 'unfinished' && !asOnWire && !strict);
+  }
+
+  #underlayMacs(direction: Direction): void {
+    if (this.#frame.linkType === LINKTYPE_ETHERNET) this.#macs('ethernet', 0, direction, ({ mac }) => mac);
+  }
+
+  #innerMacs(at: number, direction: Direction): void {
+    if (this.#expected.learning) return;
+    const isGroup = isGroupMac(ethernetDestination(this.#view, at));
+    const [from, to] = direction;
+    this.#macs('inner-ethernet', at, [from, isGroup ? undefined : to], ({ vtepMacs }) => vtepMacs);
+  }
+
+  #macs(
+    check: CheckName,
+    at: number,
+    [from, to]: Direction,
+    macOf: (node: InspectedNode) => Mac | readonly Mac[] | undefined,
+  ): void {
     const view = this.#view;
-    this.#expect(check, ethernetSource(view, at) === from[key] && ethernetDestination(view, at) === to[key]);
+    const isOf = (node: InspectedNode | undefined, mac: Mac) => {
+      const wanted = node && macOf(node);
+      if (wanted === undefined) return true;
+      return typeof wanted === 'number' ? wanted === mac : wanted.length === 0 || wanted.includes(mac);
+    };
+    this.#expect(check, isOf(from, ethernetSource(view, at)) && isOf(to, ethernetDestination(view, at)));
   }
 
-  #isWholeIpv4(at: number, end: number): boolean {
-    const view = this.#view;
-    if (checkIpv4(view, at, end) !== undefined || !ipv4ChecksumIsValid(view, at)) return false;
-    return !ipv4MoreFragments(view, at) && ipv4FragmentOffset(view, at) === 0;
+  /** The packet at `at`, or undefined, after having said why. */
+  #ip(check: 'outer-ip' | 'inner-ip', at: number, end: number): IpPacket | undefined {
+    const packet = readIpPacket(this.#view, at, end);
+    if (packet === 'cut') this.unchecked.add(check);
+    else if (packet === undefined) this.failed.add(check);
+    else return packet;
+    return undefined;
+  }
+
+  #isCut(check: CheckName, end: number): boolean {
+    // A frame that is too short by itself is not cut.
+    const isCut = end > this.#view.byteLength && this.#view.byteLength < this.#frame.length;
+    if (isCut) this.unchecked.add(check);
+    else if (end > this.#view.byteLength) this.failed.add(check);
+    return end > this.#view.byteLength;
   }
 
   #expect(check: CheckName, holds: boolean): void {
@@ -238,36 +323,19 @@ class Inspector implements Inspection {
   }
 }
 
-/** The two low bits of the TOS field. RFC 3168 §5. */
-const ECN_MASK = 3;
-
 function arePorts(wire: Wire, source: number, destination: number): boolean {
   if (wire.encapsulation === 'ip-in-udp') return source === wire.port && destination === wire.port;
   // VXLAN takes any source port (RFC 7348 §5): it distinguishes flows for paths of equal cost.
   return wire.encapsulation === 'vxlan' && destination === wire.port;
 }
 
-function judgeOuterChecksum(view: DataView, udp: number, pseudoSum: number): OuterChecksum {
-  const checksum = udpChecksum(view, udp);
-  if (checksum === 0) return 'none';
-  // Partial first: a capture of traffic that never left the machine holds nothing else.
-  if (checksum === foldSum(pseudoSum)) return 'offloaded';
-  return udpChecksumIsValid(view, udp, pseudoSum) ? 'right' : 'wrong';
+const LINK_LOCAL4 = 0xa9fe;
+
+/** A device's own first words, before it has another address. */
+function isLinkLocal(address: IpAddress): boolean {
+  return typeof address === 'number' ? address >>> 16 === LINK_LOCAL4 : address === 0n || isLinkLocal6(address);
 }
 
-function isTransportRight(view: DataView, protocol: number, start: number, end: number, pseudoSum: number): boolean {
-  switch (protocol) {
-    case IPPROTO_ICMP:
-      return checkIcmp(view, start, end) === undefined && icmpChecksumIsValid(view, start, end, 0);
-    case IPPROTO_TCP:
-      return checkTcp(view, start, end) === undefined && tcpChecksumIsValid(view, start, end, pseudoSum);
-    case IPPROTO_UDP:
-      return (
-        checkUdp(view, start, end) === undefined &&
-        udpChecksum(view, start) !== 0 &&
-        udpChecksumIsValid(view, start, pseudoSum)
-      );
-    default:
-      return false;
-  }
+function isForAll(address: IpAddress): boolean {
+  return typeof address === 'number' ? address >>> 28 === 14 || address === 0xffff_ffff : isMulticast6(address);
 }

@@ -2,8 +2,8 @@
 import { release } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CHECKS, type CheckName, captureFilter, checkTitle, type Wire } from '../capture/checks.ts';
+import type { Expectation } from '../capture/expectation.ts';
 import { FrameReader } from '../capture/frame-stream.ts';
-import type { Expectation } from '../capture/inspect.ts';
 import { CaptureRecord, type CaptureTally } from '../capture/record.ts';
 import { setFeatures } from '../lab/ethtool.ts';
 import type { LabHost } from '../lab/model.ts';

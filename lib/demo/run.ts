@@ -8,8 +8,10 @@
 import { existsSync } from 'node:fs';
 import { parseIpv4 } from '../addr/ipv4.ts';
 import type { Mac } from '../addr/mac.ts';
+import { hostPrefix } from '../addr/prefix.ts';
 import { makeDirectPath, makeKernelVxlanPath } from '../bench/kernel-paths.ts';
-import type { Expectation } from '../capture/inspect.ts';
+import { expectedTtl } from '../capture/checks.ts';
+import type { Expectation } from '../capture/expectation.ts';
 import { askDaemon } from '../control/client.ts';
 import { WeftError } from '../error.ts';
 import type { BackendName } from '../lab/backends.ts';
@@ -153,15 +155,26 @@ class Demo {
   }
 
   async #expectation(pods: readonly [DemoPod, DemoPod], vtepMacs: readonly (Mac | undefined)[]): Promise<Expectation> {
-    const [first, second] = await Promise.all(
+    const nodes = await Promise.all(
       this.#lab.hosts.map(async ({ netns, underlayInterface, underlayAddress }, index) => ({
-        publicIp: addressOf(underlayAddress),
+        addresses: [addressOf(underlayAddress)],
         mac: await macOf(netns, underlayInterface),
-        pod: addressOf(pods[index]!.address),
-        vtepMac: vtepMacs[index],
+        inner: [hostPrefix(addressOf(pods[index]!.address))],
+        vtepMacs: [vtepMacs[index] ?? []].flat(),
       })),
     );
-    return { hosts: [first!, second!], wire: this.#showcase.wire };
+    const { wire } = this.#showcase;
+    return {
+      wire,
+      nodes,
+      innerTtl: expectedTtl(wire),
+      dscp: 0,
+      learning: false,
+      mtu: undefined,
+      // cap hands over no offload data, and the underlay's sums may be the NIC's to finish.
+      asOnWire: false,
+      strict: true,
+    };
   }
 
   /** After the traffic, because an offload may have been refused by it. */
