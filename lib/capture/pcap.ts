@@ -2,73 +2,64 @@
  * Reads classic capture files: a 24-byte file header, then records of 16 bytes and the packet.
  * draft-ietf-opsawg-pcap §4, §5. Microsecond and nanosecond files, either byte order.
  */
-import { WeftError } from '../error.ts';
+import type { ByteSource } from './byte-source.ts';
+import { CaptureProblem, MAX_CAPTURED } from './capture-problem.ts';
+import type { ReadPacket } from './captured-packet.ts';
 
-interface CapturedPacket {
-  /** Nanoseconds since the epoch. */
-  readonly timestampNs: bigint;
-  /** The packet as far as it was captured: a view into the file's bytes, not a copy. */
-  readonly bytes: Uint8Array;
-  /** Its length on the wire; more than bytes.length when the capture's snap length cut it. */
-  readonly originalLength: number;
-}
-
-export interface PcapFile {
-  /** LINKTYPE_ETHERNET, LINKTYPE_RAW, ... */
-  readonly linkType: number;
-  readonly snapLength: number;
-  readonly packets: readonly CapturedPacket[];
-  /** The file ends in the middle of a record, as one does that is still being written. */
-  readonly cutShort: boolean;
+export interface PcapFormat {
+  readonly littleEndian: boolean;
+  /** What a record's fraction of a second counts, in nanoseconds. */
+  readonly unitNs: bigint;
 }
 
 const FILE_HEADER = 24;
+const MAGIC_BYTES = 4;
 const RECORD_HEADER = 16;
 const MAGIC_MICROSECONDS = 0xa1b2c3d4;
 const MAGIC_NANOSECONDS = 0xa1b23c4d;
 // Above the low 16 bits the link type field describes frame check sequences. §4
 const LINK_TYPE_MASK = 0xffff;
 
-/** Reads a whole file. Throws WeftError PCAP_UNREADABLE when the bytes are not a capture file of this kind. */
-export function readPcap(file: Uint8Array): PcapFile {
-  const view = new DataView(file.buffer, file.byteOffset, file.length);
-  const { littleEndian, unitNs } = readMagic(view);
-  const packets: CapturedPacket[] = [];
-  let at = FILE_HEADER;
-  while (file.length - at >= RECORD_HEADER) {
-    const capturedLength = view.getUint32(at + 8, littleEndian);
-    const start = at + RECORD_HEADER;
-    if (capturedLength > file.length - start) break;
-    const seconds = BigInt(view.getUint32(at, littleEndian));
-    const fraction = BigInt(view.getUint32(at + 4, littleEndian));
-    packets.push({
-      timestampNs: seconds * 1_000_000_000n + fraction * unitNs,
-      bytes: file.subarray(start, start + capturedLength),
-      originalLength: view.getUint32(at + 12, littleEndian),
-    });
-    at = start + capturedLength;
-  }
-  return {
-    linkType: view.getUint32(20, littleEndian) & LINK_TYPE_MASK,
-    snapLength: view.getUint32(16, littleEndian),
-    packets,
-    cutShort: at !== file.length,
-  };
-}
-
-function readMagic(view: DataView): { littleEndian: boolean; unitNs: bigint } {
-  if (view.byteLength < FILE_HEADER)
-    throw unreadable(`it has ${view.byteLength} bytes, fewer than the file header of ${FILE_HEADER}`);
+/** Of the first four bytes of a file; undefined where it is none of these. */
+export function readPcapMagic(magic: Uint8Array): PcapFormat | undefined {
+  if (magic.length < MAGIC_BYTES) return undefined;
+  const view = new DataView(magic.buffer, magic.byteOffset, magic.length);
   for (const littleEndian of [true, false]) {
-    const magic = view.getUint32(0, littleEndian);
-    if (magic === MAGIC_MICROSECONDS) return { littleEndian, unitNs: 1000n };
-    if (magic === MAGIC_NANOSECONDS) return { littleEndian, unitNs: 1n };
+    const number = view.getUint32(0, littleEndian);
+    if (number === MAGIC_MICROSECONDS) return { littleEndian, unitNs: 1000n };
+    if (number === MAGIC_NANOSECONDS) return { littleEndian, unitNs: 1n };
   }
-  throw unreadable(`it begins with 0x${view.getUint32(0).toString(16).padStart(8, '0')}`);
+  return undefined;
 }
 
-function unreadable(why: string): WeftError {
-  return new WeftError('PCAP_UNREADABLE', `Cannot read the capture file: ${why}`, {
-    hint: 'Classic pcap files are read; "editcap -F pcap in.pcapng out.pcap" converts others',
-  });
+/** The packets behind the magic. Throws CaptureProblem where the file is cut short, or a length is none. */
+export function* pcapPackets(source: ByteSource, { littleEndian, unitNs }: PcapFormat): Generator<ReadPacket> {
+  const header = source.take(FILE_HEADER - MAGIC_BYTES);
+  if (header.length < FILE_HEADER - MAGIC_BYTES) throw new CaptureProblem('it is cut short in its file header');
+  const linkType = viewOf(header).getUint32(FILE_HEADER - 2 * MAGIC_BYTES, littleEndian) & LINK_TYPE_MASK;
+  for (let number = 1; ; number++) {
+    const record = source.take(RECORD_HEADER);
+    if (record.length === 0) return;
+    if (record.length < RECORD_HEADER) throw cutShort(number);
+    const view = viewOf(record);
+    const seconds = view.getUint32(0, littleEndian);
+    const fraction = view.getUint32(4, littleEndian);
+    const captured = view.getUint32(8, littleEndian);
+    const length = view.getUint32(12, littleEndian);
+    if (captured > MAX_CAPTURED)
+      throw new CaptureProblem(`packet ${number} says it has ${captured} bytes: it is broken from there on`);
+    const bytes = source.take(captured);
+    if (bytes.length < captured) throw cutShort(number);
+    const timestampNs = BigInt(seconds) * 1_000_000_000n + BigInt(fraction) * unitNs;
+    // Some writers leave the length on the wire at 0.
+    yield { number, timestampNs, bytes, length: Math.max(length, captured), linkType, interfaceName: undefined };
+  }
+}
+
+function cutShort(number: number): CaptureProblem {
+  return new CaptureProblem(`it is cut short in packet ${number}`);
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }

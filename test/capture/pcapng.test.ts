@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { LINKTYPE_ETHERNET, LINKTYPE_RAW } from '../../lib/capture/link-type.ts';
-import { readPcap } from '../../lib/capture/pcap.ts';
 import { enhancedPacket, interfaceDescription, sectionHeader, simplePacket } from '../../lib/capture/pcapng.ts';
 import { concat, hex, toHex } from '../wire/bytes.ts';
+import { readCapture } from './read-capture.ts';
 
 test('writes the section header block, byte for byte', (t) => {
   t.is(
@@ -131,11 +131,11 @@ withTshark(`a packet survives the way through editcap into a classic file${reaso
     const classic = join(directory, 'classic.pcap');
     const run = spawnSync('editcap', ['-F', 'nsecpcap', path, classic], { encoding: 'utf8' });
     t.is(run.status, 0, run.stderr);
-    return readPcap(new Uint8Array(readFileSync(classic)));
+    return readCapture(new Uint8Array(readFileSync(classic)));
   });
   t.is(capture.linkType, LINKTYPE_ETHERNET);
   t.deepEqual(
-    capture.packets.map((packet) => [packet.timestampNs, toHex(packet.bytes), packet.originalLength]),
+    capture.packets.map((packet) => [packet.timestampNs, toHex(packet.bytes), packet.length]),
     [[1_795_364_980_940_664_123n, toHex(FRAME), FRAME.length]],
   );
 });

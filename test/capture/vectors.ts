@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { type PcapFile, readPcap } from '../../lib/capture/pcap.ts';
+import { type ReadCapture, readCapture } from './read-capture.ts';
 
 export type VectorName =
   | `flanneld-udp/${'h1' | 'h2'}-${'underlay' | 'overlay'}`
@@ -7,6 +7,6 @@ export type VectorName =
   | 'neighbors/linux';
 
 /** A capture that real flannelds, or Linux alone, left behind: test/vectors/README.md. */
-export function readVector(name: VectorName): PcapFile {
-  return readPcap(new Uint8Array(readFileSync(new URL(`../../../test/vectors/${name}.pcap`, import.meta.url))));
+export function readVector(name: VectorName): ReadCapture {
+  return readCapture(new Uint8Array(readFileSync(new URL(`../../../test/vectors/${name}.pcap`, import.meta.url))));
 }

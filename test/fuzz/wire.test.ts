@@ -77,7 +77,7 @@ test('prints random bytes as packet and as frame', (t) => {
 test('prints mutated packets of real flannelds', (t) => {
   const originals = [
     ...readVector('flanneld-udp/h1-underlay').packets,
-    ...readVector('flanneld-vxlan/h1-underlay').packets.filter(({ originalLength }) => originalLength < 2000),
+    ...readVector('flanneld-vxlan/h1-underlay').packets.filter(({ length }) => length < 2000),
   ].map(({ bytes }) => bytes);
   for (let round = 0; round < 2000; round++) {
     const frame = mutate(dice.pick(originals));
