@@ -64,7 +64,15 @@ export interface Backend {
   /** UDP port in use; undefined where there is none (host-gw, alloc, ipip). */
   readonly port: number | undefined;
   /** This node's VTEPs, of each family that there is; undefined but for vxlan. */
-  readonly vteps?: { readonly vni: number; readonly mac: Mac | undefined; readonly mac6: Mac | undefined } | undefined;
+  readonly vteps?:
+    | {
+        readonly vni: number;
+        readonly mac: Mac | undefined;
+        readonly mac6: Mac | undefined;
+        /** MAC addresses are learned: what is inside is the users' own affair. */
+        readonly learning: boolean;
+      }
+    | undefined;
   /** Replaces all routes to peers. `leases` may hold the own lease; it is left out. Takes effect within milliseconds. */
   setLeases(leases: readonly Lease[]): void;
   /** Leases that were not made routes, and why. */

@@ -80,6 +80,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/trace.ts')).tracePointsCommand(),
   },
   {
+    name: 'verify',
+    summary: 'check every encapsulated packet, live or in a capture file',
+    load: async () => (await import('./commands/verify.ts')).verifyCommand(),
+  },
+  {
     name: 'demo',
     summary: 'two hosts on this machine: traffic, live capture, every claim checked',
     load: async () => (await import('./commands/demo.ts')).demoCommand(),

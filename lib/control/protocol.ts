@@ -150,6 +150,8 @@ export interface BackendStatus {
   readonly vtepMac: string | null;
   /** Of its VTEP for IPv6, in dual stack. */
   readonly vtepMacV6: string | null;
+  /** Whether a vxlan network learns MAC addresses (a Layer 2 segment); null for all other backends. */
+  readonly learning: boolean | null;
 }
 
 /** Where configuration and leases are. */

@@ -77,6 +77,7 @@ export function toBackendStatus(backend: Backend, sourceCheck: boolean): Backend
     vni: backend.vteps?.vni ?? null,
     vtepMac: macOrNull(backend.vteps?.mac),
     vtepMacV6: macOrNull(backend.vteps?.mac6),
+    learning: backend.vteps?.learning ?? null,
   };
 }
 

@@ -62,7 +62,8 @@ function networkOf({ name, backend, network }: NetworkReport): EdgeNetwork | und
   return wire === undefined ? undefined : { name, prefixes, wire, filter: ownFilter(wire, prefixes) };
 }
 
-function wireOf({ type, port, vni }: NonNullable<NetworkReport['backend']>): Wire | undefined {
+/** Undefined of a backend that carries nothing. */
+export function wireOf({ type, port, vni }: NonNullable<NetworkReport['backend']>): Wire | undefined {
   switch (type) {
     case 'udp':
       return { encapsulation: 'ip-in-udp', port: port ?? 8285 };

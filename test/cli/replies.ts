@@ -36,7 +36,7 @@ const READY: NetworkCondition = {
     publicIpv6: null,
     reason: '-iface=eth1',
   },
-  backend: { type: 'udp', device: 'flannel0', mtu: 1472, port: 8285, sourceCheck: true, ...NO_VTEP },
+  backend: { type: 'udp', device: 'flannel0', mtu: 1472, port: 8285, sourceCheck: true, ...NO_VTEP, learning: null },
   store: { kind: 'etcd', ...ETCD },
   etcd: ETCD,
   offloads: [
@@ -93,6 +93,7 @@ const blue: NetworkCondition = {
     ...NO_VTEP,
     vni: 7,
     vtepMac: '02:00:00:00:00:01',
+    learning: false,
   },
   subnetFile: '/run/flannel/blue.env',
 };

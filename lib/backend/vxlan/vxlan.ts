@@ -68,6 +68,7 @@ export async function startVxlanBackend(options: BackendOptions): Promise<Backen
         vni: vxlan.vni,
         mac: ends.find(({ family }) => family === 4)?.mac,
         mac6: ends.find(({ family }) => family === 6)?.mac,
+        learning: vxlan.learning,
       },
       link,
       undo,

@@ -1,0 +1,74 @@
+/** Verifies what passes the underlay of the running daemon's networks. */
+import { askDaemon } from '../../control/client.ts';
+import { WeftError } from '../../error.ts';
+import { describeGone, EdgeCapture } from '../edge-capture.ts';
+import { edgesOf } from '../edges.ts';
+import { networkOfDaemon, type VerifiedNetwork } from './networks.ts';
+import { printFrameOf, type VerifyReport, verifyReport } from './report.ts';
+import { VerifyTally } from './tally.ts';
+
+export interface LiveOptions {
+  readonly controlSocket: string;
+  /** One of several; undefined: all. */
+  readonly network: string | undefined;
+  /** 0: until interrupted. */
+  readonly seconds: number;
+  /** Called once with what ends the looking early. */
+  readonly onInterrupt: (stop: () => void) => void;
+}
+
+/** Whole packets: a checksum covers all of one. */
+const SNAP_LENGTH = 0x1_0040;
+/** Our choice: a quarter of a second of 1 Gb/s in trains, while the checks are behind. */
+const RING_BYTES = 32 * 1024 * 1024;
+
+/** Codes: those of askDaemon and EdgeCapture.open; NO_EDGES when no network carries anything. */
+export async function verifyLive(options: LiveOptions): Promise<VerifyReport> {
+  const { controlSocket, network, seconds, onInterrupt } = options;
+  const status = await askDaemon(controlSocket, '/v1/status', network);
+  const reports = status.networks.filter(({ name }) => network === undefined || name === network);
+  const verified: VerifiedNetwork[] = [];
+  for (const report of reports) {
+    const peers = await askDaemon(controlSocket, '/v1/peers', report.name === '' ? undefined : report.name);
+    const one = networkOfDaemon(report, peers);
+    if (one !== undefined) verified.push(one);
+  }
+  const edges = edgesOf({ networks: reports }).filter(({ kind }) => kind === 'underlay');
+  if (edges.length === 0)
+    throw new WeftError('NO_EDGES', 'No network carries packets now', { hint: 'see weft status' });
+  const tally = new VerifyTally(verified, true);
+  const gone: string[] = [];
+  const capture = EdgeCapture.open(edges, {
+    snapLength: SNAP_LENGTH,
+    ringBytes: RING_BYTES,
+    onPacket: ({ edge, linkType, frame, packet: { bytes, length } }) => {
+      const { seconds: at, nanoseconds, outgoing } = frame;
+      const where = () => `${timeOf(at, nanoseconds)} ${edge.device} ${outgoing ? 'out' : 'in'}`;
+      tally.add({ bytes, length, linkType, where });
+    },
+    onGone: (edge, error) => gone.push(describeGone(edge, error)),
+  });
+  const startMs = performance.now();
+  const timer = seconds > 0 ? setTimeout(() => capture.stop(), seconds * 1000) : undefined;
+  onInterrupt(() => capture.stop());
+  try {
+    await capture.run();
+    const lost = capture.statistics().reduce((sum, { dropped }) => sum + dropped, 0);
+    return verifyReport(tally, {
+      source: edges.map(({ device }) => device).join(', '),
+      seconds: Math.round((performance.now() - startMs) / 100) / 10,
+      lost,
+      notChecked: gone,
+      print: printFrameOf(capture.edges[0]?.linkType ?? 1),
+    });
+  } finally {
+    clearTimeout(timer);
+    capture.close();
+  }
+}
+
+/** "12:31:07.120441817", local time. */
+function timeOf(seconds: number, nanoseconds: number): string {
+  const clock = new Date(seconds * 1000).toTimeString().slice(0, 8);
+  return `${clock}.${String(nanoseconds).padStart(9, '0')}`;
+}
