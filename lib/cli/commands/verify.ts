@@ -7,7 +7,7 @@ import { verifyLive } from '../../observe/verify/live.ts';
 import { USUAL_MTU, usualNetworks, type VerifiedNetwork } from '../../observe/verify/networks.ts';
 import { printFrameOf, type VerifyReport, verifyReport } from '../../observe/verify/report.ts';
 import { VerifyTally } from '../../observe/verify/tally.ts';
-import { toJson } from '../../printable.ts';
+import { printable, toJson } from '../../printable.ts';
 import { seconds, wholeNumber } from '../numbers.ts';
 import { addQueryOptions, type QueryOptions } from '../query.ts';
 import { terminalStyle } from '../style.ts';
@@ -61,7 +61,16 @@ async function live(options: VerifyOptions): Promise<VerifyReport> {
     if (value !== undefined) throw new WeftError('USAGE', `${name} is for --read: the daemon knows its own`);
   }
   const { controlSocket, network, seconds: duration } = options;
-  return verifyLive({ controlSocket, network, seconds: duration, onInterrupt: (stop) => process.once('SIGINT', stop) });
+  return verifyLive({
+    controlSocket,
+    network,
+    seconds: duration,
+    onLooking: (source, stop) => {
+      process.once('SIGINT', stop);
+      const time = duration === 0 ? '' : ` for ${duration} s`;
+      process.stderr.write(`Looking at ${printable(source)}${time}; Ctrl-C ends it and reports\n`);
+    },
+  });
 }
 
 function verifyFile(path: string, { leases, mtu = USUAL_MTU }: VerifyOptions): VerifyReport {

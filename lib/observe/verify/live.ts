@@ -1,6 +1,7 @@
 /** Verifies what passes the underlay of the running daemon's networks. */
 import { askDaemon } from '../../control/client.ts';
 import { WeftError } from '../../error.ts';
+import { RING_RETIRE_MS } from '../../sys/packet-socket.ts';
 import { describeGone, EdgeCapture } from '../edge-capture.ts';
 import { edgesOf } from '../edges.ts';
 import { networkOfDaemon, type VerifiedNetwork } from './networks.ts';
@@ -13,8 +14,8 @@ export interface LiveOptions {
   readonly network: string | undefined;
   /** 0: until interrupted. */
   readonly seconds: number;
-  /** Called once with what ends the looking early. */
-  readonly onInterrupt: (stop: () => void) => void;
+  /** Called once from when on packets are seen: with where, and what ends the looking early. */
+  readonly onLooking: (source: string, stop: () => void) => void;
 }
 
 /** Whole packets: a checksum covers all of one. */
@@ -24,7 +25,7 @@ const RING_BYTES = 32 * 1024 * 1024;
 
 /** Codes: those of askDaemon and EdgeCapture.open; NO_EDGES when no network carries anything. */
 export async function verifyLive(options: LiveOptions): Promise<VerifyReport> {
-  const { controlSocket, network, seconds, onInterrupt } = options;
+  const { controlSocket, network, seconds, onLooking } = options;
   const status = await askDaemon(controlSocket, '/v1/status', network);
   const reports = status.networks.filter(({ name }) => network === undefined || name === network);
   const verified: VerifiedNetwork[] = [];
@@ -48,14 +49,17 @@ export async function verifyLive(options: LiveOptions): Promise<VerifyReport> {
     },
     onGone: (edge, error) => gone.push(describeGone(edge, error)),
   });
+  // What has come by now is handed over by the kernel a moment later.
+  const stop = () => setTimeout(() => capture.stop(), 2 * RING_RETIRE_MS);
   const startMs = performance.now();
-  const timer = seconds > 0 ? setTimeout(() => capture.stop(), seconds * 1000) : undefined;
-  onInterrupt(() => capture.stop());
+  const timer = seconds > 0 ? setTimeout(stop, seconds * 1000) : undefined;
+  const source = edges.map(({ device }) => device).join(', ');
+  onLooking(source, stop);
   try {
     await capture.run();
     const lost = capture.statistics().reduce((sum, { dropped }) => sum + dropped, 0);
     return verifyReport(tally, {
-      source: edges.map(({ device }) => device).join(', '),
+      source,
       seconds: Math.round((performance.now() - startMs) / 100) / 10,
       lost,
       notChecked: gone,
