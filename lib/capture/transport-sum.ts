@@ -35,15 +35,16 @@ export function judgeSum(view: DataView, packet: IpPacket): Sum {
       return icmpChecksumIsValid(view, payload, end, protocol === IPPROTO_ICMP ? 0 : pseudoSum) ? 'right' : 'wrong';
     case IPPROTO_TCP:
       if (checkTcp(view, payload, end) !== undefined) return 'broken';
-      if (tcpChecksum(view, payload) === foldSum(pseudoSum)) return 'unfinished';
-      return tcpChecksumIsValid(view, payload, end, pseudoSum) ? 'right' : 'wrong';
+      // Right first: one finished sum in 65,536 equals the pseudo-header's.
+      if (tcpChecksumIsValid(view, payload, end, pseudoSum)) return 'right';
+      return tcpChecksum(view, payload) === foldSum(pseudoSum) ? 'unfinished' : 'wrong';
     case IPPROTO_UDP: {
       if (checkUdp(view, payload, end) !== undefined || payload + udpLength(view, payload) !== end) return 'broken';
       const checksum = udpChecksum(view, payload);
       // Over IPv6 tunnels alone may do without, RFC 6935; that is for the caller to say.
       if (checksum === 0) return 'none';
-      if (checksum === foldSum(pseudoSum)) return 'unfinished';
-      return udpChecksumIsValid(view, payload, pseudoSum) ? 'right' : 'wrong';
+      if (udpChecksumIsValid(view, payload, pseudoSum)) return 'right';
+      return checksum === foldSum(pseudoSum) ? 'unfinished' : 'wrong';
     }
     default:
       return 'unchecked';
