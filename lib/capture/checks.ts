@@ -1,11 +1,14 @@
 /** What is checked of each captured frame, by the encapsulation that was asked for, and what each check says when it holds. */
 
-/** What a backend puts on the underlay around an inner packet; `none`: the packet itself. Without a VNI any is meant. */
+/** What a backend puts on the underlay around an inner packet; `none`: the packet itself. */
 export type Wire =
   | { readonly encapsulation: 'ip-in-udp'; readonly port: number }
-  | { readonly encapsulation: 'vxlan'; readonly port: number; readonly vni: number | undefined }
+  | { readonly encapsulation: 'vxlan'; readonly port: number; readonly vni: number }
   | { readonly encapsulation: 'ipip' }
   | { readonly encapsulation: 'none' };
+
+/** The same where nobody knows the VNI: any may be there. */
+export type AnyWire = Wire | { readonly encapsulation: 'vxlan'; readonly port: number; readonly vni: undefined };
 
 export type CheckName =
   | 'ethernet'
@@ -70,14 +73,14 @@ export const CHECKS: Readonly<Record<Wire['encapsulation'], Readonly<Partial<Rec
 };
 
 /** "outer checksum"; where nothing is encapsulated there is no inner packet. */
-export function checkTitle(check: CheckName, { encapsulation }: Wire): string {
+export function checkTitle(check: CheckName, { encapsulation }: AnyWire): string {
   const name = encapsulation === 'none' ? check.replace('inner-', '') : check;
   // The demo's hosts have no IPv6.
   return name.replace(/\bip$/, 'ipv4').replace('-', ' ');
 }
 
 /** TTL of a packet on the underlay that a pod sent with 64. flanneld's udp proxy takes one off, tunnels of the kernel none. */
-export function expectedTtl({ encapsulation }: Wire): number {
+export function expectedTtl({ encapsulation }: AnyWire): number {
   return encapsulation === 'ip-in-udp' ? 62 : 63;
 }
 
@@ -90,7 +93,7 @@ const INITIAL_TTLS: ReadonlySet<number> = new Set([64, 128, 255]);
  * of the kernel a host's own packets do.
  */
 export function isInnerTtl(
-  { wire, innerTtl }: { readonly wire: Wire; readonly innerTtl: number | undefined },
+  { wire, innerTtl }: { readonly wire: AnyWire; readonly innerTtl: number | undefined },
   ttl: number,
 ): boolean {
   if (innerTtl !== undefined) return ttl === innerTtl;
@@ -98,7 +101,7 @@ export function isInnerTtl(
 }
 
 /** For libpcap: what the backend puts on the underlay, and nothing else. `pods`: their addresses. */
-export function captureFilter(wire: Wire, pods: readonly string[]): string {
+export function captureFilter(wire: AnyWire, pods: readonly string[]): string {
   switch (wire.encapsulation) {
     case 'ip-in-udp':
     case 'vxlan':

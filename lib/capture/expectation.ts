@@ -1,7 +1,7 @@
 import type { IpAddress } from '../addr/ip.ts';
 import type { Mac } from '../addr/mac.ts';
 import { hostPrefix, type Prefix, prefixContains } from '../addr/prefix.ts';
-import type { Wire } from './checks.ts';
+import type { AnyWire } from './checks.ts';
 
 /** One of the hosts that exchange packets. */
 export interface InspectedNode {
@@ -17,7 +17,7 @@ export interface InspectedNode {
 
 /** What a frame has to be. */
 export interface Expectation {
-  readonly wire: Wire;
+  readonly wire: AnyWire;
   /** Undefined: nobody knows, and whose address is whose is not looked at. */
   readonly nodes: readonly InspectedNode[] | undefined;
   /** Of inner packets, where it is known; undefined: only what no TTL can be, by flannel's rules. */

@@ -12,7 +12,7 @@ import { VXLAN_HEADER } from '../wire/layout/vxlan.ts';
 import { isProbe } from '../wire/probe.ts';
 import { checkUdp, udpDestinationPort, udpLength, udpSourcePort } from '../wire/udp.ts';
 import { checkVxlan, parseVxlanHeader } from '../wire/vxlan.ts';
-import { type CheckName, isInnerTtl, type Wire } from './checks.ts';
+import { type AnyWire, type CheckName, isInnerTtl } from './checks.ts';
 import { type Expectation, type InspectedNode, mayHave, nodeAt, nodeOfInner } from './expectation.ts';
 import { type IpPacket, readIpPacket } from './ip-packet.ts';
 import { ipOffset } from './link-layer.ts';
@@ -323,7 +323,7 @@ class Inspector implements Inspection {
   }
 }
 
-function arePorts(wire: Wire, source: number, destination: number): boolean {
+function arePorts(wire: AnyWire, source: number, destination: number): boolean {
   if (wire.encapsulation === 'ip-in-udp') return source === wire.port && destination === wire.port;
   // VXLAN takes any source port (RFC 7348 §5): it distinguishes flows for paths of equal cost.
   return wire.encapsulation === 'vxlan' && destination === wire.port;

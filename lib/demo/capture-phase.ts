@@ -1,7 +1,7 @@
 /** Captures on the underlay of one host while something runs, and claims what was seen. */
 import { release } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
-import { CHECKS, type CheckName, captureFilter, checkTitle, type Wire } from '../capture/checks.ts';
+import { type AnyWire, CHECKS, type CheckName, captureFilter, checkTitle } from '../capture/checks.ts';
 import type { Expectation } from '../capture/expectation.ts';
 import { FrameReader } from '../capture/frame-stream.ts';
 import { CaptureRecord, type CaptureTally } from '../capture/record.ts';
@@ -58,7 +58,7 @@ export async function captureWhile(
   }
 }
 
-function devicesToSwitch(hosts: readonly LabHost[], wire: Wire): Switched[] {
+function devicesToSwitch(hosts: readonly LabHost[], wire: AnyWire): Switched[] {
   const features = offloadsToSwitchOff(release(), wire.encapsulation);
   return hosts.flatMap(({ netns, podNetns, underlayInterface }) => [
     { netns, device: underlayInterface, features },
@@ -68,7 +68,7 @@ function devicesToSwitch(hosts: readonly LabHost[], wire: Wire): Switched[] {
 }
 
 /** Names for ethtool -K on the underlay. `kernel` is uname's release, "6.18.44-generic". */
-export function offloadsToSwitchOff(kernel: string, encapsulation: Wire['encapsulation']): string[] {
+export function offloadsToSwitchOff(kernel: string, encapsulation: AnyWire['encapsulation']): string[] {
   const [major = 0, minor = 0] = kernel.split('.').map((part) => Number.parseInt(part, 10));
   const [sinceMajor, sinceMinor] = TRAINS_WITHOUT_CHECKSUM_OFFLOAD;
   const harmless = major > sinceMajor || (major === sinceMajor && minor >= sinceMinor);
@@ -91,7 +91,7 @@ export interface SentCount {
 }
 
 /** One claim for every header check, over all frames. */
-export function claimHeaders(tally: CaptureTally, wire: Wire, sent: SentCount, claims: Claims): void {
+export function claimHeaders(tally: CaptureTally, wire: AnyWire, sent: SentCount, claims: Claims): void {
   const { frames, icmp, tcp, udp } = tally;
   const inside = wire.encapsulation === 'none' ? '' : ' inside';
   claims.check(

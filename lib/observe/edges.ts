@@ -93,7 +93,7 @@ function sharedFilter(wire: Wire, prefixes: readonly string[]): string {
 
 function ownFilter(wire: Wire, prefixes: readonly string[]): string {
   const shared = sharedFilter(wire, prefixes);
-  if (wire.encapsulation !== 'vxlan' || wire.vni === undefined) return `(${shared})`;
+  if (wire.encapsulation !== 'vxlan') return `(${shared})`;
   // pcap-filter(7) has no such words for UDP over IPv6.
   return `(${shared} and (ip6 or udp[12:4] & 0xffffff00 = ${wire.vni * 256}))`;
 }

@@ -4,7 +4,7 @@ import { parseIpv4 } from '../../addr/ipv4.ts';
 import { parseIpv6 } from '../../addr/ipv6.ts';
 import { type Mac, parseMac } from '../../addr/mac.ts';
 import { type Prefix, parsePrefix } from '../../addr/prefix.ts';
-import type { Wire } from '../../capture/checks.ts';
+import type { AnyWire } from '../../capture/checks.ts';
 import type { InspectedNode } from '../../capture/expectation.ts';
 import type { ControlReplies, NetworkReport, Peer } from '../../control/protocol.ts';
 import { isIgnored } from '../../control/protocol.ts';
@@ -13,7 +13,7 @@ import { wireOf } from '../edges.ts';
 export interface VerifiedNetwork {
   /** '' where there is one without a name. */
   readonly name: string;
-  readonly wire: Wire;
+  readonly wire: AnyWire;
   /** Undefined: no leases are known, and whose address is whose is not checked. */
   readonly nodes: readonly InspectedNode[] | undefined;
   readonly learning: boolean;
@@ -26,7 +26,7 @@ export const USUAL_MTU = 1500;
 
 /** Of any capture file: flannel's port of udp, both ports of vxlan, IP in IP. */
 export function usualNetworks(mtu: number): VerifiedNetwork[] {
-  const wires: Wire[] = [
+  const wires: AnyWire[] = [
     { encapsulation: 'ip-in-udp', port: 8285 },
     { encapsulation: 'vxlan', port: 8472, vni: undefined },
     { encapsulation: 'vxlan', port: 4789, vni: undefined },
