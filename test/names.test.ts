@@ -14,6 +14,7 @@ const SUBJECTS: Readonly<Record<string, string>> = {
   'fastpath/gro': 'joining',
   'fastpath/header-checksum': 'header checksums that come out as 0',
   'fastpath/learning-room': 'room for learned addresses',
+  'fastpath/probe': 'probes: which are taken, how they are answered',
   'fastpath/peers': 'peers that come and go',
   'fastpath/tap': 'what the packet code records, beside its twins',
   'fastpath/variables': 'where the packet code keeps what outlives a call',

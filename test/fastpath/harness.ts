@@ -59,6 +59,7 @@ export interface HarnessPeer {
   /** By default of a port that nothing is sent to. */
   readonly socketAddress?: Uint8Array;
   readonly vtep?: SegmentPeer['vtep'];
+  readonly device?: SegmentPeer['device'];
 }
 
 export interface HarnessOptions {
@@ -157,11 +158,12 @@ export class Harness {
     this.tables.replace([
       {
         segment: SEGMENT,
-        peers: peers.map(({ publicIp, prefixes, socketAddress: to, vtep }) => ({
+        peers: peers.map(({ publicIp, prefixes, socketAddress: to, vtep, device }) => ({
           address: publicIp,
           socketAddress: to ?? socketAddress(publicIp, 9),
           prefixes: prefixes.map((text) => prefix(text)),
           vtep,
+          device,
         })),
       },
     ]);

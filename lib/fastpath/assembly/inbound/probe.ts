@@ -1,6 +1,6 @@
 // Probes (lib/wire/probe.ts): echoes between the devices of nodes. Answers to ours go to the main thread; those of other nodes
 // are answered here, for what the kernel answers would have to be told from traffic on its way out. Neither reaches the device.
-// Twin: test/golden/probe-twin.ts.
+// Beside lib/wire/probe.ts: test/fastpath/probe.test.ts.
 import {
   ANSWER_EPOCH,
   ANSWER_LENGTH,

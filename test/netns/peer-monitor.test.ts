@@ -1,0 +1,129 @@
+/** What a daemon knows of its peers by asking them: weftd, and a kernel's VXLAN device as flanneld sets one up. */
+import type { ExecutionContext } from 'ava';
+import { askDaemon } from '../../lib/control/client.ts';
+import type { PeerHealth, StatsReply } from '../../lib/control/protocol.ts';
+import { run } from '../../lib/lab/command.ts';
+import type { LabHost } from '../../lib/lab/model.ts';
+import { until } from '../../lib/lab/until.ts';
+import { PATIENCE_MS } from '../patience.ts';
+import { withCluster } from './interop/cluster.ts';
+import { testInLabs } from './labs.ts';
+
+const { id, test } = testInLabs('pm');
+const EVERY_SECOND = ['--peer-probe-interval=1s'];
+
+async function healthOf({ controlSocket }: LabHost): Promise<PeerHealth | null | undefined> {
+  return (await askDaemon(controlSocket, '/v1/peers')).peers[0]?.health;
+}
+
+function statsOf({ controlSocket }: LabHost): Promise<StatsReply> {
+  return askDaemon(controlSocket, '/v1/stats');
+}
+
+async function alarmsOf({ controlSocket }: LabHost): Promise<readonly string[]> {
+  return (await askDaemon(controlSocket, '/v1/status')).alarms;
+}
+
+async function eventually(t: ExecutionContext, what: string, condition: () => Promise<boolean>): Promise<void> {
+  t.true(await until(condition, PATIENCE_MS), what);
+}
+
+for (const Type of ['udp', 'vxlan', 'ipip'])
+  test(`${Type}: a peer's round-trip time and path MTU, and no packet of it counts as traffic`, async (t) => {
+    await withCluster(
+      { id, ends: ['weft', 'weft'], backend: { Type }, dualStack: false, daemonArgs: EVERY_SECOND },
+      async ({ lab }) => {
+        const [one, two] = lab.hosts as [LabHost, LabHost];
+        for (const host of [one, two])
+          await eventually(t, 'the path MTU is known', async () => (await healthOf(host))?.pathMtu === 1500);
+        const health = (await healthOf(one))!;
+        t.true(health.rttMs! > 0);
+        t.like(health, { over: 'overlay', loss: 0, pathMtuDirection: 'outbound', underlayRttMs: null });
+        const before = await statsOf(one);
+        await eventually(t, 'probes go on, both ways', async () => {
+          const { probes } = await statsOf(one);
+          return probes.answered >= before.probes.answered + 3 && probes.received >= before.probes.received + 3;
+        });
+        const after = await statsOf(one);
+        t.deepEqual(after.drops, before.drops);
+        t.is(after.outbound.forwarded, before.outbound.forwarded);
+        t.is(after.inbound.received, before.inbound.received);
+        t.deepEqual(after.peers, before.peers);
+      },
+    );
+  });
+
+test("a kernel's VXLAN device answers too, with answers as large as the probes", async (t) => {
+  await withCluster(
+    { id, ends: ['weft', 'kernel'], backend: { Type: 'vxlan' }, dualStack: false, daemonArgs: EVERY_SECOND },
+    async ({ lab }) => {
+      const [one] = lab.hosts as [LabHost];
+      await eventually(t, 'the path MTU is known', async () => (await healthOf(one))?.pathMtu === 1500);
+      t.like(await healthOf(one), { over: 'overlay', pathMtuDirection: 'either' });
+    },
+  );
+});
+
+test('host-gw: peers are pinged on the underlay', async (t) => {
+  await withCluster(
+    { id, ends: ['weft', 'weft'], backend: { Type: 'host-gw' }, dualStack: false, daemonArgs: EVERY_SECOND },
+    async ({ lab }) => {
+      const [one] = lab.hosts as [LabHost];
+      await eventually(t, 'there is a round-trip time', async () => ((await healthOf(one))?.rttMs ?? 0) > 0);
+      t.like(await healthOf(one), { over: 'underlay', pathMtu: null, pathMtuDirection: null });
+    },
+  );
+});
+
+test('a firewall that drops tunnel packets is an alarm on both sides, each with what it sees, and ready stays', async (t) => {
+  await withCluster(
+    { id, ends: ['weft', 'weft'], backend: { Type: 'udp' }, dualStack: false, daemonArgs: EVERY_SECOND },
+    async ({ lab }) => {
+      const [one, two] = lab.hosts as [LabHost, LabHost];
+      for (const host of [one, two])
+        await eventually(t, 'it answers', async () => ((await healthOf(host))?.rttMs ?? 0) > 0);
+      const nft = (text: string) => run('ip', ['netns', 'exec', two.netns, 'nft', text]);
+      await nft('table ip deaf { chain in { type filter hook input priority 0; udp dport 8285 drop; }; }');
+      await eventually(t, 'one direction', async () =>
+        (await alarmsOf(one)).some((alarm) => / is reached in one direction: .* UDP 8285 /.test(alarm)),
+      );
+      await eventually(t, 'nothing comes', async () =>
+        (await alarmsOf(two)).some((alarm) => / does not answer through the tunnel, /.test(alarm)),
+      );
+      const { state } = await askDaemon(one.controlSocket, '/v1/status');
+      t.is(state, 'ready');
+      t.true((await healthOf(one))!.loss! > 0);
+      t.true((await healthOf(one))!.underlayRttMs! > 0);
+      await nft('delete table ip deaf');
+      for (const host of [one, two])
+        await eventually(t, 'the alarm is over', async () => (await alarmsOf(host)).length === 0);
+      // A node that is down, or answers no pings on the underlay, is none.
+      await nft(
+        'table ip mute { chain in { type filter hook input priority 0; udp dport 8285 drop; icmp type echo-request drop; }; }',
+      );
+      const { answered } = (await statsOf(one)).probes;
+      const sent = (await statsOf(one)).probes.sent;
+      await eventually(t, 'six probes are lost', async () => (await statsOf(one)).probes.sent >= sent + 6);
+      t.true((await statsOf(one)).probes.answered <= answered + 1);
+      t.deepEqual(await alarmsOf(one), []);
+      await nft('delete table ip mute');
+    },
+  );
+});
+
+test('off: nobody is asked', async (t) => {
+  await withCluster(
+    {
+      id,
+      ends: ['weft', 'weft'],
+      backend: { Type: 'udp' },
+      dualStack: false,
+      daemonArgs: ['--peer-probe-interval=off'],
+    },
+    async ({ lab }) => {
+      const [one] = lab.hosts as [LabHost];
+      t.is(await healthOf(one), null);
+      t.deepEqual((await statsOf(one)).probes, { sent: 0, answered: 0, received: 0 });
+    },
+  );
+});
