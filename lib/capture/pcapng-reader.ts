@@ -12,12 +12,17 @@ const OLD_PACKET = 2;
 const SIMPLE_PACKET = 3;
 const ENHANCED_PACKET = 6;
 
+const LOOKED_AT: ReadonlySet<number> = new Set([INTERFACE, OLD_PACKET, SIMPLE_PACKET, ENHANCED_PACKET]);
+const NOTHING = new DataView(new ArrayBuffer(0));
+
 const BYTE_ORDER_MAGIC = 0x1a2b3c4d;
 /** Type and length before the body, and the length again behind it. */
 const BLOCK_HEAD = 8;
 const BLOCK_TAIL = 4;
-/** Our choice: a packet, its options, and room; a larger block is a broken length. */
+/** Our choice: a packet, its options, and room; a larger block of these is a broken length. */
 const MAX_BLOCK = 4 * MAX_CAPTURED;
+/** Bytes at once of a block that is passed over: keys and names may come in many MiB. */
+const PIECE = 1 << 16;
 /** Our choice: more than any capture has. */
 const MAX_INTERFACES = 4096;
 
@@ -89,9 +94,10 @@ class Blocks {
     const type = this.#type();
     if (type === undefined) return undefined;
     this.#read++;
-    if (type === undefined || type === SECTION_HEADER) return this.#section();
+    if (type === SECTION_HEADER) return this.#section();
     const length = this.#take(4).getUint32(0, this.#littleEndian);
-    return { type, body: this.#body(length, BLOCK_HEAD), littleEndian: this.#littleEndian };
+    const body = LOOKED_AT.has(type) ? this.#body(length, BLOCK_HEAD) : this.#passOver(length);
+    return { type, body, littleEndian: this.#littleEndian };
   }
 
   /** The type of a section reads the same in either byte order. */
@@ -115,12 +121,27 @@ class Blocks {
 
   /** `head`: what of the block was read. */
   #body(length: number, head: number): DataView {
-    if (length < head + BLOCK_TAIL || length > MAX_BLOCK || length % 4 !== 0)
-      throw this.broken(`a block says it has ${length} bytes: it is broken from there on`);
+    if (!isLength(length, head) || length > MAX_BLOCK) throw this.#brokenLength(length);
     const rest = this.#take(length - head);
+    this.#checkTail(rest, length);
+    return new DataView(rest.buffer, rest.byteOffset, rest.byteLength - BLOCK_TAIL);
+  }
+
+  #passOver(length: number): DataView {
+    if (!isLength(length, BLOCK_HEAD)) throw this.#brokenLength(length);
+    let left = length - BLOCK_HEAD - BLOCK_TAIL;
+    for (; left > 0; left -= PIECE) this.#take(Math.min(left, PIECE));
+    this.#checkTail(this.#take(BLOCK_TAIL), length);
+    return NOTHING;
+  }
+
+  #checkTail(rest: DataView, length: number): void {
     if (rest.getUint32(rest.byteLength - BLOCK_TAIL, this.#littleEndian) !== length)
       throw this.broken('the two lengths of a block differ: it is broken from there on');
-    return new DataView(rest.buffer, rest.byteOffset, rest.byteLength - BLOCK_TAIL);
+  }
+
+  #brokenLength(length: number): CaptureProblem {
+    return this.broken(`a block says it has ${length} bytes: it is broken from there on`);
   }
 
   #take(count: number): DataView {
@@ -128,6 +149,10 @@ class Blocks {
     if (bytes.length < count) throw this.broken('it is cut short');
     return new DataView(bytes.buffer, bytes.byteOffset, count);
   }
+}
+
+function isLength(length: number, head: number): boolean {
+  return length >= head + BLOCK_TAIL && length % 4 === 0;
 }
 
 function readInterface({ body, littleEndian }: Block): Interface {

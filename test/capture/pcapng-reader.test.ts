@@ -37,6 +37,20 @@ test('the other byte order, microseconds by default, blocks nobody asked for, an
   t.deepEqual(read(file), ['1  1 1000000000 01 02 03 1500', '2  1 2000 ff 1']);
 });
 
+test('a block nobody asked for may be larger than any packet, and of a packet none is', (t) => {
+  const block = (type: number, length: number) => {
+    const bytes = new Uint8Array(length);
+    const view = new DataView(bytes.buffer);
+    view.setUint32(0, type, true);
+    for (const at of [4, length - 4]) view.setUint32(at, length, true);
+    return bytes;
+  };
+  // Decryption secrets, 5 MiB of them.
+  t.deepEqual(read(concat(section, underlay, block(10, 5 << 20), packet(0, 9n, '01', 1))), ['1 eth0 1 9 01 1']);
+  const { problem } = readCapture(concat(section, underlay, block(6, 5 << 20)));
+  t.is(problem, 'a block says it has 5242880 bytes: it is broken from there on (block 3)');
+});
+
 test('binary resolutions and an offset of the clock', (t) => {
   const file = hex(`
     0a0d0d0a 1c000000 4d3c2b1a 01000000 ffffffffffffffff 1c000000
