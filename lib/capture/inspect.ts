@@ -5,7 +5,13 @@ import { isGroupMac, type Mac } from '../addr/mac.ts';
 import { checkArp } from '../wire/arp.ts';
 import { decapEcn, ecnOf, outerTos } from '../wire/ecn.ts';
 import { checkEthernet, ethernetDestination, ethernetSource, ethernetType } from '../wire/ethernet.ts';
-import { ETHERNET_HEADER, ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from '../wire/layout/ethernet.ts';
+import {
+  ETHERNET_HEADER,
+  ETHERNET_MIN,
+  ETHERTYPE_ARP,
+  ETHERTYPE_IPV4,
+  ETHERTYPE_IPV6,
+} from '../wire/layout/ethernet.ts';
 import { IPPROTO_IPIP, IPPROTO_TCP, IPPROTO_UDP } from '../wire/layout/ip.ts';
 import { UDP_HEADER } from '../wire/layout/udp.ts';
 import { VXLAN_HEADER } from '../wire/layout/vxlan.ts';
@@ -107,8 +113,9 @@ class Inspector implements Inspection {
 
   #plain(packet: IpPacket): void {
     const { nodes } = this.#expected;
-    const from = nodes && nodeOfInner(nodes, packet.source);
-    const direction: Direction = [from, nodes && nodeOfInner(nodes, packet.destination)];
+    // Without a device of the overlay a host asks pods from its address on the underlay.
+    const ownerOf = (address: IpAddress) => nodes && (nodeOfInner(nodes, address) ?? nodeAt(nodes, address));
+    const direction: Direction = [ownerOf(packet.source), ownerOf(packet.destination)];
     this.#underlayMacs(direction);
     this.#packet(packet, direction);
   }
@@ -193,8 +200,17 @@ class Inspector implements Inspection {
       const packet = this.#ip('inner-ip', packetAt, end);
       if (packet === undefined) return;
       this.#packet(packet, direction);
-      at = packet.end;
+      at = packetAt === at ? packet.end : this.#behindPadding(packet.end, packetAt, end);
     } while (at < end);
+  }
+
+  /** A frame that a bridge took in from a wire may be filled with zeros up to Ethernet's shortest; a VXLAN header begins with none. */
+  #behindPadding(packetEnd: number, packetAt: number, end: number): number {
+    const view = this.#view;
+    const limit = Math.min(packetAt - ETHERNET_HEADER + ETHERNET_MIN, end);
+    let at = packetEnd;
+    while (at < limit && (at >= view.byteLength || view.getUint8(at) === 0)) at++;
+    return at;
   }
 
   /** Where the IP packet behind VXLAN and Ethernet header begins; undefined where there is none. */

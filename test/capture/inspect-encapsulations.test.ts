@@ -172,6 +172,40 @@ test('a frame of one encapsulation does not pass for another', (t) => {
       t.is(failed(frame, expected).length === 0, expected.wire.encapsulation === encapsulation, encapsulation);
 });
 
+test('VXLAN: zeros that fill a short inner frame up to the shortest of Ethernet are no second packet', (t) => {
+  const padded = (fill: number, innerLength: number) => {
+    // An ACK without data: 40 bytes of IP in a frame of 54.
+    const short = Uint8Array.from(VXLAN_FRAMES[0]!).subarray(0, INNER_IP + 40);
+    const frame = new Uint8Array(INNER_ETHERNET + innerLength).fill(fill);
+    frame.set(short);
+    return changed(frame, [OUTER_IP, INNER_IP], (view) => {
+      view.setUint16(OUTER_IP + 2, frame.length - OUTER_IP);
+      const length = frame.length - OUTER_UDP;
+      view.setUint16(OUTER_UDP + 4, length);
+      view.setUint16(OUTER_UDP + 6, pseudoHeaderSum4(view.getUint32(26), view.getUint32(30), 17, length));
+      view.setUint16(INNER_IP + 2, 40);
+      // ICMP's sum over what is left of the echo.
+      view.setUint16(INNER_IP + 22, 0);
+      view.setUint16(INNER_IP + 22, complementSum(internetSum(view, INNER_IP + 20, INNER_IP + 40)));
+    });
+  };
+  t.deepEqual(failed(padded(0, 60), VXLAN_EXPECTED), []);
+  t.is(inspect(padded(0, 60), VXLAN_EXPECTED).inner.length, 1);
+  t.deepEqual(failed(padded(1, 60), VXLAN_EXPECTED), ['vxlan-header'], 'no zeros');
+  t.deepEqual(failed(padded(0, 64), VXLAN_EXPECTED), ['vxlan-header'], 'more than there is to be filled');
+});
+
+test('no encapsulation: a host without a device of the overlay asks pods from its own address', (t) => {
+  const asks = (source: string) =>
+    failed(
+      changed(reencapsulated('none'), [OUTER_IP], (view) => view.setUint32(OUTER_IP + 12, address(source))),
+      PLAIN_EXPECTED,
+    );
+  t.deepEqual(asks('192.0.2.1'), []);
+  t.deepEqual(asks('192.0.2.2'), ['ethernet', 'inner-addresses'], "the receiver's own");
+  t.deepEqual(asks('192.0.2.9'), ['inner-addresses']);
+});
+
 test('no truncation and no garbage throws or passes for whole', (t) => {
   const rng = random();
   const samples = [

@@ -3,6 +3,8 @@ export const ETHERNET_DESTINATION = 0;
 export const ETHERNET_SOURCE = 6;
 export const ETHERNET_TYPE = 12;
 export const ETHERNET_HEADER = 14;
+/** Without the frame check sequence; a shorter frame is padded where it goes on a wire. IEEE 802.3 §3.2.8 */
+export const ETHERNET_MIN = 60;
 
 // IANA "IEEE 802 Numbers"
 export const ETHERTYPE_IPV4 = 0x0800;
