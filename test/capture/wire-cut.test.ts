@@ -279,7 +279,7 @@ test('a packet whose checksum the kernel left unfinished gets it finished, other
     const untouched = Uint8Array.from(frame.memory);
     t.is(cut({ ...frame, vnetFlags: 0 }, flow.linkType)[0]!.bytes.length, expected!.length);
     t.deepEqual(frame.memory, untouched);
-    t.like(cut(frame, flow.linkType, 40)[0], { checksumUnfinished: true, length: expected!.length });
+    t.like(cut(frame, flow.linkType, expected!.length - 1)[0], { checksumUnfinished: true, length: expected!.length });
   }
 });
 
