@@ -1,16 +1,19 @@
 /**
- * The messages that follow a TapReply. All numbers are little endian:
+ * The messages that follow a TapReply: each begins with its length in bytes, a multiple of 8 (u32), and its type (u8 at 4). All
+ * numbers are little endian. A record is what the data plane writes into its memory (lib/fastpath/abi.ts, TAP_*), so that
+ * nobody on the way has to look into it:
  *
- *     0 u32  bytes that follow            8 u16  number of the network
- *     4 u8   1 record, 2 lost, 3 end     10 u16  size of the datagrams of a super-packet's cuts (gso_size), 0
- *     of a record:                       12 u32  length of the packet
- *     5 u8   0 outbound, 1 inbound       16 u32  packets it stands for
- *     6 u8   verdict, of TAP_VERDICTS    20 u16  packets of the train, 0: none; 22 u16 place in it
- *     7 u8   place of the drop reason    24 u64  time in; 32 u64 time out, 0: none. ns of CLOCK_REALTIME
- *            in TapReply.reasons, 255    40 u8   family of the peer's address, 0: none; 41 u8 flags; 42 u16 0
- *                                        44 16 bytes, the address in network order
- *                                        60 the first bytes of the inner packet or frame
- *     of lost and end:                    8 u64  records this reader has lost so far; 16 u64 records it was sent
+ *      4 u8   type: 0 outbound, 1 inbound          16 u32  packets it stands for
+ *      5 u8   verdict, of TAP_VERDICTS             20 u16  packets of the train, 0: none; 22 u16 place in it
+ *      6 u8   place of the drop reason             24 f64  time in; 32 f64 time out, 0: none; ms, see below
+ *             in TapReply.reasons, 255: none       40 u8   family of the address, 0: none; 41 u8 1: a frame
+ *      7 u8   1: of a super-packet                 42 u16  bytes of the packet that are here
+ *      8 u16  number of the network                44      16 bytes, address on the underlay, network order
+ *     10 u16  payload of its cuts (gso_size)       60      12 bytes that mean nothing
+ *     12 u32  length of the packet                 72      the first bytes of the packet or frame
+ *
+ * Type 254, clock: i64 at 8, what to add to the times of the records that follow, in ns, for CLOCK_REALTIME. Types 253, lost, and
+ * 252, end: u64 at 8, records that this reader has lost so far; u64 at 16, those it was sent.
  */
 import { formatIp } from '../addr/ip.ts';
 import { MAX_TAP_SNAP, TAP_VERDICTS, type TapRecord, type TapReply } from './tap-protocol.ts';
@@ -47,53 +50,39 @@ export type TapMessage =
   | ({ readonly type: 'lost' | 'end' } & TapLoss);
 
 export const NO_REASON = 255;
-const RECORD = 1;
-const LOST = 2;
-const END = 3;
-const PREFIX = 4;
-const RECORD_HEADER = 60;
+const CLOCK = 254;
+const LOST = 253;
+const END = 252;
+const RECORD_HEADER = 72;
+const CLOCK_BYTES = 16;
 const LOSS_BYTES = 24;
-const FLAG_ETHERNET = 1;
-const FLAG_SUPER = 2;
+const MOST_BYTES = RECORD_HEADER + MAX_TAP_SNAP;
 
-/** A record with at most `snapLength` bytes of its packet. */
-export function encodeTapRecord(record: RawTapRecord, snapLength: number): Uint8Array {
-  const bytes = record.bytes.subarray(0, snapLength);
-  const message = new Uint8Array(RECORD_HEADER + bytes.length);
-  const view = new DataView(message.buffer);
-  view.setUint32(0, message.length - PREFIX, true);
-  message[4] = RECORD;
-  message[5] = Number(record.inbound);
-  message[6] = record.verdict;
-  message[7] = record.reason;
-  view.setUint16(8, record.network, true);
-  view.setUint16(10, record.gsoSize, true);
-  view.setUint32(12, record.length, true);
-  view.setUint32(16, record.packets, true);
-  view.setUint16(20, record.trainPackets, true);
-  view.setUint16(22, record.trainIndex, true);
-  view.setBigUint64(24, record.timeIn, true);
-  view.setBigUint64(32, record.timeOut, true);
-  message[40] = record.peer.length === 16 ? 6 : record.peer.length === 4 ? 4 : 0;
-  message[41] = (record.ethernet ? FLAG_ETHERNET : 0) | (record.superPacket ? FLAG_SUPER : 0);
-  message.set(record.peer, 44);
-  message.set(bytes, RECORD_HEADER);
+export function encodeTapClock(offset: bigint): Uint8Array {
+  const message = begin(CLOCK, CLOCK_BYTES);
+  new DataView(message.buffer).setBigInt64(8, offset, true);
   return message;
 }
 
 export function encodeTapLoss(type: 'lost' | 'end', { lost, sent }: TapLoss): Uint8Array {
-  const message = new Uint8Array(LOSS_BYTES);
+  const message = begin(type === 'lost' ? LOST : END, LOSS_BYTES);
   const view = new DataView(message.buffer);
-  view.setUint32(0, LOSS_BYTES - PREFIX, true);
-  message[4] = type === 'lost' ? LOST : END;
   view.setBigUint64(8, BigInt(lost), true);
   view.setBigUint64(16, BigInt(sent), true);
+  return message;
+}
+
+function begin(type: number, length: number): Uint8Array<ArrayBuffer> {
+  const message = new Uint8Array(length);
+  new DataView(message.buffer).setUint32(0, length, true);
+  message[4] = type;
   return message;
 }
 
 /** Cuts a stream of bytes into messages, however they are split. */
 export class TapDecoder {
   #rest: Uint8Array = new Uint8Array(0);
+  #clock = 0n;
 
   /** What is complete with these bytes. Undefined: this is not a tap's stream, and nothing more can be read of it. */
   take(chunk: Uint8Array): TapMessage[] | undefined {
@@ -101,18 +90,37 @@ export class TapDecoder {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     const messages: TapMessage[] = [];
     let at = 0;
-    while (bytes.length - at >= PREFIX) {
-      const length = PREFIX + view.getUint32(at, true);
-      if (length < LOSS_BYTES || length > RECORD_HEADER + MAX_TAP_SNAP) return undefined;
+    while (bytes.length - at >= 8) {
+      const length = view.getUint32(at, true);
+      if (length < CLOCK_BYTES || length > MOST_BYTES || length % 8 !== 0) return undefined;
       if (bytes.length - at < length) break;
       // Copied, which a Buffer's slice does not: whoever keeps a record does not keep the chunk it came with.
-      const message = readMessage(new Uint8Array(bytes.subarray(at, at + length)));
-      if (message === undefined) return undefined;
-      messages.push(message);
+      const read = this.#read(new Uint8Array(bytes.subarray(at, at + length)));
+      if (read === undefined) return undefined;
+      messages.push(...read);
       at += length;
     }
     this.#rest = new Uint8Array(bytes.subarray(at));
     return messages;
+  }
+
+  #read(message: Uint8Array): TapMessage[] | undefined {
+    const view = new DataView(message.buffer);
+    switch (message[4]) {
+      case CLOCK:
+        this.#clock = view.getBigInt64(8, true);
+        return message.length === CLOCK_BYTES ? [] : undefined;
+      case LOST:
+      case END: {
+        if (message.length !== LOSS_BYTES) return undefined;
+        const loss = { lost: Number(view.getBigUint64(8, true)), sent: Number(view.getBigUint64(16, true)) };
+        return [{ type: message[4] === LOST ? 'lost' : 'end', ...loss }];
+      }
+      default: {
+        const record = readTapRecord(message, this.#clock);
+        return record === undefined ? undefined : [{ type: 'record', record }];
+      }
+    }
   }
 }
 
@@ -123,37 +131,35 @@ function concatenate(first: Uint8Array, second: Uint8Array): Uint8Array {
   return joined;
 }
 
-function readMessage(message: Uint8Array): TapMessage | undefined {
-  const view = new DataView(message.buffer);
-  const type = message[4];
-  if (type === LOST || type === END) {
-    if (message.length !== LOSS_BYTES) return undefined;
-    const loss = { lost: Number(view.getBigUint64(8, true)), sent: Number(view.getBigUint64(16, true)) };
-    return { type: type === LOST ? 'lost' : 'end', ...loss };
-  }
+/** Reads a message that is a record; undefined: it is none. `clock`: what the last clock message said. */
+export function readTapRecord(message: Uint8Array, clock: bigint): RawTapRecord | undefined {
+  const view = new DataView(message.buffer, message.byteOffset, message.length);
+  if (message.length < RECORD_HEADER || message[4]! > 1 || message[5]! >= TAP_VERDICTS.length) return undefined;
+  const captured = view.getUint16(42, true);
+  if (RECORD_HEADER + captured > message.length) return undefined;
   const family = message[40];
-  if (type !== RECORD || message.length < RECORD_HEADER || message[6]! >= TAP_VERDICTS.length) return undefined;
-  const flags = message[41]!;
   return {
-    type: 'record',
-    record: {
-      network: view.getUint16(8, true),
-      inbound: message[5] === 1,
-      verdict: message[6]!,
-      reason: message[7]!,
-      peer: message.subarray(44, family === 6 ? 60 : family === 4 ? 48 : 44),
-      trainPackets: view.getUint16(20, true),
-      trainIndex: view.getUint16(22, true),
-      superPacket: (flags & FLAG_SUPER) !== 0,
-      gsoSize: view.getUint16(10, true),
-      packets: view.getUint32(16, true),
-      timeIn: view.getBigUint64(24, true),
-      timeOut: view.getBigUint64(32, true),
-      bytes: message.subarray(RECORD_HEADER),
-      length: view.getUint32(12, true),
-      ethernet: (flags & FLAG_ETHERNET) !== 0,
-    },
+    inbound: message[4] === 1,
+    verdict: message[5]!,
+    reason: message[6]!,
+    superPacket: message[7] === 1,
+    network: view.getUint16(8, true),
+    gsoSize: view.getUint16(10, true),
+    length: view.getUint32(12, true),
+    packets: view.getUint32(16, true),
+    trainPackets: view.getUint16(20, true),
+    trainIndex: view.getUint16(22, true),
+    timeIn: timeOf(view.getFloat64(24, true), clock),
+    timeOut: timeOf(view.getFloat64(32, true), clock),
+    ethernet: message[41] === 1,
+    peer: message.subarray(44, family === 6 ? 60 : family === 4 ? 48 : 44),
+    bytes: message.subarray(RECORD_HEADER, RECORD_HEADER + captured),
   };
+}
+
+/** Of a time that is none, and of one that cannot be: 0. */
+function timeOf(ms: number, clock: bigint): bigint {
+  return ms > 0 && ms < 1e12 ? BigInt(Math.round(ms * 1_000_000)) + clock : 0n;
 }
 
 /** The record with the names that the reply gave. */

@@ -1,6 +1,6 @@
 /** One reader's connection: its request, then records until one of both ends. Lives in the reader thread. */
 import type { Socket } from 'node:net';
-import type { RawTapRecord, TapLoss } from '../control/tap-messages.ts';
+import type { TapLoss } from '../control/tap-messages.ts';
 import {
   MAX_TAP_REQUEST_BYTES,
   readTapRequest,
@@ -58,8 +58,13 @@ export class Connection {
     return this.#reader?.loss ?? { lost: 0, sent: 0 };
   }
 
-  offer(record: RawTapRecord, sample: number): void {
-    if (!this.#ending) this.#reader?.offer(record, sample, this.#socket.writableLength);
+  setClock(clock: bigint): void {
+    this.#reader?.setClock(clock);
+  }
+
+  /** The record at `at` of a data plane's memory. */
+  offer(memory: Uint8Array, at: number, sample: number): void {
+    if (!this.#ending) this.#reader?.offer(memory, at, sample, this.#socket.writableLength);
   }
 
   missed(records: number): void {

@@ -1,8 +1,9 @@
 /** What the packet code records for readers of the tap, against the slow twins: the verdict and the reason of every packet. */
 import test from 'ava';
 import { formatPrefix } from '../../lib/addr/prefix.ts';
+import { type RawTapRecord, readTapRecord } from '../../lib/control/tap-messages.ts';
 import { DROP_REASONS, type DropReason } from '../../lib/dataplane/drop.ts';
-import { type TapEntry, TapRings, tapWanted } from '../../lib/dataplane/tap-ring.ts';
+import { TapRings, tapWanted } from '../../lib/dataplane/tap-ring.ts';
 import {
   COUNT_TAP_LOST,
   COUNT_TAP_RECORDS,
@@ -19,6 +20,7 @@ import {
   IN_SLOT_SIZE,
   IN_SLOTS,
   OUT_FRAMES,
+  TAP_SIZE,
 } from '../../lib/fastpath/abi.ts';
 import { MMSGHDR_SIZE } from '../../lib/linux/msghdr.ts';
 import { socketAddress } from '../../lib/sys/socket-address.ts';
@@ -50,14 +52,18 @@ function tapped(harness: Harness, sample: number | 'none' = 1, snap = SNAP): Tap
   return new TapRings(harness.memory.buffer);
 }
 
-function drained(rings: TapRings): TapEntry[] {
-  const entries: TapEntry[] = [];
-  rings.drain((entry) => entries.push(entry));
-  return entries;
+/** What a reader of all would get: the message is the record as it lies in the ring. */
+function drained(rings: TapRings): RawTapRecord[] {
+  const records: RawTapRecord[] = [];
+  rings.drain((at) => {
+    const size = new DataView(rings.bytes.buffer).getUint32(at + TAP_SIZE, true);
+    records.push(readTapRecord(new Uint8Array(rings.bytes.subarray(at, at + size)), rings.clock)!);
+  });
+  return records;
 }
 
 /** One record in a line: what became of the packet, its length, its first bytes. */
-function lineOf({ verdict, reason, length, bytes }: TapEntry): string {
+function lineOf({ verdict, reason, length, bytes }: RawTapRecord): string {
   return `${VERDICTS[verdict]} ${REASONS[reason] ?? ''} ${length} ${hex(bytes)}`;
 }
 
@@ -281,7 +287,7 @@ test('a ring that nobody empties loses the newest records, counted, and goes on 
   const big = (id: number) => frame(udp4({ ...OUT, id, payload: payload(1400, id), ttl: 63 }), {});
   let sent = 0;
   let read = 0;
-  const idOf = ({ bytes }: TapEntry): number => (bytes[4]! << 8) | bytes[5]!;
+  const idOf = ({ bytes }: RawTapRecord): number => (bytes[4]! << 8) | bytes[5]!;
   for (let round = 0; round < 40; round++) {
     // More than a ring holds in some rounds, less in others, so that the end of the ring is met everywhere.
     const count = round % 3 === 0 ? 450 : 37 + round;
@@ -300,7 +306,7 @@ test('a ring that nobody empties loses the newest records, counted, and goes on 
 });
 
 const UNDERLAY: DropReason = 'underlay-refused';
-const told = ({ verdict, reason, trainIndex, timeOut }: TapEntry): string =>
+const told = ({ verdict, reason, trainIndex, timeOut }: RawTapRecord): string =>
   `${trainIndex} ${VERDICTS[verdict]} ${REASONS[reason] ?? ''}${timeOut === 0n ? '' : ' left'}`;
 
 /** Stages three packets in one train, as far as the send. */

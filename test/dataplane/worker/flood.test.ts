@@ -1,6 +1,7 @@
 /** BUM frames from a TAP, on descriptors instead of a device. No root needed. */
 import test from 'ava';
 import { parseIpv4 } from '../../../lib/addr/ipv4.ts';
+import { TapRings, tapWanted } from '../../../lib/dataplane/tap-ring.ts';
 import { continueFlood } from '../../../lib/dataplane/worker/flood.ts';
 import { outboundTurn } from '../../../lib/dataplane/worker/outbound.ts';
 import {
@@ -9,6 +10,9 @@ import {
   DROP_STORM_LIMITED,
   DROP_UNDERLAY_REFUSED,
   ENCAPSULATION_VXLAN,
+  TAP_ANSWERED,
+  TAP_BYTES,
+  TAP_VERDICT,
   ZERO_VNET,
 } from '../../../lib/fastpath/abi.ts';
 import { send } from '../../../lib/sys/ffi.ts';
@@ -60,6 +64,7 @@ for (const vnetHeader of [true, false]) {
         peers: [{ publicIp: PEER, prefixes: ['10.244.2.0/24'], socketAddress: socketAddress(PEER, 4789), vtep }],
       });
       harness.record.setDevice({ fd: pair.device, vnetHeader, mtu: 1450, tunGro: false, tunUso: false });
+      harness.fastpath.tapSet(tapWanted(100, 64));
       const empty = Array.from({ length: vnetHeader ? 10 : 0 }, () => 0);
       const bytes = Uint8Array.from([...empty, ...EVERYBODY, ...ASKER, 8, 6, ...REQUEST]);
       send(pair.kernel, bytes, bytes.length, 0);
@@ -69,6 +74,15 @@ for (const vnetHeader of [true, false]) {
         [[...empty, ...ASKER, 2, 0, 0, 0, 0, 2, 8, 6, ...ANSWER]],
       );
       t.is(harness.counter(COUNT_ANSWERED), 1);
+      const records: number[] = [];
+      new TapRings(harness.memory.buffer).drain((at) => records.push(at));
+      const [record] = records;
+      t.is(records.length, 1);
+      t.is(harness.bytes[record! + TAP_VERDICT], TAP_ANSWERED);
+      t.deepEqual(
+        [...harness.bytes.slice(record! + TAP_BYTES, record! + TAP_BYTES + 14 + REQUEST.length)],
+        [...EVERYBODY, ...ASKER, 8, 6, ...REQUEST],
+      );
       // Another network's device may have one, and it is written from there.
       t.deepEqual([...harness.bytes.subarray(ZERO_VNET, ZERO_VNET + 10)], new Array<number>(10).fill(0));
     } finally {
