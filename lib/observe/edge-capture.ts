@@ -1,4 +1,5 @@
 /** All that passes some edges, as it is on the wire, in the order of the kernel's stamps. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { WireCutter, type WirePacket } from '../capture/wire-cut.ts';
 
 import { messageOf, WeftError } from '../error.ts';
@@ -101,7 +102,7 @@ export class EdgeCapture {
       const holds = this.poll();
       if (!this.isOver) await this.wait(holds ? HOLD_MS : -1, holds);
     }
-    this.finish();
+    await this.finish();
   }
 
   /** Whether it was stopped, or no edge is left. */
@@ -118,8 +119,9 @@ export class EdgeCapture {
     return this.#readiness.wait(timeoutMs);
   }
 
-  /** Hands over all that came. */
-  finish(): void {
+  /** Hands over all that came: the kernel gives up a block that is not full a while after its first packet. */
+  async finish(): Promise<void> {
+    await delay(2 * RING_RETIRE_MS);
     this.#handOver(Number.POSITIVE_INFINITY);
   }
 

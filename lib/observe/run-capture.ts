@@ -116,7 +116,7 @@ async function follow(capture: EdgeCapture, output: PacketOutput, isDone: () => 
     else await capture.wait(shortest(holds ? HOLDING_MS : -1, output.dueInMs()), holds);
   }
   // The reader may be slower than the ring is long: what is left is handed over as far as there is room.
-  capture.finish();
+  await capture.finish();
 }
 
 /** Of two times to wait; -1 and undefined: for ever. */

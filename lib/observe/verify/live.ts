@@ -1,7 +1,6 @@
 /** Verifies what passes the underlay of the running daemon's networks. */
 import { askDaemon } from '../../control/client.ts';
 import { WeftError } from '../../error.ts';
-import { RING_RETIRE_MS } from '../../sys/packet-socket.ts';
 import { describeGone, EdgeCapture } from '../edge-capture.ts';
 import { edgesOf } from '../edges.ts';
 import { networkOfDaemon, type VerifiedNetwork } from './networks.ts';
@@ -49,8 +48,7 @@ export async function verifyLive(options: LiveOptions): Promise<VerifyReport> {
     },
     onGone: (edge, error) => gone.push(describeGone(edge, error)),
   });
-  // What has come by now is handed over by the kernel a moment later.
-  const stop = () => setTimeout(() => capture.stop(), 2 * RING_RETIRE_MS);
+  const stop = () => capture.stop();
   const startMs = performance.now();
   const timer = seconds > 0 ? setTimeout(stop, seconds * 1000) : undefined;
   const source = edges.map(({ device }) => device).join(', ');
