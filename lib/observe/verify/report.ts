@@ -75,6 +75,8 @@ export interface ReportFacts {
 }
 
 export function verifyReport(tally: VerifyTally, { print, ...facts }: ReportFacts): VerifyReport {
+  const { untold } = tally;
+  const notChecked = untold === 0 ? [] : [`${untold} frames of which too few bytes were kept to tell whose they are`];
   return {
     schema: 'weft-verify/1',
     ok: tally.checked > 0 && tally.faults.size === 0,
@@ -88,7 +90,7 @@ export function verifyReport(tally: VerifyTally, { print, ...facts }: ReportFact
     cut: tally.cut,
     superPackets: tally.superPackets,
     unfinished: { inner: tally.unfinishedInner, outer: tally.unfinishedOuter },
-    notChecked: facts.notChecked,
+    notChecked: [...facts.notChecked, ...notChecked],
     lost: facts.lost,
     directions: [...tally.directions.values()],
     faults: [...tally.faults.values()].map(({ network, check, count, where, bytes }) => {

@@ -5,7 +5,9 @@ import { type Expectation, nodeOfInner } from '../../capture/expectation.ts';
 import { type InspectedFrame, type Inspection, inspectFrame } from '../../capture/inspect.ts';
 import { readIpPacket } from '../../capture/ip-packet.ts';
 import { ipOffset } from '../../capture/link-layer.ts';
+import { ETHERNET_HEADER } from '../../wire/layout/ethernet.ts';
 import { IPPROTO_IPIP, IPPROTO_UDP } from '../../wire/layout/ip.ts';
+import { IPV4_HEADER_MIN } from '../../wire/layout/ipv4.ts';
 import { UDP_DESTINATION_PORT, UDP_HEADER } from '../../wire/layout/udp.ts';
 import { VXLAN_HEADER, VXLAN_VNI } from '../../wire/layout/vxlan.ts';
 import type { VerifiedNetwork } from './networks.ts';
@@ -40,6 +42,9 @@ export interface Fault {
 /** Our choice: anybody may send with any source address; what comes from more is counted together. */
 const MOST_DIRECTIONS = 1000;
 
+/** Up to the end of a UDP header without options before it: of fewer bytes nothing tells whose a frame is. */
+const TELLING_BYTES = ETHERNET_HEADER + IPV4_HEADER_MIN + UDP_HEADER;
+
 /** A network, and what its frames have to be. */
 interface Verified {
   readonly network: VerifiedNetwork;
@@ -50,6 +55,8 @@ export class VerifyTally {
   frames = 0;
   /** Frames that are none of the networks'. */
   others = 0;
+  /** Of them those that were kept too short for it to be told. */
+  untold = 0;
   checked = 0;
   probes = 0;
   /** Later fragments: nothing but their outer header can be seen. */
@@ -77,6 +84,7 @@ export class VerifyTally {
     const ours = this.#networkOf(frame);
     if (ours === undefined) {
       this.others++;
+      if (frame.bytes.length < Math.min(frame.length, TELLING_BYTES)) this.untold++;
       return;
     }
     const seen = inspectFrame(frame, ours.expected);

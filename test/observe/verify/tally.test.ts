@@ -3,6 +3,7 @@ import test from 'ava';
 import { LINKTYPE_ETHERNET } from '../../../lib/capture/link-type.ts';
 import { networkOfLeases } from '../../../lib/observe/verify/leases-file.ts';
 import { USUAL_MTU, usualNetworks, type VerifiedNetwork } from '../../../lib/observe/verify/networks.ts';
+import { verifyReport } from '../../../lib/observe/verify/report.ts';
 import { VerifyTally } from '../../../lib/observe/verify/tally.ts';
 import { pseudoHeaderSum4 } from '../../../lib/wire/checksum.ts';
 import { PROBE4_MIN, probe4 } from '../../../lib/wire/probe.ts';
@@ -133,6 +134,17 @@ test('of frames cut by a snap length what cannot be checked is said, and is neve
       t.deepEqual(faultsOf(tally), [], `${kept} bytes kept`);
       t.is(tally.cut + tally.others, long.length, `${kept} bytes kept`);
     }
+  }
+});
+
+test('frames of which too little was kept to tell whose they are are said to be that', (t) => {
+  for (let kept = 0; kept < 60; kept++) {
+    const tally = verify(UDP, UDP_FRAMES, { kept });
+    t.is(tally.untold, kept < 42 ? UDP_FRAMES.length : 0, `${kept} bytes kept`);
+    const facts = { source: 'x', seconds: null, lost: 0, notChecked: ['y'], print: () => '' };
+    const { notChecked } = verifyReport(tally, facts);
+    const sentence = `${UDP_FRAMES.length} frames of which too few bytes were kept to tell whose they are`;
+    t.deepEqual(notChecked, kept < 42 ? ['y', sentence] : ['y']);
   }
 });
 
