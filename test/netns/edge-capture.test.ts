@@ -152,6 +152,9 @@ for (const address of ['10.9.0.2', 'fd09::2'])
 
 test('a train of UDP datagrams: sent byte for byte, its last datagram shorter', async (t) => {
   buildLink(t);
+  // Else its host would answer that the port is closed, and the next send would fail with that.
+  const receiver = withinNetns(path('c'), () => openUdpSocket(0x0a090002, 7, 1 << 20));
+  t.teardown(() => close(receiver));
   const seen = await captured(
     async () => {
       withinNetns(path('a'), () => {
