@@ -77,7 +77,7 @@ export interface StatusReply extends NetworkCondition {
 }
 
 /** Who looks at packets (docs/adr/0025). */
-export interface TapStatus {
+interface TapStatus {
   /** Path of its socket; null: there is none. */
   readonly socket: string | null;
   readonly readers: readonly TapReaderStatus[];

@@ -53,7 +53,7 @@ export interface TapNetwork {
 
 /** `flooded`: a BUM frame that went to all peers; `answered`: an ARP request or neighbour solicitation that weftd answered. */
 export const TAP_VERDICTS = ['forwarded', 'dropped', 'flooded', 'answered'] as const;
-export type TapVerdict = (typeof TAP_VERDICTS)[number];
+type TapVerdict = (typeof TAP_VERDICTS)[number];
 
 /** One packet, as its outer datagram carries it: an IP packet, or an Ethernet frame. A dropped one as it was read. */
 export interface TapRecord {

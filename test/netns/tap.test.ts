@@ -161,7 +161,10 @@ test('status names the readers, stats count the records, and the fifth reader is
   await Promise.all(watches.map(({ tap }) => tap.reply));
   const named = async () => (await status(world.h1)).tap.readers.map(({ sample }) => sample);
   t.true(await until(async () => (await named()).length === 4, PATIENCE_MS));
-  t.deepEqual((await named()).toSorted(), [1, 2, 3, 4]);
+  t.deepEqual(
+    (await named()).toSorted((a, b) => a - b),
+    [1, 2, 3, 4],
+  );
   const fifth = new Watch(ALL);
   await t.throwsAsync(fifth.done, { code: 'TAP_BUSY' });
   await watches[0]!.begin(t);
