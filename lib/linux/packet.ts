@@ -62,5 +62,3 @@ export const TPACKET_LEN = 16;
 export const TPACKET_MAC = 24;
 /** A struct sockaddr_ll. */
 export const TPACKET_ADDRESS = 48;
-/** Of a header with its address, rounded up to TPACKET_ALIGNMENT. */
-export const TPACKET_HEADER = 80;

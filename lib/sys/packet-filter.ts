@@ -40,7 +40,7 @@ export type PacketFilter = Uint8Array;
 export type FilterInstruction = readonly [code: number, ifTrue: number, ifFalse: number, operand: number];
 
 /** The program as the kernel takes it. */
-export function emitFilter(program: readonly FilterInstruction[]): PacketFilter {
+function emitFilter(program: readonly FilterInstruction[]): PacketFilter {
   const bytes = new Uint8Array(new ArrayBuffer(FPROG_SIZE + program.length * INSTRUCTION_SIZE));
   const view = new DataView(bytes.buffer);
   view.setUint16(0, program.length, true);
