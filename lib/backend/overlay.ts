@@ -59,6 +59,9 @@ export class OverlayBackend implements Backend {
   #applied: OverlayPlan = this.#plan;
   #applying: Promise<void> | undefined;
   readonly #limits: PathLimits;
+  #ways: readonly PeerWay[] = [];
+  /** The plan that `#ways` are of. */
+  #waysOf: OverlayPlan | undefined;
   onPathHint: Backend['onPathHint'];
   #stopped = false;
 
@@ -180,7 +183,16 @@ export class OverlayBackend implements Backend {
     return this.#plan.routes;
   }
 
+  /** The same list until the plan is another. */
   ways(): readonly PeerWay[] {
+    if (this.#waysOf !== this.#plan) {
+      this.#waysOf = this.#plan;
+      this.#ways = this.#listWays();
+    }
+    return this.#ways;
+  }
+
+  #listWays(): readonly PeerWay[] {
     const { devices } = this.#parts;
     const ours = new Set(devices.map(({ name }) => name));
     const direct = new Set(this.#plan.routes.filter(({ device }) => !ours.has(device)).map(({ via }) => via));

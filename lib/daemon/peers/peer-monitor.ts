@@ -48,6 +48,7 @@ export class PeerMonitor {
   /** Whose ping has this number. */
   readonly #pinged = new Map<number, MonitoredPeer>();
   #ways: readonly PeerWay[] = [];
+  #direct: readonly IpAddress[] = [];
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -114,7 +115,10 @@ export class PeerMonitor {
   #refresh(nowMs: number): void {
     const ways = this.#options.backend.ways();
     const direct = this.#options.direct();
+    // Most looks find what the last one found.
+    if (ways === this.#ways && direct.length === 0 && this.#direct.length === 0) return;
     this.#ways = ways;
+    this.#direct = direct;
     const wanted = new Map<string, { address: IpAddress; way: PeerWay | undefined }>();
     for (const address of direct) wanted.set(formatIp(address), { address, way: undefined });
     for (const way of ways)
