@@ -96,7 +96,7 @@ async function findNetwork(request: TraceRequest, status: StatusReply): Promise<
   for (const report of reports) {
     const name = report.name === '' ? undefined : report.name;
     const { peers } = await askDaemon(controlSocket, '/v1/peers', name);
-    const destination = addressIn(text, peers);
+    const destination = addressIn(text, peers, report.backend?.type === 'host-gw');
     const all = parsePrefix(report.network?.ipv4 ?? '');
     if (destination === undefined || (all !== undefined && !prefixContains(all, hostPrefix(destination)))) continue;
     const holders = peers.filter(({ subnet }) => contains(subnet, destination));
@@ -115,12 +115,15 @@ async function findNetwork(request: TraceRequest, status: StatusReply): Promise<
   });
 }
 
-/** A peer's public IP means the address of its own device, the first of its subnet. */
-function addressIn(text: string, peers: readonly Peer[]): Ipv4 | undefined {
+/**
+ * A peer's public IP means the address of its own device, the first of its subnet; with host-gw, which has none, that of the
+ * pods' bridge, which is the second by flannel's habit.
+ */
+function addressIn(text: string, peers: readonly Peer[], hasNoDevice: boolean): Ipv4 | undefined {
   const peer = peers.find(({ publicIp }) => publicIp === text);
   if (peer === undefined) return parseIpv4(text);
   const subnet = parsePrefix(peer.subnet);
-  return subnet?.family === 4 ? subnet.address : undefined;
+  return subnet?.family === 4 ? subnet.address + (hasNoDevice ? 1 : 0) : undefined;
 }
 
 function contains(subnet: string, address: Ipv4): boolean {

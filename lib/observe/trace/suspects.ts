@@ -41,8 +41,10 @@ function reversePath(tables: HostTables, { stage, iif, source, where }: Passage)
   const back = tables.routeTo(source);
   const wrong = mode === RP_LOOSE ? back.device === undefined : back.device !== iif;
   if (!wrong) return [];
+  const bridge = interfaceOf(tables, source)?.device;
   const lost = missingPodRoute(tables, source, stage, where);
-  if (lost !== undefined) return [lost];
+  // That the bridge's own route is gone is the cause, and this what follows.
+  if (lost !== undefined && bridge !== undefined && !hasRouteBy(tables, source, bridge)) return [lost];
   const leads = back.device === undefined ? 'leads nowhere' : `leads to ${back.device}`;
   return [
     {
