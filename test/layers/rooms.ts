@@ -208,8 +208,9 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     why: 'it looks at the edges of a node and asks the daemon by its control socket, as any program could',
   },
   wireshark: {
-    imports: ['control'],
+    imports: ['control', 'sys'],
     packages: [],
+    ambient: true,
     why: 'it makes files for another program, which then calls weft as a user would',
   },
   lab: { imports: ['addr', 'control'], packages: [], why: 'a lab runs the programs as a user would' },
