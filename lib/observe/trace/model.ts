@@ -28,7 +28,7 @@ export type PointKind = 'probe' | 'answer' | 'error' | 'underlay-answer' | 'unde
 /** A packet of ours that was seen. */
 export interface Point {
   readonly host: 'here' | 'far';
-  /** "pod veth", "bridge", "overlay", "underlay". */
+  /** "pod veth", "bridge", "overlay", "weftd", "underlay". */
   readonly place: string;
   readonly device: string;
   readonly direction: 'in' | 'out';
@@ -44,6 +44,8 @@ export interface Point {
   readonly by: string | null;
   /** ICMP type and code of an error. */
   readonly icmp: { readonly type: number; readonly code: number; readonly mtu: number } | null;
+  /** Of the place weftd: why it dropped the packet, a drop reason; null if it did not. */
+  readonly dropped?: string | null;
 }
 
 export interface Answer {

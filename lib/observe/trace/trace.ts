@@ -7,6 +7,7 @@ import type { StatsReply } from '../../control/protocol.ts';
 import { messageOf, WeftError } from '../../error.ts';
 import { withinNetns } from '../../sys/netns.ts';
 import { sendRawIpv4 } from '../../sys/raw-ip-socket.ts';
+import { type EngineWatch, watchEngine } from './engine-watch.ts';
 import { type FarHost, openFarHost } from './far-host.ts';
 import { readCounters } from './host-tables.ts';
 import type { Answer, Point, Suspect, TableStep, WireHeader } from './model.ts';
@@ -92,8 +93,6 @@ class Run {
     this.#far = far;
     this.#suspects = [...tables.suspects, ...(far?.suspects ?? [])];
     if (far !== undefined) this.#notes.push(...far.notes);
-    // The tap of the engine is no part yet.
-    this.#notes.push('inside weftd the probe is not watched: weft capture shows its edges');
   }
 
   async report(): Promise<TraceReport> {
@@ -129,7 +128,9 @@ class Run {
     const ends = this.#ends(probe);
     const watch = openPlaces(this.#places(), this.#tables.wire, this.#recognizer(probe, ends), 'here');
     let sendError: Evidence['sendError'];
+    let inside: EngineWatch | undefined;
     try {
+      inside = await this.#watchEngine(probe);
       await this.#far?.watch(probe);
       const kernel = readCounters(this.#situation.overlayNetns);
       const engine = await this.#drops();
@@ -141,7 +142,8 @@ class Run {
       if (ends !== undefined) this.#pingPeer(ends);
       await this.#wait(watch, sendError === undefined ? timeoutMs : Math.min(timeoutMs, 100));
       const farPoints = (await this.#far?.points()) ?? [];
-      const points = [...watch.points, ...farPoints].sort(byTime);
+      await inside?.stop();
+      const points = [...watch.points.map(withoutFrame), ...(inside?.points ?? []), ...farPoints].sort(byTime);
       this.#frame ??= watch.points.find(
         (p) => p.kind === 'probe' && p.place === 'underlay' && p.direction === 'out',
       )?.frame;
@@ -159,10 +161,29 @@ class Run {
         hasFar: this.#far !== undefined,
         size,
       });
-      return { size, points: points.map(withoutFrame), answer };
+      return { size, points, answer };
     } finally {
+      await inside?.stop();
       watch.stop();
     }
+  }
+
+  /** Undefined where no packet passes weftd, and where its tap cannot be read, which is said. */
+  async #watchEngine(probe: Probe): Promise<EngineWatch | undefined> {
+    const { status, report, isLocal } = this.#situation;
+    if (status === undefined || isLocal || this.#tables.overlayDevice === '') return undefined;
+    const { socket } = status.tap;
+    let why = 'it has no tap (--tap-socket)';
+    if (socket !== null) {
+      try {
+        return await watchEngine(socket, report?.name, this.#recognizer(probe, undefined));
+      } catch (error) {
+        why = messageOf(error);
+      }
+    }
+    const note = `inside weftd the probe is not watched: ${why}`;
+    if (!this.#notes.includes(note)) this.#notes.push(note);
+    return undefined;
   }
 
   #shape(points: readonly Point[]): Pick<Evidence, 'points' | 'fromPod' | 'hasOverlay' | 'isLocal'> {

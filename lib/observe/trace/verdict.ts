@@ -62,7 +62,7 @@ export function decide(evidence: Evidence): Answer {
   const certain = candidates.find((suspect) => suspect.certain);
   if (certain !== undefined) return fromSuspect(certain);
   if (stage === 'source' && evidence.sendError !== undefined) return notSent(evidence, evidence.sendError);
-  const dropped = byCounters(evidence, stage);
+  const dropped = byEngine(evidence, stage) ?? byCounters(evidence, stage);
   if (dropped !== undefined) return dropped;
   if (stage === 'underlay') return silence(evidence, candidates[0]);
   if (candidates[0] !== undefined) return fromSuspect(candidates[0]);
@@ -119,6 +119,16 @@ function notSent(evidence: Evidence, { code, message }: { code: string; message:
   if (code === 'EPERM')
     return failure('firewall-output', `a firewall of the sender drops it: ${message}`, 'nft -a list ruleset');
   return failure('not-sent', `it cannot be sent: ${message}`, 'ip route');
+}
+
+/** What weftd's tap says of the packet itself. */
+function byEngine({ points }: Evidence, stage: Stage): Answer | undefined {
+  const kind = { engine: 'probe', 'return-engine': 'answer' }[stage as string];
+  const point = points.find((each) => each.place === 'weftd' && each.kind === kind && each.dropped != null);
+  const reason = point?.dropped;
+  if (reason == null) return undefined;
+  const what = kind === 'probe' ? 'the packet' : 'the answer';
+  return failure(`dropped-${reason}`, `weftd drops ${what} as ${reason}`, 'weft stats; weft peers; weft status');
 }
 
 /** What rose while the packet was lost. Other traffic may have raised it too: that is said. */
