@@ -96,7 +96,8 @@ async function start(t: ExecutionContext, lab: Lab, backend: BackendName): Promi
 /** "pod veth in, bridge in, ..." of the probe, then of the answer. */
 function wayOf({ probes }: TraceReport, host = 'here'): string[] {
   return probes[0]!.points
-    .filter((point) => point.host === host && (point.kind === 'probe' || point.kind === 'answer'))
+    .filter(({ host: on, place }) => on === host && place !== 'weftd')
+    .filter(({ kind }) => kind === 'probe' || kind === 'answer')
     .map(({ kind, place, direction }) => `${kind} ${place} ${direction}`);
 }
 

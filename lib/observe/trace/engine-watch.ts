@@ -1,6 +1,5 @@
 /** What weftd itself did with the probe and its answer, by its tap: the point between overlay device and underlay. */
 import { openTap, type Tap, type TapRecord } from '../../control/tap-client.ts';
-import { messageOf } from '../../error.ts';
 import type { Point } from './model.ts';
 import type { Recognizer } from './recognize.ts';
 
@@ -51,9 +50,8 @@ async function readAll(tap: Tap, recognizer: Recognizer, points: Point[]): Promi
       const point = pointOf(record, recognizer);
       if (point !== undefined && points.length < MOST_POINTS) points.push(point);
     }
-  } catch (error) {
+  } catch {
     // weftd ended; that it did not begin is said by the reply.
-    messageOf(error);
   }
 }
 

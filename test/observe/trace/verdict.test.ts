@@ -101,3 +101,17 @@ test('counters that rose, when no table tells', (t) => {
   t.is(codeOf([...OUT, BACK[0]!], { engineDrops: new Map([['spoofed-source', 2]]) }), 'dropped-spoofed-source');
   t.is(codeOf([], { sendError: { code: 'EPERM', message: 'x' } }), 'firewall-output');
 });
+
+test('what weftd says of the packet itself comes before counters, and behind a suspect that explains it', (t) => {
+  const dropped = (text: string, reason: string): Point => point(text, { dropped: reason });
+  const engineDrops = new Map([['too-big', 3]]);
+  const lost = [...OUT.slice(0, 3), dropped('probe/weftd/out', 'no-route')];
+  t.is(codeOf(lost, { engineDrops }), 'dropped-no-route');
+  t.is(codeOf(OUT.slice(0, 3), { engineDrops }), 'dropped-too-big');
+  t.is(codeOf(lost, { suspects: [suspect('engine', 'no-lease')] }), 'no-lease');
+  const back = [...OUT, BACK[0]!, dropped('answer/weftd/in', 'unknown-peer')];
+  t.is(codeOf(back), 'dropped-unknown-peer');
+  t.regex(decide(evidence(back)).text, /weftd drops the answer as unknown-peer/);
+  // One that was dropped and one that arrived: it arrived.
+  t.is(codeOf([...back, ...BACK]), 'arrived');
+});
