@@ -194,7 +194,9 @@ function describeTransport(memory: Uint8Array, at: number, end: number, ipEnd: n
   if (at < 0) return `fragment, protocol ${protocol}`;
   const there = end - at;
   if (protocol === IPPROTO_TCP && there >= 20) {
-    const flags = [...TCP_FLAG_LETTERS].filter((_, bit) => (memory[at + 13]! & (1 << bit)) !== 0).join('');
+    const flags = Array.from(TCP_FLAG_LETTERS)
+      .filter((_, bit) => (memory[at + 13]! & (1 << bit)) !== 0)
+      .join('');
     const payload = ipEnd - at - (memory[at + 12]! >> 4) * 4;
     return `tcp ${word(memory, at)} > ${word(memory, at + 2)} ${flags} length ${payload}`;
   }

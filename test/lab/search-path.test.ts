@@ -15,3 +15,10 @@ test("root's own PATH keeps its order", (t) => {
 test('without a PATH the folders of execvp come first', (t) => {
   t.is(withSystemFolders(undefined), '/bin:/usr/bin:/usr/local/sbin:/usr/sbin:/sbin');
 });
+
+test("a package's program never stands for a system's: npm puts its folder first, and nft is one of them", (t) => {
+  t.is(
+    withSystemFolders('/w/node_modules/.bin:/node_modules/.bin:/usr/sbin:/bin'),
+    '/usr/sbin:/bin:/usr/local/sbin:/sbin',
+  );
+});

@@ -80,8 +80,8 @@ for (const vnetHeader of [true, false]) {
       t.is(records.length, 1);
       t.is(harness.bytes[record! + TAP_VERDICT], TAP_ANSWERED);
       t.deepEqual(
-        [...harness.bytes.slice(record! + TAP_BYTES, record! + TAP_BYTES + 14 + REQUEST.length)],
-        [...EVERYBODY, ...ASKER, 8, 6, ...REQUEST],
+        harness.bytes.slice(record! + TAP_BYTES, record! + TAP_BYTES + 14 + REQUEST.length),
+        Uint8Array.from([...EVERYBODY, ...ASKER, 8, 6, ...REQUEST]),
       );
       // Another network's device may have one, and it is written from there.
       t.deepEqual([...harness.bytes.subarray(ZERO_VNET, ZERO_VNET + 10)], new Array<number>(10).fill(0));
