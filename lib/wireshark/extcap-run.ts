@@ -36,12 +36,13 @@ export async function runExtcapCapture(run: CaptureRun): Promise<void> {
     said = (said + text).slice(-MOST_SAID);
   });
   let code: number | null;
+  let signal: NodeJS.Signals | null;
   try {
-    [code] = (await once(child, 'close')) as [number | null];
+    [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
   } catch (cause) {
     throw new WeftError('CAPTURE_FAILED', `Cannot start ${program}: ${messageOf(cause)}`, { cause });
   }
-  if (code !== 0 && !stopped) throw failure(run, code, said);
+  if (code !== 0 && !stopped && signal !== 'SIGPIPE' && !hasLostReader(said)) throw failure(run, code, said);
 }
 
 /**
@@ -55,6 +56,11 @@ export function openFifo(path: string): number {
   } catch (cause) {
     throw new WeftError('FIFO_NOT_OPENED', `Cannot open Wireshark's pipe: ${messageOf(cause)}`, { cause });
   }
+}
+
+/** Wireshark has what it wanted: a count, a time, a click on its button. */
+function hasLostReader(said: string): boolean {
+  return /^(?:weft: Nobody reads standard output|client_loop: send disconnect: Broken pipe)/m.test(said);
 }
 
 const SSH_FAILED = 255;

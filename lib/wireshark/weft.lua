@@ -17,6 +17,10 @@
 -- Wireshark's own dissectors read the packets, straight from the table of UDP ports. What is said beside them comes after all
 -- layers: a dissector written in Lua must not call another one, since what a snap length cut off ends that call in a way that
 -- Lua does not survive for long (C stack overflow after 200 packets, seen with 4.0.17).
+-- Installed, and named on the command line as well: once is enough. Variables of a script are its own.
+if package.loaded.weft_lua then return end
+package.loaded.weft_lua = true
+
 local weft = Proto("weft", "Weft tunnel")
 
 local f = {

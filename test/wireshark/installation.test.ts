@@ -17,7 +17,7 @@ import { formSentences, interfaceSentences } from '../../lib/wireshark/extcap-fo
 import { extcapScript } from '../../lib/wireshark/extcap-script.ts';
 import { install, type OurFile, ourFiles, remove, stateOf } from '../../lib/wireshark/installation.ts';
 import { UDP_FRAMES } from '../capture/frames.ts';
-import { temporaryFolder, tshark, withTshark, writeFrames } from './tshark.ts';
+import { fieldsOf, temporaryFolder, tshark, withTshark, writeFrames } from './tshark.ts';
 
 const OWN = { node: process.execPath, weft: fileURLToPath(new URL('../../../bin/weft', import.meta.url)) };
 const NO_SOCKET = '/nonexistent/weft.sock';
@@ -128,5 +128,7 @@ withTshark('tshark reads the profile: its columns, its colours, and the dissecto
   const { status, stdout, stderr } = tshark(home, ['-C', 'Weft', '--color', '-r', path]);
   t.is(stderr, '');
   t.is(status, 0);
+  // Named on the command line as well, it is loaded once.
+  t.deepEqual(fieldsOf(t, home, path, ['weft.inner.src']).flat(), ['10.244.30.2', '10.244.99.2']);
   t.regex(stdout, /u0 +10\.244\.30\.2 → 10\.244\.99\.2 +192\.0\.2\.1 ICMP 126 Echo/);
 });

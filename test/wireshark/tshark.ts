@@ -29,8 +29,9 @@ export function temporaryFolder(t: ExecutionContext): string {
 export function tshark(
   home: string,
   argv: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
 ): { status: number | null; stdout: string; stderr: string } {
-  const env = { PATH: process.env.PATH, HOME: home };
+  const env = { PATH: process.env.PATH, HOME: home, ...environment };
   const run = spawnSync('tshark', argv, { encoding: 'utf8', env, timeout: PATIENCE_MS, maxBuffer: 1 << 28 });
   const stderr = run.stderr.replace(/^Running as user "root".*\n/gm, '');
   return { status: run.status, stdout: run.stdout, stderr };
@@ -39,17 +40,18 @@ export function tshark(
 /** Arguments by which tshark reads weft.lua. */
 export const WITH_DISSECTOR: readonly string[] = ['-X', `lua_script:${fileURLToPath(DISSECTOR_FILE)}`];
 
-/** What every packet of a file has in some fields; of several occurrences commas between them. Fails on anything on standard error. */
+/** What every packet of a file has in some fields (`withDissector` false: by what is installed); of several occurrences commas between them. Fails on anything on standard error. */
 export function fieldsOf(
   t: ExecutionContext,
   home: string,
   path: string,
   fields: readonly string[],
   options: readonly string[] = [],
+  withDissector = true,
 ): string[][] {
   const names = fields.flatMap((field) => ['-e', field]);
   const { status, stdout, stderr } = tshark(home, [
-    ...WITH_DISSECTOR,
+    ...(withDissector ? WITH_DISSECTOR : []),
     ...options,
     '-r',
     path,
