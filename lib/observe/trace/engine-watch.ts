@@ -78,8 +78,11 @@ function describeRecord({ verdict, reason, direction, peer, train, timeIn, timeO
   if (verdict === 'dropped') return `dropped: ${reason ?? 'for a reason without a name'}`;
   if (verdict === 'answered') return 'answered by weftd itself';
   const who = peer ?? 'nobody';
-  const time = timeOut === null ? '' : ` in ${(Number(timeOut - timeIn) / 1000).toFixed(1)} us`;
-  const words = direction === 'outbound' ? `sent to ${verdict === 'flooded' ? 'all' : who}` : `from ${who}, written`;
+  const time =
+    timeOut === null
+      ? ''
+      : `${direction === 'outbound' ? ' in' : ','} ${(Number(timeOut - timeIn) / 1000).toFixed(1)} us`;
+  const words = direction === 'outbound' ? `sent to ${verdict === 'flooded' ? 'all' : who}` : `from ${who}`;
   const together = train === null || train.packets < 2 ? '' : `, ${train.index + 1} of a train of ${train.packets}`;
   return `${words}${time}${together}`;
 }

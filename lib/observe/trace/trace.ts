@@ -332,7 +332,7 @@ function sendFrom(netns: string | undefined, packet: Uint8Array, destination: nu
   }
 }
 
-export function tunnelsOfWire(wire: Tables['wire']): Map<number, 'ip' | 'vxlan'> {
+function tunnelsOfWire(wire: Tables['wire']): Map<number, 'ip' | 'vxlan'> {
   if (wire.encapsulation === 'ip-in-udp') return new Map([[wire.port, 'ip']]);
   if (wire.encapsulation === 'vxlan') return new Map([[wire.port, 'vxlan']]);
   return new Map();

@@ -25,12 +25,7 @@ export interface PointWatch {
 }
 
 /** Throws what EdgeCapture.open throws. `wire` says what the tunnel's port carries, `prefixes` what the network is. */
-export function watchPoints(
-  places: readonly Place[],
-  wire: Wire,
-  recognizer: Recognizer,
-  host: Point['host'],
-): PointWatch {
+function watchPoints(places: readonly Place[], wire: Wire, recognizer: Recognizer, host: Point['host']): PointWatch {
   const points: SeenPoint[] = [];
   const byEdge = new Map<Edge, Place>();
   for (const place of places) {
@@ -101,9 +96,4 @@ export function openPlaces(
       if (left.length === 0) throw error;
     }
   }
-}
-
-/** Milliseconds from one point to another by the kernel's stamps. */
-export function millisecondsBetween(a: Point, b: Point): number {
-  return (b.seconds - a.seconds) * 1000 + (b.nanoseconds - a.nanoseconds) / 1e6;
 }

@@ -52,7 +52,7 @@ test('a record of the probe is a point with the time it was read, its length and
   t.is(noteOf({ train: { packets: 8, index: 2 } }), 'sent to 192.0.2.2 in 12.5 us, 3 of a train of 8');
   t.is(noteOf({ timeOut: null }), 'sent to 192.0.2.2');
   t.is(noteOf({ verdict: 'flooded', peer: null, timeOut: null }), 'sent to all');
-  t.is(noteOf({ direction: 'inbound' }), 'from 192.0.2.2, written in 12.5 us');
+  t.is(noteOf({ direction: 'inbound' }), 'from 192.0.2.2, 12.5 us');
 });
 
 test('a drop has its reason', (t) => {
