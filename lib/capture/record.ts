@@ -77,11 +77,13 @@ export class CaptureRecord {
     return this.#innerPackets;
   }
 
+  /** The probes of the daemons' peer monitors are left out: nobody's traffic is in them. */
   add(frame: Uint8Array): void {
-    this.#frames++;
     const length = lengthOnWire(frame);
-    this.#blocks.push(simplePacket(frame, length));
     const inspection = inspectFrame({ bytes: frame, length, linkType: this.#linkType }, this.#expected);
+    if (inspection.inner.some(({ isProbe }) => isProbe)) return;
+    this.#frames++;
+    this.#blocks.push(simplePacket(frame, length));
     this.#innerPackets += inspection.inner.length;
     for (const { protocol } of inspection.inner) increment(this.#protocols, protocol);
     if (inspection.outerChecksum !== undefined) increment(this.#outerChecksums, inspection.outerChecksum);

@@ -1,5 +1,4 @@
 /** Who is at the other end of a unix socket, as the kernel knows it since they connected. unix(7), SO_PEERCRED, SO_PEERGROUPS. */
-import { readFileSync } from 'node:fs';
 import { SOL_SOCKET } from '../linux/socket.ts';
 import { dup, getsockopt, ioctlValue } from './ffi.ts';
 
@@ -38,17 +37,4 @@ export function duplicate(fd: number): number | undefined {
   if (copy < 0) return undefined;
   ioctlValue(copy, FIOCLEX, 0);
   return copy;
-}
-
-/** Number of a group: as it stands, or by its name in /etc/group. Undefined: there is none. */
-export function groupNumber(group: string): number | undefined {
-  if (/^\d{1,10}$/.test(group)) return Number(group);
-  try {
-    const lines = readFileSync('/etc/group', 'utf8').split('\n');
-    const line = lines.map((text) => text.split(':')).find(([name]) => name === group);
-    const number = Number(line?.[2]);
-    return line === undefined || !Number.isInteger(number) ? undefined : number;
-  } catch {
-    return undefined;
-  }
 }

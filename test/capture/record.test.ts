@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import test from 'ava';
 import { LINKTYPE_ETHERNET } from '../../lib/capture/link-type.ts';
 import { CaptureRecord } from '../../lib/capture/record.ts';
-import { UDP_EXPECTED, UDP_FRAMES } from './frames.ts';
+import { PROBE4_MIN, probe4 } from '../../lib/wire/probe.ts';
+import { address, changed, OUTER_IP, OUTER_UDP, UDP_EXPECTED, UDP_FRAMES } from './frames.ts';
 
 const tshark = spawnSync('tshark', ['--version']).error === undefined;
 
@@ -42,4 +43,20 @@ test('the capture file replaces what bears its name, and does not follow a link'
   t.is(readFileSync(victim, 'utf8'), 'precious');
   t.is(readFileSync(path).readUInt32LE(0), 0x0a0d0d0a, 'pcapng begins with a section header');
   t.throws(() => record.save(join(directory, 'no', 'such')), { code: 'CAPTURE_NOT_WRITTEN' });
+});
+
+test("the probes of peer monitors are nobody's traffic, and are left out", (t) => {
+  const probe = probe4(address('10.244.30.0'), address('10.244.99.0'), { token: 1n, sequence: 1, size: PROBE4_MIN });
+  const inner = OUTER_UDP + 8;
+  const bytes = new Uint8Array(inner + probe.length);
+  bytes.set(UDP_FRAMES[0]!.subarray(0, inner));
+  bytes.set(probe, inner);
+  const frame = changed(bytes, [OUTER_IP], (view) => {
+    view.setUint16(OUTER_IP + 2, bytes.length - OUTER_IP);
+    view.setUint16(OUTER_UDP + 4, bytes.length - OUTER_UDP);
+  });
+  const record = new CaptureRecord('u0', LINKTYPE_ETHERNET, UDP_EXPECTED);
+  for (const each of [UDP_FRAMES[0]!, frame]) record.add(each);
+  t.is(record.frames, 1);
+  t.is(record.tally.failures.size, 0);
 });

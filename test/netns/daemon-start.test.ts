@@ -371,7 +371,7 @@ test('a second daemon on the same socket is refused, and the first goes on', asy
   t.is((await second.ended()).code, 1);
   t.deepEqual(second.errorLines, [
     `weftd: Another weftd is running: it answers on ${first.files.controlSocket}`,
-    'stop it first, or give this one its own -control-socket and -subnet-file',
+    'stop it first, or give this one its own -control-socket, -tap-socket and -subnet-file',
   ]);
   t.is((await first.status()).state, 'waiting');
 });

@@ -5,7 +5,7 @@ import { tapSocketBeside } from '../../control/tap-protocol.ts';
 import type { TosPolicy } from '../../dataplane/segment.ts';
 import type { OffloadSwitches } from '../../engine/offloads.ts';
 import { WeftError } from '../../error.ts';
-import { groupNumber } from '../../sys/peer-credentials.ts';
+import { groupNumber } from '../../sys/group.ts';
 import { addressValue, etcdPrefixValue, fileValue, integerValue, oneOf, quote, usage } from './flag-value.ts';
 import { FLAGS, IDLE_FLAGS, INSTEAD, UNSUPPORTED_FLAGS } from './flags.ts';
 import { environmentVariable, type FlagValues, parseFlags } from './go-flags.ts';
