@@ -11,6 +11,7 @@ export interface ExtcapOptions {
   readonly outer?: string | undefined;
   readonly peer?: string | undefined;
   readonly edge?: string | undefined;
+  readonly dropped?: boolean | undefined;
   readonly snapLength?: string | undefined;
   readonly raw?: boolean | undefined;
   readonly remoteHost?: string | undefined;
@@ -51,6 +52,7 @@ function captureArguments(options: ExtcapOptions): string[] {
   add('inner', given(options.inner));
   add('peer', given(options.peer));
   add('edge', options.edge === 'both' ? undefined : given(options.edge));
+  if (options.dropped === true) words.push('--dropped');
   add('snap-length', given(options.snapLength));
   if (options.raw === true) words.push('--raw');
   const outer = [given(options.extcapCaptureFilter), given(options.outer)].filter((part) => part !== undefined);

@@ -78,6 +78,14 @@ const FIELDS: readonly Field[] = [
     ],
   },
   {
+    call: '--dropped',
+    display: 'Dropped packets only',
+    type: 'boolflag',
+    tooltip: 'What weftd dropped, each with the reason in its comment: by its tap, not on the edges',
+    group: 'Packets',
+    more: '{default=false}',
+  },
+  {
     call: '--snap-length',
     display: 'Bytes of each packet',
     type: 'unsigned',

@@ -75,7 +75,10 @@ export function failure(
   const lines = said
     .split('\n')
     .map((line) => line.replace(/^weft: /, '').trim())
-    .filter((line) => line !== '' && !/^capturing on |^[\d,]+ packets? written /.test(line));
+    .filter(
+      (line) =>
+        line !== '' && !/^capturing on |^showing what |^[\d,]+ (?:dropped )?packets? (?:written )?of /.test(line),
+    );
   const words = lines.join('\n') || `${command[0]} ended with ${code === null ? 'a signal' : `exit code ${code}`}`;
   const hint = hintFor(words, code, host, sudo);
   return new WeftError(

@@ -58,13 +58,18 @@ if (skipped === undefined) {
 }
 
 /** tshark beside h1's daemon, ended by the count that its options have; pod1 pings pod2 meanwhile. */
-async function captureWhilePinging(t: ExecutionContext, options: readonly string[], path = process.env.PATH) {
-  const { h1, overlay, home } = world;
+async function captureWhilePinging(
+  t: ExecutionContext,
+  options: readonly string[],
+  path = process.env.PATH,
+  destination = world.overlay.pods[1]!.address,
+) {
+  const { h1, home } = world;
   const env = ['env', `HOME=${home}`, `PATH=${path}`, `WEFT_CONTROL_SOCKET=${h1.controlSocket}`];
   const file = join(home, 'capture.pcapng');
   const argv = [...env, 'tshark', '-i', 'weft', ...options, '-w', file];
   const capture = spawnInNetns(h1.netns, argv);
-  const ping = spawnInNetns(h1.podNetns, ['ping', '-q', '-i', '0.2', '-s', '1000', overlay.pods[1]!.address]);
+  const ping = spawnInNetns(h1.podNetns, ['ping', '-q', '-i', '0.2', '-s', '1000', destination]);
   const programs: LabProcess[] = [capture, ping];
   t.teardown(() => Promise.all(programs.map((program) => program.stop())));
   const ended = await until(() => !capture.running(), PATIENCE_MS);
@@ -117,6 +122,26 @@ test('one edge alone, cut at a snap length, with a capture filter', async (t) =>
   const rows = fieldsOf(t, world.home, file, ['frame.cap_len', 'frame.len', '_ws.malformed', 'weft'], [], false);
   t.is(rows.length, 6);
   for (const [kept, , malformed] of rows) t.deepEqual([Number(kept) <= 80, malformed], [true, '']);
+});
+
+test('what weftd drops, with the reason in the comment', async (t) => {
+  // A subnet of the network that nobody has leased.
+  const subnet = world.overlay.pods[0]!.address.split('.').slice(0, 2).join('.');
+  const options = ['-o', 'extcap.weft.dropped:true', '-c', '3'];
+  const file = await captureWhilePinging(t, options, process.env.PATH, `${subnet}.251.9`);
+  const rows = fieldsOf(
+    t,
+    world.home,
+    file,
+    ['frame.comment', '_ws.malformed'],
+    ['-Y', `ip.dst == ${subnet}.251.9`],
+    false,
+  );
+  t.true(rows.length > 0);
+  for (const [comment, malformed] of rows) {
+    t.regex(comment!, /dropped.*no-route/);
+    t.is(malformed, '');
+  }
 });
 
 test('a remote host: the capture runs there, by an ssh that may not ask, and its packets arrive here', async (t) => {

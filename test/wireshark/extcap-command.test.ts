@@ -12,7 +12,15 @@ test('without options all networks of this node are captured whole', (t) => {
 });
 
 test('what the form has becomes options of weft capture, one word each', (t) => {
-  const options = { inner: '-x', peer: '192.0.2.2', edge: 'overlay', snapLength: '128', raw: true, sudo: true };
+  const options = {
+    inner: '-x',
+    peer: '192.0.2.2',
+    edge: 'overlay',
+    dropped: true,
+    snapLength: '128',
+    raw: true,
+    sudo: true,
+  };
   t.deepEqual(command({ ...options, extcapInterface: 'weft-blue-1', network: 'red' }), [
     'sudo',
     '-n',
@@ -26,6 +34,7 @@ test('what the form has becomes options of weft capture, one word each', (t) => 
     '--inner=-x',
     '--peer=192.0.2.2',
     '--edge=overlay',
+    '--dropped',
     '--snap-length=128',
     '--raw',
   ]);

@@ -176,6 +176,7 @@ function addExtcap(wireshark: Command): void {
     .option('--outer <filter>', 'of outer packets')
     .option('--peer <peer>', 'as weft capture has it')
     .option('--edge <edge>', 'as weft capture has it, or both')
+    .option('--dropped', 'as weft capture has it')
     .option('--snap-length <bytes>', 'as weft capture has it')
     .option('--raw', 'as weft capture has it')
     .option('--network <name>', 'as weft capture has it')
