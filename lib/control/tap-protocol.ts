@@ -5,7 +5,7 @@
  */
 import { DEFAULT_CONTROL_SOCKET } from './protocol.ts';
 
-export const DEFAULT_TAP_SOCKET = '/run/weft/tap.sock';
+const DEFAULT_TAP_SOCKET = '/run/weft/tap.sock';
 export const TAP_VERSION = 1;
 
 /** Where the tap of the weftd with this control socket is unless --tap-socket says otherwise; `weft status --json` has it. */
@@ -16,7 +16,7 @@ export function tapSocketBeside(controlSocket: string): string {
 
 /** Bytes of the request line; a longer one is refused. */
 export const MAX_TAP_REQUEST_BYTES = 1024;
-export const DEFAULT_TAP_SNAP = 128;
+const DEFAULT_TAP_SNAP = 128;
 /** Our choice: what an MTU of 1500 lets through, with any header. */
 export const MAX_TAP_SNAP = 2048;
 export const MAX_TAP_SAMPLE = 1_000_000;

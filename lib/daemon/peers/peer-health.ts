@@ -3,7 +3,7 @@
 /** Our choice: loss is that of so many last probes. */
 const WINDOW = 20;
 /** From so many on without an answer a peer is silent. */
-export const SILENT_AFTER = 3;
+const SILENT_AFTER = 3;
 /** Our choice: how long a probe may be on its way. */
 export const PROBE_TIMEOUT_MS = 1000;
 

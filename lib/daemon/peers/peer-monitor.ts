@@ -11,7 +11,7 @@ import { MonitoredPeer } from './monitored-peer.ts';
 import type { UnderlayPings } from './underlay-echo.ts';
 
 /** How often each peer is asked; 'auto': by their number. */
-export type ProbeInterval = number | 'auto' | 'off';
+type ProbeInterval = number | 'auto' | 'off';
 
 export interface PeerMonitorOptions {
   readonly backend: Pick<Backend, 'ways' | 'port' | 'onPathHint'>;

@@ -55,7 +55,7 @@ export async function openFarHost(host: string, situation: Situation, tables: Ta
 }
 
 /** The command and its arguments. The name of the host is the user's, and goes behind "--". */
-export function farCommand(host: string): readonly [string, ...string[]] {
+function farCommand(host: string): readonly [string, ...string[]] {
   if (host === '' || host.startsWith('-')) throw new WeftError('USAGE', `"${host}" is no name of a host`);
   if (!host.startsWith(NETNS))
     return ['ssh', '-o', 'BatchMode=yes', '-o', 'ConnectTimeout=3', '--', host, 'weft', 'trace-points'];

@@ -150,7 +150,7 @@ export function readCounters(netns: string | undefined): Map<string, number> {
 }
 
 /** "Ip: A B" and "Ip: 1 2", in turn. */
-export function readCounterLines(text: string, counters: Map<string, number>): void {
+function readCounterLines(text: string, counters: Map<string, number>): void {
   const lines = text.split('\n');
   for (let i = 0; i + 1 < lines.length; i += 2) {
     const [group = '', ...names] = lines[i]!.split(' ');

@@ -134,7 +134,7 @@ export class Recognizer {
   }
 }
 
-export function describeError({ type, code, mtu }: NonNullable<Point['icmp']>): string {
+function describeError({ type, code, mtu }: NonNullable<Point['icmp']>): string {
   if (type === ICMP_TIME_EXCEEDED) return 'ICMP time exceeded';
   if (code === ICMP_FRAGMENTATION_NEEDED) return `ICMP fragmentation needed, MTU ${mtu}`;
   return `ICMP unreachable (${UNREACHABLE[code] ?? `code ${code}, prohibited`})`;

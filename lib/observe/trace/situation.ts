@@ -139,7 +139,7 @@ function requireOurPod(from: Ipv4 | undefined, { lease }: NetworkReport): void {
 }
 
 /** The namespace of the daemon that was asked; undefined when it is ours, or cannot be seen. */
-export function netnsOfDaemon(pid: number): string | undefined {
+function netnsOfDaemon(pid: number): string | undefined {
   const path = `/proc/${pid}/ns/net`;
   try {
     if (!readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('weftd')) return undefined;

@@ -325,9 +325,3 @@ class Walk {
       });
   }
 }
-
-/** Whether an address is one of a subnet. */
-export function isWithin(subnet: string | undefined, address: Ipv4): boolean {
-  const prefix = parsePrefix(subnet ?? '');
-  return prefix !== undefined && prefixContains(prefix, hostPrefix(address));
-}
