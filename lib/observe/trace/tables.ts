@@ -1,7 +1,7 @@
 /** The first part of a trace: what the daemon's and the kernel's tables say, and who is suspect. No packet is sent. */
 import { formatIpv4, type Ipv4, parseIpv4 } from '../../addr/ipv4.ts';
 import { formatMac, parseMac } from '../../addr/mac.ts';
-import { hostPrefix, parsePrefix, prefixContains } from '../../addr/prefix.ts';
+import { parsePrefix } from '../../addr/prefix.ts';
 import type { Wire } from '../../capture/checks.ts';
 import { type Edge, edgesOf } from '../edges.ts';
 import { describeRoute, type HostTables, interfaceOf, readHostTables } from './host-tables.ts';
