@@ -2,6 +2,7 @@
 import type { ExecutionContext } from 'ava';
 import { askDaemon } from '../../lib/control/client.ts';
 import type { PeerHealth, StatsReply } from '../../lib/control/protocol.ts';
+import { run } from '../../lib/lab/command.ts';
 import type { LabHost } from '../../lib/lab/model.ts';
 import { until } from '../../lib/lab/until.ts';
 import { PATIENCE_MS } from '../patience.ts';
@@ -17,6 +18,33 @@ async function healthOf({ controlSocket }: LabHost): Promise<PeerHealth | null |
 
 function statsOf({ controlSocket }: LabHost): Promise<StatsReply> {
   return askDaemon(controlSocket, '/v1/stats');
+}
+
+async function alarmsOf({ controlSocket }: LabHost): Promise<readonly string[]> {
+  return (await askDaemon(controlSocket, '/v1/status')).alarms;
+}
+
+async function stateOf({ controlSocket }: LabHost): Promise<string> {
+  return (await askDaemon(controlSocket, '/v1/status')).state;
+}
+
+/** Packets that come to a host are dropped there, until the returned function is called. */
+async function dropIncoming({ netns }: LabHost, matches: readonly string[]): Promise<() => Promise<void>> {
+  const nft = (input: string) => run('ip', ['netns', 'exec', netns, 'nft', '-f', '-'], { input });
+  const rules = matches.map((match) => `${match} counter drop;`).join(' ');
+  await nft(`table ip deaf { chain in { type filter hook input priority 0; ${rules} }; }`);
+  return async () => {
+    await nft('delete table ip deaf');
+  };
+}
+
+/** Until a host has sent so many more probes; `look` is called all the while. */
+async function probesGoOn(t: ExecutionContext, host: LabHost, count: number, look: () => Promise<void>): Promise<void> {
+  const before = (await statsOf(host)).probes;
+  await eventually(t, `${count} probes are sent`, async () => {
+    await look();
+    return (await statsOf(host)).probes.sent >= before.sent + count;
+  });
 }
 
 async function eventually(t: ExecutionContext, what: string, condition: () => Promise<boolean>): Promise<void> {
@@ -66,6 +94,58 @@ test('host-gw: peers are pinged on the underlay', async (t) => {
       const [one] = lab.hosts as [LabHost];
       await eventually(t, 'there is a round-trip time', async () => ((await healthOf(one))?.rttMs ?? 0) > 0);
       t.like(await healthOf(one), { over: 'underlay', pathMtu: null, pathMtuDirection: null });
+    },
+  );
+});
+
+test('a firewall that drops tunnel packets is an alarm on both sides, each of what it sees, and the network stays ready', async (t) => {
+  await withCluster(
+    { id, ends: ['weft', 'weft'], backend: { Type: 'udp' }, dualStack: false, daemonArgs: EVERY_SECOND },
+    async ({ lab }) => {
+      const [one, two] = lab.hosts as [LabHost, LabHost];
+      for (const host of [one, two])
+        await eventually(t, 'it answers', async () => ((await healthOf(host))?.rttMs ?? 0) > 0);
+      t.deepEqual(await alarmsOf(one), []);
+      const open = await dropIncoming(two, ['udp dport 8285']);
+      // The other's probes come, ours go nowhere.
+      await eventually(t, 'one direction', async () =>
+        (await alarmsOf(one)).some((alarm) => / is reached in one direction: .* UDP 8285 /.test(alarm)),
+      );
+      // Nothing comes.
+      await eventually(t, 'no answer', async () =>
+        (await alarmsOf(two)).some((alarm) => / does not answer through the tunnel, .* UDP 8285 /.test(alarm)),
+      );
+      t.deepEqual([await stateOf(one), await stateOf(two)], ['ready', 'ready']);
+      t.true((await healthOf(one))!.loss! > 0);
+      await eventually(t, 'the underlay answers', async () => ((await healthOf(one))?.underlayRttMs ?? 0) > 0);
+      await open();
+      for (const host of [one, two])
+        await eventually(t, 'the alarm is over', async () => (await alarmsOf(host)).length === 0);
+    },
+  );
+});
+
+test('a peer that answers neither through the tunnel nor pings, and one that answers no pings alone, are no alarm', async (t) => {
+  await withCluster(
+    { id, ends: ['weft', 'weft'], backend: { Type: 'udp' }, dualStack: false, daemonArgs: EVERY_SECOND },
+    async ({ lab }) => {
+      const [one, two] = lab.hosts as [LabHost, LabHost];
+      await eventually(t, 'it answers', async () => ((await healthOf(one))?.rttMs ?? 0) > 0);
+      const seen: (readonly string[])[] = [];
+      const look = async (): Promise<void> => {
+        seen.push(await alarmsOf(one));
+      };
+      for (const matches of [['icmp type echo-request'], ['udp dport 8285', 'icmp type echo-request']]) {
+        const open = await dropIncoming(two, matches);
+        await probesGoOn(t, one, 8, look);
+        await open();
+      }
+      t.deepEqual(
+        seen.filter((alarms) => alarms.length > 0),
+        [],
+      );
+      t.true((await healthOf(one))!.loss! > 0);
+      t.is(await stateOf(one), 'ready');
     },
   );
 });
