@@ -80,7 +80,8 @@ test('a ring that is full loses frames, counts them, and goes on when it is read
   t.teardown(() => socket.close());
   const many = Array.from({ length: 3000 }, () => new Uint8Array(1400));
   await sendTo(99, many);
-  const frames = await collect(socket, 1000);
+  // As many as fit, at once: a block that was given up by time holds fewer.
+  const frames = await collect(socket, 1);
   await sendTo(99, [new Uint8Array(3)]);
   const last = await collect(socket, 1);
   t.is(last.at(-1)?.length, 45);
