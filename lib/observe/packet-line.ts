@@ -21,6 +21,9 @@ const AWAITED = 4096;
 
 const WIDTH = 80;
 
+/** Our choice: so many columns of the packet are there also beside a verdict that has many words. */
+const LEAST = 16;
+
 export interface LinePacket {
   readonly seconds: number;
   readonly nanoseconds: number;
@@ -69,7 +72,7 @@ export class PacketLines {
     if (width === 0) return `${head}${body}${noted}${since}`;
     const room = width - head.length - since.length;
     const fits = shorter(outer, inner, noted).find((text) => text.length <= room);
-    return `${head}${fits ?? `${body.slice(0, Math.max(0, room - 1))}~`}${since}`;
+    return cutTo(`${head}${fits ?? cutTo(body, Math.max(LEAST, room))}${since}`, width);
   }
 
   report(of: LinePacket): PacketReport {
@@ -158,6 +161,10 @@ export class PacketLines {
     for (const offset of words) if (transport >= 0 && from + offset + 2 <= end) parts.push(word(memory, from + offset));
     return String.fromCharCode(...parts);
   }
+}
+
+function cutTo(text: string, width: number): string {
+  return text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}~`;
 }
 
 /** A packet in words, each time with less. The inner addresses are on the overlay's line, too. */
