@@ -48,6 +48,9 @@ const HEADERS = 256;
 /** Our choice: 1.2 MB at 1 Gb/s, of a ring of 8 MiB or more. */
 const REST_MS = 10;
 
+/** Our choice: how often it is looked whether a device that was set down is deleted: the kernel reports the first alone. */
+const DOWN_POLL_MS = 200;
+
 interface Source {
   readonly edge: Edge;
   readonly socket: PacketSocket;
@@ -116,7 +119,8 @@ export class EdgeCapture {
    */
   wait(timeoutMs: number, holds = false): Promise<void> {
     if (holds) return this.#readiness.rest(Math.min(timeoutMs, REST_MS));
-    return this.#readiness.wait(timeoutMs);
+    const watched = this.#sources.some(({ gone, socket }) => !gone && socket.wasDown);
+    return this.#readiness.wait(watched && (timeoutMs < 0 || timeoutMs > DOWN_POLL_MS) ? DOWN_POLL_MS : timeoutMs);
   }
 
   /** Hands over all that came: the kernel gives up a block that is not full a while after its first packet. */

@@ -54,24 +54,28 @@ function writeCounts(writer: PcapngWriter, counts: readonly EdgeCounts[]): void 
 /** `end` of the capture is known only once it runs: each file of a rotation has its own counts. */
 export class FileOutput implements PacketOutput {
   readonly #options: PcapngOptions;
-  readonly #files: CaptureFiles;
+  readonly #path: string;
+  readonly #rotation: Rotation;
   readonly #rotates: boolean;
+  #files: CaptureFiles | undefined;
   #interfaces: CaptureInterface[] = [];
   #writer: PcapngWriter | undefined;
   #done = false;
 
-  /** Throws CAPTURE_NOT_WRITTEN. */
   constructor(path: string, rotation: Rotation, options: PcapngOptions) {
     this.#options = options;
+    this.#path = path;
+    this.#rotation = rotation;
     this.#rotates = rotation.bytes !== undefined || rotation.seconds !== undefined;
-    this.#files = new CaptureFiles(path, rotation, new Date());
   }
 
   get files(): number {
-    return this.#files.opened;
+    return this.#files?.opened ?? 0;
   }
 
+  /** A capture that is there is replaced now and not earlier: one that cannot begin destroys nothing. Throws CAPTURE_NOT_WRITTEN. */
   begin(edges: Edges): void {
+    this.#files = new CaptureFiles(this.#path, this.#rotation, new Date());
     this.#interfaces = interfacesOf(edges, this.#options.snapLength);
     this.#writer = this.#newWriter();
   }
@@ -93,7 +97,7 @@ export class FileOutput implements PacketOutput {
   async proceed(): Promise<void> {}
 
   dueInMs(): number | undefined {
-    return this.#files.dueInMs(Date.now());
+    return this.#files?.dueInMs(Date.now());
   }
 
   isDone(): boolean {
@@ -107,19 +111,20 @@ export class FileOutput implements PacketOutput {
   }
 
   close(): void {
-    this.#files.close();
+    this.#files?.close();
   }
 
   #turn(): void {
     const writer = this.#writer;
-    if (this.#done || writer === undefined || !this.#files.isDue(Date.now(), writer.pending)) return;
+    const files = this.#files;
+    if (this.#done || writer === undefined || files?.isDue(Date.now(), writer.pending) !== true) return;
     writer.flush();
-    if (this.#files.next(new Date())) this.#writer = this.#newWriter();
+    if (files.next(new Date())) this.#writer = this.#newWriter();
     else this.#done = true;
   }
 
   #newWriter(): PcapngWriter {
-    return new PcapngWriter(this.#options.application, this.#interfaces, (bytes) => this.#files.write(bytes));
+    return new PcapngWriter(this.#options.application, this.#interfaces, (bytes) => this.#files?.write(bytes));
   }
 }
 

@@ -7,6 +7,14 @@ import { compileFilter } from '../sys/libpcap.ts';
 import { type EdgePacket, tunnelsOf } from './edge-capture.ts';
 import type { Edge } from './edges.ts';
 
+/**
+ * A pcap-filter(7) on the underlay's frames, alone: for libpcap's words about what was written, and so that no parenthesis of it
+ * ends one of ours. Throws BAD_FILTER, LIBPCAP_MISSING.
+ */
+export function checkOuterFilter(text: string): void {
+  compileFilter(text, 1);
+}
+
 /** A pcap-filter(7) on inner packets, wherever they are: alone on the overlay, carried on the underlay. */
 export class InnerFilter {
   readonly #program: BpfProgram;

@@ -11,7 +11,7 @@ const HOLDING_MS = 30;
 
 /** Where packets go. */
 export interface PacketOutput {
-  /** Called once, before the first packet. */
+  /** Called once, when packets are being captured and before the first. */
   readonly begin: (edges: EdgeCapture['edges']) => void;
   readonly packet: (packet: EdgePacket) => void;
   /** Called when there is a pause, and at least every 100 ms. */
@@ -54,6 +54,7 @@ export interface CaptureResult {
   readonly goneEdges: readonly Edge[];
 }
 
+/** Throws what `EdgeCapture.open` and the output's `begin` throw, before the first packet. */
 export async function runCapture(run: CaptureRun): Promise<CaptureResult> {
   const { output, count } = run;
   const gone: Edge[] = [];
@@ -79,15 +80,20 @@ export async function runCapture(run: CaptureRun): Promise<CaptureResult> {
   run.signal.addEventListener('abort', stop, { once: true });
   const timer = run.seconds === undefined ? undefined : setTimeout(stop, run.seconds * 1000);
   let error: WeftError | undefined;
+  let begun = false;
   try {
     output.begin(capture.edges);
     output.flush();
+    begun = true;
     run.onStart(capture.edges);
     if (run.signal.aborted) stop();
     await follow(capture, output, isDone);
     await output.end(capture.statistics());
   } catch (cause) {
-    if (!(cause instanceof WeftError)) throw cause;
+    if (!begun || !(cause instanceof WeftError)) {
+      capture.close();
+      throw cause;
+    }
     error = cause;
   } finally {
     clearTimeout(timer);
@@ -111,7 +117,8 @@ async function follow(capture: EdgeCapture, output: PacketOutput, isDone: () => 
       output.flush();
       flushed = Date.now();
     }
-    if (isDone()) break;
+    // The last edge may have gone in this round: then nothing wakes us any more.
+    if (isDone() || capture.isOver) break;
     if (output.isFull()) await output.proceed(FLUSH_MS);
     else await capture.wait(shortest(holds ? HOLDING_MS : -1, output.dueInMs()), holds);
   }

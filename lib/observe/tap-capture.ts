@@ -33,7 +33,7 @@ export interface TapResult {
   readonly error: WeftError | undefined;
 }
 
-/** Shows dropped packets until the end that was asked for. Throws what openTap throws, before the first packet. */
+/** Shows dropped packets until the end that was asked for. Throws what openTap and the output's `begin` throw, before the first packet. */
 export async function runTap(run: TapRun): Promise<TapResult> {
   const { output } = run;
   const tap = openTap(run.socketPath, {
@@ -50,9 +50,11 @@ export async function runTap(run: TapRun): Promise<TapResult> {
   let seen = 0;
   let shown = 0;
   let error: WeftError | undefined;
+  let begun = false;
   try {
     output.begin(points);
     output.flush();
+    begun = true;
     run.onStart();
     if (run.signal.aborted) stop();
     for await (const record of tap) {
@@ -69,7 +71,7 @@ export async function runTap(run: TapRun): Promise<TapResult> {
     }
     await output.end(points.map(({ edge }) => ({ edge, received: seen, dropped: tap.lost, cut: 0 })));
   } catch (cause) {
-    if (!(cause instanceof WeftError)) throw cause;
+    if (!begun || !(cause instanceof WeftError)) throw cause;
     error = cause;
   } finally {
     clearTimeout(timer);

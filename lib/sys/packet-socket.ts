@@ -154,6 +154,8 @@ export class PacketSocket {
   #isRead = false;
   #received = 0;
   #dropped = 0;
+  /** errno of the device that was set down, once it was; 0: never. */
+  #downError = 0;
   #closed = false;
 
   /**
@@ -216,15 +218,21 @@ export class PacketSocket {
     return count;
   }
 
+  /** Whether the device was set down once: then nothing says when it is deleted, and {@link checkDevice} has to be called to know. */
+  get wasDown(): boolean {
+    return this.#downError !== 0;
+  }
+
   /** Throws WeftError DEVICE_GONE when the device was deleted. That it was set down is no error: it may come up again. */
   checkDevice(): void {
     // Read and so cleared, or poll would return at once for ever.
     const error = getOption(this.fd, SOL_SOCKET, SO_ERROR) ?? 0;
-    if (error === 0) return;
+    if (error !== 0) this.#downError = error;
+    if (this.#downError === 0) return;
     const { index } = boundTo(this.fd, this.device);
     if (index >= 0) return;
     throw new WeftError('DEVICE_GONE', `Device "${this.device}" is gone`, {
-      cause: new SyscallError('recv', `packet socket on "${this.device}"`, error),
+      cause: new SyscallError('recv', `packet socket on "${this.device}"`, this.#downError),
     });
   }
 

@@ -9,7 +9,7 @@ import { isStream } from '../../observe/capture-files.ts';
 import type { EdgeCapture } from '../../observe/edge-capture.ts';
 import { type Edge, edgesOf } from '../../observe/edges.ts';
 import { FileOutput, LineOutput, type PcapngOptions, PcapngStream } from '../../observe/outputs.ts';
-import { chooseEdges, InnerFilter, ownSession } from '../../observe/packet-choice.ts';
+import { checkOuterFilter, chooseEdges, InnerFilter, ownSession } from '../../observe/packet-choice.ts';
 import { PacketNotes } from '../../observe/packet-notes.ts';
 import { choosePeer, namedPeers } from '../../observe/peer-choice.ts';
 import { type CaptureResult, type PacketOutput, runCapture } from '../../observe/run-capture.ts';
@@ -104,11 +104,10 @@ Examples:
 Exit code: 0 when it ended as asked or by Ctrl-C, 1 by an error.`;
 
 async function capture(outerFilter: string, options: CaptureOptions): Promise<void> {
-  checkUsage(options);
+  checkUsage(outerFilter, options);
   const abort = new AbortController();
   const onSignal = (): void => abort.abort();
   const status = await askDaemon(options.controlSocket, '/v1/status');
-  checkReason(options.reason);
   const edges = chooseEdges(edgesOf(status, netnsOfDaemon(status.pid)), options.network, options.edge);
   const { peers } = await askDaemon(options.controlSocket, '/v1/peers', options.network).catch(() => ({ peers: [] }));
   const peer = options.peer === undefined ? undefined : choosePeer(peers, options.peer);
@@ -136,7 +135,7 @@ async function capture(outerFilter: string, options: CaptureOptions): Promise<vo
     say(
       `${formatCount(result.shown)} dropped packets of ${formatCount(result.seen)} seen; ${formatCount(result.lost)} not read in time`,
     );
-    if (result.error !== undefined) throw result.error;
+    endedBy(result.error);
     return;
   }
   const result = await runCapture({
@@ -163,9 +162,16 @@ async function capture(outerFilter: string, options: CaptureOptions): Promise<vo
     onGone: (edge) => say(`${edge.kind} device "${edge.device}" is gone: its packets are not seen any more`),
   });
   for (const line of endLines(result, options, output)) say(line);
-  if (result.error !== undefined) throw result.error;
+  endedBy(result.error);
   if (result.goneEdges.length === edges.length)
     throw new WeftError('DEVICE_GONE', 'No device is left to capture on', { hint: 'see weft status' });
+}
+
+/** Output cut by the reader, as in `| head` or by closing Wireshark, is an end as good as Ctrl-C. */
+function endedBy(error: WeftError | undefined): void {
+  if (error === undefined) return;
+  if (error.code !== 'READER_GONE') throw error;
+  say(error.message);
 }
 
 function checkReason(reason: string | undefined): void {
@@ -173,7 +179,9 @@ function checkReason(reason: string | undefined): void {
   throw new WeftError('USAGE', `"${reason}" is no drop reason`, { hint: `There are ${DROP_REASON_NAMES.join(', ')}` });
 }
 
-function checkUsage(options: CaptureOptions): void {
+/** What needs neither a daemon nor rights. Throws USAGE, BAD_FILTER. */
+function checkUsage(outerFilter: string, options: CaptureOptions): void {
+  checkReason(options.reason);
   const usage = (message: string): never => {
     throw new WeftError('USAGE', message);
   };
@@ -186,6 +194,10 @@ function checkUsage(options: CaptureOptions): void {
     usage('-w - writes bytes that a terminal cannot show: give it a reader, as in | wireshark -k -i -');
   if (options.write !== undefined && options.json === true)
     usage('-w writes pcapng, and --json lines: give one of them');
+  if (outerFilter === '') return;
+  if (options.dropped === true || options.reason !== undefined)
+    usage('What weftd drops has no outer packet to filter: give the filter of inner packets with --inner');
+  checkOuterFilter(outerFilter);
 }
 
 async function openOutput(options: CaptureOptions, notes: PacketNotes, signal: AbortSignal): Promise<PacketOutput> {
