@@ -1,9 +1,11 @@
 /** Which packets a capture is about, beyond what the kernel's filters can say. */
 import { readFileSync } from 'node:fs';
 import { BpfProgram } from '../capture/bpf.ts';
-import { Layers } from '../capture/layers.ts';
+import { Layers, word } from '../capture/layers.ts';
+import { LINKTYPE_ETHERNET, LINKTYPE_RAW } from '../capture/link-type.ts';
 import { WeftError } from '../error.ts';
 import { compileFilter } from '../sys/libpcap.ts';
+import { ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERNET_TYPE } from '../wire/layout/ethernet.ts';
 import { type EdgePacket, tunnelsOf } from './edge-capture.ts';
 import type { Edge } from './edges.ts';
 
@@ -12,7 +14,7 @@ import type { Edge } from './edges.ts';
  * ends one of ours. Throws BAD_FILTER, LIBPCAP_MISSING.
  */
 export function checkOuterFilter(text: string): void {
-  compileFilter(text, 1);
+  compileFilter(text, LINKTYPE_ETHERNET);
 }
 
 /** A pcap-filter(7) on inner packets, wherever they are: alone on the overlay, carried on the underlay. */
@@ -38,10 +40,10 @@ export class InnerFilter {
     }
     const layers = this.#layers;
     const { memory, start, end, length } = packet;
-    const level = layers.read(memory, start, end, linkType === 1, tunnels) - 1;
+    const level = layers.read(memory, start, end, linkType === LINKTYPE_ETHERNET, tunnels) - 1;
     const carried = edge.kind === 'underlay' && edge.networks.every(({ wire }) => wire.encapsulation !== 'none');
     // Not IP: an ARP frame of a TAP can still match a filter on frames.
-    if (level < 0) return this.#onFrames && linkType === 1 && !carried && this.#run(memory, start, end, length);
+    if (level < 0) return this.#onFrames && linkType === LINKTYPE_ETHERNET && !carried && this.#run(memory, start, end, length);
     if (carried && level < 1) return false;
     const at = this.#onFrames ? layers.ethernet[level]! : layers.ip[level]!;
     return at >= 0 && this.#run(memory, at, end, length - (at - start));
@@ -54,10 +56,10 @@ export class InnerFilter {
 
 function compileInner(text: string): { program: ReturnType<typeof compileFilter>; onFrames: boolean } {
   try {
-    return { program: compileFilter(text, 101), onFrames: false };
+    return { program: compileFilter(text, LINKTYPE_RAW), onFrames: false };
   } catch (error) {
     try {
-      return { program: compileFilter(text, 1), onFrames: true };
+      return { program: compileFilter(text, LINKTYPE_ETHERNET), onFrames: true };
     } catch {
       // The first error is about the language; this one would be about the other link type.
     }
@@ -78,6 +80,19 @@ export function ownSession(environment: Readonly<Record<string, string | undefin
     return undefined;
   if (!/^\d+$/.test(clientPort) || !/^\d+$/.test(serverPort)) return undefined;
   return `tcp and host ${client} and port ${clientPort} and host ${server} and port ${serverPort}`;
+}
+
+/** All packets but those of a session, which `ownSession` has named; what is no IP packet is nobody's session. */
+export function notOfSession(session: string | undefined): (packet: EdgePacket) => boolean {
+  if (session === undefined) return () => true;
+  const others = new InnerFilter(`not (${session})`);
+  return (packet) => others.matches(packet) || !isIpPacket(packet);
+}
+
+function isIpPacket({ linkType, packet: { memory, start } }: EdgePacket): boolean {
+  if (linkType !== LINKTYPE_ETHERNET) return true;
+  const type = word(memory, start + ETHERNET_TYPE);
+  return type === ETHERTYPE_IPV4 || type === ETHERTYPE_IPV6;
 }
 
 /** Our choice: shells in shells are not deeper. */

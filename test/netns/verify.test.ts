@@ -23,9 +23,14 @@ function weft(lab: Lab, args: readonly string[]): string[] {
   return [process.execPath, WEFT, 'verify', '--control-socket', lab.hosts[0]!.controlSocket, ...args];
 }
 
-/** Runs `traffic` while the first host's packets are looked at; returns what is reported. */
-async function verifyDuring(t: ExecutionContext, lab: Lab, traffic: () => Promise<unknown>): Promise<VerifyReport> {
-  const verifying = spawnInNetns(lab.hosts[0]!.netns, weft(lab, ['--seconds', '0', '--json']));
+/** Runs `traffic` while the first host's packets are looked at, by a weft in the namespace `from`; returns what is reported. */
+async function verifyDuring(
+  t: ExecutionContext,
+  lab: Lab,
+  traffic: () => Promise<unknown>,
+  from = lab.hosts[0]!.netns,
+): Promise<VerifyReport> {
+  const verifying = spawnInNetns(from, weft(lab, ['--seconds', '0', '--json']));
   t.true(await until(() => verifying.stderr().includes('Looking at') || !verifying.running(), PATIENCE_MS));
   await traffic();
   const { code } = await verifying.stop('SIGINT');
@@ -61,7 +66,9 @@ for (const backend of ['udp', 'vxlan', 'ipip'] as const satisfies readonly Backe
   test(`${backend}: all that two Wefts send each other is right, cut and finished as on the wire`, async (t) => {
     await withLab({ id: `v${process.pid.toString(36)}`, hosts: 2 }, async (lab) => {
       const overlay = await startOverlay(lab, { config: { Network: '10.244.0.0/16', Backend: BACKENDS[backend] } });
-      const report = await verifyDuring(t, lab, () => talk(lab, overlay));
+      // From wherever it is asked, it looks where the daemon is.
+      const { netns, podNetns } = lab.hosts[0]!;
+      const report = await verifyDuring(t, lab, () => talk(lab, overlay), backend === 'ipip' ? podNetns : netns);
       t.deepEqual(report.faults, []);
       t.true(report.ok);
       // 20 MB in packets of at most 1,500 bytes, but for what iperf3 left in its socket; what was lost by the capture is counted.

@@ -1,4 +1,3 @@
-import { readFileSync, readlinkSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { Command, Option } from 'commander';
 import { askDaemon } from '../../control/client.ts';
@@ -6,13 +5,13 @@ import { MAX_TAP_SNAP, tapSocketBeside } from '../../control/tap-protocol.ts';
 import { counterRows } from '../../dataplane/counters.ts';
 import { WeftError } from '../../error.ts';
 import { isStream } from '../../observe/capture-files.ts';
-import type { EdgeCapture } from '../../observe/edge-capture.ts';
-import { type Edge, edgesOf } from '../../observe/edges.ts';
+import { netnsOfDaemon } from '../../observe/daemon-netns.ts';
+import { edgesOf } from '../../observe/edges.ts';
 import { FileOutput, LineOutput, type PcapngOptions, PcapngStream } from '../../observe/outputs.ts';
-import { checkOuterFilter, chooseEdges, InnerFilter, ownSession } from '../../observe/packet-choice.ts';
+import { checkOuterFilter, chooseEdges, InnerFilter, notOfSession, ownSession } from '../../observe/packet-choice.ts';
 import { PacketNotes } from '../../observe/packet-notes.ts';
 import { choosePeer, namedPeers } from '../../observe/peer-choice.ts';
-import { type CaptureResult, type PacketOutput, runCapture } from '../../observe/run-capture.ts';
+import { type PacketOutput, runCapture } from '../../observe/run-capture.ts';
 import { StreamSink } from '../../observe/stream-sink.ts';
 import { runTap } from '../../observe/tap-capture.ts';
 import { printable } from '../../printable.ts';
@@ -20,6 +19,7 @@ import { readVersion } from '../../version.ts';
 import { seconds, wholeNumber } from '../numbers.ts';
 import { addQueryOptions, type QueryOptions } from '../query.ts';
 import { formatCount } from '../units.ts';
+import { endLines, startLine } from './capture-report.ts';
 
 interface CaptureOptions extends QueryOptions {
   readonly write?: string;
@@ -108,12 +108,11 @@ async function capture(outerFilter: string, options: CaptureOptions): Promise<vo
   const abort = new AbortController();
   const onSignal = (): void => abort.abort();
   const status = await askDaemon(options.controlSocket, '/v1/status');
-  const edges = chooseEdges(edgesOf(status, netnsOfDaemon(status.pid)), options.network, options.edge);
+  const edges = chooseEdges(edgesOf(status, netnsOfDaemon(status.pid).path), options.network, options.edge);
   const { peers } = await askDaemon(options.controlSocket, '/v1/peers', options.network).catch(() => ({ peers: [] }));
   const peer = options.peer === undefined ? undefined : choosePeer(peers, options.peer);
   const inner = options.inner === undefined ? undefined : new InnerFilter(options.inner);
-  const session = options.ownSession === true ? undefined : ownSession(process.env, process.pid);
-  const notOurs = session === undefined ? undefined : new InnerFilter(`not (${session})`);
+  const isOfOthers = notOfSession(options.ownSession === true ? undefined : ownSession(process.env, process.pid));
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, onSignal);
   hurry();
   const output = await openOutput(options, new PacketNotes(namedPeers(peers)), abort.signal);
@@ -153,12 +152,11 @@ async function capture(outerFilter: string, options: CaptureOptions): Promise<vo
       },
     },
     output,
-    matches: (packet) =>
-      (inner?.matches(packet) ?? true) && (notOurs === undefined || notOurs.matches(packet) || !isIpPacket(packet)),
+    matches: (packet) => (inner?.matches(packet) ?? true) && isOfOthers(packet),
     count: options.count,
     seconds: options.duration,
     signal: abort.signal,
-    onStart: (started) => say(startLine(started, options)),
+    onStart: (started) => say(startLine(started, options.write)),
     onGone: (edge) => say(`${edge.kind} device "${edge.device}" is gone: its packets are not seen any more`),
   });
   for (const line of endLines(result, options, output)) say(line);
@@ -218,17 +216,6 @@ async function openOutput(options: CaptureOptions, notes: PacketNotes, signal: A
   return new FileOutput(write, rotation, pcapng);
 }
 
-/** File of the daemon's network namespace; undefined when it is ours, or cannot be seen. */
-function netnsOfDaemon(pid: number): string | undefined {
-  const path = `/proc/${pid}/ns/net`;
-  try {
-    if (!readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('weftd')) return undefined;
-    return readlinkSync(path) === readlinkSync('/proc/self/ns/net') ? undefined : path;
-  } catch {
-    return undefined;
-  }
-}
-
 /** Our choice: before ordinary processes and behind weftd's threads (-19). Who is not called in time loses packets. */
 const PRIORITY = -10;
 
@@ -238,43 +225,6 @@ function hurry(): void {
   } catch {
     // Without CAP_SYS_NICE it goes as it goes: what is lost is counted.
   }
-}
-
-function startLine(edges: EdgeCapture['edges'], { write }: CaptureOptions): string {
-  const names = edges.map(({ edge }) => `${edge.device} (${edge.kind}${namesOf(edge)})`).join(', ');
-  const where = write === undefined ? '' : ` to ${write === '-' ? 'standard output' : write}`;
-  return `capturing on ${names}${where}; Ctrl-C ends it`;
-}
-
-function namesOf({ networks }: Edge): string {
-  const names = networks.map(({ name }) => name).filter((name) => name !== '');
-  return names.length === 0 ? '' : ` of ${names.join(', ')}`;
-}
-
-function endLines({ counts, seen, shown }: CaptureResult, options: CaptureOptions, output: PacketOutput): string[] {
-  const sum = (key: 'dropped' | 'cut'): string => formatCount(counts.reduce((total, each) => total + each[key], 0));
-  const verb = options.write === undefined ? 'shown' : 'written';
-  const files = output instanceof FileOutput && output.files > 1 ? `, in ${output.files} files` : '';
-  const cut = options.raw === true ? '' : `; cut from ${sum('cut')} super-packets and trains`;
-  const lost = counts
-    .filter(({ dropped }) => dropped > 0)
-    .map(({ edge, dropped }) => `${edge.device} ${formatCount(dropped)}`);
-  return [
-    `${formatCount(shown)} packets ${verb} of ${formatCount(seen)} seen${files}; ${sum('dropped')} lost by the kernel${cut}`,
-    ...(lost.length > 0 ? [`lost for want of room: ${lost.join(', ')}; --ring-mib gives more, -s keeps less`] : []),
-  ];
-}
-
-function isIpPacket({
-  linkType,
-  packet,
-}: {
-  linkType: number;
-  packet: { memory: Uint8Array; start: number };
-}): boolean {
-  if (linkType !== 1) return true;
-  const type = (packet.memory[packet.start + 12]! << 8) | packet.memory[packet.start + 13]!;
-  return type === 0x0800 || type === 0x86dd;
 }
 
 /** Standard output is the packets'. */

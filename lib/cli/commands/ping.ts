@@ -1,4 +1,3 @@
-import { readFileSync, readlinkSync } from 'node:fs';
 import { Command } from 'commander';
 import { formatIpv4, type Ipv4, parseIpv4 } from '../../addr/ipv4.ts';
 import { ipv4Prefix, type Prefix, parsePrefix, prefixContains } from '../../addr/prefix.ts';
@@ -7,6 +6,7 @@ import { isIgnored, type Peer } from '../../control/protocol.ts';
 import { WeftError } from '../../error.ts';
 import { type EchoOutcome, probeEchoes } from '../../measure/echo-probe.ts';
 import { percentile } from '../../measure/statistics.ts';
+import { netnsOfDaemon } from '../../observe/daemon-netns.ts';
 import { printableAll, toJson } from '../../printable.ts';
 import { seconds, wholeNumber } from '../numbers.ts';
 import { addQueryOptions, type QueryOptions } from '../query.ts';
@@ -43,7 +43,7 @@ Exit code: 0 when every echo came back, 1 when one was lost.`,
     )
     .action(async (peer: string | undefined, options: PingOptions) => {
       const { peers } = await askDaemon(options.controlSocket, '/v1/peers', options.network);
-      const netns = await netnsOfDaemon(options);
+      const netns = await chooseNetns(options);
       const pings: PeerPing[] = [];
       for (const target of chooseTargets(peers, peer)) {
         const ping = await pingPeer(target, options, netns);
@@ -59,19 +59,14 @@ Exit code: 0 when every echo came back, 1 when one was lost.`,
  * The network namespace of the daemon that was asked, in a lab another than ours; undefined when it is ours. Where it cannot be
  * seen, in a container with process ids of its own, that is said on standard error.
  */
-async function netnsOfDaemon({ controlSocket }: PingOptions): Promise<string | undefined> {
+async function chooseNetns({ controlSocket }: PingOptions): Promise<string | undefined> {
   const { pid } = await askDaemon(controlSocket, '/v1/status');
-  const path = `/proc/${pid}/ns/net`;
-  try {
-    if (readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('weftd'))
-      return readlinkSync(path) === readlinkSync('/proc/self/ns/net') ? undefined : path;
-  } catch {
-    // Said below.
-  }
-  process.stderr.write(
-    "weft: The network namespace of weftd cannot be seen from here: echo requests leave from this process's\n",
-  );
-  return undefined;
+  const { path, isKnown } = netnsOfDaemon(pid);
+  if (!isKnown)
+    process.stderr.write(
+      "weft: The network namespace of weftd cannot be seen from here: echo requests leave from this process's\n",
+    );
+  return path;
 }
 
 /** Our choice: beyond this many, all peers in turn take longer than anybody means to wait. */

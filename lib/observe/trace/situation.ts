@@ -1,11 +1,11 @@
 /** Who is where: the daemon's networks and peers, the destination's peer, the probe's source. No packet is sent. */
-import { readFileSync, readlinkSync } from 'node:fs';
 import { formatIpv4, type Ipv4, parseIpv4 } from '../../addr/ipv4.ts';
 import { parseIpv6 } from '../../addr/ipv6.ts';
 import { hostPrefix, type Prefix, parsePrefix, prefixContains } from '../../addr/prefix.ts';
 import { askDaemon } from '../../control/client.ts';
 import { isIgnored, type NetworkReport, type Peer, type StatusReply } from '../../control/protocol.ts';
 import { messageOf, WeftError } from '../../error.ts';
+import { netnsOfDaemon } from '../daemon-netns.ts';
 import { type FoundPod, findPod } from './find-pod.ts';
 
 export interface TraceRequest {
@@ -41,7 +41,7 @@ export interface Situation {
  */
 export async function situate(request: TraceRequest): Promise<Situation> {
   const { status, daemonError } = await askStatus(request);
-  const underlayNetns = status === undefined ? undefined : netnsOfDaemon(status.pid);
+  const underlayNetns = status === undefined ? undefined : netnsOfDaemon(status.pid).path;
   const from = request.from === undefined ? undefined : parseAddress(request.from, '--from');
   if (status === undefined) {
     const pod = from === undefined ? undefined : findPod(from, undefined);
@@ -136,15 +136,4 @@ function requireOurPod(from: Ipv4 | undefined, { lease }: NetworkReport): void {
   throw new WeftError('NOT_OUR_POD', `${formatIpv4(from)} is no pod of this host, whose subnet is ${lease.ipv4}`, {
     hint: 'Run weft trace on the host of that pod',
   });
-}
-
-/** The namespace of the daemon that was asked; undefined when it is ours, or cannot be seen. */
-function netnsOfDaemon(pid: number): string | undefined {
-  const path = `/proc/${pid}/ns/net`;
-  try {
-    if (!readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('weftd')) return undefined;
-    return readlinkSync(path) === readlinkSync('/proc/self/ns/net') ? undefined : path;
-  } catch {
-    return undefined;
-  }
 }

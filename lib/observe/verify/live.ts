@@ -1,6 +1,7 @@
 /** Verifies what passes the underlay of the running daemon's networks. */
 import { askDaemon } from '../../control/client.ts';
 import { WeftError } from '../../error.ts';
+import { netnsOfDaemon } from '../daemon-netns.ts';
 import { describeGone, EdgeCapture } from '../edge-capture.ts';
 import { edgesOf } from '../edges.ts';
 import { networkOfDaemon, type VerifiedNetwork } from './networks.ts';
@@ -33,9 +34,8 @@ export async function verifyLive(options: LiveOptions): Promise<VerifyReport> {
     const one = networkOfDaemon(report, peers);
     if (one !== undefined) verified.push(one);
   }
-  const edges = edgesOf({ networks: reports }).filter(({ kind }) => kind === 'underlay');
-  if (edges.length === 0)
-    throw new WeftError('NO_EDGES', 'No network carries packets now', { hint: 'see weft status' });
+  const all = edgesOf({ networks: reports }, netnsOfDaemon(status.pid).path);
+  const edges = all.filter(({ kind }) => kind === 'underlay');
   const tally = new VerifyTally(verified, true);
   const gone: string[] = [];
   const capture = EdgeCapture.open(edges, {
