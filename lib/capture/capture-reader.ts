@@ -11,7 +11,7 @@ export class CaptureReader {
   readonly #path: string;
   #problem: string | undefined;
 
-  /** Code CAPTURE_UNREADABLE: it cannot be opened, is no file of captured packets. "-" is standard input. */
+  /** Code CAPTURE_UNREADABLE: it cannot be opened. "-" is standard input. */
   static open(path: string): CaptureReader {
     try {
       return new CaptureReader(new FileBytes(path), path);
@@ -30,15 +30,17 @@ export class CaptureReader {
     return this.#problem;
   }
 
+  /** Code CAPTURE_UNREADABLE: it is no capture file, or nothing of it can be read, as of a directory. */
   *packets(): Generator<ReadPacket> {
+    const source: ByteSource = { take: (count) => this.#takeMore(count) };
     try {
       // A copy: the first bytes are looked at twice.
-      const magic = this.#take(4).slice();
-      if (isPcapngMagic(magic)) yield* pcapngPackets(this.#source, magic);
+      const magic = this.#takeFirst(4).slice();
+      if (isPcapngMagic(magic)) yield* pcapngPackets(source, magic);
       else {
         const format = readPcapMagic(magic);
         if (format === undefined) throw this.#noCapture(magic);
-        yield* pcapPackets(this.#source, format);
+        yield* pcapPackets(source, format);
       }
     } catch (error) {
       if (!(error instanceof CaptureProblem)) throw error;
@@ -48,12 +50,20 @@ export class CaptureReader {
     }
   }
 
-  /** A directory cannot be read, but opened it can. */
-  #take(count: number): Uint8Array {
+  #takeFirst(count: number): Uint8Array {
     try {
       return this.#source.take(count);
     } catch (cause) {
       throw unreadable(this.#path, messageOf(cause), cause);
+    }
+  }
+
+  /** A disk that fails later takes nothing from what was read before. */
+  #takeMore(count: number): Uint8Array {
+    try {
+      return this.#source.take(count);
+    } catch (cause) {
+      throw new CaptureProblem(`it cannot be read further: ${messageOf(cause)}`);
     }
   }
 
