@@ -1,9 +1,7 @@
 /** Reads the options of the configuration's Backend object as flannel's Go code does, and refuses what Go would. Pure. */
 import { WeftError } from '../error.ts';
-import { foldKey, quoteText } from '../lease/go-json.ts';
-
-/** NetworkConfig.backend. */
-export type BackendObject = Readonly<Record<string, unknown>>;
+import { type BackendObject, findOption } from '../lease/backend-option.ts';
+import { quoteText } from '../lease/go-json.ts';
 
 export interface IntegerRange {
   readonly min: number;
@@ -29,15 +27,6 @@ export function invalidOption(name: string, value: unknown, allowed: string): We
   return new WeftError('CONFIG_INVALID', `Backend.${name} is ${quotePlain(value)}: ${allowed}`, {
     hint: 'correct the network configuration in etcd and start again',
   });
-}
-
-/** The member `name` in any case, the last of several; null leaves a field as it was, as in Go. Undefined when there is none. */
-export function findOption(object: BackendObject, name: string): unknown {
-  const wanted = foldKey(name);
-  const found = Object.entries(object).findLast(
-    ([key, value]) => value !== null && (key === name || foldKey(key) === wanted),
-  );
-  return found?.[1];
 }
 
 /** A value from outside, for messages: on one line, cut, harmless on a terminal. */

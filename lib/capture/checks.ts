@@ -100,8 +100,11 @@ export function isInnerTtl(
   return ttl > 0 && !(wire.encapsulation === 'ip-in-udp' && INITIAL_TTLS.has(ttl));
 }
 
-/** For libpcap: what the backend puts on the underlay, and nothing else. `pods`: their addresses. */
-export function captureFilter(wire: AnyWire, pods: readonly string[]): string {
+/**
+ * pcap-filter(7): what the backend puts on the underlay, and nothing else, whatever its VNI. `plain`: the same of a backend that
+ * encapsulates nothing.
+ */
+export function captureFilter(wire: AnyWire, plain: string): string {
   switch (wire.encapsulation) {
     case 'ip-in-udp':
     case 'vxlan':
@@ -109,7 +112,7 @@ export function captureFilter(wire: AnyWire, pods: readonly string[]): string {
     case 'ipip':
       return 'ip proto 4';
     case 'none':
-      return pods.map((pod) => `ip host ${pod}`).join(' and ');
+      return plain;
   }
 }
 

@@ -3,9 +3,10 @@
  * way: a subnet, a device and the other nodes depend on it. So somebody has to be told.
  */
 import { formatPrefix } from '../addr/prefix.ts';
-import { findOption, quotePlain } from '../backend/option.ts';
+import { quotePlain } from '../backend/option.ts';
 import { WeftError } from '../error.ts';
 import type { FaultSink } from '../faults.ts';
+import { findOption } from '../lease/backend-option.ts';
 import { foldKey, quoteText } from '../lease/go-json.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
 

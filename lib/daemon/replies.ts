@@ -7,7 +7,6 @@ import { formatIpv6, type Ipv6 } from '../addr/ipv6.ts';
 import { formatMac, type Mac, parseMac } from '../addr/mac.ts';
 import { formatPrefix, type Prefix } from '../addr/prefix.ts';
 import type { Backend, ExternalInterface, RefusedLease } from '../backend/backend.ts';
-import { type BackendObject, findOption } from '../backend/option.ts';
 import type {
   BackendStatus,
   ExternalStatus,
@@ -24,6 +23,7 @@ import type {
   StoreStatus,
   WaitReason,
 } from '../control/protocol.ts';
+import { type BackendObject, findOption } from '../lease/backend-option.ts';
 import type { KnownLease, Lease, LeaseAttrs } from '../lease/lease.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
 import type { OwnLease, StoreHealth } from '../store/store.ts';

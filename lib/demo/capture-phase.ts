@@ -43,7 +43,7 @@ export async function captureWhile(
   for (const { netns, device, features } of switched) await setFeatures(netns, device, features, 'off');
   const child = new DemoChild(host.netns, 'capture-child.js');
   try {
-    const filter = captureFilter(expected.wire, pods);
+    const filter = captureFilter(expected.wire, pods.map((pod) => `ip host ${pod}`).join(' and '));
     child.ask({ type: 'capture', device: host.underlayInterface, filter });
     const { linkType } = await child.reply('ready');
     const record = new CaptureRecord(`${host.underlayInterface} of ${host.netns}`, linkType, expected);

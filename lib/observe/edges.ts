@@ -1,5 +1,5 @@
 /** The edges of a running node, where packets can be seen: the overlay's devices and the underlay's interfaces. */
-import type { Wire } from '../capture/checks.ts';
+import { captureFilter, type Wire } from '../capture/checks.ts';
 import type { NetworkReport, StatusReply } from '../control/protocol.ts';
 
 export interface EdgeNetwork {
@@ -80,15 +80,7 @@ export function wireOf({ type, port, vni }: NonNullable<NetworkReport['backend']
 
 /** What belongs to any network of this kind and port: also packets whose VNI is nobody's. */
 function sharedFilter(wire: Wire, prefixes: readonly string[]): string {
-  switch (wire.encapsulation) {
-    case 'ip-in-udp':
-    case 'vxlan':
-      return `udp port ${wire.port}`;
-    case 'ipip':
-      return 'ip proto 4';
-    case 'none':
-      return prefixes.map((prefix) => `net ${prefix}`).join(' or ');
-  }
+  return captureFilter(wire, prefixes.map((prefix) => `net ${prefix}`).join(' or '));
 }
 
 function ownFilter(wire: Wire, prefixes: readonly string[]): string {

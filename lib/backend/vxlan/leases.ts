@@ -2,10 +2,11 @@
 import { formatIp, type IpAddress } from '../../addr/ip.ts';
 import { formatMac, isGroupMac, type Mac, parseMac } from '../../addr/mac.ts';
 import { formatPrefix, type Prefix } from '../../addr/prefix.ts';
+import { type BackendObject, findOption } from '../../lease/backend-option.ts';
 import type { Lease } from '../../lease/lease.ts';
 import type { RefusedLease } from '../backend.ts';
 import { Holders } from '../holders.ts';
-import { type BackendObject, findOption, quotePlain } from '../option.ts';
+import { quotePlain } from '../option.ts';
 import { type OwnPlace6, whyNot6 } from '../peer-leases.ts';
 import { cutVni } from './options.ts';
 

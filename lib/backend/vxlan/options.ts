@@ -1,17 +1,11 @@
 /** The Backend object of a vxlan network, the names that follow from it, and our own lease. flannel pkg/backend/vxlan. Pure. */
 import { formatMac, type Mac } from '../../addr/mac.ts';
 import { WeftError } from '../../error.ts';
+import { type BackendObject, findOption } from '../../lease/backend-option.ts';
 import type { Lease, LeaseAttrs } from '../../lease/lease.ts';
 import type { NetworkConfig } from '../../lease/network-config.ts';
 import type { ExternalInterface } from '../backend.ts';
-import {
-  type BackendObject,
-  booleanOption,
-  findOption,
-  type IntegerRange,
-  integerOption,
-  invalidOption,
-} from '../option.ts';
+import { booleanOption, type IntegerRange, integerOption, invalidOption } from '../option.ts';
 
 export interface VxlanOptions {
   /** 1 to 2^24 - 1. */

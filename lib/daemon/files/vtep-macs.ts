@@ -8,8 +8,8 @@
  */
 import { formatIpv4, type Ipv4 } from '../../addr/ipv4.ts';
 import { formatMac, isStationMac, type Mac, parseMac } from '../../addr/mac.ts';
-import { findOption } from '../../backend/option.ts';
 import { vxlanDeviceName } from '../../backend/vxlan/options.ts';
+import { findOption } from '../../lease/backend-option.ts';
 import type { Lease, LeaseAttrs } from '../../lease/lease.ts';
 import type { Log } from '../../log.ts';
 import { isSharedNatAddress } from '../host/external-interface.ts';

@@ -7,16 +7,13 @@ import { parseMac } from '../../addr/mac.ts';
 import type { Wire } from '../../capture/checks.ts';
 import type { InspectedNode } from '../../capture/expectation.ts';
 import { messageOf, WeftError } from '../../error.ts';
+import { type BackendObject, findOption } from '../../lease/backend-option.ts';
 import type { LeaseAttrs } from '../../lease/lease.ts';
 import { decodeLeaseAttrs } from '../../lease/lease-attrs.ts';
 import { parseNetworkConfig } from '../../lease/network-config.ts';
 import { parseSubnetKey } from '../../lease/subnet-key.ts';
+import { wireOf } from '../edges.ts';
 import type { VerifiedNetwork } from './networks.ts';
-
-/** flannel's: pkg/backend/udp/udp_amd64.go, pkg/backend/vxlan/vxlan.go. */
-const UDP_PORT = 8285;
-const VXLAN_PORT = 8472;
-const VXLAN_VNI = 1;
 
 /** Codes: LEASES_UNREADABLE. `mtu`: of the underlay. */
 export function readLeases(path: string, mtu: number): VerifiedNetwork {
@@ -53,7 +50,7 @@ export function networkOfLeases(text: string, path: string, mtu: number): Verifi
   try {
     const { backendType, backend } = parseNetworkConfig(configText);
     wire = wireOfConfig(backendType, backend);
-    learning = optionOf(backend, 'learning') === true;
+    learning = findOption(backend, 'Learning') === true;
   } catch (cause) {
     throw unreadable(path, messageOf(cause), cause);
   }
@@ -70,35 +67,20 @@ function nodeOf(
     mac: undefined,
     inner,
     vtepMacs: [backendData, backendV6Data].flatMap((data) => {
-      const { VtepMAC: text } = (typeof data === 'object' && data !== null ? data : {}) as { VtepMAC?: unknown };
+      const text = typeof data === 'object' && data !== null ? findOption(data as BackendObject, 'VtepMAC') : undefined;
       const mac = typeof text === 'string' ? parseMac(text) : undefined;
       return mac === undefined ? [] : [mac];
     }),
   };
 }
 
-/** Keys match in any case, and of several that match the last wins: Go's encoding/json. */
-function optionOf(backend: Readonly<Record<string, unknown>>, name: string): unknown {
-  return Object.entries(backend).findLast(([key]) => key.toLowerCase() === name)?.[1];
-}
-
-function wireOfConfig(type: string, backend: Readonly<Record<string, unknown>>): Wire | undefined {
-  const number = (name: string, otherwise: number) => {
-    const value = optionOf(backend, name);
-    return typeof value === 'number' && value > 0 ? value : otherwise;
+/** Undefined of a backend that carries nothing. */
+function wireOfConfig(type: string, backend: BackendObject): Wire | undefined {
+  const number = (name: string): number | null => {
+    const value = findOption(backend, name);
+    return typeof value === 'number' && value > 0 ? value : null;
   };
-  switch (type) {
-    case 'udp':
-      return { encapsulation: 'ip-in-udp', port: number('port', UDP_PORT) };
-    case 'vxlan':
-      return { encapsulation: 'vxlan', port: number('port', VXLAN_PORT), vni: number('vni', VXLAN_VNI) };
-    case 'ipip':
-      return { encapsulation: 'ipip' };
-    case 'host-gw':
-      return { encapsulation: 'none' };
-    default:
-      return undefined;
-  }
+  return wireOf({ type, port: number('Port'), vni: number('VNI') });
 }
 
 function pairsOf(text: string, path: string): [key: string, value: string][] {

@@ -26,17 +26,18 @@ test('leases as etcdctl prints them, in words and in JSON', (t) => {
   t.deepEqual(read('flanneld-udp/etcd.txt').wire, { encapsulation: 'ip-in-udp', port: 8285 });
 });
 
-test('a value that no daemon reads is no lease; keys of the backend match in any case', (t) => {
+test('a value that no daemon reads is no lease; keys match in any case, and null is none', (t) => {
   const text = `/p/config
-{"Network":"10.5.0.0/16","Backend":{"type":"VXLAN","vni":7,"learning":true}}
+{"Network":"10.5.0.0/16","Backend":{"type":"VXLAN","vni":7,"learning":true,"VNI":null}}
 /p/subnets/10.5.1.0-24
-{"PublicIP":"192.0.2.1"}
+{"PublicIP":"192.0.2.1","BackendType":"vxlan","BackendData":{"vtepMac":"02:00:00:00:00:01"}}
 /p/subnets/10.5.2.0-24
 not JSON`;
   const network = networkOfLeases(text, 'a test', 1500);
   t.deepEqual(network.wire, { encapsulation: 'vxlan', port: 8472, vni: 7 });
   t.true(network.learning);
   t.is(network.nodes?.length, 1);
+  t.deepEqual(network.nodes?.[0]?.vtepMacs.map(formatMac), ['02:00:00:00:00:01']);
 });
 
 test('a file that holds no leases is refused in one sentence', (t) => {
