@@ -1,6 +1,6 @@
-import type { IpAddress } from '../addr/ip.ts';
+import type { Family, IpAddress } from '../addr/ip.ts';
 import type { Mac } from '../addr/mac.ts';
-import { hostPrefix, type Prefix, prefixContains } from '../addr/prefix.ts';
+import { hostPrefix, type Prefix, prefixContains, shorterPrefix } from '../addr/prefix.ts';
 import type { AnyWire } from './checks.ts';
 
 /** One of the hosts that exchange packets. */
@@ -19,7 +19,7 @@ export interface InspectedNode {
 export interface Expectation {
   readonly wire: AnyWire;
   /** Undefined: nobody knows, and whose address is whose is not looked at. */
-  readonly nodes: readonly InspectedNode[] | undefined;
+  readonly nodes: InspectedNodes | undefined;
   /** Of inner packets, where it is known; undefined: only what no TTL can be, by flannel's rules. */
   readonly innerTtl: number | undefined;
   /** Of the outer header; undefined: any. */
@@ -34,16 +34,57 @@ export interface Expectation {
   readonly strict: boolean;
 }
 
-export function nodeAt(nodes: readonly InspectedNode[], address: IpAddress): InspectedNode | undefined {
-  return nodes.find(({ addresses }) => addresses.includes(address));
+/** The hosts by their addresses, so that a packet of thousands of them costs no more than one of two. */
+export class InspectedNodes {
+  readonly #byAddress = new Map<IpAddress, InspectedNode>();
+  /** What inner addresses are theirs, by family and length, the longest first. */
+  readonly #byPrefix: InnerPrefixes[] = [];
+
+  /** Of two hosts with one address, or one prefix, the first counts; else the longer prefix. */
+  constructor(nodes: readonly InspectedNode[]) {
+    for (const node of nodes) {
+      for (const address of node.addresses) if (!this.#byAddress.has(address)) this.#byAddress.set(address, node);
+      for (const prefix of node.inner) {
+        const { holders } = this.#prefixesLike(prefix);
+        if (!holders.has(prefix.address)) holders.set(prefix.address, node);
+      }
+    }
+    this.#byPrefix.sort((a, b) => b.length - a.length);
+  }
+
+  /** Whose address on the underlay it is. */
+  at(address: IpAddress): InspectedNode | undefined {
+    return this.#byAddress.get(address);
+  }
+
+  /** Whose inner address it is. */
+  holding(address: IpAddress): InspectedNode | undefined {
+    const host = hostPrefix(address);
+    for (const { family, length, holders } of this.#byPrefix) {
+      if (family !== host.family) continue;
+      const node = holders.get(shorterPrefix(host, length).address);
+      if (node !== undefined) return node;
+    }
+    return undefined;
+  }
+
+  #prefixesLike({ family, length }: Prefix): InnerPrefixes {
+    let found = this.#byPrefix.find((each) => each.family === family && each.length === length);
+    if (found === undefined) {
+      found = { family, length, holders: new Map() };
+      this.#byPrefix.push(found);
+    }
+    return found;
+  }
+}
+
+interface InnerPrefixes {
+  readonly family: Family;
+  readonly length: number;
+  readonly holders: Map<IpAddress, InspectedNode>;
 }
 
 export function mayHave({ inner }: InspectedNode, address: IpAddress): boolean {
   const host = hostPrefix(address);
   return inner.some((prefix) => prefixContains(prefix, host));
-}
-
-/** Whose inner address it is. */
-export function nodeOfInner(nodes: readonly InspectedNode[], address: IpAddress): InspectedNode | undefined {
-  return nodes.find((node) => mayHave(node, address));
 }

@@ -19,7 +19,7 @@ import { isProbe } from '../wire/probe.ts';
 import { checkUdp, udpDestinationPort, udpLength, udpSourcePort } from '../wire/udp.ts';
 import { checkVxlan, parseVxlanHeader } from '../wire/vxlan.ts';
 import { type AnyWire, type CheckName, isInnerTtl } from './checks.ts';
-import { type Expectation, type InspectedNode, mayHave, nodeAt, nodeOfInner } from './expectation.ts';
+import { type Expectation, type InspectedNode, mayHave } from './expectation.ts';
 import { type IpPacket, readIpPacket } from './ip-packet.ts';
 import { ipOffset } from './link-layer.ts';
 import { LINKTYPE_ETHERNET } from './link-type.ts';
@@ -114,7 +114,7 @@ class Inspector implements Inspection {
   #plain(packet: IpPacket): void {
     const { nodes } = this.#expected;
     // Without a device of the overlay a host asks pods from its address on the underlay.
-    const ownerOf = (address: IpAddress) => nodes && (nodeOfInner(nodes, address) ?? nodeAt(nodes, address));
+    const ownerOf = (address: IpAddress) => nodes?.holding(address) ?? nodes?.at(address);
     const direction: Direction = [ownerOf(packet.source), ownerOf(packet.destination)];
     this.#underlayMacs(direction);
     this.#packet(packet, direction);
@@ -129,7 +129,7 @@ class Inspector implements Inspection {
     }
     this.outerSource = { address: source, port: 0 };
     this.outerDestination = destination;
-    const direction: Direction = [nodes && nodeAt(nodes, source), nodes && nodeAt(nodes, destination)];
+    const direction: Direction = [nodes?.at(source), nodes?.at(destination)];
     this.#underlayMacs(direction);
     const [from, to] = direction;
     if (nodes !== undefined) this.#expect('outer-addresses', from !== undefined && to !== undefined && from !== to);

@@ -11,7 +11,7 @@ import type { Mac } from '../addr/mac.ts';
 import { hostPrefix } from '../addr/prefix.ts';
 import { makeDirectPath, makeKernelVxlanPath } from '../bench/kernel-paths.ts';
 import { expectedTtl } from '../capture/checks.ts';
-import type { Expectation } from '../capture/expectation.ts';
+import { type Expectation, InspectedNodes } from '../capture/expectation.ts';
 import { askDaemon } from '../control/client.ts';
 import { WeftError } from '../error.ts';
 import type { BackendName } from '../lab/backends.ts';
@@ -166,7 +166,7 @@ class Demo {
     const { wire } = this.#showcase;
     return {
       wire,
-      nodes,
+      nodes: new InspectedNodes(nodes),
       innerTtl: expectedTtl(wire),
       dscp: 0,
       learning: false,

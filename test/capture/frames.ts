@@ -3,7 +3,7 @@ import { parseIpv4 } from '../../lib/addr/ipv4.ts';
 import { type Mac, parseMac } from '../../lib/addr/mac.ts';
 import { hostPrefix } from '../../lib/addr/prefix.ts';
 import { type CheckName, expectedTtl, type Wire } from '../../lib/capture/checks.ts';
-import type { Expectation } from '../../lib/capture/expectation.ts';
+import { type Expectation, type InspectedNode, InspectedNodes } from '../../lib/capture/expectation.ts';
 import { type Inspection, inspectFrame } from '../../lib/capture/inspect.ts';
 import { LINKTYPE_ETHERNET } from '../../lib/capture/link-type.ts';
 import { internetSum } from '../../lib/wire/checksum.ts';
@@ -19,19 +19,20 @@ const framesOf = (name: Parameters<typeof readVector>[0]) =>
 export const UDP_FRAMES = framesOf('flanneld-udp/h1-underlay');
 export const VXLAN_FRAMES = framesOf('flanneld-vxlan/h1-underlay');
 
+function hostOf(publicIp: string, hostMac: string, pod: string, vtep?: string): InspectedNode {
+  return {
+    addresses: [address(publicIp)],
+    mac: mac(hostMac),
+    inner: [hostPrefix(address(pod))],
+    vtepMacs: vtep === undefined ? [] : [mac(vtep)],
+  };
+}
+
 /** As the demo's traffic has to be: two hosts of which all is known. */
-function expectation(
-  wire: Wire,
-  hosts: readonly (readonly [publicIp: string, mac: string, pod: string, vtep?: string])[],
-): Expectation {
+function expectation(wire: Wire, hosts: readonly InspectedNode[]): Expectation {
   return {
     wire,
-    nodes: hosts.map(([publicIp, hostMac, pod, vtep]) => ({
-      addresses: [address(publicIp)],
-      mac: mac(hostMac),
-      inner: [hostPrefix(address(pod))],
-      vtepMacs: vtep === undefined ? [] : [mac(vtep)],
-    })),
+    nodes: new InspectedNodes(hosts),
     innerTtl: expectedTtl(wire),
     dscp: 0,
     learning: false,
@@ -41,17 +42,17 @@ function expectation(
   };
 }
 
-const UDP_HOSTS = [
-  ['192.0.2.1', 'ca:d5:64:45:4c:9e', '10.244.30.2'],
-  ['192.0.2.2', '02:4b:ba:2d:a6:75', '10.244.99.2'],
-] as const;
+export const UDP_HOSTS: readonly [InspectedNode, InspectedNode] = [
+  hostOf('192.0.2.1', 'ca:d5:64:45:4c:9e', '10.244.30.2'),
+  hostOf('192.0.2.2', '02:4b:ba:2d:a6:75', '10.244.99.2'),
+];
 
 export const UDP_EXPECTED = expectation({ encapsulation: 'ip-in-udp', port: 8285 }, UDP_HOSTS);
 export const IPIP_EXPECTED = expectation({ encapsulation: 'ipip' }, UDP_HOSTS);
 export const PLAIN_EXPECTED = expectation({ encapsulation: 'none' }, UDP_HOSTS);
 export const VXLAN_EXPECTED = expectation({ encapsulation: 'vxlan', port: 4789, vni: 1 }, [
-  ['192.0.2.1', '26:7b:35:cf:b5:b9', '10.244.15.2', 'ae:27:6f:57:90:87'],
-  ['192.0.2.2', 'ea:91:72:52:65:ef', '10.244.62.2', '76:6b:d9:64:b4:40'],
+  hostOf('192.0.2.1', '26:7b:35:cf:b5:b9', '10.244.15.2', 'ae:27:6f:57:90:87'),
+  hostOf('192.0.2.2', 'ea:91:72:52:65:ef', '10.244.62.2', '76:6b:d9:64:b4:40'),
 ]);
 
 export function inspect(frame: Uint8Array, expected: Expectation): Inspection {

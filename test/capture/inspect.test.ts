@@ -1,13 +1,21 @@
 import test from 'ava';
 import { CHECKS } from '../../lib/capture/checks.ts';
-import type { Expectation } from '../../lib/capture/expectation.ts';
+import { type Expectation, InspectedNodes } from '../../lib/capture/expectation.ts';
 import { pseudoHeaderSum4 } from '../../lib/wire/checksum.ts';
 import { IPPROTO_UDP } from '../../lib/wire/layout/ip.ts';
 import { printFrame } from '../../lib/wire/print.ts';
 import { fillUdpChecksum } from '../../lib/wire/udp.ts';
 import { random } from '../random.ts';
 import * as frames from './frames.ts';
-import { address, UDP_EXPECTED as EXPECTED, UDP_FRAMES as FRAMES, inspect, OUTER_IP, OUTER_UDP } from './frames.ts';
+import {
+  address,
+  UDP_EXPECTED as EXPECTED,
+  UDP_FRAMES as FRAMES,
+  inspect,
+  OUTER_IP,
+  OUTER_UDP,
+  UDP_HOSTS,
+} from './frames.ts';
 
 // The udp backend; the other encapsulations are in inspect-encapsulations.test.ts.
 
@@ -90,13 +98,12 @@ test('a complete outer checksum is right, a missing one differs from it', (t) =>
 });
 
 test('a pod behind the other host is no valid inner source', (t) => {
-  const swapped: Expectation = {
-    ...EXPECTED,
-    nodes: [
-      { ...EXPECTED.nodes![0]!, inner: EXPECTED.nodes![1]!.inner },
-      { ...EXPECTED.nodes![1]!, inner: EXPECTED.nodes![0]!.inner },
-    ],
-  };
+  const [one, other] = UDP_HOSTS;
+  const nodes = new InspectedNodes([
+    { ...one, inner: other.inner },
+    { ...other, inner: one.inner },
+  ]);
+  const swapped: Expectation = { ...EXPECTED, nodes };
   t.deepEqual(failed(FRAMES[0]!, swapped), ['inner-addresses']);
 });
 

@@ -1,7 +1,7 @@
 /** What was seen of the frames that were verified: faults by kind with their first example, and how much passed between whom. */
 import { formatIp, type IpAddress } from '../../addr/ip.ts';
 import type { CheckName } from '../../capture/checks.ts';
-import { type Expectation, nodeOfInner } from '../../capture/expectation.ts';
+import { type Expectation, InspectedNodes } from '../../capture/expectation.ts';
 import { type InspectedFrame, type Inspection, inspectFrame } from '../../capture/inspect.ts';
 import { readIpPacket } from '../../capture/ip-packet.ts';
 import { ipOffset } from '../../capture/link-layer.ts';
@@ -74,8 +74,9 @@ export class VerifyTally {
   constructor(networks: readonly VerifiedNetwork[], asOnWire: boolean) {
     this.#networks = networks.map((network) => {
       const { wire, nodes, learning, mtu } = network;
-      const expected = { wire, nodes, learning, mtu, asOnWire, innerTtl: undefined, dscp: undefined, strict: false };
-      return { network, expected };
+      const known = nodes === undefined ? undefined : new InspectedNodes(nodes);
+      const given = { wire, nodes: known, learning, mtu, asOnWire };
+      return { network, expected: { ...given, innerTtl: undefined, dscp: undefined, strict: false } };
     });
   }
 
@@ -138,7 +139,7 @@ export class VerifyTally {
     if (at === undefined) return undefined;
     const mark = markOf(view, at, length);
     if (mark === undefined) return undefined;
-    const candidates = this.#networks.filter(({ network }) => isOf(network, mark));
+    const candidates = this.#networks.filter(({ expected }) => isOf(expected, mark));
     return (
       candidates.find(({ network: { wire } }) => wire.encapsulation === 'vxlan' && wire.vni === mark.vni) ??
       candidates[0]
@@ -177,17 +178,17 @@ function markOf(view: DataView, at: number, length: number): Mark | undefined {
   };
 }
 
-function isOf({ wire, nodes }: VerifiedNetwork, { protocol, port, source, destination, isLater }: Mark): boolean {
+function isOf({ wire, nodes }: Expectation, { protocol, port, source, destination, isLater }: Mark): boolean {
   switch (wire.encapsulation) {
     case 'ipip':
       return protocol === IPPROTO_IPIP;
     case 'none':
       return [source, destination].some(
-        (address) => address !== undefined && nodes !== undefined && nodeOfInner(nodes, address) !== undefined,
+        (address) => address !== undefined && nodes?.holding(address) !== undefined,
       );
     default:
       // Of a later fragment its nodes alone say that it is ours.
-      if (isLater) return nodes?.some(({ addresses }) => source !== undefined && addresses.includes(source)) ?? false;
+      if (isLater) return source !== undefined && nodes?.at(source) !== undefined;
       return protocol === IPPROTO_UDP && port === wire.port;
   }
 }
