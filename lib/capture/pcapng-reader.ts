@@ -5,17 +5,22 @@
 import type { ByteSource } from './byte-source.ts';
 import { CaptureProblem, MAX_CAPTURED } from './capture-problem.ts';
 import type { ReadPacket } from './captured-packet.ts';
+import {
+  BYTE_ORDER_MAGIC,
+  ENHANCED_PACKET_BLOCK,
+  IF_NAME,
+  IF_TIMESTAMP_OFFSET,
+  IF_TIMESTAMP_RESOLUTION,
+  INTERFACE_DESCRIPTION_BLOCK,
+  OPTION_END,
+  PACKET_BLOCK,
+  SECTION_HEADER_BLOCK,
+  SIMPLE_PACKET_BLOCK,
+} from './pcapng-format.ts';
 
-const SECTION_HEADER = 0x0a0d0d0a;
-const INTERFACE = 1;
-const OLD_PACKET = 2;
-const SIMPLE_PACKET = 3;
-const ENHANCED_PACKET = 6;
-
-const LOOKED_AT: ReadonlySet<number> = new Set([INTERFACE, OLD_PACKET, SIMPLE_PACKET, ENHANCED_PACKET]);
+const LOOKED_AT: ReadonlySet<number> = new Set([INTERFACE_DESCRIPTION_BLOCK, PACKET_BLOCK, SIMPLE_PACKET_BLOCK, ENHANCED_PACKET_BLOCK]);
 const NOTHING = new DataView(new ArrayBuffer(0));
 
-const BYTE_ORDER_MAGIC = 0x1a2b3c4d;
 /** Type and length before the body, and the length again behind it. */
 const BLOCK_HEAD = 8;
 const BLOCK_TAIL = 4;
@@ -26,10 +31,6 @@ const PIECE = 1 << 16;
 /** Our choice: more than any capture has. */
 const MAX_INTERFACES = 4096;
 
-const OPTION_END = 0;
-const OPTION_NAME = 2;
-const OPTION_RESOLUTION = 9;
-const OPTION_OFFSET = 14;
 const MICROSECONDS = 6;
 
 interface Interface {
@@ -41,7 +42,7 @@ interface Interface {
 }
 
 export function isPcapngMagic(magic: Uint8Array): boolean {
-  return magic.length === 4 && new DataView(magic.buffer, magic.byteOffset, 4).getUint32(0) === SECTION_HEADER;
+  return magic.length === 4 && new DataView(magic.buffer, magic.byteOffset, 4).getUint32(0) === SECTION_HEADER_BLOCK;
 }
 
 /** The packets; `first`: the four bytes that were read already. Throws CaptureProblem. */
@@ -51,16 +52,16 @@ export function* pcapngPackets(source: ByteSource, first: Uint8Array): Generator
   let number = 0;
   for (let block = blocks.next(); block !== undefined; block = blocks.next()) {
     switch (block.type) {
-      case SECTION_HEADER:
+      case SECTION_HEADER_BLOCK:
         interfaces = [];
         break;
-      case INTERFACE:
+      case INTERFACE_DESCRIPTION_BLOCK:
         if (interfaces.length === MAX_INTERFACES) throw blocks.broken('it describes too many interfaces');
         interfaces.push(readInterface(block));
         break;
-      case OLD_PACKET:
-      case SIMPLE_PACKET:
-      case ENHANCED_PACKET: {
+      case PACKET_BLOCK:
+      case SIMPLE_PACKET_BLOCK:
+      case ENHANCED_PACKET_BLOCK: {
         const packet = readPacket(block, interfaces, ++number);
         if (packet === undefined) throw blocks.broken(`packet ${number} does not fit its block or names no interface`);
         yield packet;
@@ -94,7 +95,7 @@ class Blocks {
     const type = this.#type();
     if (type === undefined) return undefined;
     this.#read++;
-    if (type === SECTION_HEADER) return this.#section();
+    if (type === SECTION_HEADER_BLOCK) return this.#section();
     const length = this.#take(4).getUint32(0, this.#littleEndian);
     const body = LOOKED_AT.has(type) ? this.#body(length, BLOCK_HEAD) : this.#passOver(length);
     return { type, body, littleEndian: this.#littleEndian };
@@ -116,7 +117,7 @@ class Blocks {
     if (!isLittle && head.getUint32(4) !== BYTE_ORDER_MAGIC) throw this.broken('a section has no byte order');
     this.#littleEndian = isLittle;
     const body = this.#body(head.getUint32(0, isLittle), BLOCK_HEAD + 4);
-    return { type: SECTION_HEADER, body, littleEndian: isLittle };
+    return { type: SECTION_HEADER_BLOCK, body, littleEndian: isLittle };
   }
 
   /** `head`: what of the block was read. */
@@ -161,9 +162,9 @@ function readInterface({ body, littleEndian }: Block): Interface {
   let resolution = MICROSECONDS;
   let offsetSeconds = 0n;
   for (const [code, value] of options(body, 8, littleEndian)) {
-    if (code === OPTION_NAME) name = Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString();
-    else if (code === OPTION_RESOLUTION && value.byteLength >= 1) resolution = value.getUint8(0);
-    else if (code === OPTION_OFFSET && value.byteLength >= 8) offsetSeconds = value.getBigInt64(0, littleEndian);
+    if (code === IF_NAME) name = Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString();
+    else if (code === IF_TIMESTAMP_RESOLUTION && value.byteLength >= 1) resolution = value.getUint8(0);
+    else if (code === IF_TIMESTAMP_OFFSET && value.byteLength >= 8) offsetSeconds = value.getBigInt64(0, littleEndian);
   }
   const perSecond = (resolution & 0x80) === 0 ? 10n ** BigInt(resolution) : 1n << BigInt(resolution & 0x7f);
   return {
@@ -191,7 +192,7 @@ function readPacket(
   number: number,
 ): ReadPacket | undefined {
   const u32 = (at: number) => body.getUint32(at, littleEndian);
-  if (type === SIMPLE_PACKET) {
+  if (type === SIMPLE_PACKET_BLOCK) {
     const [only] = interfaces;
     if (body.byteLength < 4 || only === undefined) return undefined;
     const length = u32(0);
@@ -199,7 +200,7 @@ function readPacket(
     return packetOf(only, number, undefined, { body, at: 4, captured: limit, length });
   }
   if (body.byteLength < 20) return undefined;
-  const owner = interfaces[type === OLD_PACKET ? body.getUint16(0, littleEndian) : u32(0)];
+  const owner = interfaces[type === PACKET_BLOCK ? body.getUint16(0, littleEndian) : u32(0)];
   if (owner === undefined) return undefined;
   const ticks = (BigInt(u32(4)) << 32n) | BigInt(u32(8));
   return packetOf(owner, number, owner.toNs(ticks), { body, at: 20, captured: u32(12), length: u32(16) });

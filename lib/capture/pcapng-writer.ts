@@ -3,6 +3,14 @@
  * whoever takes them. The blocks are those of pcapng.ts. draft-ietf-opsawg-pcapng §4.3, §4.6.
  */
 import { type CaptureInterface, interfaceDescription, sectionHeader } from './pcapng.ts';
+import {
+  ENHANCED_PACKET_BLOCK,
+  EPB_FLAGS,
+  INTERFACE_STATISTICS_BLOCK,
+  ISB_DROPPED,
+  ISB_RECEIVED,
+  OPTION_COMMENT,
+} from './pcapng-format.ts';
 
 /** Our choice: a system call for some 64 KiB costs less than the copying does. */
 const FLUSH_AT = 64 * 1024;
@@ -10,13 +18,7 @@ const FLUSH_AT = 64 * 1024;
 const BLOCK_ROOM = 1024;
 const FIRST_ROOM = 512 * 1024;
 
-const ENHANCED_PACKET_BLOCK = 6;
-const INTERFACE_STATISTICS_BLOCK = 5;
 const PACKET_HEAD = 28;
-const OPTION_COMMENT = 1;
-const OPTION_FLAGS = 2;
-const OPTION_RECEIVED = 4;
-const OPTION_DROPPED = 5;
 
 /** epb_flags: bits 0 and 1. */
 export const INBOUND = 1;
@@ -86,7 +88,7 @@ export class PcapngWriter {
       at += kept;
     }
     while ((at & 3) !== 0) bytes[at++] = 0;
-    view.setUint32(at, OPTION_FLAGS | (4 << 16), true);
+    view.setUint32(at, EPB_FLAGS | (4 << 16), true);
     view.setUint32(at + 4, direction, true);
     at += 8;
     if (comment.length > 0) at = this.#option(at, OPTION_COMMENT, comment);
@@ -108,8 +110,8 @@ export class PcapngWriter {
     view.setUint32(block + 16, low - carry * 0x1_0000_0000, true);
     let at = block + 20;
     for (const [code, count] of [
-      [OPTION_RECEIVED, received],
-      [OPTION_DROPPED, dropped],
+      [ISB_RECEIVED, received],
+      [ISB_DROPPED, dropped],
     ] as const) {
       view.setUint32(at, code | (8 << 16), true);
       view.setUint32(at + 4, count % 0x1_0000_0000, true);

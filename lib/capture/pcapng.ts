@@ -7,6 +7,20 @@
  * Each function returns one block; a file is their concatenation, so it can be written to any file or pipe as it goes, and is
  * whole after every block.
  */
+import {
+  BYTE_ORDER_MAGIC,
+  ENHANCED_PACKET_BLOCK,
+  IF_DESCRIPTION,
+  IF_FILTER,
+  IF_NAME,
+  IF_TIMESTAMP_RESOLUTION,
+  INTERFACE_DESCRIPTION_BLOCK,
+  OPTION_COMMENT,
+  OPTION_END,
+  SECTION_HEADER_BLOCK,
+  SHB_USER_APPLICATION,
+  SIMPLE_PACKET_BLOCK,
+} from './pcapng-format.ts';
 
 export interface CaptureInterface {
   /** As Wireshark shows it: "eth0", "flannel0". */
@@ -33,21 +47,8 @@ export interface PacketRecord {
   readonly comment?: string;
 }
 
-const SECTION_HEADER_BLOCK = 0x0a0d0d0a;
-const INTERFACE_DESCRIPTION_BLOCK = 1;
-const SIMPLE_PACKET_BLOCK = 3;
-const ENHANCED_PACKET_BLOCK = 6;
-
-const BYTE_ORDER_MAGIC = 0x1a2b3c4d;
 const SECTION_LENGTH_UNKNOWN = 0xffff_ffff_ffff_ffffn;
 
-const OPTION_END = 0;
-const OPTION_COMMENT = 1;
-const OPTION_USER_APPLICATION = 4;
-const OPTION_INTERFACE_NAME = 2;
-const OPTION_INTERFACE_DESCRIPTION = 3;
-const OPTION_TIMESTAMP_RESOLUTION = 9;
-const OPTION_FILTER = 11;
 // Timestamps count 10^-9 s.
 const NANOSECONDS = 9;
 
@@ -59,7 +60,7 @@ export function sectionHeader(application: string): Uint8Array {
   view.setUint16(4, 1, true); // version 1.0
   view.setUint16(6, 0, true);
   view.setBigUint64(8, SECTION_LENGTH_UNKNOWN, true);
-  return block(SECTION_HEADER_BLOCK, body, [[OPTION_USER_APPLICATION, encodeText(application)]]);
+  return block(SECTION_HEADER_BLOCK, body, [[SHB_USER_APPLICATION, encodeText(application)]]);
 }
 
 /** Describes the next interface; packets name it by its number. §4.2 */
@@ -69,12 +70,12 @@ export function interfaceDescription(description: CaptureInterface): Uint8Array 
   view.setUint16(0, description.linkType, true);
   view.setUint16(2, 0, true); // reserved
   view.setUint32(4, description.snapLength, true);
-  const options: Option[] = [[OPTION_INTERFACE_NAME, encodeText(description.name)]];
+  const options: Option[] = [[IF_NAME, encodeText(description.name)]];
   if (description.description !== undefined)
-    options.push([OPTION_INTERFACE_DESCRIPTION, encodeText(description.description)]);
-  options.push([OPTION_TIMESTAMP_RESOLUTION, Uint8Array.of(NANOSECONDS)]);
+    options.push([IF_DESCRIPTION, encodeText(description.description)]);
+  options.push([IF_TIMESTAMP_RESOLUTION, Uint8Array.of(NANOSECONDS)]);
   // Its first byte says in which language.
-  if (description.filter !== undefined) options.push([OPTION_FILTER, encodeText(`\0${description.filter}`)]);
+  if (description.filter !== undefined) options.push([IF_FILTER, encodeText(`\0${description.filter}`)]);
   return block(INTERFACE_DESCRIPTION_BLOCK, body, options);
 }
 

@@ -1,4 +1,5 @@
 /** What the main thread and a data-plane worker say to each other, beside the shared memory (lib/fastpath/abi.ts). */
+import type { IpAddress } from '../addr/ip.ts';
 import type { UnderlaySocket } from './segment.ts';
 import type { OffloadName } from './stats.ts';
 
@@ -23,8 +24,8 @@ export type WorkerMessage =
   | { readonly type: 'offload-refused'; readonly offload: OffloadName; readonly reason: string }
   /** The device of a segment is gone (deleted under us); its descriptor is not used any more. */
   | { readonly type: 'device-lost'; readonly segment: number; readonly reason: string }
-  /** An ICMP error says that packets to this address (4 or 16 bytes) are longer than `mtu`, with the outer header. */
-  | { readonly type: 'path-hint'; readonly address: Uint8Array; readonly mtu: number }
+  /** An ICMP error says that packets to this underlay address are longer than `mtu`, with the outer header. */
+  | { readonly type: 'path-hint'; readonly peer: IpAddress; readonly mtu: number }
   /** The answer to CONFIG_NEIGHBORS_WANTED. */
   | { readonly type: 'neighbors'; readonly request: number; readonly neighbors: readonly LearnedNeighbor[] };
 

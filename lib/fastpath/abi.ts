@@ -520,15 +520,8 @@ export const PROBE_TIMES = 0x1fb0000;
 export const PROBE_TIME_SLOTS = 4096;
 /** f64: the worker's clock as of this turn, in ms. */
 export const PROBE_NOW = 0x1fc0000;
-/** mmsghdr and iovecs of one probe, and what reads a socket's errors. */
+/** mmsghdr and iovecs of one probe. */
 export const PROBE_MESSAGE = 0x1fc0040;
 export const PROBE_IOVECS = 0x1fc0080;
-export const ERROR_MESSAGE = 0x1fc0100;
-export const ERROR_IOVEC = 0x1fc0140;
-export const ERROR_NAME = 0x1fc0180;
-export const ERROR_CONTROL = 0x1fc01c0;
-export const ERROR_CONTROL_SIZE = 256;
-export const ERROR_BYTES = 0x1fc0300;
-export const ERROR_BYTES_SIZE = 256;
 /** 64 KiB that stay 0: the padding of probes. */
 export const ZEROS = 0x1fe0000;

@@ -45,5 +45,6 @@ export const EE_ERRNO = 0;
 export const EE_ORIGIN = 4;
 /** Of EMSGSIZE the path MTU. */
 export const EE_INFO = 8;
+export const EE_SIZE = 16;
 export const SO_EE_ORIGIN_ICMP = 2;
 export const SO_EE_ORIGIN_ICMP6 = 3;

@@ -14,10 +14,9 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs';
+import { readPcapMagic } from '../capture/pcap.ts';
+import { isPcapngMagic } from '../capture/pcapng-reader.ts';
 import { messageOf, WeftError } from '../error.ts';
-
-/** pcapng; pcap with microseconds or nanoseconds, in either byte order. */
-const CAPTURE_MAGICS = new Set([0x0a0d0d0a, 0xa1b2c3d4, 0xd4c3b2a1, 0xa1b23c4d, 0x4d3cb2a1]);
 
 export interface Identity {
   readonly device: number;
@@ -109,8 +108,9 @@ function whyNotOurs(fd: number): string | undefined {
   if (stats.uid !== process.geteuid?.()) return 'it belongs to somebody else, who could read what is captured';
   if (stats.nlink > 1) return 'it has more names than this one';
   if (stats.size === 0) return undefined;
-  const first = new Uint8Array(4);
-  const isCapture = readSync(fd, first, 0, 4, 0) === 4 && CAPTURE_MAGICS.has(new DataView(first.buffer).getUint32(0));
+  const magic = new Uint8Array(4);
+  const isWhole = readSync(fd, magic, 0, magic.length, 0) === magic.length;
+  const isCapture = isWhole && (isPcapngMagic(magic) || readPcapMagic(magic) !== undefined);
   return isCapture ? undefined : 'there is a file already, and it is no capture';
 }
 

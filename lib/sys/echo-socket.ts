@@ -3,20 +3,7 @@
  * with CAP_NET_RAW. The round-trip time ends with the kernel's own stamp (SO_TIMESTAMPNS), so answers may be read late.
  */
 import type { Family, IpAddress } from '../addr/ip.ts';
-import {
-  CMSGHDR_LEN,
-  CMSGHDR_SIZE,
-  CMSGHDR_TYPE,
-  IOVEC_BASE,
-  IOVEC_LEN,
-  MSGHDR_CONTROL,
-  MSGHDR_CONTROLLEN,
-  MSGHDR_IOV,
-  MSGHDR_IOVLEN,
-  MSGHDR_NAME,
-  MSGHDR_NAMELEN,
-} from '../linux/msghdr.ts';
-import { AF_INET, AF_INET6, SOCKADDR_IN_ADDR, SOCKADDR_IN6_ADDR } from '../linux/sockaddr.ts';
+import { AF_INET, AF_INET6 } from '../linux/sockaddr.ts';
 import { MSG_DONTWAIT, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_RAW, SOL_SOCKET } from '../linux/socket.ts';
 import { echoRest, emitIcmpHeader, fillIcmpChecksum, icmpEcho, parseIcmpHeader } from '../wire/icmp.ts';
 import { ipv4HeaderLength } from '../wire/ipv4.ts';
@@ -28,12 +15,14 @@ import {
   ICMPV6_ECHO_REQUEST,
 } from '../wire/layout/icmp.ts';
 import { IPPROTO_ICMP, IPPROTO_ICMPV6 } from '../wire/layout/ip.ts';
-import { addressOf, clockGettime, close, recvmsg, sendto, setsockopt, socket } from './ffi.ts';
+import { IPV4_HEADER_MIN } from '../wire/layout/ipv4.ts';
+import { realtimeNs } from './clock.ts';
+import { close, sendto, setsockopt, socket } from './ffi.ts';
+import { MessageReader } from './message-reader.ts';
 import { socketAddress } from './socket-address.ts';
 import { setOption } from './socket-option.ts';
 
 const SO_TIMESTAMPNS = 35;
-const CLOCK_REALTIME = 0;
 /** Of ICMP_FILTER and ICMP6_FILTER, on raw sockets. */
 const SOL_RAW = 255;
 const FILTER = 1;
@@ -41,16 +30,12 @@ const FILTER = 1;
 const DATA = 16;
 const MAX_ANSWERS = 256;
 
-// The memory of one receive: a msghdr, its iovec, name, control messages, bytes.
-const IOVEC = 64;
-const NAME = 96;
-const CONTROL = 128;
-const CONTROL_SIZE = 128;
-const BYTES = 256;
-const BYTES_SIZE = 256;
+/** More than any answer of ours has, with an IPv4 header before it. */
+const ANSWER_BYTES = 256;
+/** struct timespec. */
+const STAMP_SIZE = 16;
 
 export interface Echo {
-  readonly from: IpAddress;
   readonly sequence: number;
   readonly rttMs: number;
 }
@@ -60,9 +45,7 @@ export class EchoSocket {
   readonly #family: Family;
   readonly #raw: boolean;
   readonly #token: bigint;
-  readonly #memory = new SharedArrayBuffer(BYTES + BYTES_SIZE);
-  readonly #view = new DataView(this.#memory);
-  readonly #base = addressOf(new Uint8Array(this.#memory));
+  readonly #reader = new MessageReader(ANSWER_BYTES);
 
   private constructor(fd: number, family: Family, raw: boolean, token: bigint) {
     this.#fd = fd;
@@ -103,8 +86,7 @@ export class EchoSocket {
   receive(): Echo[] {
     const echoes: Echo[] = [];
     for (let i = 0; i < MAX_ANSWERS; i++) {
-      this.#prepare();
-      const size = recvmsg(this.#fd, this.#base, MSG_DONTWAIT);
+      const size = this.#reader.receive(this.#fd, MSG_DONTWAIT);
       if (size < 0) break;
       const echo = this.#read(size);
       if (echo !== undefined) echoes.push(echo);
@@ -112,44 +94,23 @@ export class EchoSocket {
     return echoes;
   }
 
-  #prepare(): void {
-    const set = (at: number, value: number): void => this.#view.setBigUint64(at, BigInt(value), true);
-    set(MSGHDR_NAME, this.#base + NAME);
-    this.#view.setUint32(MSGHDR_NAMELEN, 28, true);
-    set(MSGHDR_IOV, this.#base + IOVEC);
-    set(MSGHDR_IOVLEN, 1);
-    set(MSGHDR_CONTROL, this.#base + CONTROL);
-    set(MSGHDR_CONTROLLEN, CONTROL_SIZE);
-    set(IOVEC + IOVEC_BASE, this.#base + BYTES);
-    set(IOVEC + IOVEC_LEN, BYTES_SIZE);
-  }
-
   #read(size: number): Echo | undefined {
-    const view = this.#view;
-    const header = this.#raw && this.#family === 4 && size >= 20 ? ipv4HeaderLength(view, BYTES) : 0;
-    const at = BYTES + header;
-    if (header + ICMP_HEADER + DATA > Math.min(size, BYTES_SIZE)) return undefined;
+    const { view, start } = this.#reader;
+    const header = this.#raw && this.#family === 4 && size >= IPV4_HEADER_MIN ? ipv4HeaderLength(view, start) : 0;
+    const at = start + header;
+    if (header + ICMP_HEADER + DATA > Math.min(size, ANSWER_BYTES)) return undefined;
     const icmp = parseIcmpHeader(view, at);
     if (icmp.type !== (this.#family === 4 ? ICMP_ECHO_REPLY : ICMPV6_ECHO_REPLY)) return undefined;
     if (view.getBigUint64(at + ICMP_HEADER) !== this.#token) return undefined;
     const tookNs = (this.#stamp() ?? realtimeNs()) - view.getBigUint64(at + ICMP_HEADER + 8);
-    return { from: this.#from(), sequence: icmpEcho(icmp).sequence, rttMs: Math.max(0, Number(tookNs) / 1e6) };
+    return { sequence: icmpEcho(icmp).sequence, rttMs: Math.max(0, Number(tookNs) / 1e6) };
   }
 
-  /** struct timespec of SCM_TIMESTAMPNS, which has the number of SO_TIMESTAMPNS. */
+  /** When the kernel got it. SCM_TIMESTAMPNS has the number of SO_TIMESTAMPNS. */
   #stamp(): bigint | undefined {
-    const view = this.#view;
-    const length = view.getBigUint64(MSGHDR_CONTROLLEN, true);
-    if (length < BigInt(CMSGHDR_SIZE + 16) || view.getBigUint64(CONTROL + CMSGHDR_LEN, true) < 32n) return undefined;
-    if (view.getUint32(CONTROL + CMSGHDR_TYPE, true) !== SO_TIMESTAMPNS) return undefined;
-    const data = CONTROL + CMSGHDR_SIZE;
-    return view.getBigUint64(data, true) * 1_000_000_000n + view.getBigUint64(data + 8, true);
-  }
-
-  #from(): IpAddress {
-    if (this.#family === 4) return this.#view.getUint32(NAME + SOCKADDR_IN_ADDR);
-    const at = NAME + SOCKADDR_IN6_ADDR;
-    return (this.#view.getBigUint64(at) << 64n) | this.#view.getBigUint64(at + 8);
+    const { view } = this.#reader;
+    const at = this.#reader.control(SOL_SOCKET, SO_TIMESTAMPNS, STAMP_SIZE);
+    return at === undefined ? undefined : view.getBigUint64(at, true) * 1_000_000_000n + view.getBigUint64(at + 8, true);
   }
 
   close(): void {
@@ -166,10 +127,4 @@ function passRepliesOnly(fd: number, family: Family): void {
   const blocked = new Uint32Array(8).fill(0xffffffff);
   blocked[ICMPV6_ECHO_REPLY >> 5]! &= ~(1 << (ICMPV6_ECHO_REPLY & 31));
   setsockopt(fd, IPPROTO_ICMPV6, FILTER, new Uint8Array(blocked.buffer), 32);
-}
-
-function realtimeNs(): bigint {
-  const time = new BigInt64Array(2);
-  clockGettime(CLOCK_REALTIME, new Uint8Array(time.buffer));
-  return time[0]! * 1_000_000_000n + time[1]!;
 }

@@ -1,6 +1,7 @@
 /** The main thread's handle on a data-plane worker: the only place that starts one. */
 import { randomBytes } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
+import type { IpAddress } from '../../addr/ip.ts';
 import type { Prefix } from '../../addr/prefix.ts';
 import { WeftError } from '../../error.ts';
 import {
@@ -22,7 +23,6 @@ import {
 import { createQueueMemory } from '../../fastpath/load.ts';
 import { closeFd } from '../../sys/descriptor.ts';
 import { openEvent, signalEvent } from '../../sys/event.ts';
-import { readIpv6 } from '../../wire/ipv6.ts';
 import type { LearnedNeighbor, WorkerMessage, WorkerStart } from '../protocol.ts';
 import type {
   Dataplane,
@@ -150,7 +150,7 @@ export class WorkerDataplane implements Dataplane {
         }
         return;
       case 'path-hint':
-        this.#hint(message.address, message.mtu);
+        this.#hint(message.peer, message.mtu);
         return;
       case 'device-lost':
         for (const segment of this.#segments.keys()) {
@@ -212,9 +212,7 @@ export class WorkerDataplane implements Dataplane {
     };
   }
 
-  #hint(address: Uint8Array, mtu: number): void {
-    const view = new DataView(address.buffer, address.byteOffset, address.length);
-    const peer = address.length === 4 ? view.getUint32(0) : readIpv6(view, 0);
+  #hint(peer: IpAddress, mtu: number): void {
     for (const { number, options } of this.#segments.keys())
       if (this.#tables.peerAt(number, peer) !== undefined) options.onPathHint?.(peer, mtu);
   }

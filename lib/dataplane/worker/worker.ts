@@ -140,7 +140,7 @@ class Loop {
   /** Segments whose devices are in POLL_FDS. */
   #polled: readonly number[] = [];
   #neighborsSent = 0;
-  readonly #hints = new PathHints((address, mtu) => post({ type: 'path-hint', address, mtu }));
+  readonly #hints = new PathHints((peer, mtu) => post({ type: 'path-hint', peer, mtu }));
   /** They receive nothing but ICMP errors: those that are not among the receiving ones. */
   readonly #sendOnly: readonly number[];
   readonly #doubles: Float64Array;
@@ -256,12 +256,12 @@ class Loop {
 
   /** Before the sockets are read: a receive would report an error instead of what has come. */
   #readErrors(): void {
-    const { receive } = this.#queue;
+    const { receive, nowMs } = this.#queue;
     for (let i = 0; i < receive.length; i++)
-      if (this.#events(1 + i) & POLLERR) this.#hints.read(this.#queue, receive[i]!.fd);
+      if (this.#events(1 + i) & POLLERR) this.#hints.read(receive[i]!.fd, nowMs);
     const first = this.#entries - this.#sendOnly.length;
     for (let i = 0; i < this.#sendOnly.length; i++)
-      if (this.#events(first + i) & POLLERR) this.#hints.read(this.#queue, this.#sendOnly[i]!);
+      if (this.#events(first + i) & POLLERR) this.#hints.read(this.#sendOnly[i]!, nowMs);
   }
 
   #readSocket(fd: number): void {
