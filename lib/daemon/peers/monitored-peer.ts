@@ -38,12 +38,16 @@ export class MonitoredPeer {
     this.#log = log;
   }
 
-  /** Sends what is due every interval. The underlay of a peer that answers on the overlay is left alone. */
+  /** Sends what is due every interval, and returns the ping's number if there was one. The underlay of a peer that answers on the overlay is left alone. */
   probe(nowMs: number): number | undefined {
     let ping: number | undefined;
     this.overlay.heard(this.way?.probes.heardFrom(this.address), nowMs);
     const sequence = this.way?.probes.probe(this.address);
-    if (sequence !== undefined) this.overlay.sent(sequence, nowMs);
+    if (sequence !== undefined) {
+      // Numbers come again; a padded probe that was lost had this one.
+      this.#sizes.delete(sequence);
+      this.overlay.sent(sequence, nowMs);
+    }
     if (this.way === undefined || this.overlay.unanswered > 0) {
       ping = this.#pings.send(this.address);
       this.#mayPing = ping !== undefined;
