@@ -1,10 +1,9 @@
 /** Checks one captured underlay frame, header by header, against what it has to be. */
 import type { IpAddress } from '../addr/ip.ts';
-import { isLinkLocal6, isMulticast6 } from '../addr/ipv6.ts';
-import { isGroupMac, type Mac } from '../addr/mac.ts';
+import { isGroupMac } from '../addr/mac.ts';
 import { checkArp } from '../wire/arp.ts';
 import { decapEcn, ecnOf, outerTos } from '../wire/ecn.ts';
-import { checkEthernet, ethernetDestination, ethernetSource, ethernetType } from '../wire/ethernet.ts';
+import { checkEthernet, ethernetDestination, ethernetType } from '../wire/ethernet.ts';
 import {
   ETHERNET_HEADER,
   ETHERNET_MIN,
@@ -18,53 +17,14 @@ import { VXLAN_HEADER } from '../wire/layout/vxlan.ts';
 import { isProbe } from '../wire/probe.ts';
 import { checkUdp, udpDestinationPort, udpLength, udpSourcePort } from '../wire/udp.ts';
 import { checkVxlan, parseVxlanHeader } from '../wire/vxlan.ts';
-import { type AnyWire, type CheckName, isInnerTtl } from './checks.ts';
-import { type Expectation, type InspectedNode, mayHave } from './expectation.ts';
+import { areInnerAddresses, areMacs, arePorts, type Direction } from './addressing.ts';
+import { type CheckName, isInnerTtl } from './checks.ts';
+import type { Expectation } from './expectation.ts';
+import type { InnerPacket, InspectedFrame, Inspection, OuterSource } from './inspection.ts';
 import { type IpPacket, readIpPacket } from './ip-packet.ts';
 import { ipOffset } from './link-layer.ts';
 import { LINKTYPE_ETHERNET } from './link-type.ts';
 import { finishSum, judgeSum, type Sum } from './transport-sum.ts';
-
-export interface Inspection {
-  /** The checks that failed; empty is good. */
-  readonly failed: ReadonlySet<CheckName>;
-  /** What could not be checked, because too few bytes were kept. */
-  readonly unchecked: ReadonlySet<CheckName>;
-  /** Undefined where there is no outer UDP header. */
-  readonly outerChecksum: Sum | undefined;
-  /** Undefined where nothing is encapsulated, or there is no outer header; without UDP the port is 0. */
-  readonly outerSource: OuterSource | undefined;
-  readonly outerDestination: IpAddress | undefined;
-  /** A later fragment of an outer packet, in which nothing more can be seen. */
-  readonly isFragment: boolean;
-  /** Longer than the underlay's MTU: nothing has cut it yet. */
-  readonly isSuperPacket: boolean;
-  /** Of each inner packet. More than one: a train that was captured before the kernel cut it. */
-  readonly inner: readonly InnerPacket[];
-}
-
-interface OuterSource {
-  readonly address: IpAddress;
-  readonly port: number;
-}
-
-interface InnerPacket {
-  readonly protocol: number;
-  /** Protocol, addresses and, of TCP and UDP, ports: "6 178528770:7000 > 178546434:41234". */
-  readonly flow: string;
-  readonly checksum: Sum;
-  /** Of a peer monitor: nobody's traffic. */
-  readonly isProbe: boolean;
-}
-
-export interface InspectedFrame {
-  /** As many of its bytes as were kept. */
-  readonly bytes: Uint8Array;
-  /** What it had on the wire. */
-  readonly length: number;
-  /** lib/capture/link-type.ts. */
-  readonly linkType: number;
-}
 
 /** Looks at a frame. Nothing in it makes this throw. */
 export function inspectFrame(frame: InspectedFrame, expected: Expectation): Inspection {
@@ -72,9 +32,6 @@ export function inspectFrame(frame: InspectedFrame, expected: Expectation): Insp
   inspector.inspect();
   return inspector;
 }
-
-/** Who sent a frame, and to whom it has to go; undefined: not known. */
-type Direction = readonly [from: InspectedNode | undefined, to: InspectedNode | undefined];
 
 class Inspector implements Inspection {
   readonly failed = new Set<CheckName>();
@@ -250,7 +207,7 @@ class Inspector implements Inspection {
     return view.getUint32(at) === 0x0800_0000 && view.getUint8(at + VXLAN_HEADER - 1) === 0;
   }
 
-  #packet(packet: IpPacket, [from, to]: Direction): void {
+  #packet(packet: IpPacket, direction: Direction): void {
     if (packet.isFragment && this.#expected.strict) {
       this.failed.add('inner-ip');
       return;
@@ -258,8 +215,9 @@ class Inspector implements Inspection {
     this.#firstInner ??= packet;
     const view = this.#view;
     const { protocol, payload, source, destination } = packet;
-    const { nodes, learning } = this.#expected;
-    if (nodes !== undefined && !learning) this.#innerAddresses(packet, from, to);
+    const { wire, nodes, learning } = this.#expected;
+    // Where the outer addresses are nobody's, that is what is wrong.
+    if (nodes !== undefined && !learning) this.#expect('inner-addresses', areInnerAddresses(wire, packet, direction));
     this.#expect('inner-ttl', isInnerTtl(this.#expected, packet.ttl));
     const hasPorts = (protocol === IPPROTO_TCP || protocol === IPPROTO_UDP) && !packet.isLater;
     const port = (at: number) => (hasPorts && at + 2 <= view.byteLength ? `:${view.getUint16(at)}` : '');
@@ -269,16 +227,6 @@ class Inspector implements Inspection {
     const probe = isProbe(this.#frame.bytes.subarray(packet.at, Math.min(packet.end, view.byteLength)));
     this.inner.push({ protocol, flow, checksum, isProbe: probe });
     this.#expect('inner-checksum', this.#isSumRight(packet, checksum));
-  }
-
-  #innerAddresses({ source, destination }: IpPacket, from?: InspectedNode, to?: InspectedNode): void {
-    // Where the outer addresses are nobody's, that is what is wrong.
-    if (this.#expected.wire.encapsulation === 'none') {
-      this.#expect('inner-addresses', from !== undefined && to !== undefined && from !== to);
-      return;
-    }
-    if (from !== undefined) this.#expect('inner-addresses', mayHave(from, source) || isLinkLocal(source));
-    if (to !== undefined) this.#expect('inner-addresses', mayHave(to, destination) || isForAll(destination));
   }
 
   #isSumRight({ family, protocol, end }: IpPacket, sum: Sum): boolean {
@@ -292,29 +240,20 @@ class Inspector implements Inspection {
   }
 
   #underlayMacs(direction: Direction): void {
-    if (this.#frame.linkType === LINKTYPE_ETHERNET) this.#macs('ethernet', 0, direction, ({ mac }) => mac);
+    if (this.#frame.linkType === LINKTYPE_ETHERNET)
+      this.#expect(
+        'ethernet',
+        areMacs(this.#view, 0, direction, ({ mac }) => mac),
+      );
   }
 
-  #innerMacs(at: number, direction: Direction): void {
+  #innerMacs(at: number, [from, to]: Direction): void {
     if (this.#expected.learning) return;
     const isGroup = isGroupMac(ethernetDestination(this.#view, at));
-    const [from, to] = direction;
-    this.#macs('inner-ethernet', at, [from, isGroup ? undefined : to], ({ vtepMacs }) => vtepMacs);
-  }
-
-  #macs(
-    check: CheckName,
-    at: number,
-    [from, to]: Direction,
-    macOf: (node: InspectedNode) => Mac | readonly Mac[] | undefined,
-  ): void {
-    const view = this.#view;
-    const isOf = (node: InspectedNode | undefined, mac: Mac) => {
-      const wanted = node && macOf(node);
-      if (wanted === undefined) return true;
-      return typeof wanted === 'number' ? wanted === mac : wanted.length === 0 || wanted.includes(mac);
-    };
-    this.#expect(check, isOf(from, ethernetSource(view, at)) && isOf(to, ethernetDestination(view, at)));
+    this.#expect(
+      'inner-ethernet',
+      areMacs(this.#view, at, [from, isGroup ? undefined : to], ({ vtepMacs }) => vtepMacs),
+    );
   }
 
   /** The packet at `at`, or undefined, after having said why. */
@@ -337,21 +276,4 @@ class Inspector implements Inspection {
   #expect(check: CheckName, holds: boolean): void {
     if (!holds) this.failed.add(check);
   }
-}
-
-function arePorts(wire: AnyWire, source: number, destination: number): boolean {
-  if (wire.encapsulation === 'ip-in-udp') return source === wire.port && destination === wire.port;
-  // VXLAN takes any source port (RFC 7348 §5): it distinguishes flows for paths of equal cost.
-  return wire.encapsulation === 'vxlan' && destination === wire.port;
-}
-
-const LINK_LOCAL4 = 0xa9fe;
-
-/** A device's own first words, before it has another address. */
-function isLinkLocal(address: IpAddress): boolean {
-  return typeof address === 'number' ? address >>> 16 === LINK_LOCAL4 : address === 0n || isLinkLocal6(address);
-}
-
-function isForAll(address: IpAddress): boolean {
-  return typeof address === 'number' ? address >>> 28 === 14 || address === 0xffff_ffff : isMulticast6(address);
 }

@@ -8,7 +8,8 @@ import { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP } from '../wire/layout/ip.ts';
 import { printFrame } from '../wire/print.ts';
 import type { CheckName } from './checks.ts';
 import type { Expectation } from './expectation.ts';
-import { type Inspection, inspectFrame } from './inspect.ts';
+import { inspectFrame } from './inspect.ts';
+import type { Inspection } from './inspection.ts';
 import { interfaceDescription, sectionHeader, simplePacket } from './pcapng.ts';
 import type { Sum } from './transport-sum.ts';
 

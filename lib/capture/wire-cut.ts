@@ -6,16 +6,16 @@
  *
  * Pieces are made in the frame's own memory: the headers move along the payload, each over what the piece before has ended with.
  */
+import { GSO_ECN, GSO_NONE, GSO_TCPV4, GSO_TCPV6, GSO_UDP_L4, NEEDS_CSUM } from '../linux/virtio-net.ts';
 import { IPPROTO_TCP, IPPROTO_UDP } from '../wire/layout/ip.ts';
 import {
   IPV4_CHECKSUM,
   IPV4_DONT_FRAGMENT,
   IPV4_FLAGS_FRAGMENT,
   IPV4_ID,
-  IPV4_SOURCE,
   IPV4_TOTAL_LENGTH,
 } from '../wire/layout/ipv4.ts';
-import { IPV6_HEADER, IPV6_PAYLOAD_LENGTH, IPV6_SOURCE } from '../wire/layout/ipv6.ts';
+import { IPV6_HEADER, IPV6_PAYLOAD_LENGTH } from '../wire/layout/ipv6.ts';
 import {
   TCP_CHECKSUM,
   TCP_CWR,
@@ -28,13 +28,8 @@ import {
 } from '../wire/layout/tcp.ts';
 import { UDP_CHECKSUM, UDP_HEADER, UDP_LENGTH } from '../wire/layout/udp.ts';
 import { Layers, putWord, type TunnelPorts, word } from './layers.ts';
-
-// VIRTIO_NET_HDR_F_* and VIRTIO_NET_HDR_GSO_*, include/uapi/linux/virtio_net.h
-const NEEDS_CSUM = 1;
-const GSO_TYPE_MASK = 0x7f;
-const GSO_TCPV4 = 1;
-const GSO_TCPV6 = 4;
-const GSO_UDP_L4 = 5;
+import { LINKTYPE_ETHERNET } from './link-type.ts';
+import { fold, MemorySum, pseudoSum, sumBytes } from './memory-sum.ts';
 
 /** A frame as a packet socket has it: lib/sys/packet-socket.ts. Its memory is written to. */
 export interface FrameToCut {
@@ -98,24 +93,22 @@ export class WireCutter {
   readonly #piece = new Piece();
   /** Headers of pieces whose payload was not captured. */
   readonly #scratch = new Uint8Array(SCRATCH);
-  /** The memory that was cut last, in 16-bit words. */
-  #words: Uint16Array = new Uint16Array(0);
-  #wordsOf: ArrayBufferLike | undefined;
+  readonly #sum = new MemorySum();
 
   /**
    * `linkType`: 1 Ethernet, 101 IP. Of each packet at most `snapLength` bytes are handed on. `tunnels`: for super-packets inside
    * kernel VXLAN.
    */
   constructor(linkType: number, snapLength: number, tunnels: TunnelPorts = DEFAULT_TUNNELS) {
-    this.#hasEthernet = linkType === 1;
+    this.#hasEthernet = linkType === LINKTYPE_ETHERNET;
     this.#snapLength = snapLength;
     this.#tunnels = tunnels;
   }
 
   /** Hands over each packet of the frame, in order, and returns how many they are. */
   cut(frame: FrameToCut, onPacket: (packet: WirePacket) => void): number {
-    const type = frame.vnetGsoType & GSO_TYPE_MASK;
-    if (type !== 0 && frame.vnetGsoSize > 0 && this.#cutSuper(frame, type, onPacket)) return this.#piece.of;
+    const type = frame.vnetGsoType & ~GSO_ECN;
+    if (type !== GSO_NONE && frame.vnetGsoSize > 0 && this.#cutSuper(frame, type, onPacket)) return this.#piece.of;
     this.#single(frame, onPacket);
     return 1;
   }
@@ -245,7 +238,7 @@ export class WireCutter {
     putWord(memory, ip + IPV4_TOTAL_LENGTH, end - ip);
     if (isLater) putWord(memory, ip + IPV4_ID, (word(memory, ip + IPV4_ID) + 1) & 0xffff);
     putWord(memory, ip + IPV4_CHECKSUM, 0);
-    putWord(memory, ip + IPV4_CHECKSUM, ~fold(sumBytes(memory, ip, headerEnd, 0)) & 0xffff);
+    putWord(memory, ip + IPV4_CHECKSUM, ~fold(sumBytes(memory, ip, headerEnd)) & 0xffff);
   }
 
   #patchChecksum({ frame, level }: CutPlan, each: number, shift: number, end: number, whole: boolean): void {
@@ -269,25 +262,8 @@ export class WireCutter {
 
   /** Completes a checksum whose field holds the sum of the pseudo-header. */
   #finish(memory: Uint8Array, from: number, end: number, field: number, isUdp: boolean): void {
-    const sum = ~fold(this.#sum(memory, from, end)) & 0xffff;
+    const sum = ~fold(this.#sum.of(memory, from, end)) & 0xffff;
     putWord(memory, field, isUdp && sum === 0 ? 0xffff : sum);
-  }
-
-  /** As sumBytes, in words where they are aligned: two bytes a step. RFC 1071 §2 (B): their order does not matter. */
-  #sum(memory: Uint8Array, start: number, end: number): number {
-    const first = memory.byteOffset + start;
-    if ((first & 1) !== 0 || end - start < 64) return sumBytes(memory, start, end, 0);
-    if (this.#wordsOf !== memory.buffer) {
-      this.#wordsOf = memory.buffer;
-      this.#words = new Uint16Array(memory.buffer, 0, memory.buffer.byteLength >> 1);
-    }
-    const words = this.#words;
-    const last = (memory.byteOffset + end) >> 1;
-    let sum = 0;
-    for (let at = first >> 1; at < last; at++) sum += words[at]!;
-    sum = fold(sum);
-    const swapped = ((sum & 0xff) << 8) | (sum >> 8);
-    return ((end - start) & 1) === 0 ? swapped : swapped + (memory[end - 1]! << 8);
   }
 
   #mayNotFragment(memory: Uint8Array, level: number): boolean {
@@ -332,25 +308,4 @@ function patchTcp(memory: Uint8Array, tcp: number, index: number, count: number,
   const flags = plan.flags ?? 0;
   const first = index === 0 ? flags : flags & ~TCP_CWR;
   memory[tcp + TCP_FLAGS] = index === count - 1 ? first : first & ~(TCP_FIN | TCP_PSH);
-}
-
-function pseudoSum(memory: Uint8Array, ip: number, isIpv6: boolean, protocol: number, length: number): number {
-  const addresses = isIpv6
-    ? sumBytes(memory, ip + IPV6_SOURCE, ip + IPV6_SOURCE + 32, 0)
-    : sumBytes(memory, ip + IPV4_SOURCE, ip + IPV4_SOURCE + 8, 0);
-  return addresses + protocol + (length >> 16) + (length & 0xffff);
-}
-
-/** The sum of big-endian words; an odd last byte is the high half of one. RFC 1071. */
-function sumBytes(memory: Uint8Array, start: number, end: number, initial: number): number {
-  let sum = initial;
-  let at = start;
-  for (; at + 1 < end; at += 2) sum += (memory[at]! << 8) | memory[at + 1]!;
-  return at < end ? sum + (memory[at]! << 8) : sum;
-}
-
-function fold(sum: number): number {
-  let folded = (sum & 0xffff) + (sum >>> 16);
-  folded = (folded & 0xffff) + (folded >>> 16);
-  return folded;
 }

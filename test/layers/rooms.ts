@@ -54,9 +54,9 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     why: 'it speaks with the kernel through the calls of sys',
   },
   capture: {
-    imports: ['addr', 'optional-package.ts', 'wire', 'wire/layout'],
+    imports: ['addr', 'linux', 'optional-package.ts', 'wire', 'wire/layout'],
     packages: ['cap'],
-    why: 'a capture knows bytes, not who sent them',
+    why: 'a capture knows bytes, and what a kernel has left to do with them, not who sent them',
   },
   store: { imports: ['lease'], packages: [], why: 'a contract names no store that keeps it' },
   'store/etcd': {

@@ -2,7 +2,8 @@
 import { formatIp, type IpAddress } from '../../addr/ip.ts';
 import type { CheckName } from '../../capture/checks.ts';
 import { type Expectation, InspectedNodes } from '../../capture/expectation.ts';
-import { type InspectedFrame, type Inspection, inspectFrame } from '../../capture/inspect.ts';
+import { inspectFrame } from '../../capture/inspect.ts';
+import type { InspectedFrame, Inspection } from '../../capture/inspection.ts';
 import { readIpPacket } from '../../capture/ip-packet.ts';
 import { ipOffset } from '../../capture/link-layer.ts';
 import { ETHERNET_HEADER } from '../../wire/layout/ethernet.ts';
