@@ -10,9 +10,6 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import {
-  CHUNKS,
-  CONFIG,
-  CONFIG_ENCAPSULATION,
   CONFIG_NEIGHBORS_WANTED,
   CONFIG_NOW,
   CONFIG_STOP,
@@ -22,44 +19,28 @@ import {
   COUNT_OUT_RECEIVED,
   COUNTER_BLOCK,
   COUNTERS,
-  ENCAPSULATION_IPIP,
   EVENT_VALUE,
-  IN_ITEMS,
-  IN_SLOTS,
-  OUT_FRAMES,
-  POLL_FDS,
   PROBE_NOW,
   TAP_CLOCK,
 } from '../../fastpath/abi.ts';
-import { loadFastpath } from '../../fastpath/load.ts';
-import {
-  POLLERR,
-  POLLFD_EVENTS,
-  POLLFD_FD,
-  POLLFD_SIZE,
-  POLLHUP,
-  POLLIN,
-  POLLNVAL,
-  POLLOUT,
-} from '../../linux/poll.ts';
+import { POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT } from '../../linux/poll.ts';
 import { realtimeOffset } from '../../sys/clock.ts';
-import { addressOf, poll, read } from '../../sys/ffi.ts';
-import { adviseHugePages, touchMemory } from '../../sys/memory.ts';
+import { read } from '../../sys/ffi.ts';
 import { BlockingSleep } from '../../sys/sleep.ts';
 import type { WorkerMessage, WorkerStart } from '../protocol.ts';
 import { Devices, deviceOf, forgetDevice } from './devices.ts';
 import { admitSenders, continueFlood } from './flood.ts';
 import { IcmpBudget } from './icmp.ts';
-import { inboundTurn, SLOTS_FOR_TRAINS } from './inbound.ts';
+import { inboundTurn } from './inbound.ts';
 import { Moderation } from './moderation.ts';
-import { NeighborTables } from './neighbor/tables.ts';
+import { openQueue } from './open-queue.ts';
 import { outboundTurn } from './outbound.ts';
 import { PathHints } from './path-hints.ts';
+import { PollSet } from './poll-set.ts';
 import { raisePriority } from './priority.ts';
 import { sendProbes } from './probes.ts';
 import { DEVICE_LOST, type Queue } from './queue.ts';
 import { resumeSend } from './send.ts';
-import { StormLimiter } from './storm.ts';
 
 const POLL_TIMEOUT_MS = 50;
 /** Our choice: how long packets gather at high rates of small ones; 1000 of them fit the device's queue. */
@@ -75,36 +56,6 @@ const SWEEP_MS = 5000;
 
 function post(message: WorkerMessage): void {
   parentPort?.postMessage(message);
-}
-
-function openQueue(start: WorkerStart): Queue {
-  const bytes = new Uint8Array(start.memory.buffer);
-  const words = new Int32Array(start.memory.buffer);
-  const fastpath = loadFastpath(start.memory);
-  const base = addressOf(bytes);
-  fastpath.setBase(BigInt(base));
-  // Measured, one CPU, one TCP stream: 4.1 Gb/s with small pages, 6.0 with huge ones (docs/adr/0003).
-  adviseHugePages(base, bytes.length);
-  // All that every packet needs; chunks of FIBs and learned addresses come as they are used.
-  touchMemory(words, CONFIG, CHUNKS);
-  touchMemory(words, OUT_FRAMES, IN_ITEMS);
-  touchMemory(words, IN_ITEMS, IN_SLOTS);
-  return {
-    fastpath,
-    base,
-    words,
-    receive: start.receive,
-    send: start.send,
-    raw: words[CONFIG_ENCAPSULATION / 4] === ENCAPSULATION_IPIP,
-    batch: start.batch,
-    receiveSlots: start.batch > 1 ? SLOTS_FOR_TRAINS : 1,
-    pending: undefined,
-    flood: undefined,
-    neighbors: new NeighborTables(fastpath, start.memory),
-    storm: new StormLimiter(),
-    nowMs: 0,
-    onRefused: (offload, reason) => post({ type: 'offload-refused', offload, reason }),
-  };
 }
 
 /** Takes up to `turns` turns of one direction while there is something to do. Returns what they took, or DEVICE_LOST. */
@@ -135,9 +86,10 @@ class Loop {
   /** Packets have gathered in this turn already. */
   #gathered = false;
   readonly #sleep = new BlockingSleep();
-  /** Entries of POLL_FDS. */
-  #entries = 0;
-  /** Segments whose devices are in POLL_FDS. */
+  readonly #polls: PollSet;
+  /** First entry of `#polls` of those that send only. */
+  #sendOnlyFrom = 0;
+  /** Segments whose devices are in `#polls`. */
   #polled: readonly number[] = [];
   #neighborsSent = 0;
   readonly #hints = new PathHints((peer, mtu) => post({ type: 'path-hint', peer, mtu }));
@@ -152,7 +104,8 @@ class Loop {
   constructor(start: WorkerStart) {
     const nowMs = performance.now();
     this.#start = start;
-    this.#queue = openQueue(start);
+    this.#queue = openQueue(start, (offload, reason) => post({ type: 'offload-refused', offload, reason }));
+    this.#polls = new PollSet(this.#queue);
     this.#doubles = new Float64Array(start.memory.buffer);
     const received = new Set(start.receive.map(({ fd }) => fd));
     // Over IPv4 such sockets ask for no errors.
@@ -177,30 +130,24 @@ class Loop {
     }
   }
 
-  /** Entries of POLL_FDS: eventfd, receiving sockets, devices; while a send waits for room, its socket in place of the devices. */
+  /** Entries of `#polls`: eventfd, receiving sockets, devices; while a send waits for room, its socket in place of the devices. */
   #poll(): number {
-    const { words, base, receive, send, pending } = this.#queue;
-    let n = 0;
-    this.#waitFor(n++, this.#start.eventFd, POLLIN);
-    for (const { fd } of receive) this.#waitFor(n++, fd, POLLIN);
+    const { words, receive, send, pending } = this.#queue;
+    const polls = this.#polls;
+    polls.clear();
+    polls.add(this.#start.eventFd, POLLIN);
+    for (const { fd } of receive) polls.add(fd, POLLIN);
     if (pending !== undefined) {
       // The devices are left alone: their queues are the right place for packets to wait.
-      this.#waitFor(n++, send[pending.socket]!.fd, POLLOUT);
+      polls.add(send[pending.socket]!.fd, POLLOUT);
     } else {
       this.#polled = this.#devices.segments;
-      for (const segment of this.#polled) this.#waitFor(n++, deviceOf(words, segment), POLLIN);
+      for (const segment of this.#polled) polls.add(deviceOf(words, segment), POLLIN);
     }
     // Of these only errors are reported, for which poll need not be asked.
-    for (const fd of this.#sendOnly) this.#waitFor(n++, fd, 0);
-    this.#entries = n;
-    return poll(base + POLL_FDS, n, POLL_TIMEOUT_MS);
-  }
-
-  /** Fills an entry of POLL_FDS; what poll said of it is cleared. */
-  #waitFor(entry: number, fd: number, events: number): void {
-    const at = POLL_FDS + entry * POLLFD_SIZE;
-    this.#queue.words[(at + POLLFD_FD) / 4] = fd;
-    this.#queue.words[(at + POLLFD_EVENTS) / 4] = events;
+    this.#sendOnlyFrom = polls.size;
+    for (const fd of this.#sendOnly) polls.add(fd, 0);
+    return polls.wait(POLL_TIMEOUT_MS);
   }
 
   /**
@@ -237,20 +184,21 @@ class Loop {
 
   #work(): void {
     const { base, receive, pending, words } = this.#queue;
-    if (this.#events(0) !== 0) read(this.#start.eventFd, base + EVENT_VALUE, 8);
+    const polls = this.#polls;
+    if (polls.events(0) !== 0) read(this.#start.eventFd, base + EVENT_VALUE, 8);
     const first = 1 + receive.length;
     sendProbes(this.#queue);
     this.#readErrors();
-    if (pending !== undefined && this.#events(first) !== 0) resumeSend(this.#queue);
+    if (pending !== undefined && polls.events(first) !== 0) resumeSend(this.#queue);
     this.#gathered = false;
-    for (let i = 0; i < receive.length; i++) if (this.#events(1 + i) & SOCKET_EVENTS) this.#readSocket(receive[i]!.fd);
+    for (let i = 0; i < receive.length; i++) if (polls.events(1 + i) & SOCKET_EVENTS) this.#readSocket(receive[i]!.fd);
     if (this.#queue.flood !== undefined) continueFlood(this.#queue);
     if (pending !== undefined) return;
     // The list is the one that was polled: of a device that came or went since, poll has said nothing.
     const segments = this.#polled;
     for (let i = 0; i < segments.length; i++) {
       const segment = segments[i]!;
-      if (this.#descriptor(first + i) === deviceOf(words, segment)) this.#readDevice(segment, this.#events(first + i));
+      if (polls.descriptor(first + i) === deviceOf(words, segment)) this.#readDevice(segment, polls.events(first + i));
     }
   }
 
@@ -258,10 +206,9 @@ class Loop {
   #readErrors(): void {
     const { receive, nowMs } = this.#queue;
     for (let i = 0; i < receive.length; i++)
-      if (this.#events(1 + i) & POLLERR) this.#hints.read(receive[i]!.fd, nowMs);
-    const first = this.#entries - this.#sendOnly.length;
+      if (this.#polls.events(1 + i) & POLLERR) this.#hints.read(receive[i]!.fd, nowMs);
     for (let i = 0; i < this.#sendOnly.length; i++)
-      if (this.#events(first + i) & POLLERR) this.#hints.read(this.#sendOnly[i]!, nowMs);
+      if (this.#polls.events(this.#sendOnlyFrom + i) & POLLERR) this.#hints.read(this.#sendOnly[i]!, nowMs);
   }
 
   #readSocket(fd: number): void {
@@ -275,15 +222,6 @@ class Loop {
     if (!moderation.active || this.#gathered) return;
     this.#gathered = true;
     this.#sleep.microseconds(MODERATION_US);
-  }
-
-  #descriptor(entry: number): number {
-    return this.#queue.words[(POLL_FDS + entry * POLLFD_SIZE + POLLFD_FD) / 4]!;
-  }
-
-  /** What poll said of an entry of POLL_FDS. */
-  #events(entry: number): number {
-    return this.#queue.words[(POLL_FDS + entry * POLLFD_SIZE + POLLFD_EVENTS) / 4]! >>> 16;
   }
 
   #readDevice(segment: number, events: number): void {
