@@ -1,4 +1,5 @@
 /** `weft trace` for people: 80 columns, one thing a line, the answer last. */
+import { fitText } from '../fit-text.ts';
 import type { Point, WireHeader } from '../observe/trace/model.ts';
 import type { ProbeReport, TraceReport } from '../observe/trace/trace.ts';
 
@@ -82,14 +83,7 @@ function elapsed(a: Point, b: Point): number {
 }
 
 function wrap(text: string, indent: number, width = COLUMNS - indent): string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && line.length + 1 + word.length > width) {
-      lines.push(line);
-      line = word;
-    } else line = line === '' ? word : `${line} ${word}`;
-  }
-  lines.push(line);
-  return lines.map((each) => `${' '.repeat(indent)}${each}`);
+  return fitText(text, width)
+    .split('\n')
+    .map((line) => `${' '.repeat(indent)}${line}`);
 }

@@ -443,8 +443,6 @@ export const TAP_TRAINS = 0x1e62000;
 export const TAP_ITEMS = 0x1e64000;
 export const TAP_OUT_RING = 0x1e80000;
 export const TAP_IN_RING = 0x1f00000;
-/** Most bytes of a packet. */
-export const MAX_TAP_CAPTURE = 2048;
 
 // A record. It never runs over the end of the ring: one with TAP_PAD fills what is left there.
 /** u32: bytes of the record, a multiple of 8. */
@@ -515,7 +513,7 @@ export const PROBE_ECHO_SIZE = 16;
 export const ECHO_AT = 0;
 export const ECHO_LENGTH = 4;
 export const ECHO_PEER = 8;
-/** f64 each: when probe n % PROBE_TIMES_SLOTS left, on the worker's clock, in ms; 0: it did not. */
+/** f64 each: when probe n % PROBE_TIME_SLOTS left, on the worker's clock, in ms; 0: it did not. */
 export const PROBE_TIMES = 0x1fb0000;
 export const PROBE_TIME_SLOTS = 4096;
 /** f64: the worker's clock as of this turn, in ms. */

@@ -51,7 +51,7 @@ function writeCounts(writer: PcapngWriter, counts: readonly EdgeCounts[]): void 
     writer.statistics(number, seconds, (now - seconds * 1000) * 1_000_000, received, dropped);
 }
 
-/** `end` of the capture is known only once it runs: each file of a rotation has its own counts. */
+/** Of a rotation, the file that is the last has the counts of all. */
 export class FileOutput implements PacketOutput {
   readonly #options: PcapngOptions;
   readonly #path: string;

@@ -9,12 +9,14 @@
 import { formatIpv4 } from '../addr/ipv4.ts';
 import { formatIpv6 } from '../addr/ipv6.ts';
 import { Layers, type TunnelPorts, word } from '../capture/layers.ts';
+import { LINKTYPE_ETHERNET } from '../capture/link-type.ts';
 import type { WirePacket } from '../capture/wire-cut.ts';
 import { readIpv6 } from '../wire/ipv6.ts';
-import { IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP } from '../wire/layout/ip.ts';
+import { IPPROTO_TCP, IPPROTO_UDP } from '../wire/layout/ip.ts';
 import { IPV4_DESTINATION, IPV4_ID, IPV4_SOURCE, IPV4_TOTAL_LENGTH } from '../wire/layout/ipv4.ts';
 import { IPV6_DESTINATION, IPV6_HEADER, IPV6_PAYLOAD_LENGTH, IPV6_SOURCE } from '../wire/layout/ipv6.ts';
 import { isProbe } from '../wire/probe.ts';
+import { describeOther, describeTransport } from './packet-words.ts';
 
 /** Our choice: packets whose second sight is awaited. */
 const AWAITED = 4096;
@@ -78,9 +80,9 @@ export class PacketLines {
   report(of: LinePacket): PacketReport {
     const { packet, tunnels, linkType, seconds, nanoseconds, device } = of;
     const { memory, start, end } = packet;
-    const count = this.#layers.read(memory, start, end, linkType === 1, tunnels);
+    const count = this.#layers.read(memory, start, end, linkType === LINKTYPE_ETHERNET, tunnels);
     const last = count - 1;
-    const inner = count === 0 ? other(packet, linkType) : this.#describe(packet, last);
+    const inner = count === 0 ? describeOther(packet, linkType) : this.#describe(packet, last);
     const outer = count < 2 ? null : this.#describeOuter(packet);
     return {
       time: `${seconds}.${String(nanoseconds).padStart(9, '0')}`,
@@ -184,70 +186,8 @@ function shorter(outer: string | null, inner: string, noted: string): string[] {
   ];
 }
 
-/** What is no IP packet. */
-function other({ memory, start, end, length }: WirePacket, linkType: number): string {
-  if (linkType !== 1 || end - start < 14) return `${length} bytes that are no IP packet`;
-  const type = word(memory, start + 12);
-  if (type !== 0x0806 || end - start < 14 + 28)
-    return `Ethernet type ${type.toString(16).padStart(4, '0')}, ${length} bytes`;
-  const view = new DataView(memory.buffer, memory.byteOffset);
-  const [sender, target] = [formatIpv4(view.getUint32(start + 28)), formatIpv4(view.getUint32(start + 38))];
-  return word(memory, start + 20) === 1 ? `ARP who has ${target}, asks ${sender}` : `ARP ${sender} answers ${target}`;
-}
-
-const TCP_FLAG_LETTERS = 'FSRPAUEC';
-
-function describeTransport(memory: Uint8Array, at: number, end: number, ipEnd: number, protocol: number): string {
-  if (at < 0) return `fragment, protocol ${protocol}`;
-  const there = end - at;
-  if (protocol === IPPROTO_TCP && there >= 20) {
-    const flags = Array.from(TCP_FLAG_LETTERS)
-      .filter((_, bit) => (memory[at + 13]! & (1 << bit)) !== 0)
-      .join('');
-    const payload = ipEnd - at - (memory[at + 12]! >> 4) * 4;
-    return `tcp ${word(memory, at)} > ${word(memory, at + 2)} ${flags} length ${payload}`;
-  }
-  if (protocol === IPPROTO_UDP && there >= 8) {
-    const [from, to] = [word(memory, at), word(memory, at + 2)];
-    return `udp ${from === to ? to : `${from} > ${to}`} length ${ipEnd - at - 8}`;
-  }
-  if ((protocol === IPPROTO_ICMP || protocol === IPPROTO_ICMPV6) && there >= 8)
-    return describeIcmp(memory, at, protocol);
-  return `protocol ${protocol} length ${ipEnd - at}`;
-}
-
-function describeIcmp(memory: Uint8Array, at: number, protocol: number): string {
-  const [type, code] = [memory[at]!, memory[at + 1]!];
-  const name = (protocol === IPPROTO_ICMP ? ICMP_NAMES : ICMPV6_NAMES).get(type);
-  const isEcho = protocol === IPPROTO_ICMP ? type === 8 || type === 0 : type === 128 || type === 129;
-  if (isEcho) return `${name} ${word(memory, at + 6)}`;
-  const mtu = protocol === IPPROTO_ICMP && type === 3 && code === 4 ? `, MTU ${word(memory, at + 6)}` : '';
-  if (mtu !== '') return `fragmentation needed${mtu}`;
-  if (protocol === IPPROTO_ICMPV6 && type === 2) return `packet too big, MTU ${word(memory, at + 6)}`;
-  return name === undefined ? `ICMP type ${type} code ${code}` : `${name}${code === 0 ? '' : ` code ${code}`}`;
-}
-
-const ICMP_NAMES = new Map([
-  [0, 'echo reply'],
-  [3, 'unreachable'],
-  [5, 'redirect'],
-  [8, 'echo request'],
-  [11, 'time exceeded'],
-]);
-const ICMPV6_NAMES = new Map([
-  [1, 'unreachable'],
-  [2, 'packet too big'],
-  [3, 'time exceeded'],
-  [128, 'echo request'],
-  [129, 'echo reply'],
-  [133, 'router solicitation'],
-  [134, 'router advertisement'],
-  [135, 'neighbour solicitation'],
-  [136, 'neighbour advertisement'],
-  [143, 'multicast report'],
-]);
-
-function timeOfDay({ seconds, nanoseconds }: LinePacket): string {
+/** "12:31:07.120441817", local time. */
+export function timeOfDay({ seconds, nanoseconds }: Pick<LinePacket, 'seconds' | 'nanoseconds'>): string {
   return `${new Date(seconds * 1000).toTimeString().slice(0, 8)}.${String(nanoseconds).padStart(9, '0')}`;
 }
 

@@ -43,6 +43,7 @@ import {
   VNET_GSO_TYPE,
   VNET_SIZE,
 } from '../linux/virtio-net.ts';
+import { ETHERNET_HEADER, VLAN_TAG } from '../wire/layout/ethernet.ts';
 import { check, Errno, SyscallError } from './errno.ts';
 import { bind, close, errno, getsockname, getsockopt, socket } from './ffi.ts';
 import { RouteNetlink } from './netlink/rtnetlink.ts';
@@ -56,6 +57,8 @@ const SO_ERROR = 4;
 const LINKTYPE_ETHERNET = 1;
 const LINKTYPE_RAW = 101;
 
+/** Of Ethernet with a VLAN tag. */
+const LINK_HEADER = ETHERNET_HEADER + VLAN_TAG;
 /** Our choice: 60 ms of 1 Gb/s. */
 const USUAL_RING_BYTES = 8 * 1024 * 1024;
 /** Our choice: how late a packet may be seen. The kernel looks as often while nothing comes, which cannot be measured. */
@@ -71,8 +74,6 @@ export interface PacketSocketOptions {
   readonly ringBytes?: number;
   /** Classic BPF on the frame from its link-layer header on; what returns 0 is not seen. */
   readonly filter?: readonly FilterInstruction[] | undefined;
-  /** Keep no more than the snap length of super-packets, too. */
-  readonly snapAll?: boolean;
 }
 
 /** One object for all frames of a socket: what it says holds until the next one is looked at. */
@@ -276,7 +277,7 @@ export class PacketSocket {
   }
 }
 
-function openHere({ device, snapLength, ringBytes, filter, snapAll }: PacketSocketOptions): PacketSocket {
+function openHere({ device, snapLength, ringBytes, filter }: PacketSocketOptions): PacketSocket {
   const link = findDevice(device);
   const object = `packet socket on "${device}"`;
   // Protocol 0: until it is bound it sees nothing. With ETH_P_ALL it would see all devices meanwhile.
@@ -286,9 +287,8 @@ function openHere({ device, snapLength, ringBytes, filter, snapAll }: PacketSock
   try {
     check(setOption(fd, SOL_PACKET, PACKET_VNET_HDR, 1), 'setsockopt PACKET_VNET_HDR', object);
     ring = mapRing(fd, ringBytes ?? USUAL_RING_BYTES, RING_RETIRE_MS, object);
-    // What is longer than a tagged Ethernet frame of the device's MTU is no single packet.
-    const whole = snapAll === true ? 0xffff_ffff : link.mtu + 18;
-    check(attachFilter(fd, snapFilter(filter, snapLength, whole)), 'setsockopt SO_ATTACH_FILTER', object);
+    // What is longer than that is no single packet.
+    check(attachFilter(fd, snapFilter(filter, snapLength, link.mtu + LINK_HEADER)), 'setsockopt SO_ATTACH_FILTER', object);
     const address = new Uint8Array(SOCKADDR_LL_SIZE);
     const view = new DataView(address.buffer);
     view.setUint16(SOCKADDR_FAMILY, AF_PACKET, true);

@@ -1,5 +1,5 @@
 /** The program that Wireshark finds among its capture interfaces: a script that answers what never changes and calls weft. */
-import type { OwnProgram } from './extcap-command.ts';
+import { type OwnProgram, shellQuoted } from './extcap-command.ts';
 import { formSentences, interfaceSentences, linkTypeSentences } from './extcap-form.ts';
 import { MARK } from './profile.ts';
 
@@ -7,9 +7,9 @@ import { MARK } from './profile.ts';
 export function extcapScript({ node, weft }: OwnProgram, controlSocket: string): string {
   return `#!/bin/sh
 # ${MARK}
-node=${quoted(node)}
-weft=${quoted(weft)}
-socket=\${WEFT_CONTROL_SOCKET:-${quoted(controlSocket)}}
+node=${shellQuoted(node)}
+weft=${shellQuoted(weft)}
+socket=\${WEFT_CONTROL_SOCKET:-${shellQuoted(controlSocket)}}
 question=
 fifo=
 before=
@@ -38,9 +38,4 @@ if [ ! -x "$node" ] || [ ! -f "$weft" ]; then
 fi
 exec "$node" "$weft" wireshark extcap "$@"
 `;
-}
-
-/** Single quotes keep everything but themselves. */
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
 }

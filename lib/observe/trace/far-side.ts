@@ -4,7 +4,7 @@ import { formatIpv4 } from '../../addr/ipv4.ts';
 import { formatMac, parseMac } from '../../addr/mac.ts';
 import { messageOf, WeftError } from '../../error.ts';
 import type { FarReply, FarRequest, FarSetup, FarTables } from './far-protocol.ts';
-import { describeRoute, type HostTables, interfaceOf, readHostTables } from './host-tables.ts';
+import { describeRoute, type HostTables, bridgeOf, readHostTables } from './host-tables.ts';
 import type { Point, Suspect, TableStep } from './model.ts';
 import { Recognizer } from './recognize.ts';
 import { passageSuspects } from './suspects.ts';
@@ -86,7 +86,7 @@ class FarSide {
       text: describeRoute(inside, destination),
       state: inside.device === undefined || inside.device === overlayDevice ? 'fault' : 'ok',
     });
-    const bridge = interfaceOf(host, destination)?.device;
+    const bridge = bridgeOf(host, destination)?.device;
     if (inside.device === overlayDevice || inside.device === undefined)
       suspect(
         bridge === undefined ? 'no-such-pod' : 'pod-route',

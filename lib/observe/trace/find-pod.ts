@@ -15,8 +15,8 @@ export interface FoundPod {
 }
 
 /**
- * Looks into every namespace that has a name or a process. `skip`: inode of the host's own namespace, whose addresses are no pod's. Throws WeftError
- * POD_NOT_FOUND; NOT_PERMITTED when no other namespace may be entered at all.
+ * Looks into every namespace that has a name or a process, but for the host's own (undefined: this process's), whose addresses
+ * are no pod's. Throws WeftError POD_NOT_FOUND; NOT_PERMITTED when no other namespace may be entered at all.
  */
 export function findPod(address: Ipv4, netnsOfHost: string | undefined): FoundPod {
   const seen = new Set([inodeOf(netnsOfHost ?? '/proc/self/ns/net')]);
@@ -52,7 +52,7 @@ function list(folder: string): string[] {
   }
 }
 
-/** "4:4026531840"; undefined when it is gone or may not be looked at. */
+/** "4026531840"; undefined when it is gone or may not be looked at. */
 function inodeOf(path: string): string | undefined {
   try {
     // /proc has links, /run/netns files: the link's text and the file's inode name the same.

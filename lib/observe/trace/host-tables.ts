@@ -1,10 +1,10 @@
 /** What the kernel of a network namespace says about a packet's way through it. Reads, changes nothing, sends nothing. */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import type { Ipv4 } from '../../addr/ipv4.ts';
-import { formatIpv4 } from '../../addr/ipv4.ts';
-import { hostPrefix, prefixContains } from '../../addr/prefix.ts';
+import { formatIpv4, type Ipv4 } from '../../addr/ipv4.ts';
+import { hostPrefix, ipv4Prefix, prefixContains } from '../../addr/prefix.ts';
 import { messageOf } from '../../error.ts';
+import { RouteTable, RouteType } from '../../sys/netlink/abi.ts';
 import { type Address, type Link, type Neighbor, type Route, RouteNetlink } from '../../sys/netlink/rtnetlink.ts';
 import { withinNetns } from '../../sys/netns.ts';
 import { Firewall } from './firewall.ts';
@@ -67,12 +67,11 @@ export function readHostTables(netns: string | undefined, about: readonly Ipv4[]
   });
 }
 
-/** The most specific prefix of an interface that has the address; undefined when none has. */
-export function interfaceOf(tables: HostTables, address: Ipv4): { readonly device: string } | undefined {
+/** The bridge with a prefix that the address lies in; undefined when there is none. */
+export function bridgeOf(tables: HostTables, address: Ipv4): { readonly device: string } | undefined {
   for (const own of tables.addresses) {
-    if (own.family !== 4 || own.prefixLength === 32) continue;
-    const mask = own.prefixLength === 0 ? 0 : (0xffff_ffff << (32 - own.prefixLength)) >>> 0;
-    if ((own.address & mask) >>> 0 !== (address & mask) >>> 0) continue;
+    if (typeof own.address !== 'number' || own.prefixLength === 32) continue;
+    if (!prefixContains(ipv4Prefix(own.address, own.prefixLength), hostPrefix(address))) continue;
     const link = tables.links.find(({ index }) => index === own.interfaceIndex);
     // The overlay's own device has the whole network as its prefix with some backends, a pod's bridge never.
     if (link?.kind === 'bridge') return { device: link.name };
@@ -80,14 +79,14 @@ export function interfaceOf(tables: HostTables, address: Ipv4): { readonly devic
   return undefined;
 }
 
-/** Whether a route of exactly the bridge's own kind leads to the address by the device. */
+/** Whether a route of the main table leads to the address by the device, preferred or not. */
 export function hasRouteBy(tables: HostTables, address: Ipv4, device: string): boolean {
   const index = tables.link(device)?.index;
   return tables.routes.some(
     ({ destination, interfaceIndex, type, table }) =>
       interfaceIndex === index &&
-      type === 1 &&
-      table === 254 &&
+      type === RouteType.unicast &&
+      table === RouteTable.main &&
       destination?.family === 4 &&
       prefixContains(destination, hostPrefix(address)),
   );

@@ -9,9 +9,10 @@ import {
   ICMP_TIME_EXCEEDED,
   ICMP_UNREACHABLE,
 } from '../../wire/layout/icmp.ts';
-import { IPPROTO_ICMP, IPPROTO_TCP } from '../../wire/layout/ip.ts';
+import { IPPROTO_ICMP, IPPROTO_IPIP, IPPROTO_TCP, IPPROTO_UDP } from '../../wire/layout/ip.ts';
 import { IPV4_HEADER_MIN } from '../../wire/layout/ipv4.ts';
 import { TCP_FLAGS, TCP_RST } from '../../wire/layout/tcp.ts';
+import { UDP_DESTINATION_PORT } from '../../wire/layout/udp.ts';
 import type { Point, PointKind } from './model.ts';
 import { type Probe, protocolOf, sourcePortOf } from './probe.ts';
 
@@ -120,9 +121,9 @@ export class Recognizer {
 
   #isTunnelPacket(view: DataView, ip: number): boolean {
     const protocol = ipv4Protocol(view, ip);
-    if (protocol === 4) return true;
+    if (protocol === IPPROTO_IPIP) return true;
     const at = ip + ipv4HeaderLength(view, ip);
-    return protocol === 17 && at + 4 <= view.byteLength && this.#tunnels.has(view.getUint16(at + 2));
+    return protocol === IPPROTO_UDP && at + 4 <= view.byteLength && this.#tunnels.has(view.getUint16(at + UDP_DESTINATION_PORT));
   }
 
   #asEcho(view: DataView, ip: number, at: number): Recognized | undefined {

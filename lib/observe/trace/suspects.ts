@@ -1,7 +1,7 @@
 /** What on a host would keep a packet from going through it, one direction at a time. Pure: from tables that were read. */
 import { formatIpv4, type Ipv4 } from '../../addr/ipv4.ts';
 import { RP_LOOSE } from '../../linux/sysctl.ts';
-import { type HostTables, hasRouteBy, interfaceOf } from './host-tables.ts';
+import { type HostTables, hasRouteBy, bridgeOf } from './host-tables.ts';
 import type { Stage, Suspect } from './model.ts';
 
 export interface Passage {
@@ -41,7 +41,7 @@ function reversePath(tables: HostTables, { stage, iif, source, where }: Passage)
   const back = tables.routeTo(source);
   const wrong = mode === RP_LOOSE ? back.device === undefined : back.device !== iif;
   if (!wrong) return [];
-  const bridge = interfaceOf(tables, source)?.device;
+  const bridge = bridgeOf(tables, source)?.device;
   const lost = missingPodRoute(tables, source, stage, where);
   // That the bridge's own route is gone is the cause, and this what follows.
   if (lost !== undefined && bridge !== undefined && !hasRouteBy(tables, source, bridge)) return [lost];
@@ -59,7 +59,7 @@ function reversePath(tables: HostTables, { stage, iif, source, where }: Passage)
 
 /** The bridge has the pod's subnet, and no route leads to it. */
 export function missingPodRoute(tables: HostTables, pod: Ipv4, stage: Stage, where: string): Suspect | undefined {
-  const bridge = interfaceOf(tables, pod);
+  const bridge = bridgeOf(tables, pod);
   if (bridge === undefined) return undefined;
   const { device } = tables.routeTo(pod);
   if (device === bridge.device) return undefined;

@@ -4,7 +4,7 @@ import { formatMac, parseMac } from '../../addr/mac.ts';
 import { parsePrefix } from '../../addr/prefix.ts';
 import type { Wire } from '../../capture/checks.ts';
 import { type Edge, edgesOf } from '../edges.ts';
-import { describeRoute, type HostTables, interfaceOf, readHostTables } from './host-tables.ts';
+import { describeRoute, type HostTables, bridgeOf, readHostTables } from './host-tables.ts';
 import type { Suspect, TableStep } from './model.ts';
 import type { Probe } from './probe.ts';
 import type { Situation } from './situation.ts';
@@ -44,7 +44,7 @@ export function readTables(situation: Situation, probe: Pick<Probe, 'transport' 
   const overlayDevice = wire.encapsulation === 'none' ? '' : (report?.backend?.device ?? '');
   const veth = overlay.links.find(({ index }) => pod !== undefined && index === pod.hostIndex);
   const master = overlay.links.find(({ index }) => index === veth?.masterIndex)?.name;
-  const bridge = pod === undefined ? undefined : (master ?? interfaceOf(overlay, situation.from ?? 0)?.device);
+  const bridge = pod === undefined ? undefined : (master ?? bridgeOf(overlay, situation.from ?? 0)?.device);
   const route = overlay.routeTo(destination);
   const leaves = overlay.link(route.device);
   const preferred = route.route?.source;

@@ -19,12 +19,12 @@ export interface SeenPoint extends Point {
 
 export interface PointWatch {
   readonly points: readonly SeenPoint[];
-  /** Takes what has come; true when nothing waits for an older one. */
+  /** Takes what has come. */
   readonly poll: () => void;
   readonly stop: () => void;
 }
 
-/** Throws what EdgeCapture.open throws. `wire` says what the tunnel's port carries, `prefixes` what the network is. */
+/** Throws what EdgeCapture.open throws. `wire` says what the tunnel's port carries. */
 function watchPoints(places: readonly Place[], wire: Wire, recognizer: Recognizer, host: Point['host']): PointWatch {
   const points: SeenPoint[] = [];
   const byEdge = new Map<Edge, Place>();
@@ -81,17 +81,15 @@ export function openPlaces(
   wire: Wire,
   recognizer: Recognizer,
   host: Point['host'],
-): PointWatch & { readonly missing: readonly string[] } {
-  const missing: string[] = [];
+): PointWatch {
   let left = [...places];
   for (;;) {
     try {
-      return { ...watchPoints(left, wire, recognizer, host), missing };
+      return watchPoints(left, wire, recognizer, host);
     } catch (error) {
       if (!(error instanceof WeftError) || error.code !== 'NO_SUCH_DEVICE') throw error;
       const gone = left.find(({ device }) => error.message.includes(`"${device}"`));
       if (gone === undefined) throw error;
-      missing.push(gone.device);
       left = left.filter((place) => place !== gone);
       if (left.length === 0) throw error;
     }

@@ -4,6 +4,7 @@ import { WeftError } from '../../error.ts';
 import { netnsOfDaemon } from '../daemon-netns.ts';
 import { describeGone, EdgeCapture } from '../edge-capture.ts';
 import { edgesOf } from '../edges.ts';
+import { timeOfDay } from '../packet-line.ts';
 import { networkOfDaemon, type VerifiedNetwork } from './networks.ts';
 import { printFrameOf, type VerifyReport, verifyReport } from './report.ts';
 import { VerifyTally } from './tally.ts';
@@ -43,7 +44,7 @@ export async function verifyLive(options: LiveOptions): Promise<VerifyReport> {
     ringBytes: RING_BYTES,
     onPacket: ({ edge, linkType, frame, packet: { bytes, length } }) => {
       const { seconds: at, nanoseconds, outgoing } = frame;
-      const where = () => `${timeOf(at, nanoseconds)} ${edge.device} ${outgoing ? 'out' : 'in'}`;
+      const where = () => `${timeOfDay({ seconds: at, nanoseconds })} ${edge.device} ${outgoing ? 'out' : 'in'}`;
       tally.add({ bytes, length, linkType, where });
     },
     onGone: (edge, error) => gone.push(describeGone(edge, error)),
@@ -67,10 +68,4 @@ export async function verifyLive(options: LiveOptions): Promise<VerifyReport> {
     clearTimeout(timer);
     capture.close();
   }
-}
-
-/** "12:31:07.120441817", local time. */
-function timeOf(seconds: number, nanoseconds: number): string {
-  const clock = new Date(seconds * 1000).toTimeString().slice(0, 8);
-  return `${clock}.${String(nanoseconds).padStart(9, '0')}`;
 }
