@@ -1,82 +1,25 @@
 /** The first part of a trace: what the daemon's and the kernel's tables say, and who is suspect. No packet is sent. */
-import { formatIpv4, type Ipv4, parseIpv4 } from '../../addr/ipv4.ts';
+import { formatIpv4 } from '../../addr/ipv4.ts';
 import { formatMac, parseMac } from '../../addr/mac.ts';
-import { parsePrefix } from '../../addr/prefix.ts';
-import type { Wire } from '../../capture/checks.ts';
-import { type Edge, edgesOf } from '../edges.ts';
-import { describeRoute, type HostTables, bridgeOf, readHostTables } from './host-tables.ts';
+import { describeRoute } from './host-tables.ts';
 import type { Suspect, TableStep } from './model.ts';
+import { deviceAddressOf, type NodeTables, readNodeTables } from './node-tables.ts';
 import type { Probe } from './probe.ts';
 import type { Situation } from './situation.ts';
 import { missingPodRoute, passageSuspects } from './suspects.ts';
 import { overheadOf } from './wire-frame.ts';
 
-export interface Tables {
+export interface Tables extends NodeTables {
   readonly steps: readonly TableStep[];
   readonly suspects: readonly Suspect[];
-  readonly overlay: HostTables;
-  readonly underlay: HostTables;
-  /** '' where the backend has none, or it is not known. */
-  readonly overlayDevice: string;
-  readonly underlayDevice: string;
-  /** The pod's bridge, and the host's end of its veth; undefined for a probe from the host itself. */
-  readonly bridge: string | undefined;
-  readonly veth: string | undefined;
-  readonly wire: Wire;
-  readonly edge: Edge | undefined;
-  readonly source: Ipv4;
-  /** Of the device the probe leaves by, bytes: the largest packet that can be sent. */
-  readonly sourceMtu: number;
-  readonly peerAddress: Ipv4 | undefined;
-  readonly ownAddress: Ipv4 | undefined;
 }
 
 export function readTables(situation: Situation, probe: Pick<Probe, 'transport' | 'port'>): Tables {
-  const { report, destination, peer, pod, isLocal } = situation;
-  const peerAddress = parseIpv4(peer?.publicIp ?? '');
-  const ownAddress = parseIpv4(report?.external?.ipv4 ?? '');
-  const about = [destination, ...[situation.from, peerAddress, gatewayOf(peer?.subnet)].filter((a) => a !== undefined)];
-  const overlay = readHostTables(situation.overlayNetns, about);
-  const isOne = situation.overlayNetns === situation.underlayNetns;
-  const underlay = isOne ? overlay : readHostTables(situation.underlayNetns, about);
-  const wire: Wire = edgeWire(situation) ?? { encapsulation: 'none' };
-  const underlayDevice = report?.external?.name ?? '';
-  const overlayDevice = wire.encapsulation === 'none' ? '' : (report?.backend?.device ?? '');
-  const veth = overlay.links.find(({ index }) => pod !== undefined && index === pod.hostIndex);
-  const master = overlay.links.find(({ index }) => index === veth?.masterIndex)?.name;
-  const bridge = pod === undefined ? undefined : (master ?? bridgeOf(overlay, situation.from ?? 0)?.device);
-  const route = overlay.routeTo(destination);
-  const leaves = overlay.link(route.device);
-  const preferred = route.route?.source;
-  const source = situation.from ?? (typeof preferred === 'number' ? preferred : (ownAddress ?? 0));
-  const read: Omit<Tables, 'steps' | 'suspects'> = {
-    overlay,
-    underlay,
-    overlayDevice,
-    underlayDevice,
-    bridge,
-    veth: veth?.name,
-    wire,
-    edge: edgesOf({ networks: report === undefined ? [] : [report] }, situation.underlayNetns).at(-1),
-    source,
-    sourceMtu: pod?.mtu ?? leaves?.mtu ?? 1500,
-    peerAddress,
-    ownAddress,
-  };
+  const read = readNodeTables(situation);
   const walk = new Walk(situation, read, probe);
-  if (isLocal) walk.local();
+  if (situation.isLocal) walk.local();
   else walk.remote();
   return { ...read, steps: walk.steps, suspects: walk.suspects };
-}
-
-function edgeWire({ report }: Situation): Wire | undefined {
-  return report === undefined ? undefined : edgesOf({ networks: [report] })[0]?.networks[0]?.wire;
-}
-
-/** The address of a peer's device. */
-function gatewayOf(subnet: string | undefined): Ipv4 | undefined {
-  const prefix = parsePrefix(subnet ?? '');
-  return prefix?.family === 4 ? prefix.address : undefined;
 }
 
 /** Goes along the packet's way, in its order. */
@@ -84,14 +27,10 @@ class Walk {
   readonly steps: TableStep[] = [];
   readonly suspects: Suspect[] = [];
   readonly #situation: Situation;
-  readonly #read: Omit<Tables, 'steps' | 'suspects'>;
+  readonly #read: NodeTables;
   readonly #probe: Pick<Probe, 'transport' | 'port'>;
 
-  constructor(
-    situation: Situation,
-    read: Omit<Tables, 'steps' | 'suspects'>,
-    probe: Pick<Probe, 'transport' | 'port'>,
-  ) {
+  constructor(situation: Situation, read: NodeTables, probe: Pick<Probe, 'transport' | 'port'>) {
     this.#situation = situation;
     this.#read = read;
     this.#probe = probe;
@@ -212,7 +151,7 @@ class Walk {
   #neighbor(): void {
     const { peer } = this.#situation;
     const { overlay, overlayDevice, wire } = this.#read;
-    const gateway = gatewayOf(peer?.subnet);
+    const gateway = deviceAddressOf(peer?.subnet);
     if (wire.encapsulation !== 'vxlan' || peer === undefined || gateway === undefined) return;
     if (overlay.routeTo(this.#situation.destination).device !== overlayDevice) return;
     const index = overlay.link(overlayDevice)?.index;
