@@ -5,6 +5,7 @@
  */
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
+import { askDaemon } from '../../lib/control/client.ts';
 import { BACKENDS } from '../../lib/lab/backends.ts';
 import type { LabHost } from '../../lib/lab/model.ts';
 import { type ExecResult, execInNetns } from '../../lib/lab/netns.ts';
@@ -64,19 +65,9 @@ for (const backend of ['udp', 'vxlan', 'ipip'] as const)
       t.deepEqual(report.notes, []);
       const places = report.probes[0]!.points.filter(({ kind }) => kind === 'probe').map(({ place }) => place);
       t.deepEqual(places, ['pod veth', 'bridge', 'overlay', 'weftd', 'underlay']);
-      const { tap } = JSON.parse(
-        (
-          await execInNetns(lab.hosts[0]!.netns, [
-            process.execPath,
-            WEFT,
-            'status',
-            '--json',
-            '--control-socket',
-            lab.hosts[0]!.controlSocket,
-          ])
-        ).stdout,
-      ) as { tap: { readers: unknown[] } };
-      t.deepEqual(tap.readers, [], 'nobody reads the tap any more');
+      const { controlSocket } = lab.hosts[0]!;
+      const isAlone = async () => (await askDaemon(controlSocket, '/v1/status')).tap.readers.length === 0;
+      t.true(await until(isAlone, PATIENCE_MS), 'nobody reads the tap any more');
     });
   });
 
