@@ -93,7 +93,10 @@ export function createQueueMemory(): WebAssembly.Memory {
   }
 }
 
-/** Instantiates the fast path over a queue's memory; `now`, in ms, is asked for records of the tap alone. In weftd each worker has one; the main thread has none. */
+/**
+ * Instantiates the fast path over a queue's memory; `now`, in ms, is asked for records of the tap alone. In weftd each worker has
+ * one; the main thread has none.
+ */
 export function loadFastpath(memory: WebAssembly.Memory, now = () => performance.now()): Fastpath {
   const file = new URL('./fastpath.wasm', import.meta.url);
   let bytes: Uint8Array;

@@ -23,8 +23,9 @@ import {
 /**
  * Opens a non-blocking raw socket for IP protocol 4 on `address`, with buffers of `bufferBytes` (forced past
  * net.core.rmem_max with CAP_NET_ADMIN). To send, an inner packet alone: the kernel writes the outer header, with DF, and
- * reports EMSGSIZE for what exceeds the MTU of the interface. ICMP errors wait to be read. What is received is whole and reassembled, the outer header first; each
- * datagram carries the overflow counter. Unlike a UDP port, a protocol is never busy: every socket and device gets its copy.
+ * reports EMSGSIZE for what exceeds the MTU of the interface. ICMP errors wait to be read. What is received is whole and
+ * reassembled, the outer header first; each datagram carries the overflow counter. Unlike a UDP port, a protocol is never busy:
+ * every socket and device gets its copy.
  * Codes: NOT_PERMITTED (CAP_NET_RAW), ADDRESS_NOT_LOCAL, or the errno's name.
  */
 export function openIpipSocket(address: Ipv4, bufferBytes: number): number {

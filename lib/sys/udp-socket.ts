@@ -37,7 +37,8 @@ const IPV6_RECVTCLASS = 66;
 /**
  * Opens a non-blocking UDP socket on `address`:`port` with buffers of `bufferBytes` (our choice is to force them past
  * net.core.rmem_max; without CAP_NET_ADMIN the kernel's limit holds). Outer packets are not fragmented
- * (Fragmentation.probing), and ICMP errors about them wait to be read. Each datagram read carries its TOS or traffic class (IP_TOS, IPV6_TCLASS) and the overflow counter.
+ * (Fragmentation.probing), and ICMP errors about them wait to be read. Each datagram read carries its TOS or traffic class
+ * (IP_TOS, IPV6_TCLASS) and the overflow counter.
  * Codes: PORT_BUSY, ADDRESS_NOT_LOCAL, or the errno's name.
  */
 export function openUdpSocket(address: IpAddress, port: number, bufferBytes: number): number {

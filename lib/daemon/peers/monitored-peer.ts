@@ -38,7 +38,10 @@ export class MonitoredPeer {
     this.#log = log;
   }
 
-  /** Sends what is due every interval, and returns the ping's number if there was one. The underlay of a peer that answers on the overlay is left alone. */
+  /**
+   * Sends what is due every interval, and returns the number of the ping if there was one: the underlay of a peer that answers
+   * on the overlay is left alone.
+   */
   probe(nowMs: number): number | undefined {
     let ping: number | undefined;
     this.overlay.heard(this.way?.probes.heardFrom(this.address), nowMs);
