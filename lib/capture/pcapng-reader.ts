@@ -18,7 +18,12 @@ import {
   SIMPLE_PACKET_BLOCK,
 } from './pcapng-format.ts';
 
-const LOOKED_AT: ReadonlySet<number> = new Set([INTERFACE_DESCRIPTION_BLOCK, PACKET_BLOCK, SIMPLE_PACKET_BLOCK, ENHANCED_PACKET_BLOCK]);
+const LOOKED_AT: ReadonlySet<number> = new Set([
+  INTERFACE_DESCRIPTION_BLOCK,
+  PACKET_BLOCK,
+  SIMPLE_PACKET_BLOCK,
+  ENHANCED_PACKET_BLOCK,
+]);
 const NOTHING = new DataView(new ArrayBuffer(0));
 
 /** Type and length before the body, and the length again behind it. */

@@ -71,8 +71,7 @@ export function interfaceDescription(description: CaptureInterface): Uint8Array 
   view.setUint16(2, 0, true); // reserved
   view.setUint32(4, description.snapLength, true);
   const options: Option[] = [[IF_NAME, encodeText(description.name)]];
-  if (description.description !== undefined)
-    options.push([IF_DESCRIPTION, encodeText(description.description)]);
+  if (description.description !== undefined) options.push([IF_DESCRIPTION, encodeText(description.description)]);
   options.push([IF_TIMESTAMP_RESOLUTION, Uint8Array.of(NANOSECONDS)]);
   // Its first byte says in which language.
   if (description.filter !== undefined) options.push([IF_FILTER, encodeText(`\0${description.filter}`)]);

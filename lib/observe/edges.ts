@@ -1,6 +1,6 @@
 /** The edges of a running node, where packets can be seen: the overlay's devices and the underlay's interfaces. */
 import { captureFilter, type Wire } from '../capture/checks.ts';
-import type { NetworkReport, StatusReply } from '../control/protocol.ts';
+import type { BackendStatus, NetworkReport, StatusReply } from '../control/protocol.ts';
 
 export interface EdgeNetwork {
   /** '' for the only network of a daemon without --network. */
@@ -63,7 +63,7 @@ function networkOf({ name, backend, network }: NetworkReport): EdgeNetwork | und
 }
 
 /** Undefined of a backend that carries nothing. */
-export function wireOf({ type, port, vni }: NonNullable<NetworkReport['backend']>): Wire | undefined {
+export function wireOf({ type, port, vni }: Pick<BackendStatus, 'type' | 'port' | 'vni'>): Wire | undefined {
   switch (type) {
     case 'udp':
       return { encapsulation: 'ip-in-udp', port: port ?? 8285 };

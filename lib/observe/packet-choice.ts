@@ -5,7 +5,7 @@ import { Layers, word } from '../capture/layers.ts';
 import { LINKTYPE_ETHERNET, LINKTYPE_RAW } from '../capture/link-type.ts';
 import { WeftError } from '../error.ts';
 import { compileFilter } from '../sys/libpcap.ts';
-import { ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERNET_TYPE } from '../wire/layout/ethernet.ts';
+import { ETHERNET_TYPE, ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from '../wire/layout/ethernet.ts';
 import { type EdgePacket, tunnelsOf } from './edge-capture.ts';
 import type { Edge } from './edges.ts';
 
@@ -43,7 +43,8 @@ export class InnerFilter {
     const level = layers.read(memory, start, end, linkType === LINKTYPE_ETHERNET, tunnels) - 1;
     const carried = edge.kind === 'underlay' && edge.networks.every(({ wire }) => wire.encapsulation !== 'none');
     // Not IP: an ARP frame of a TAP can still match a filter on frames.
-    if (level < 0) return this.#onFrames && linkType === LINKTYPE_ETHERNET && !carried && this.#run(memory, start, end, length);
+    if (level < 0)
+      return this.#onFrames && linkType === LINKTYPE_ETHERNET && !carried && this.#run(memory, start, end, length);
     if (carried && level < 1) return false;
     const at = this.#onFrames ? layers.ethernet[level]! : layers.ip[level]!;
     return at >= 0 && this.#run(memory, at, end, length - (at - start));

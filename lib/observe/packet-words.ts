@@ -44,7 +44,13 @@ const TCP_FLAG_LETTERS = 'FSRPAUEC';
  * "udp 53 > 4321 length 60". memory[at, end) of the TCP, UDP or ICMP header were kept, at -1: it is a later fragment; the packet
  * ends at `ipEnd`.
  */
-export function describeTransport(memory: Uint8Array, at: number, end: number, ipEnd: number, protocol: number): string {
+export function describeTransport(
+  memory: Uint8Array,
+  at: number,
+  end: number,
+  ipEnd: number,
+  protocol: number,
+): string {
   if (at < 0) return `fragment, protocol ${protocol}`;
   const there = end - at;
   if (protocol === IPPROTO_TCP && there >= TCP_HEADER_MIN) {
@@ -73,7 +79,8 @@ function describeIcmp(memory: Uint8Array, at: number, protocol: number): string 
   if (isEcho) return `${name} ${word(memory, at + 6)}`;
   if (protocol === IPPROTO_ICMP && type === ICMP_UNREACHABLE && code === ICMP_FRAGMENTATION_NEEDED)
     return `fragmentation needed, MTU ${word(memory, at + 6)}`;
-  if (protocol === IPPROTO_ICMPV6 && type === ICMPV6_PACKET_TOO_BIG) return `packet too big, MTU ${word(memory, at + 6)}`;
+  if (protocol === IPPROTO_ICMPV6 && type === ICMPV6_PACKET_TOO_BIG)
+    return `packet too big, MTU ${word(memory, at + 6)}`;
   return name === undefined ? `ICMP type ${type} code ${code}` : `${name}${code === 0 ? '' : ` code ${code}`}`;
 }
 

@@ -110,7 +110,9 @@ export class EchoSocket {
   #stamp(): bigint | undefined {
     const { view } = this.#reader;
     const at = this.#reader.control(SOL_SOCKET, SO_TIMESTAMPNS, STAMP_SIZE);
-    return at === undefined ? undefined : view.getBigUint64(at, true) * 1_000_000_000n + view.getBigUint64(at + 8, true);
+    return at === undefined
+      ? undefined
+      : view.getBigUint64(at, true) * 1_000_000_000n + view.getBigUint64(at + 8, true);
   }
 
   close(): void {

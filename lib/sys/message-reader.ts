@@ -76,7 +76,12 @@ export class MessageReader {
   }
 
   /** All ancillary messages, in the kernel's order. `size`: bytes of the data at `at`. */
-  *controls(): Generator<{ readonly level: number; readonly type: number; readonly at: number; readonly size: number }> {
+  *controls(): Generator<{
+    readonly level: number;
+    readonly type: number;
+    readonly at: number;
+    readonly size: number;
+  }> {
     const { view } = this;
     const end = CONTROL + Number(view.getBigUint64(MSGHDR_CONTROLLEN, true));
     for (let at = CONTROL; at + CMSGHDR_SIZE <= end; ) {

@@ -288,7 +288,11 @@ function openHere({ device, snapLength, ringBytes, filter }: PacketSocketOptions
     check(setOption(fd, SOL_PACKET, PACKET_VNET_HDR, 1), 'setsockopt PACKET_VNET_HDR', object);
     ring = mapRing(fd, ringBytes ?? USUAL_RING_BYTES, RING_RETIRE_MS, object);
     // What is longer than that is no single packet.
-    check(attachFilter(fd, snapFilter(filter, snapLength, link.mtu + LINK_HEADER)), 'setsockopt SO_ATTACH_FILTER', object);
+    check(
+      attachFilter(fd, snapFilter(filter, snapLength, link.mtu + LINK_HEADER)),
+      'setsockopt SO_ATTACH_FILTER',
+      object,
+    );
     const address = new Uint8Array(SOCKADDR_LL_SIZE);
     const view = new DataView(address.buffer);
     view.setUint16(SOCKADDR_FAMILY, AF_PACKET, true);

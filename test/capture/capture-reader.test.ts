@@ -4,7 +4,9 @@ import { CaptureReader } from '../../lib/capture/capture-reader.ts';
 import { enhancedPacket, interfaceDescription, sectionHeader } from '../../lib/capture/pcapng.ts';
 import { concat, hex } from '../wire/bytes.ts';
 
-const PCAP = hex('d4c3b2a1 0200 0400 00000000 00000000 00000400 65000000  01000000 02000000 04000000 04000000 01020304');
+const PCAP = hex(
+  'd4c3b2a1 0200 0400 00000000 00000000 00000400 65000000  01000000 02000000 04000000 04000000 01020304',
+);
 const PCAPNG = concat(
   sectionHeader('a test'),
   interfaceDescription({ name: 'eth0', linkType: 1, snapLength: 0 }),

@@ -12,8 +12,6 @@ export function receive(fd: number): Datagram | undefined {
   const length = reader.receive(fd, 0);
   if (length < 0) return undefined;
   const { view, start } = reader;
-  const control = new Map(
-    [...reader.controls()].map(({ level, type, at }) => [`${level}:${type}`, view.getUint8(at)]),
-  );
+  const control = new Map([...reader.controls()].map(({ level, type, at }) => [`${level}:${type}`, view.getUint8(at)]));
   return { payload: new Uint8Array(view.buffer).slice(start, start + length), control };
 }

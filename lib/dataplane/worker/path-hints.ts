@@ -53,7 +53,8 @@ export class PathHints {
   /** The MTU that the error speaks of; undefined for every other error. */
   #tooLong(): number | undefined {
     const { view } = this.#reader;
-    const at = this.#reader.control(SOL_IP, IP_RECVERR, EE_SIZE) ?? this.#reader.control(SOL_IPV6, IPV6_RECVERR, EE_SIZE);
+    const at =
+      this.#reader.control(SOL_IP, IP_RECVERR, EE_SIZE) ?? this.#reader.control(SOL_IPV6, IPV6_RECVERR, EE_SIZE);
     if (at === undefined) return undefined;
     const origin = view.getUint8(at + EE_ORIGIN);
     const isIcmp = origin === SO_EE_ORIGIN_ICMP || origin === SO_EE_ORIGIN_ICMP6;

@@ -4,7 +4,7 @@ import { formatIpv4 } from '../../addr/ipv4.ts';
 import { formatMac, parseMac } from '../../addr/mac.ts';
 import { messageOf, WeftError } from '../../error.ts';
 import type { FarReply, FarRequest, FarSetup, FarTables } from './far-protocol.ts';
-import { describeRoute, type HostTables, bridgeOf, readHostTables } from './host-tables.ts';
+import { bridgeOf, describeRoute, type HostTables, readHostTables } from './host-tables.ts';
 import type { Point, Suspect, TableStep } from './model.ts';
 import { Recognizer } from './recognize.ts';
 import { passageSuspects } from './suspects.ts';

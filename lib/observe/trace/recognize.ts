@@ -123,7 +123,11 @@ export class Recognizer {
     const protocol = ipv4Protocol(view, ip);
     if (protocol === IPPROTO_IPIP) return true;
     const at = ip + ipv4HeaderLength(view, ip);
-    return protocol === IPPROTO_UDP && at + 4 <= view.byteLength && this.#tunnels.has(view.getUint16(at + UDP_DESTINATION_PORT));
+    return (
+      protocol === IPPROTO_UDP &&
+      at + 4 <= view.byteLength &&
+      this.#tunnels.has(view.getUint16(at + UDP_DESTINATION_PORT))
+    );
   }
 
   #asEcho(view: DataView, ip: number, at: number): Recognized | undefined {

@@ -1,7 +1,7 @@
 /** What on a host would keep a packet from going through it, one direction at a time. Pure: from tables that were read. */
 import { formatIpv4, type Ipv4 } from '../../addr/ipv4.ts';
 import { RP_LOOSE } from '../../linux/sysctl.ts';
-import { type HostTables, hasRouteBy, bridgeOf } from './host-tables.ts';
+import { bridgeOf, type HostTables, hasRouteBy } from './host-tables.ts';
 import type { Stage, Suspect } from './model.ts';
 
 export interface Passage {

@@ -1,6 +1,5 @@
 /** Verifies what passes the underlay of the running daemon's networks. */
 import { askDaemon } from '../../control/client.ts';
-import { WeftError } from '../../error.ts';
 import { netnsOfDaemon } from '../daemon-netns.ts';
 import { describeGone, EdgeCapture } from '../edge-capture.ts';
 import { edgesOf } from '../edges.ts';

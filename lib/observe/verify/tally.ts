@@ -184,9 +184,7 @@ function isOf({ wire, nodes }: Expectation, { protocol, port, source, destinatio
     case 'ipip':
       return protocol === IPPROTO_IPIP;
     case 'none':
-      return [source, destination].some(
-        (address) => address !== undefined && nodes?.holding(address) !== undefined,
-      );
+      return [source, destination].some((address) => address !== undefined && nodes?.holding(address) !== undefined);
     default:
       // Of a later fragment its nodes alone say that it is ours.
       if (isLater) return source !== undefined && nodes?.at(source) !== undefined;

@@ -25,7 +25,13 @@ test('a number that a lost probe of a size had, and a small one has again, is th
       heardFrom: () => 0,
     },
   };
-  const peer = new MonitoredPeer(way.address, way, 0, NO_PINGS, logTo(() => {}));
+  const peer = new MonitoredPeer(
+    way.address,
+    way,
+    0,
+    NO_PINGS,
+    logTo(() => {}),
+  );
   peer.probe(0);
   peer.answered(sequence, 1, false, 1);
   sequence = 7;
