@@ -5,7 +5,8 @@ import { WireCutter, type WirePacket } from '../capture/wire-cut.ts';
 import { messageOf, WeftError } from '../error.ts';
 import { compileFilter } from '../sys/libpcap.ts';
 import type { FilterInstruction } from '../sys/packet-filter.ts';
-import { PacketSocket, RING_RETIRE_MS, type SeenFrame } from '../sys/packet-socket.ts';
+import type { SeenFrame } from '../sys/packet-frame.ts';
+import { PacketSocket, RING_RETIRE_MS } from '../sys/packet-socket.ts';
 import { Readiness } from '../sys/readiness.ts';
 import type { Edge } from './edges.ts';
 

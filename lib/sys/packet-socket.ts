@@ -8,48 +8,28 @@ import {
   ARPHRD_ETHER,
   ARPHRD_LOOPBACK,
   ETH_P_ALL,
-  PACKET_OUTGOING,
   PACKET_STATISTICS,
   PACKET_VNET_HDR,
   SOCKADDR_LL_HATYPE,
   SOCKADDR_LL_IFINDEX,
-  SOCKADDR_LL_PKTTYPE,
   SOCKADDR_LL_PROTOCOL,
   SOCKADDR_LL_SIZE,
   SOL_PACKET,
-  TP_STATUS_KERNEL,
-  TP_STATUS_USER,
-  TPACKET_ADDRESS,
-  TPACKET_BLOCK_FIRST,
-  TPACKET_BLOCK_PACKETS,
-  TPACKET_BLOCK_STATUS,
-  TPACKET_LEN,
-  TPACKET_MAC,
-  TPACKET_NANOSECONDS,
-  TPACKET_NEXT,
-  TPACKET_SECONDS,
-  TPACKET_SNAPLEN,
   TPACKET_STATS_DROPS,
   TPACKET_STATS_PACKETS,
   TPACKET_STATS_SIZE,
 } from '../linux/packet.ts';
 import { SOCKADDR_FAMILY } from '../linux/sockaddr.ts';
 import { SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_RAW, SOL_SOCKET } from '../linux/socket.ts';
-import {
-  VNET_CSUM_OFFSET,
-  VNET_CSUM_START,
-  VNET_FLAGS,
-  VNET_GSO_SIZE,
-  VNET_GSO_TYPE,
-  VNET_SIZE,
-} from '../linux/virtio-net.ts';
 import { ETHERNET_HEADER, VLAN_TAG } from '../wire/layout/ethernet.ts';
 import { check, Errno, SyscallError } from './errno.ts';
 import { bind, close, errno, getsockname, getsockopt, socket } from './ffi.ts';
 import { RouteNetlink } from './netlink/rtnetlink.ts';
 import { withinNetns } from './netns.ts';
 import { type FilterInstruction, snapFilter } from './packet-filter.ts';
-import { mapRing, type PacketRing, RING_BLOCK } from './packet-ring.ts';
+import type { SeenFrame } from './packet-frame.ts';
+import { mapRing, type PacketRing } from './packet-ring.ts';
+import { RingReader } from './ring-reader.ts';
 import { attachFilter, getOption, setOption } from './socket-option.ts';
 
 const SO_ERROR = 4;
@@ -76,66 +56,6 @@ export interface PacketSocketOptions {
   readonly filter?: readonly FilterInstruction[] | undefined;
 }
 
-/** One object for all frames of a socket: what it says holds until the next one is looked at. */
-export interface SeenFrame {
-  /** The kernel's stamp, CLOCK_REALTIME. */
-  readonly seconds: number;
-  readonly nanoseconds: number;
-  /** The frame is memory[start, end), from its link-layer header on. */
-  readonly memory: Uint8Array;
-  readonly start: number;
-  readonly end: number;
-  /** The same as a view made for the caller, who pays for it. */
-  readonly bytes: Uint8Array;
-  /** Before it was cut to the snap length. */
-  readonly length: number;
-  readonly outgoing: boolean;
-  /** Of virtio_net_hdr (lib/linux/virtio-net.ts); a type of 0 means that it is a packet like any other. */
-  readonly vnetFlags: number;
-  readonly vnetGsoType: number;
-  readonly vnetGsoSize: number;
-  readonly vnetCsumStart: number;
-  readonly vnetCsumOffset: number;
-}
-
-class Frame implements SeenFrame {
-  seconds = 0;
-  nanoseconds = 0;
-  readonly memory: Uint8Array;
-  start = 0;
-  end = 0;
-  length = 0;
-  outgoing = false;
-  vnetFlags = 0;
-  vnetGsoType = 0;
-  vnetGsoSize = 0;
-  vnetCsumStart = 0;
-  vnetCsumOffset = 0;
-
-  constructor(memory: Uint8Array) {
-    this.memory = memory;
-  }
-
-  get bytes(): Uint8Array {
-    return this.memory.subarray(this.start, this.end);
-  }
-
-  read(view: DataView, at: number): void {
-    this.seconds = view.getUint32(at + TPACKET_SECONDS, true);
-    this.nanoseconds = view.getUint32(at + TPACKET_NANOSECONDS, true);
-    this.start = at + view.getUint16(at + TPACKET_MAC, true);
-    this.end = this.start + view.getUint32(at + TPACKET_SNAPLEN, true);
-    this.length = view.getUint32(at + TPACKET_LEN, true);
-    this.outgoing = view.getUint8(at + TPACKET_ADDRESS + SOCKADDR_LL_PKTTYPE) === PACKET_OUTGOING;
-    const vnet = this.start - VNET_SIZE;
-    this.vnetFlags = view.getUint8(vnet + VNET_FLAGS);
-    this.vnetGsoType = view.getUint8(vnet + VNET_GSO_TYPE);
-    this.vnetGsoSize = view.getUint16(vnet + VNET_GSO_SIZE, true);
-    this.vnetCsumStart = view.getUint16(vnet + VNET_CSUM_START, true);
-    this.vnetCsumOffset = view.getUint16(vnet + VNET_CSUM_OFFSET, true);
-  }
-}
-
 /** A capture on one device, from when it is opened. */
 export class PacketSocket {
   readonly fd: number;
@@ -144,15 +64,7 @@ export class PacketSocket {
   /** Bytes, of the device when the socket was opened. */
   readonly mtu: number;
   readonly #ring: PacketRing;
-  readonly #view: DataView;
-  /** The ring in words, for the one field that both sides write. */
-  readonly #words: Int32Array;
-  readonly #frame: Frame;
-  #block = 0;
-  /** Frames of the block in hand that have not been taken; 0: none is in hand. */
-  #left = 0;
-  #at = 0;
-  #isRead = false;
+  readonly #reader: RingReader;
   #received = 0;
   #dropped = 0;
   /** errno of the device that was set down, once it was; 0: never. */
@@ -179,32 +91,17 @@ export class PacketSocket {
     this.linkType = bound.linkType;
     this.mtu = bound.mtu;
     this.#ring = ring;
-    this.#view = new DataView(ring.memory);
-    this.#words = new Int32Array(ring.memory);
-    this.#frame = new Frame(new Uint8Array(ring.memory));
+    this.#reader = new RingReader(ring);
   }
 
   /** The oldest frame that was not taken; undefined when none has come. It stays until `take`. */
   peek(): SeenFrame | undefined {
-    if (this.#left === 0 && !this.#openBlock()) return undefined;
-    if (!this.#isRead) {
-      this.#frame.read(this.#view, this.#at);
-      this.#isRead = true;
-    }
-    return this.#frame;
+    return this.#reader.peek();
   }
 
   /** Gives the frame in hand back to the kernel. */
   take(): void {
-    if (this.#left === 0) return;
-    this.#left--;
-    this.#isRead = false;
-    if (this.#left > 0) {
-      this.#at += this.#view.getUint32(this.#at + TPACKET_NEXT, true);
-      return;
-    }
-    Atomics.store(this.#words, this.#statusWord(), TP_STATUS_KERNEL);
-    this.#block = (this.#block + 1) % this.#ring.blocks;
+    this.#reader.take();
   }
 
   /** Hands over all that has come, and returns how many. Throws DEVICE_GONE, after what came before. */
@@ -254,26 +151,9 @@ export class PacketSocket {
     if (this.#closed) return;
     this.statistics();
     this.#closed = true;
-    this.#left = 0;
+    this.#reader.close();
     this.#ring.release();
     close(this.fd);
-  }
-
-  #statusWord(): number {
-    return (this.#block * RING_BLOCK + TPACKET_BLOCK_STATUS) >> 2;
-  }
-
-  #openBlock(): boolean {
-    while (!this.#closed && (Atomics.load(this.#words, this.#statusWord()) & TP_STATUS_USER) !== 0) {
-      const block = this.#block * RING_BLOCK;
-      this.#left = this.#view.getUint32(block + TPACKET_BLOCK_PACKETS, true);
-      this.#at = block + this.#view.getUint32(block + TPACKET_BLOCK_FIRST, true);
-      this.#isRead = false;
-      if (this.#left > 0) return true;
-      Atomics.store(this.#words, this.#statusWord(), TP_STATUS_KERNEL);
-      this.#block = (this.#block + 1) % this.#ring.blocks;
-    }
-    return false;
   }
 }
 

@@ -3,7 +3,8 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import type { ExecutionContext } from 'ava';
 import { compileFilter } from '../../lib/sys/libpcap.ts';
-import { PacketSocket, type SeenFrame } from '../../lib/sys/packet-socket.ts';
+import type { SeenFrame } from '../../lib/sys/packet-frame.ts';
+import { PacketSocket } from '../../lib/sys/packet-socket.ts';
 import { Readiness } from '../../lib/sys/readiness.ts';
 import { testInFreshNamespace } from './enter.ts';
 
