@@ -1,4 +1,5 @@
 /** What is checked of each captured frame, by the encapsulation that was asked for, and what each check says when it holds. */
+import type { TunnelPorts } from './layers.ts';
 
 /** What a backend puts on the underlay around an inner packet; `none`: the packet itself. */
 export type Wire =
@@ -114,6 +115,16 @@ export function captureFilter(wire: AnyWire, plain: string): string {
     case 'none':
       return plain;
   }
+}
+
+/** What UDP ports carry where packets are encapsulated in these ways. */
+export function tunnelPorts(wires: readonly AnyWire[]): TunnelPorts {
+  const ports = new Map<number, 'ip' | 'vxlan'>();
+  for (const wire of wires) {
+    if (wire.encapsulation === 'vxlan') ports.set(wire.port, 'vxlan');
+    if (wire.encapsulation === 'ip-in-udp') ports.set(wire.port, 'ip');
+  }
+  return ports;
 }
 
 /** Arguments of tshark that make it decode the port; none where it knows by itself. */

@@ -1,7 +1,9 @@
 /** All that passes some edges, as it is on the wire, in the order of the kernel's stamps. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { WireCutter, type WirePacket } from '../capture/wire-cut.ts';
-
+import { tunnelPorts } from '../capture/checks.ts';
+import type { TunnelPorts } from '../capture/layers.ts';
+import { WireCutter } from '../capture/wire-cut.ts';
+import type { WirePacket } from '../capture/wire-packet.ts';
 import { messageOf, WeftError } from '../error.ts';
 import { compileFilter } from '../sys/libpcap.ts';
 import type { FilterInstruction } from '../sys/packet-filter.ts';
@@ -16,6 +18,8 @@ export interface EdgePacket {
   /** Of the edge, in the order they were given. */
   readonly number: number;
   readonly linkType: 1 | 101;
+  /** What UDP ports carry there, by the edge's networks. */
+  readonly tunnels: TunnelPorts;
   /** As the kernel has it, perhaps a super-packet or a train: its time, its direction. */
   readonly frame: SeenFrame;
   /** As it is on the wire. */
@@ -57,7 +61,7 @@ interface Source {
   readonly socket: PacketSocket;
   readonly cutter: WireCutter;
   /** What onPacket gets, made once. */
-  readonly seen: { edge: Edge; number: number; linkType: 1 | 101; frame: SeenFrame; packet: WirePacket };
+  readonly seen: { -readonly [Key in keyof EdgePacket]: EdgePacket[Key] };
   readonly onPiece: (packet: WirePacket) => void;
   /** Super-packets and trains. */
   cut: number;
@@ -209,23 +213,15 @@ export interface EdgeCounts {
 }
 
 function sourceOf(socket: PacketSocket, edge: Edge, number: number, options: EdgeCaptureOptions): Source {
-  const cutter = new WireCutter(socket.linkType, options.snapLength, tunnelsOf(edge));
-  const seen: Source['seen'] = { edge, number, linkType: socket.linkType, frame: NOTHING, packet: NO_PACKET };
+  const { linkType } = socket;
+  const tunnels = tunnelPorts(edge.networks.map(({ wire }) => wire));
+  const cutter = new WireCutter(linkType, options.snapLength, tunnels);
+  const seen: Source['seen'] = { edge, number, linkType, tunnels, frame: NOTHING, packet: NO_PACKET };
   const onPiece = (packet: WirePacket): void => {
     seen.packet = packet;
     options.onPacket(seen);
   };
   return { edge, socket, cutter, seen, onPiece, cut: 0, gone: false };
-}
-
-/** What UDP ports carry on an edge, by its networks. */
-export function tunnelsOf({ networks }: Edge): Map<number, 'ip' | 'vxlan'> {
-  const tunnels = new Map<number, 'ip' | 'vxlan'>();
-  for (const { wire } of networks) {
-    if (wire.encapsulation === 'vxlan') tunnels.set(wire.port, 'vxlan');
-    if (wire.encapsulation === 'ip-in-udp') tunnels.set(wire.port, 'ip');
-  }
-  return tunnels;
 }
 
 const NO_PACKET: WirePacket = {

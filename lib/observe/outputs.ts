@@ -2,7 +2,7 @@
 import type { CaptureInterface } from '../capture/pcapng.ts';
 import { INBOUND, OUTBOUND, PcapngWriter } from '../capture/pcapng-writer.ts';
 import { CaptureFiles, type Rotation } from './capture-files.ts';
-import { type EdgeCapture, type EdgeCounts, type EdgePacket, tunnelsOf } from './edge-capture.ts';
+import type { EdgeCapture, EdgeCounts, EdgePacket } from './edge-capture.ts';
 import { PacketLines } from './packet-line.ts';
 import type { PacketNotes } from './packet-notes.ts';
 import type { PacketOutput } from './run-capture.ts';
@@ -209,9 +209,9 @@ export class LineOutput extends StreamOutput implements PacketOutput {
     this.#lines = new PacketLines(edges.map(({ edge }) => edge.device));
   }
 
-  packet({ edge, linkType, frame, packet, note }: EdgePacket): void {
+  packet({ edge, linkType, tunnels, frame, packet, note }: EdgePacket): void {
     const { seconds, nanoseconds, outgoing } = frame;
-    const where = { device: edge.device, linkType, packet, tunnels: tunnelsOf(edge) };
+    const where = { device: edge.device, linkType, packet, tunnels };
     const of = { seconds, nanoseconds, outgoing, ...where, ...(note !== undefined && { verdict: note }) };
     if (this.#format === 'json') this.#text.push(JSON.stringify(this.#lines?.report(of)));
     else this.#text.push(this.#lines?.line(of, this.#format === 'wide' ? 0 : undefined) ?? '');

@@ -6,7 +6,7 @@ import { LINKTYPE_ETHERNET, LINKTYPE_RAW } from '../capture/link-type.ts';
 import { WeftError } from '../error.ts';
 import { compileFilter } from '../sys/libpcap.ts';
 import { ETHERNET_TYPE, ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from '../wire/layout/ethernet.ts';
-import { type EdgePacket, tunnelsOf } from './edge-capture.ts';
+import type { EdgePacket } from './edge-capture.ts';
 import type { Edge } from './edges.ts';
 
 /**
@@ -23,7 +23,6 @@ export class InnerFilter {
   /** It speaks of Ethernet addresses: only inner frames can match. */
   readonly #onFrames: boolean;
   readonly #layers = new Layers();
-  readonly #tunnels = new Map<Edge, Map<number, 'ip' | 'vxlan'>>();
 
   /** Throws BAD_FILTER, LIBPCAP_MISSING. */
   constructor(text: string) {
@@ -32,12 +31,7 @@ export class InnerFilter {
     this.#onFrames = onFrames;
   }
 
-  matches({ edge, linkType, packet }: EdgePacket): boolean {
-    let tunnels = this.#tunnels.get(edge);
-    if (tunnels === undefined) {
-      tunnels = tunnelsOf(edge);
-      this.#tunnels.set(edge, tunnels);
-    }
+  matches({ edge, linkType, tunnels, packet }: EdgePacket): boolean {
     const layers = this.#layers;
     const { memory, start, end, length } = packet;
     const level = layers.read(memory, start, end, linkType === LINKTYPE_ETHERNET, tunnels) - 1;

@@ -10,7 +10,7 @@ import { formatIpv4 } from '../addr/ipv4.ts';
 import { formatIpv6 } from '../addr/ipv6.ts';
 import { Layers, type TunnelPorts, word } from '../capture/layers.ts';
 import { LINKTYPE_ETHERNET } from '../capture/link-type.ts';
-import type { WirePacket } from '../capture/wire-cut.ts';
+import type { WirePacket } from '../capture/wire-packet.ts';
 import { readIpv6 } from '../wire/ipv6.ts';
 import { IPPROTO_TCP, IPPROTO_UDP } from '../wire/layout/ip.ts';
 import { IPV4_DESTINATION, IPV4_ID, IPV4_SOURCE, IPV4_TOTAL_LENGTH } from '../wire/layout/ipv4.ts';

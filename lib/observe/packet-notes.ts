@@ -1,10 +1,11 @@
 /** The comment of a packet in a capture file: whose it is, and what was done to it. Encoded once for each that occurs. */
-import { Layers, type TunnelPorts } from '../capture/layers.ts';
-import type { WirePacket } from '../capture/wire-cut.ts';
+import { Layers } from '../capture/layers.ts';
+import { LINKTYPE_ETHERNET } from '../capture/link-type.ts';
+import type { WirePacket } from '../capture/wire-packet.ts';
 import { IPPROTO_ICMP, IPPROTO_ICMPV6 } from '../wire/layout/ip.ts';
 import { IPV4_DESTINATION, IPV4_SOURCE } from '../wire/layout/ipv4.ts';
 import { isProbe } from '../wire/probe.ts';
-import { type EdgePacket, tunnelsOf } from './edge-capture.ts';
+import type { EdgePacket } from './edge-capture.ts';
 import type { Edge } from './edges.ts';
 
 const NONE = new Uint8Array(0);
@@ -28,17 +29,16 @@ export class PacketNotes {
   /** Index of the peer + 1 by address; 0: nobody's. Bounded by whom the capture sees. */
   readonly #byUnderlay = new Map<number, number>();
   readonly #byInner = new Map<number, number>();
-  readonly #tunnels = new Map<Edge, TunnelPorts>();
 
   constructor(peers: readonly NamedPeer[]) {
     this.#peers = peers;
     for (const [index, { underlay }] of peers.entries()) this.#byUnderlay.set(underlay, index + 1);
   }
 
-  comment({ edge, linkType, frame, packet, note }: EdgePacket): Uint8Array {
+  comment({ edge, linkType, tunnels, frame, packet, note }: EdgePacket): Uint8Array {
     if (note !== undefined) return new TextEncoder().encode(note);
     const { memory, start, end } = packet;
-    const count = this.#layers.read(memory, start, end, linkType === 1, this.#tunnelsOf(edge));
+    const count = this.#layers.read(memory, start, end, linkType === LINKTYPE_ETHERNET, tunnels);
     let bits = 0;
     if (packet.checksumUnfinished) bits |= UNFINISHED;
     if (packet.idRebuilt) bits |= ID_REBUILT;
@@ -52,15 +52,6 @@ export class PacketNotes {
       this.#comments.set(key, comment);
     }
     return comment;
-  }
-
-  #tunnelsOf(edge: Edge): TunnelPorts {
-    let tunnels = this.#tunnels.get(edge);
-    if (tunnels === undefined) {
-      tunnels = tunnelsOf(edge);
-      this.#tunnels.set(edge, tunnels);
-    }
-    return tunnels;
   }
 
   #mayProbe({ memory, end }: WirePacket, level: number): boolean {

@@ -2,7 +2,7 @@
 import { formatIpv4 } from '../addr/ipv4.ts';
 import { word } from '../capture/layers.ts';
 import { LINKTYPE_ETHERNET } from '../capture/link-type.ts';
-import type { WirePacket } from '../capture/wire-cut.ts';
+import type { WirePacket } from '../capture/wire-packet.ts';
 import { checkArp, parseArp } from '../wire/arp.ts';
 import { ARP_REQUEST } from '../wire/layout/arp.ts';
 import { ETHERNET_HEADER, ETHERNET_TYPE, ETHERTYPE_ARP } from '../wire/layout/ethernet.ts';

@@ -1,7 +1,9 @@
 /** What weftd did with packets that no interface shows: those it dropped, by its tap. */
-
-import type { WirePacket } from '../capture/wire-cut.ts';
+import { tunnelPorts } from '../capture/checks.ts';
+import { LINKTYPE_ETHERNET, LINKTYPE_RAW } from '../capture/link-type.ts';
+import type { WirePacket } from '../capture/wire-packet.ts';
 import { openTap, type TapRecord } from '../control/tap-client.ts';
+import { MAX_TAP_SAMPLE } from '../control/tap-protocol.ts';
 import { WeftError } from '../error.ts';
 import type { EdgePacket } from './edge-capture.ts';
 import type { Edge, EdgeNetwork } from './edges.ts';
@@ -37,13 +39,13 @@ export interface TapResult {
 export async function runTap(run: TapRun): Promise<TapResult> {
   const { output } = run;
   const tap = openTap(run.socketPath, {
-    sample: 1_000_000,
+    sample: MAX_TAP_SAMPLE,
     snapLength: run.snapLength,
     droppedOnly: true,
     ...(run.network !== undefined && { network: run.network }),
   });
   const { networks } = await tap.reply;
-  const points = networks.map(({ name, linkType }) => pointOf(name, linkType ?? 101, run.networks));
+  const points = networks.map(({ name, linkType }) => pointOf(name, linkType ?? LINKTYPE_RAW, run.networks));
   const stop = (): void => tap.close();
   run.signal.addEventListener('abort', stop, { once: true });
   const timer = run.seconds === undefined ? undefined : setTimeout(stop, run.seconds * 1000);
@@ -61,7 +63,7 @@ export async function runTap(run: TapRun): Promise<TapResult> {
       const number = points.findIndex(({ edge }) => edge.networks[0]?.name === record.network);
       if (number < 0 || (run.count !== undefined && shown >= run.count)) continue;
       seen++;
-      const packet = packetOf(record, points[number]!.edge, number);
+      const packet = packetOf(record, points[number]!, number);
       if (!isWanted(record, run) || !run.matches(packet)) continue;
       shown++;
       output.packet(packet);
@@ -86,8 +88,10 @@ function isWanted({ reason, peer }: TapRecord, run: TapRun): boolean {
   return (run.reason === undefined || reason === run.reason) && (run.peer === undefined || peer === run.peer);
 }
 
+type TapPoint = Pick<EdgePacket, 'edge' | 'linkType' | 'tunnels'>;
+
 /** weftd itself, as a place where packets are seen. */
-function pointOf(name: string, linkType: 1 | 101, known: readonly EdgeNetwork[]): { edge: Edge; linkType: 1 | 101 } {
+function pointOf(name: string, linkType: 1 | 101, known: readonly EdgeNetwork[]): TapPoint {
   const network = known.find((each) => each.name === name) ?? {
     name,
     prefixes: [],
@@ -95,10 +99,11 @@ function pointOf(name: string, linkType: 1 | 101, known: readonly EdgeNetwork[])
     filter: '',
   };
   const device = name === '' ? 'weftd' : `weftd:${name}`;
-  return { edge: { kind: 'overlay', device, netns: undefined, networks: [network], filter: '' }, linkType };
+  const edge: Edge = { kind: 'overlay', device, netns: undefined, networks: [network], filter: '' };
+  return { edge, linkType, tunnels: tunnelPorts([network.wire]) };
 }
 
-function packetOf(record: TapRecord, edge: Edge, number: number): EdgePacket {
+function packetOf(record: TapRecord, { edge, tunnels }: TapPoint, number: number): EdgePacket {
   const { bytes, length, timeIn, direction } = record;
   const packet: WirePacket = {
     memory: bytes,
@@ -127,7 +132,15 @@ function packetOf(record: TapRecord, edge: Edge, number: number): EdgePacket {
     vnetCsumStart: 0,
     vnetCsumOffset: 0,
   };
-  return { edge, number, linkType: record.ethernet ? 1 : 101, frame, packet, note: noteOf(record) };
+  return {
+    edge,
+    number,
+    linkType: record.ethernet ? LINKTYPE_ETHERNET : LINKTYPE_RAW,
+    tunnels,
+    frame,
+    packet,
+    note: noteOf(record),
+  };
 }
 
 function noteOf({ verdict, reason, peer, packets }: TapRecord): string {

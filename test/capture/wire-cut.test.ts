@@ -1,6 +1,7 @@
 /** Cutting as on the wire, against a twin that writes each packet for itself, header by header. */
 import test from 'ava';
-import { WireCutter, type WirePacket } from '../../lib/capture/wire-cut.ts';
+import { WireCutter } from '../../lib/capture/wire-cut.ts';
+import type { WirePacket } from '../../lib/capture/wire-packet.ts';
 import { pseudoHeaderSum4, pseudoHeaderSum6 } from '../../lib/wire/checksum.ts';
 import { emitEthernetHeader } from '../../lib/wire/ethernet.ts';
 import { emitIpv4Header } from '../../lib/wire/ipv4.ts';

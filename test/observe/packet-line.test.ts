@@ -1,5 +1,5 @@
 import test from 'ava';
-import type { WirePacket } from '../../lib/capture/wire-cut.ts';
+import type { WirePacket } from '../../lib/capture/wire-packet.ts';
 import { type LinePacket, PacketLines } from '../../lib/observe/packet-line.ts';
 import { UDP_FRAMES, VXLAN_FRAMES } from '../capture/frames.ts';
 import { random } from '../random.ts';

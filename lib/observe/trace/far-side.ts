@@ -2,13 +2,15 @@
 import { createInterface } from 'node:readline';
 import { formatIpv4 } from '../../addr/ipv4.ts';
 import { formatMac, parseMac } from '../../addr/mac.ts';
+import { tunnelPorts } from '../../capture/checks.ts';
 import { messageOf, WeftError } from '../../error.ts';
 import type { FarReply, FarRequest, FarSetup, FarTables } from './far-protocol.ts';
 import { bridgeOf, describeRoute, type HostTables, readHostTables } from './host-tables.ts';
 import type { Point, Suspect, TableStep } from './model.ts';
+import type { Probe } from './probe.ts';
 import { Recognizer } from './recognize.ts';
 import { passageSuspects } from './suspects.ts';
-import { openPlaces, type Place, type PointWatch } from './watch-points.ts';
+import { openPlaces, type Place, type PointWatch, withoutFrame } from './watch-points.ts';
 
 /** Answers requests from `input` until it ends. */
 export async function servePoints(input: NodeJS.ReadableStream, write: (line: string) => void): Promise<void> {
@@ -111,31 +113,15 @@ class FarSide {
     return { steps, suspects, notes };
   }
 
-  watch(probe: ConstructorParameters<typeof Recognizer>[0]): void {
+  watch(probe: Probe): void {
     this.close();
     const { wire } = this.#setup;
-    const tunnels: Map<number, 'ip' | 'vxlan'> =
-      wire.encapsulation === 'ip-in-udp' || wire.encapsulation === 'vxlan'
-        ? new Map([[wire.port, wire.encapsulation === 'vxlan' ? 'vxlan' : 'ip']])
-        : new Map();
-    this.#watch = openPlaces(this.#places, wire, new Recognizer(probe, undefined, tunnels), 'far');
+    this.#watch = openPlaces(this.#places, wire, new Recognizer(probe, undefined, tunnelPorts([wire])), 'far');
   }
 
   points(): Point[] {
     this.#watch?.poll();
-    return (this.#watch?.points ?? []).map((point) => ({
-      host: point.host,
-      place: point.place,
-      device: point.device,
-      direction: point.direction,
-      kind: point.kind,
-      seconds: point.seconds,
-      nanoseconds: point.nanoseconds,
-      bytes: point.bytes,
-      note: point.note,
-      by: point.by,
-      icmp: point.icmp,
-    }));
+    return (this.#watch?.points ?? []).map(withoutFrame);
   }
 
   close(): void {

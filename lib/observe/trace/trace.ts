@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { formatIpv4 } from '../../addr/ipv4.ts';
 import { parseMac } from '../../addr/mac.ts';
+import { tunnelPorts } from '../../capture/checks.ts';
 import { askDaemon } from '../../control/client.ts';
 import type { StatsReply } from '../../control/protocol.ts';
 import { messageOf, WeftError } from '../../error.ts';
@@ -16,7 +17,7 @@ import { Recognizer, type UnderlayEnds } from './recognize.ts';
 import { type Situation, situate, type TraceRequest } from './situation.ts';
 import { readTables, type Tables } from './tables.ts';
 import { decide, type Evidence, lastStage } from './verdict.ts';
-import { openPlaces, type Place, type SeenPoint } from './watch-points.ts';
+import { openPlaces, type Place, type SeenPoint, withoutFrame } from './watch-points.ts';
 import { buildFrame, drawFrame } from './wire-frame.ts';
 
 export interface TraceOptions extends TraceRequest {
@@ -33,7 +34,6 @@ export interface TraceOptions extends TraceRequest {
 export interface ProbeReport {
   readonly size: number;
   readonly points: readonly Point[];
-  /** Bytes of the frame on the underlay, in hex; as it was seen, else as it would be; null where it is not known. */
   readonly answer: Answer;
 }
 
@@ -47,10 +47,12 @@ export interface TraceReport {
   readonly port: number | null;
   readonly tables: readonly TableStep[];
   readonly suspects: readonly Suspect[];
+  /** The frame on the underlay, as it was seen, else as it would be; null where it is not known. */
   readonly wire: {
     readonly seen: boolean;
     readonly bytes: number;
     readonly headers: readonly WireHeader[];
+    /** Of its headers. */
     readonly hex: string;
   } | null;
   readonly probes: readonly ProbeReport[];
@@ -220,7 +222,7 @@ class Run {
   }
 
   #recognizer(probe: Probe, ends: UnderlayEnds | undefined): Recognizer {
-    return new Recognizer(probe, ends, tunnelsOfWire(this.#tables.wire));
+    return new Recognizer(probe, ends, tunnelPorts([this.#tables.wire]));
   }
 
   #ends({ id }: Probe): UnderlayEnds | undefined {
@@ -332,12 +334,6 @@ function sendFrom(netns: string | undefined, packet: Uint8Array, destination: nu
   }
 }
 
-function tunnelsOfWire(wire: Tables['wire']): Map<number, 'ip' | 'vxlan'> {
-  if (wire.encapsulation === 'ip-in-udp') return new Map([[wire.port, 'ip']]);
-  if (wire.encapsulation === 'vxlan') return new Map([[wire.port, 'vxlan']]);
-  return new Map();
-}
-
 function tunnelWords({ wire }: Tables): string {
   if (wire.encapsulation === 'none') return '';
   return wire.encapsulation === 'ipip' ? 'IP protocol 4' : `UDP port ${wire.port}`;
@@ -345,11 +341,6 @@ function tunnelWords({ wire }: Tables): string {
 
 function byTime(a: Point, b: Point): number {
   return a.seconds - b.seconds || a.nanoseconds - b.nanoseconds;
-}
-
-function withoutFrame(point: Point): Point {
-  const { host, place, device, direction, kind, seconds, nanoseconds, bytes, note, by, icmp } = point;
-  return { host, place, device, direction, kind, seconds, nanoseconds, bytes, note, by, icmp };
 }
 
 function risen(before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): Map<string, number> {

@@ -72,6 +72,11 @@ function watchPoints(places: readonly Place[], wire: Wire, recognizer: Recognize
   };
 }
 
+/** What is told of it. */
+export function withoutFrame({ frame: _frame, ...point }: SeenPoint): Point {
+  return point;
+}
+
 /** Our choice: a packet that goes round in a circle is seen again and again. */
 const MOST_POINTS = 100;
 
