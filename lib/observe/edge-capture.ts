@@ -32,9 +32,11 @@ export interface EdgeCaptureOptions {
   /** Bytes of a packet that are wanted. */
   readonly snapLength: number;
   /** For each edge. Default 8 MiB. */
-  readonly ringBytes?: number;
+  readonly ringBytes?: number | ((edge: Edge) => number);
   /** pcap-filter(7) on the frame as it is on that edge, beside the edge's own. */
   readonly filter?: (edge: Edge) => string | undefined;
+  /** The same as a program, instead of both. */
+  readonly program?: (edge: Edge) => readonly FilterInstruction[];
   /** Super-packets and trains are left as the kernel has them, and checksums unfinished. */
   readonly raw?: boolean;
   readonly onPacket: (packet: EdgePacket) => void;
@@ -49,6 +51,14 @@ const HOLD_MS = RING_RETIRE_MS + 10;
 
 /** Our choice: more than outer and inner headers take, IPv6 and options included. */
 const HEADERS = 256;
+
+/** Our choice: of a network that brings more than we can look at, signals and timers do not wait longer than this. */
+const TURN_MS = 50;
+/** Frames between two looks at the clock. */
+const TURN_FRAMES = 16;
+
+/** Our choice: a stamp that is later than now was given before the clock was set back. */
+const AHEAD_MS = 100;
 
 /** Our choice: 1.2 MB at 1 Gb/s, of a ring of 8 MiB or more. */
 const REST_MS = 10;
@@ -73,6 +83,8 @@ export class EdgeCapture {
   readonly #options: EdgeCaptureOptions;
   readonly #readiness: Readiness;
   #stopped = false;
+  /** The last look ended before the frames did. */
+  #hasMore = false;
 
   /**
    * Captures from now on. Throws what PacketSocket.open and compileFilter throw, NO_EDGES when there are none; then nothing stays
@@ -122,19 +134,26 @@ export class EdgeCapture {
    * Waits for packets, `stop`, or the time to be over; -1: for ever. `holds`, what `poll` said: packets are there, and are looked at
    * when they are due, so that a busy network does not mean a wake-up for each block.
    */
-  wait(timeoutMs: number, holds = false): Promise<void> {
+  async wait(timeoutMs: number, holds = false): Promise<void> {
+    if (this.#hasMore) return nextTurn();
     if (holds) return this.#readiness.rest(Math.min(timeoutMs, REST_MS));
     const watched = this.#sources.some(({ gone, socket }) => !gone && socket.wasDown);
     return this.#readiness.wait(watched && (timeoutMs < 0 || timeoutMs > DOWN_POLL_MS) ? DOWN_POLL_MS : timeoutMs);
   }
 
-  /** Hands over all that came: the kernel gives up a block that is not full a while after its first packet. */
+  /** Hands over all that came until now: the kernel gives up a block that is not full a while after its first packet. */
   async finish(): Promise<void> {
+    // Of a network that is never silent there would be no end.
+    for (const { socket } of this.#sources) socket.stopReceiving();
     await delay(2 * RING_RETIRE_MS);
     this.#handOver(Number.POSITIVE_INFINITY);
+    while (this.#hasMore) {
+      await nextTurn();
+      this.#handOver(Number.POSITIVE_INFINITY);
+    }
   }
 
-  /** Hands over what is due, without waiting. Returns whether there is something that is not due yet. */
+  /** Hands over what is due, without waiting, for a while. Returns whether there is something left. */
   poll(): boolean {
     const holds = this.#handOver(Date.now() - HOLD_MS);
     for (const source of this.#sources) if (!source.gone) this.#checkDevice(source);
@@ -160,8 +179,13 @@ export class EdgeCapture {
   /** The oldest first. `dueMs`: younger ones have to wait while an edge has nothing to compare them with. */
   #handOver(dueMs: number): boolean {
     const sources = this.#sources;
-    for (;;) {
+    const aheadMs = dueMs + HOLD_MS + AHEAD_MS;
+    const endMs = performance.now() + TURN_MS;
+    this.#hasMore = false;
+    for (let frames = 1; ; frames++) {
       if (this.#options.isFull?.() === true) return true;
+      this.#hasMore = frames % TURN_FRAMES === 0 && performance.now() > endMs;
+      if (this.#hasMore) return true;
       let first: Source | undefined;
       let complete = true;
       for (const source of sources) {
@@ -175,7 +199,8 @@ export class EdgeCapture {
       }
       if (first === undefined) return false;
       const { frame } = first.seen;
-      if (!complete && frame.seconds * 1000 + frame.nanoseconds / 1e6 > dueMs) return true;
+      const stampMs = frame.seconds * 1000 + frame.nanoseconds / 1e6;
+      if (!complete && stampMs > dueMs && stampMs < aheadMs) return true;
       this.#handOn(first, frame);
       first.socket.take();
     }
@@ -253,32 +278,35 @@ const NOTHING: SeenFrame = {
   vnetCsumOffset: 0,
 };
 
+/** Lets timers, signals and descriptors have their turn. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
 function isOlder(a: SeenFrame, b: SeenFrame): boolean {
   return a.seconds < b.seconds || (a.seconds === b.seconds && a.nanoseconds < b.nanoseconds);
 }
 
-function openEdge(edge: Edge, { snapLength, ringBytes, filter }: EdgeCaptureOptions): PacketSocket {
-  // A device's link type is known once it is open; an overlay's is what its encapsulation says.
-  const own = filter?.(edge);
-  const text = [edge.filter, own ?? '']
-    .filter((part) => part !== '')
-    .map((part) => `(${part})`)
-    .join(' and ');
-  const encapsulation = edge.networks[0]?.wire.encapsulation;
-  const linkType = edge.kind === 'underlay' || encapsulation === 'vxlan' ? 1 : 101;
-  let program: FilterInstruction[] | undefined;
-  if (text !== '') {
-    if (own !== undefined && own !== '') compileFilter(own, linkType); // For its words about what the user wrote.
-    program = compileFilter(text, linkType);
-  }
+function openEdge(edge: Edge, { snapLength, ringBytes, filter, program }: EdgeCaptureOptions): PacketSocket {
   return PacketSocket.open({
     device: edge.device,
     netns: edge.netns,
     // The headers of a super-packet are those of all its pieces.
     snapLength: Math.max(snapLength, HEADERS),
-    filter: program,
-    ...(ringBytes !== undefined && { ringBytes }),
+    filter: program === undefined ? compiled(edge, filter?.(edge) ?? '') : program(edge),
+    ...(ringBytes !== undefined && { ringBytes: typeof ringBytes === 'number' ? ringBytes : ringBytes(edge) }),
   });
+}
+
+/** `own`: what was asked for beside the edge's own filter, '' nothing. */
+function compiled(edge: Edge, own: string): FilterInstruction[] | undefined {
+  const parts = [edge.filter, own].filter((part) => part !== '').map((part) => `(${part})`);
+  if (parts.length === 0) return undefined;
+  // A device's link type is known once it is open; an overlay's is what its encapsulation says.
+  const encapsulation = edge.networks[0]?.wire.encapsulation;
+  const linkType = edge.kind === 'underlay' || encapsulation === 'vxlan' ? 1 : 101;
+  if (own !== '') compileFilter(own, linkType); // For its words about what the user wrote.
+  return compileFilter(parts.join(' and '), linkType);
 }
 
 export function describeGone(edge: Edge, error: unknown): string {

@@ -26,7 +26,7 @@ import { check, Errno, SyscallError } from './errno.ts';
 import { bind, close, errno, getsockname, getsockopt, socket } from './ffi.ts';
 import { RouteNetlink } from './netlink/rtnetlink.ts';
 import { withinNetns } from './netns.ts';
-import { type FilterInstruction, snapFilter } from './packet-filter.ts';
+import { dropAll, type FilterInstruction, snapFilter } from './packet-filter.ts';
 import type { SeenFrame } from './packet-frame.ts';
 import { mapRing, type PacketRing } from './packet-ring.ts';
 import { RingReader } from './ring-reader.ts';
@@ -114,6 +114,13 @@ export class PacketSocket {
     }
     this.checkDevice();
     return count;
+  }
+
+  /** No more frames from now on; those that have come stay. Throws the errno's name. */
+  stopReceiving(): void {
+    if (this.#closed) return;
+    const attached = attachFilter(this.fd, dropAll());
+    check(attached, 'setsockopt SO_ATTACH_FILTER', `packet socket on "${this.device}"`);
   }
 
   /** Whether the device was set down once: then nothing says when it is deleted, and {@link checkDevice} has to be called to know. */

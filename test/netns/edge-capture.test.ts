@@ -152,9 +152,7 @@ for (const address of ['10.9.0.2', 'fd09::2'])
 
 test('a train of UDP datagrams: sent byte for byte, its last datagram shorter', async (t) => {
   buildLink(t);
-  // Else its host would answer that the port is closed, and the next send would fail with that.
-  const receiver = withinNetns(path('c'), () => openUdpSocket(0x0a090002, 7, 1 << 20));
-  t.teardown(() => close(receiver));
+  listen(t);
   const seen = await captured(
     async () => {
       withinNetns(path('a'), () => {
@@ -175,4 +173,89 @@ test('a train of UDP datagrams: sent byte for byte, its last datagram shorter', 
   );
   compare(t, seen, 55);
   t.is(seen[0]?.[10]?.length, 14 + 20 + 8 + 501);
+});
+
+/** Else its host would answer that the port is closed, and the next send would fail with that. */
+function listen(t: ExecutionContext): void {
+  const receiver = withinNetns(path('c'), () => openUdpSocket(0x0a090002, 7, 1 << 20));
+  t.teardown(() => close(receiver));
+}
+
+/** Datagrams that `edge` lets through. */
+function send(count: number): void {
+  withinNetns(path('a'), () => {
+    const fd = openUdpSocket(0x0a090001, 6, 1 << 20);
+    try {
+      const to = socketAddress(0x0a090002, 7);
+      for (let i = 0; i < count; i++) check(sendto(fd, new Uint8Array(8), 8, 0, to, to.length), 'sendto', 'UDP');
+    } finally {
+      close(fd);
+    }
+  });
+}
+
+test('timers and signals have their turn while more comes than can be looked at', async (t) => {
+  buildLink(t);
+  listen(t);
+  const total = 2000;
+  let seen = 0;
+  const capture = EdgeCapture.open([edge('a', 'a0')], {
+    snapLength: 64,
+    onPacket: () => {
+      seen++;
+      for (const end = performance.now() + 1; performance.now() < end; );
+    },
+  });
+  t.teardown(() => capture.close());
+  send(total);
+  t.true(await until(() => capture.statistics()[0]!.received === total, PATIENCE_MS));
+  let seenByThen = 0;
+  const timer = setTimeout(() => {
+    seenByThen = seen;
+    capture.stop();
+  }, 0);
+  t.teardown(() => clearTimeout(timer));
+  // Until `run` has looked once.
+  await capture.run();
+  t.is(seen, total, 'what came before the end is handed over');
+  t.true(seenByThen < total, `${seenByThen} had to be looked at first`);
+});
+
+test('after its end a capture sees nothing more', async (t) => {
+  buildLink(t);
+  listen(t);
+  let seen = 0;
+  const capture = EdgeCapture.open([edge('a', 'a0')], { snapLength: 64, onPacket: () => seen++ });
+  t.teardown(() => capture.close());
+  send(3);
+  t.true(await until(() => capture.statistics()[0]!.received === 3, PATIENCE_MS));
+  capture.stop();
+  const finished = capture.finish();
+  send(3);
+  await finished;
+  t.is(seen, 3);
+});
+
+test('packets are seen though the clock was set back meanwhile', async (t) => {
+  buildLink(t);
+  listen(t);
+  const { now } = Date;
+  t.teardown(() => {
+    Date.now = now;
+  });
+  let seen = 0;
+  const capture = EdgeCapture.open([edge('a', 'a0'), { ...edge('a', 'lo'), kind: 'overlay' }], {
+    snapLength: 64,
+    onPacket: () => seen++,
+  });
+  const running = capture.run();
+  t.teardown(async () => {
+    capture.stop();
+    await running;
+    capture.close();
+  });
+  // As the kernel's stamps look then: an hour later than now.
+  Date.now = () => now() - 3_600_000;
+  send(3);
+  t.true(await until(() => seen === 3, PATIENCE_MS), `${seen} of 3`);
 });
