@@ -2,7 +2,7 @@ import { closeSync, openSync, readSync } from 'node:fs';
 
 /** Bytes one after the other. */
 export interface ByteSource {
-  /** The next `count` bytes; fewer only where they end. The view holds until the next call. */
+  /** The next `count` bytes; fewer only where they end. The view holds until the next call. Throws what read(2) says. */
   take(count: number): Uint8Array;
 }
 
@@ -58,8 +58,24 @@ export class FileBytes implements ByteSource {
       larger.set(this.#buffer.subarray(0, this.#end));
       this.#buffer = larger;
     }
-    const read = readSync(this.#fd, this.#buffer, this.#end, this.#buffer.length - this.#end, null);
+    const read = this.#read();
     this.#end += read;
     return read > 0;
   }
+
+  /** Waits where a pipe does not by itself: whoever shares it, ssh for one, may have made it so. */
+  #read(): number {
+    for (;;) {
+      try {
+        return readSync(this.#fd, this.#buffer, this.#end, this.#buffer.length - this.#end, null);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+        Atomics.wait(NOTHING, 0, 0, RETRY_MS);
+      }
+    }
+  }
 }
+
+const NOTHING = new Int32Array(new SharedArrayBuffer(4));
+/** Our choice. */
+const RETRY_MS = 20;

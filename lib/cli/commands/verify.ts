@@ -5,7 +5,7 @@ import { WeftError } from '../../error.ts';
 import { readLeases } from '../../observe/verify/leases-file.ts';
 import { verifyLive } from '../../observe/verify/live.ts';
 import { USUAL_MTU, usualNetworks, type VerifiedNetwork } from '../../observe/verify/networks.ts';
-import { printFrameOf, type VerifyReport, verifyReport } from '../../observe/verify/report.ts';
+import { type VerifyReport, verifyReport } from '../../observe/verify/report.ts';
 import { VerifyTally } from '../../observe/verify/tally.ts';
 import { printable, toJson } from '../../printable.ts';
 import { seconds, wholeNumber } from '../numbers.ts';
@@ -66,7 +66,7 @@ async function live(options: VerifyOptions): Promise<VerifyReport> {
     network,
     seconds: duration,
     onLooking: (source, stop) => {
-      process.once('SIGINT', stop);
+      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, stop);
       const time = duration === 0 ? '' : ` for ${duration} s`;
       process.stderr.write(`Looking at ${printable(source)}${time}; Ctrl-C ends it and reports\n`);
     },
@@ -78,16 +78,23 @@ function verifyFile(path: string, { leases, mtu = USUAL_MTU }: VerifyOptions): V
   const tally = new VerifyTally(networks, false);
   const reader = CaptureReader.open(path);
   const strange = new Map<number, number>();
-  let linkType = 0;
   for (const packet of reader.packets()) {
-    linkType = packet.linkType;
     if (!isKnownLinkType(packet.linkType)) strange.set(packet.linkType, (strange.get(packet.linkType) ?? 0) + 1);
     else tally.add({ ...packet, where: () => `frame ${packet.number}` });
   }
   const notChecked = [
     ...(leases === undefined ? ['whose address is whose: no --leases were given'] : []),
-    ...[...strange].map(([type, count]) => `${count} frames of link type ${type}, which is not known here`),
+    ...strangeLines(strange),
     ...(reader.problem === undefined ? [] : [`the rest of the file: ${reader.problem}`]),
   ];
-  return verifyReport(tally, { source: path, seconds: null, lost: 0, notChecked, print: printFrameOf(linkType) });
+  return verifyReport(tally, { source: path, seconds: null, lost: 0, notChecked });
+}
+
+/** Our choice: a file may name any number of them. */
+const MOST_LINK_TYPES = 5;
+
+function strangeLines(strange: ReadonlyMap<number, number>): string[] {
+  const lines = [...strange].map(([type, count]) => `${count} frames of link type ${type}, which is not known here`);
+  const more = lines.length - MOST_LINK_TYPES;
+  return more <= 0 ? lines : [...lines.slice(0, MOST_LINK_TYPES), `frames of ${more} more link types`];
 }

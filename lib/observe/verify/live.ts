@@ -5,7 +5,7 @@ import { describeGone, EdgeCapture } from '../edge-capture.ts';
 import { edgesOf } from '../edges.ts';
 import { timeOfDay } from '../packet-line.ts';
 import { networkOfDaemon, type VerifiedNetwork } from './networks.ts';
-import { printFrameOf, type VerifyReport, verifyReport } from './report.ts';
+import { type VerifyReport, verifyReport } from './report.ts';
 import { VerifyTally } from './tally.ts';
 
 export interface LiveOptions {
@@ -61,7 +61,6 @@ export async function verifyLive(options: LiveOptions): Promise<VerifyReport> {
       seconds: Math.round((performance.now() - startMs) / 100) / 10,
       lost,
       notChecked: gone,
-      print: printFrameOf(capture.edges[0]?.linkType ?? 1),
     });
   } finally {
     clearTimeout(timer);

@@ -1,7 +1,8 @@
 import type { CheckName } from '../../capture/checks.ts';
+import { ipOffset } from '../../capture/link-layer.ts';
 import { LINKTYPE_ETHERNET } from '../../capture/link-type.ts';
 import { printFrame, printPacket } from '../../wire/print.ts';
-import type { DirectionTally, VerifyTally } from './tally.ts';
+import type { DirectionTally, FrameToVerify, VerifyTally } from './tally.ts';
 
 /** `weft verify --json`; keys are stable. */
 export interface VerifyReport {
@@ -60,9 +61,10 @@ const RULES: Readonly<Record<CheckName, string>> = {
   mtu: "no packet is longer than the underlay's MTU",
 };
 
-/** Prints a frame of a link type: Ethernet, else what begins with IP. */
-export function printFrameOf(linkType: number): (bytes: Uint8Array) => string {
-  return linkType === LINKTYPE_ETHERNET ? printFrame : printPacket;
+/** A frame in words: captures hold frames of several link types. */
+function printed({ bytes, linkType }: Pick<FrameToVerify, 'bytes' | 'linkType'>): string {
+  if (linkType === LINKTYPE_ETHERNET) return printFrame(bytes);
+  return printPacket(bytes.subarray(ipOffset(new DataView(bytes.buffer), linkType) ?? 0));
 }
 
 export interface ReportFacts {
@@ -70,11 +72,9 @@ export interface ReportFacts {
   readonly seconds: number | null;
   readonly lost: number;
   readonly notChecked: readonly string[];
-  /** A frame in words. */
-  readonly print: (bytes: Uint8Array) => string;
 }
 
-export function verifyReport(tally: VerifyTally, { print, ...facts }: ReportFacts): VerifyReport {
+export function verifyReport(tally: VerifyTally, facts: ReportFacts): VerifyReport {
   const { untold } = tally;
   const notChecked = untold === 0 ? [] : [`${untold} frames of which too few bytes were kept to tell whose they are`];
   return {
@@ -93,8 +93,9 @@ export function verifyReport(tally: VerifyTally, { print, ...facts }: ReportFact
     notChecked: [...facts.notChecked, ...notChecked],
     lost: facts.lost,
     directions: [...tally.directions.values()],
-    faults: [...tally.faults.values()].map(({ network, check, count, where, bytes }) => {
-      return { network, check, rule: RULES[check], count, where, frame: print(bytes) };
+    faults: [...tally.faults.values()].map((fault) => {
+      const { network, check, count, where } = fault;
+      return { network, check, rule: RULES[check], count, where, frame: printed(fault) };
     }),
   };
 }

@@ -38,6 +38,7 @@ export interface Fault {
   /** Of the first frame: where it is, and what is in it. */
   readonly where: string;
   readonly bytes: Uint8Array;
+  readonly linkType: number;
 }
 
 /** Our choice: anybody may send with any source address; what comes from more is counted together. */
@@ -126,11 +127,11 @@ export class VerifyTally {
     if (seen.isSuperPacket) direction.superPackets++;
   }
 
-  #addFault({ name }: VerifiedNetwork, check: CheckName, { where, bytes }: FrameToVerify): void {
+  #addFault({ name }: VerifiedNetwork, check: CheckName, { where, bytes, linkType }: FrameToVerify): void {
     const key = `${name} ${check}`;
     const fault = this.faults.get(key);
     if (fault !== undefined) fault.count++;
-    else this.faults.set(key, { network: name, check, count: 1, where: where(), bytes: bytes.slice() });
+    else this.faults.set(key, { network: name, check, count: 1, where: where(), bytes: bytes.slice(), linkType });
   }
 
   /** By port and protocol; of several VXLAN networks on one port the one with the frame's VNI, else the first. */

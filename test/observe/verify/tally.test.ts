@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
-import { LINKTYPE_ETHERNET } from '../../../lib/capture/link-type.ts';
+import { LINKTYPE_ETHERNET, LINKTYPE_RAW } from '../../../lib/capture/link-type.ts';
 import { networkOfLeases } from '../../../lib/observe/verify/leases-file.ts';
 import { USUAL_MTU, usualNetworks, type VerifiedNetwork } from '../../../lib/observe/verify/networks.ts';
 import { verifyReport } from '../../../lib/observe/verify/report.ts';
 import { VerifyTally } from '../../../lib/observe/verify/tally.ts';
 import { pseudoHeaderSum4 } from '../../../lib/wire/checksum.ts';
+import { printFrame, printPacket } from '../../../lib/wire/print.ts';
 import { PROBE4_MIN, probe4 } from '../../../lib/wire/probe.ts';
 import { fillUdpChecksum } from '../../../lib/wire/udp.ts';
 import { address, changed, OUTER_IP, OUTER_UDP, UDP_FRAMES, VXLAN_FRAMES } from '../../capture/frames.ts';
@@ -18,6 +19,9 @@ const leasesOf = (name: string): VerifiedNetwork => {
 };
 const UDP = leasesOf('udp');
 const VXLAN = leasesOf('vxlan');
+
+/** "Cooked": what tcpdump -i any writes. */
+const LINKTYPE_SLL = 113;
 
 const UDP_INNER = OUTER_UDP + 8;
 const VXLAN_AT = OUTER_UDP + 8;
@@ -141,10 +145,34 @@ test('frames of which too little was kept to tell whose they are are said to be 
   for (let kept = 0; kept < 60; kept++) {
     const tally = verify(UDP, UDP_FRAMES, { kept });
     t.is(tally.untold, kept < 42 ? UDP_FRAMES.length : 0, `${kept} bytes kept`);
-    const facts = { source: 'x', seconds: null, lost: 0, notChecked: ['y'], print: () => '' };
+    const facts = { source: 'x', seconds: null, lost: 0, notChecked: ['y'] };
     const { notChecked } = verifyReport(tally, facts);
     const sentence = `${UDP_FRAMES.length} frames of which too few bytes were kept to tell whose they are`;
     t.deepEqual(notChecked, kept < 42 ? ['y', sentence] : ['y']);
+  }
+});
+
+test('the frame of a fault is printed as what it is, whatever came after it', (t) => {
+  const forged = changed(UDP_FRAMES[0]!, [], (view) => view.setUint8(UDP_INNER + 8, 0));
+  const packet = forged.subarray(OUTER_IP);
+  const cooked = new Uint8Array(16 + packet.length);
+  cooked.set([0x08, 0x00], 14);
+  cooked.set(packet, 16);
+  for (const [linkType, bytes, printed] of [
+    [LINKTYPE_ETHERNET, forged, printFrame(forged)],
+    [LINKTYPE_RAW, packet, printPacket(packet)],
+    [LINKTYPE_SLL, cooked, printPacket(packet)],
+  ] as const) {
+    const tally = new VerifyTally([UDP], false);
+    tally.add({ bytes, length: bytes.length, linkType, where: () => 'first' });
+    for (const [type, good] of [
+      [LINKTYPE_ETHERNET, UDP_FRAMES[0]!],
+      [LINKTYPE_RAW, UDP_FRAMES[0]!.subarray(OUTER_IP)],
+    ] as const)
+      tally.add({ bytes: good, length: good.length, linkType: type, where: () => 'later' });
+    const { faults } = verifyReport(tally, { source: 'x', seconds: null, lost: 0, notChecked: [] });
+    t.true(faults.length > 0);
+    for (const { frame } of faults) t.is(frame, printed, `link type ${linkType}`);
   }
 });
 
