@@ -10,6 +10,8 @@ export type { TapRecord, TapRequest } from './tap-protocol.ts';
 /** Our choice: 63 networks with long names. */
 const MAX_REPLY_BYTES = 64 * 1024;
 const REPLY_TIMEOUT_MS = 5000;
+/** Our choice: for the last records of a weftd that runs; one that was stopped sends nothing, and does not close. */
+const CLOSE_MS = 2000;
 
 export interface Tap extends AsyncIterable<TapRecord> {
   /** What weftd answered. Rejects as the iteration does. */
@@ -37,6 +39,7 @@ class OpenTap implements Tap {
   /** What came behind the reply in one chunk. */
   #behindReply: Uint8Array = new Uint8Array(0);
   #lost = 0;
+  #closing = false;
 
   constructor(path: string, request: TapRequest) {
     this.#path = path;
@@ -60,7 +63,9 @@ class OpenTap implements Tap {
   }
 
   close(): void {
+    this.#closing = true;
     this.#socket?.end();
+    setTimeout(() => this.#socket?.destroy(), CLOSE_MS).unref();
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<TapRecord> {
@@ -122,12 +127,13 @@ class OpenTap implements Tap {
     return reply;
   }
 
-  /** Undefined: weftd has closed. A connection that is cut while records come is an end, not an error. */
+  /** Undefined: weftd has closed, or was not waited for any longer. A connection that is cut while records come is an end, not an error. */
   async #nextChunk(chunks: AsyncIterator<Buffer>): Promise<Buffer | undefined> {
     try {
       const next = await chunks.next();
       return next.done === true ? undefined : next.value;
     } catch (error) {
+      if (this.#closing) return undefined;
       throw connectionError(this.#path, error as NodeJS.ErrnoException);
     }
   }

@@ -96,6 +96,8 @@ export class FileOutput implements PacketOutput {
 
   async proceed(): Promise<void> {}
 
+  checkReader(): void {}
+
   dueInMs(): number | undefined {
     return this.#files?.dueInMs(Date.now());
   }
@@ -142,6 +144,10 @@ abstract class StreamOutput {
 
   proceed(timeoutMs: number): Promise<void> {
     return this.sink.proceed(timeoutMs);
+  }
+
+  checkReader(): void {
+    this.sink.checkReader();
   }
 
   /** Of a reader that has not taken all: soon. */

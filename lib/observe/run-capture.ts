@@ -9,6 +9,9 @@ const FLUSH_MS = 100;
 /** The most that packets are held back for, to be put in order. */
 const HOLDING_MS = 30;
 
+/** Our choice: how late it is noticed that whoever read is gone, while there is nothing to write. */
+export const READER_CHECK_MS = 1000;
+
 /** Where packets go. */
 export interface PacketOutput {
   /** Called once, when packets are being captured and before the first. */
@@ -20,6 +23,8 @@ export interface PacketOutput {
   readonly isFull: () => boolean;
   /** Waits until it is not. */
   readonly proceed: (timeoutMs: number) => Promise<void>;
+  /** Called every second. Throws READER_GONE. */
+  readonly checkReader: () => void;
   /** Milliseconds until it wants to be flushed in any case. */
   readonly dueInMs: () => number | undefined;
   /** Has had enough: of files, of packets. */
@@ -110,24 +115,29 @@ export async function runCapture(run: CaptureRun): Promise<CaptureResult> {
 }
 
 async function follow(capture: EdgeCapture, output: PacketOutput, isDone: () => boolean): Promise<void> {
-  let flushed = Date.now();
+  let flushed = performance.now();
+  let checked = flushed;
   while (!capture.isOver && !isDone()) {
     const holds = capture.poll();
-    if (!holds || Date.now() - flushed >= FLUSH_MS) {
+    const now = performance.now();
+    if (!holds || now - flushed >= FLUSH_MS) {
       output.flush();
-      flushed = Date.now();
+      flushed = now;
+    }
+    if (now - checked >= READER_CHECK_MS) {
+      output.checkReader();
+      checked = now;
     }
     // The last edge may have gone in this round: then nothing wakes us any more.
     if (isDone() || capture.isOver) break;
     if (output.isFull()) await output.proceed(FLUSH_MS);
-    else await capture.wait(shortest(holds ? HOLDING_MS : -1, output.dueInMs()), holds);
+    else await capture.wait(shortest(holds ? HOLDING_MS : READER_CHECK_MS, output.dueInMs()), holds);
   }
   // The reader may be slower than the ring is long: what is left is handed over as far as there is room.
   await capture.finish();
 }
 
-/** Of two times to wait; -1 and undefined: for ever. */
+/** Of two times to wait; undefined: for ever. */
 function shortest(a: number, b: number | undefined): number {
-  if (b === undefined) return a;
-  return a < 0 ? Math.ceil(b) : Math.min(a, Math.ceil(b));
+  return b === undefined ? a : Math.min(a, Math.ceil(b));
 }

@@ -2,7 +2,7 @@
 import { closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WeftError } from '../error.ts';
-import { Readiness } from '../sys/readiness.ts';
+import { hasHungUp, Readiness } from '../sys/readiness.ts';
 
 /** Our choice: beyond this the packets wait in the kernel's ring, which counts what it has no room for. */
 const QUEUE_BYTES = 4 * 1024 * 1024;
@@ -26,16 +26,16 @@ export class StreamSink {
     return new StreamSink(own ?? 1, own !== undefined, 'standard output');
   }
 
-  /** A pipe with a name: waits for somebody who reads it. Throws OUTPUT_FAILED. */
+  /** A pipe with a name: waits for somebody who reads it. Throws OUTPUT_FAILED; READER_GONE when nobody came until the signal. */
   static async ofPipe(path: string, signal: AbortSignal): Promise<StreamSink> {
     for (;;) {
       try {
         return new StreamSink(openSync(path, constants.O_WRONLY | constants.O_NONBLOCK), true, path);
       } catch (cause) {
         const { code, message } = cause as NodeJS.ErrnoException;
-        if (code !== 'ENXIO' || signal.aborted)
-          throw new WeftError('OUTPUT_FAILED', `Cannot open ${path}: ${message}`, { cause });
+        if (code !== 'ENXIO') throw new WeftError('OUTPUT_FAILED', `Cannot open ${path}: ${message}`, { cause });
       }
+      if (signal.aborted) throw new WeftError('READER_GONE', `Nobody has read ${path}: nothing was captured`);
       await delay(READER_POLL_MS);
     }
   }
@@ -87,6 +87,15 @@ export class StreamSink {
     }
   }
 
+  /** Throws READER_GONE. While nothing is written nobody else says so. */
+  checkReader(): void {
+    if (hasHungUp(this.#fd)) throw this.#readerGone();
+  }
+
+  #readerGone(cause?: unknown): WeftError {
+    return new WeftError('READER_GONE', `Nobody reads ${this.#name} any more`, { cause });
+  }
+
   close(): void {
     if (this.#isOwn) closeSync(this.#fd);
   }
@@ -99,7 +108,7 @@ export class StreamSink {
     } catch (cause) {
       const { code, message } = cause as NodeJS.ErrnoException;
       if (code === 'EAGAIN') return at;
-      if (code === 'EPIPE') throw new WeftError('READER_GONE', `Nobody reads ${this.#name} any more`, { cause });
+      if (code === 'EPIPE') throw this.#readerGone(cause);
       throw new WeftError('OUTPUT_FAILED', `Cannot write to ${this.#name}: ${message}`, { cause });
     }
     return at;

@@ -7,7 +7,7 @@ import { MAX_TAP_SAMPLE } from '../control/tap-protocol.ts';
 import { WeftError } from '../error.ts';
 import type { EdgePacket } from './edge-capture.ts';
 import type { Edge, EdgeNetwork } from './edges.ts';
-import type { PacketOutput } from './run-capture.ts';
+import { type PacketOutput, READER_CHECK_MS } from './run-capture.ts';
 
 export interface TapRun {
   readonly socketPath: string;
@@ -46,13 +46,25 @@ export async function runTap(run: TapRun): Promise<TapResult> {
   });
   const { networks } = await tap.reply;
   const points = networks.map(({ name, linkType }) => pointOf(name, linkType ?? LINKTYPE_RAW, run.networks));
-  const stop = (): void => tap.close();
+  let stopped = false;
+  const stop = (): void => {
+    stopped = true;
+    tap.close();
+  };
   run.signal.addEventListener('abort', stop, { once: true });
   const timer = run.seconds === undefined ? undefined : setTimeout(stop, run.seconds * 1000);
   let seen = 0;
   let shown = 0;
   let error: WeftError | undefined;
   let begun = false;
+  const check = setInterval(() => {
+    try {
+      output.checkReader();
+    } catch (cause) {
+      if (cause instanceof WeftError) error ??= cause;
+      stop();
+    }
+  }, READER_CHECK_MS);
   try {
     output.begin(points);
     output.flush();
@@ -69,14 +81,15 @@ export async function runTap(run: TapRun): Promise<TapResult> {
       output.packet(packet);
       output.flush();
       if (output.isDone() || (run.count !== undefined && shown >= run.count)) stop();
-      while (output.isFull()) await output.proceed(100);
+      while (output.isFull() && !stopped) await output.proceed(100);
     }
     await output.end(points.map(({ edge }) => ({ edge, received: seen, dropped: tap.lost, cut: 0 })));
   } catch (cause) {
     if (!begun || !(cause instanceof WeftError)) throw cause;
-    error = cause;
+    error ??= cause;
   } finally {
     clearTimeout(timer);
+    clearInterval(check);
     run.signal.removeEventListener('abort', stop);
     tap.close();
     output.close();

@@ -1,7 +1,16 @@
 /** Waiting for descriptors without blocking the event loop, and without looking again and again: poll(2) in a thread of libuv's. */
-import { POLLFD_EVENTS, POLLFD_FD, POLLFD_SIZE, POLLIN, POLLOUT } from '../linux/poll.ts';
+import {
+  POLLERR,
+  POLLFD_EVENTS,
+  POLLFD_FD,
+  POLLFD_REVENTS,
+  POLLFD_SIZE,
+  POLLHUP,
+  POLLIN,
+  POLLOUT,
+} from '../linux/poll.ts';
 import { openEvent, signalEvent } from './event.ts';
-import { addressOf, close, pollAsync, read } from './ffi.ts';
+import { addressOf, close, poll, pollAsync, read } from './ffi.ts';
 
 /** For one waiter at a time. `close` it, or the process waits with it. */
 export class Readiness {
@@ -66,6 +75,15 @@ export class Readiness {
   #release(): void {
     close(this.#event);
   }
+}
+
+/** Whether the other end of a pipe, a socket or a terminal is gone; never of a file. */
+export function hasHungUp(fd: number): boolean {
+  const fds = new DataView(new SharedArrayBuffer(POLLFD_SIZE));
+  fds.setInt32(POLLFD_FD, fd, true);
+  // Errors and hang-ups are told in any case.
+  if (poll(addressOf(new Uint8Array(fds.buffer)), 1, 0) <= 0) return false;
+  return (fds.getUint16(POLLFD_REVENTS, true) & (POLLERR | POLLHUP)) !== 0;
 }
 
 function pollfds(descriptors: readonly number[], wanted: number, event: number): DataView {

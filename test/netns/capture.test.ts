@@ -368,6 +368,9 @@ test('what cannot be done is one clear line, and destroys nothing', async (t) =>
     await refused(['-w', kept, '--network', 'nowhere'], /nowhere/);
     await refused(['-w', kept, '--edge', 'eth7'], /"eth7" is neither overlay nor underlay/);
     await refused(['-w', kept, '--reason', 'bad-luck'], /"bad-luck" is no drop reason/, 2);
+    // More than a timer can count would be none at all.
+    await refused(['-w', kept, '--duration', '31536000'], /must be 0\.1 to 2147483 seconds/, 2);
+    await refused(['-w', kept, '-G', '31536000'], /from 1 to 2147483/, 2);
     await refused(['--dropped', 'udp port 53'], /--inner/, 2);
     await refused(['-w', kept, '--dropped', '--tap-socket', join(folder, 'none')], /none/);
     await refused(['-w', kept, '--control-socket', join(folder, 'none')], /No control socket at/);
@@ -411,3 +414,39 @@ async function fullDisk(world: World, lab: Lab): Promise<void> {
   if (!HAS_TSHARK) return;
   t.true(tshark(world, saved, { encapsulation: 'ip-in-udp', port: 8285 }).length > 10);
 }
+
+test('a capture ends when nobody reads it any more, or ever did, also while there is nothing to write', async (t) => {
+  await withWorld(t, 'udp', async (world) => {
+    const { folder, lab } = world;
+    const nothing = ['--inner', 'host 198.51.100.7', '-w', '-'];
+    for (const args of [nothing, ['--dropped', ...nothing]]) {
+      const capture = await begin(world, args);
+      capture.child.stdout?.destroy();
+      t.true(await until(() => !capture.running(), PATIENCE_MS), args.join(' '));
+      t.regex(capture.stderr(), /Nobody reads standard output any more/);
+    }
+    const pipe = join(folder, 'pipe');
+    await execInNetns(lab.hosts[0]!.netns, ['mkfifo', pipe]);
+    const waits = spawnInNetns(lab.hosts[0]!.netns, weft(lab, ['-w', pipe]));
+    // From when on it waits shows nowhere: before, a signal ends it without a word.
+    const asks = async () => {
+      waits.child.kill('SIGINT');
+      return !waits.running();
+    };
+    t.true(await until(asks, PATIENCE_MS));
+    t.notRegex(waits.stderr(), /Cannot open/);
+  });
+});
+
+test('a weftd that is stopped does not keep a capture of its tap from ending', async (t) => {
+  await withWorld(t, 'udp', async (world) => {
+    const { pid } = await askDaemon(world.lab.hosts[0]!.controlSocket, '/v1/status');
+    const capture = await begin(world, ['--dropped']);
+    process.kill(pid, 'SIGSTOP');
+    try {
+      await end(world, capture);
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+  });
+});

@@ -42,6 +42,8 @@ interface CaptureOptions extends QueryOptions {
 }
 
 const WHOLE = 262_144;
+/** 24 days: timers and poll(2) count milliseconds in 31 bits. */
+const MOST_SECONDS = 2_147_483;
 
 const DROP_REASON_NAMES = counterRows().flatMap(([name]) =>
   name.startsWith('drops.') ? [name.slice('drops.'.length)] : [],
@@ -65,12 +67,12 @@ export function captureCommand(): Command {
     .option('--edge <edge>', 'overlay, underlay or a device; default: all')
     .option('-s, --snap-length <bytes>', 'keep at most so much of each packet', wholeNumber(64, WHOLE), WHOLE)
     .option('-c, --count <n>', 'end after so many packets', wholeNumber(1, Number.MAX_SAFE_INTEGER))
-    .option('--duration <seconds>', 'end after this time', seconds(0.1, 31_536_000))
+    .option('--duration <seconds>', 'end after this time', seconds(0.1, MOST_SECONDS))
     .option('-C, --file-size <MB>', 'begin another file after so many million bytes', wholeNumber(1, 1_000_000))
     .option(
       '-G, --rotate-seconds <s>',
       'begin another file after so many seconds; its name may hold %Y%m%d%H%M%S',
-      wholeNumber(1, 31_536_000),
+      wholeNumber(1, MOST_SECONDS),
     )
     .option(
       '-W, --files <n>',
@@ -115,7 +117,8 @@ async function capture(outerFilter: string, options: CaptureOptions): Promise<vo
   const isOfOthers = notOfSession(options.ownSession === true ? undefined : ownSession(process.env, process.pid));
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, onSignal);
   hurry();
-  const output = await openOutput(options, new PacketNotes(namedPeers(peers)), abort.signal);
+  const output = await openOutput(options, new PacketNotes(namedPeers(peers)), abort.signal).catch(endedBy);
+  if (output === undefined) return;
   if (options.dropped === true || options.reason !== undefined) {
     const result = await runTap({
       socketPath: options.tapSocket ?? tapSocketBeside(options.controlSocket),
@@ -166,9 +169,9 @@ async function capture(outerFilter: string, options: CaptureOptions): Promise<vo
 }
 
 /** Output cut by the reader, as in `| head` or by closing Wireshark, is an end as good as Ctrl-C. */
-function endedBy(error: WeftError | undefined): void {
+function endedBy(error: unknown): undefined {
   if (error === undefined) return;
-  if (error.code !== 'READER_GONE') throw error;
+  if (!(error instanceof WeftError) || error.code !== 'READER_GONE') throw error;
   say(error.message);
 }
 
