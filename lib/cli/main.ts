@@ -49,23 +49,13 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/stats.ts')).statsCommand(),
   },
   {
-    name: 'wireshark',
-    summary: 'see this overlay in Wireshark: dissector, capture interface, leases',
-    load: async () => (await import('./commands/wireshark.ts')).wiresharkCommand(),
-  },
-  {
-    name: 'lab',
-    summary: 'hosts, pods and etcd from network namespaces on this machine',
-    load: async () => (await import('./commands/lab.ts')).labCommand(),
-  },
-  {
     name: 'ping',
     summary: 'round trips to a peer, underlay and overlay side by side',
     load: async () => (await import('./commands/ping.ts')).pingCommand(),
   },
   {
     name: 'capture',
-    summary: 'the packets of this node, on overlay and underlay, as lines or for Wireshark',
+    summary: "this node's packets, overlay and underlay, as lines or a file",
     load: async () => (await import('./commands/capture.ts')).captureCommand(),
   },
   {
@@ -85,8 +75,18 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/verify.ts')).verifyCommand(),
   },
   {
+    name: 'wireshark',
+    summary: 'dissector, capture interface and leases for Wireshark',
+    load: async () => (await import('./commands/wireshark.ts')).wiresharkCommand(),
+  },
+  {
+    name: 'lab',
+    summary: 'hosts, pods and etcd from network namespaces on this machine',
+    load: async () => (await import('./commands/lab.ts')).labCommand(),
+  },
+  {
     name: 'demo',
-    summary: 'two hosts on this machine: traffic, live capture, every claim checked',
+    summary: 'two hosts on this machine: traffic, capture, every claim checked',
     load: async () => (await import('./commands/demo.ts')).demoCommand(),
   },
   {
@@ -100,7 +100,9 @@ const HELP_COLUMNS = 80;
 
 const EXAMPLES = `
 Examples:
-  weft status              is the overlay up, which path do packets take, and why
+  weft status              is the overlay up, and which path do packets take?
+  weft trace 10.244.32.2   why does that pod not answer? (needs root)
+  weft capture             every packet, before and in the tunnel (needs root)
   weft peers --json        the other nodes, for scripts
   weft stats --watch       counters and rates, until Ctrl-C
 

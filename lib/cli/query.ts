@@ -10,10 +10,24 @@ export interface QueryOptions {
   readonly network?: string;
 }
 
-export function addQueryOptions(command: Command): Command {
+/** What a command means by its options, where that is not what most mean. */
+export interface QueryWords {
+  readonly network?: string;
+  readonly json?: string;
+}
+
+export function addQueryOptions(command: Command, words: QueryWords = {}): Command {
+  const { json = 'print JSON with stable keys instead of a table' } = words;
+  return addDaemonOptions(command, words).option('--json', json);
+}
+
+/** Of a command that prints the same for people and for programs. */
+export function addDaemonOptions(
+  command: Command,
+  { network = 'one of several networks; default: the first' }: QueryWords = {},
+): Command {
   return command
-    .option('--network <name>', 'one of several networks; default: the first')
-    .option('--json', 'print JSON with stable keys instead of a table')
+    .option('--network <name>', network)
     .addOption(
       new Option('--control-socket <path>', "the daemon's unix socket")
         .env('WEFT_CONTROL_SOCKET')

@@ -1,22 +1,34 @@
 /** `weft trace` for people: 80 columns, one thing a line, the answer last. */
 import { fitText } from '../fit-text.ts';
-import type { Point, WireHeader } from '../observe/trace/model.ts';
+import type { Point, TableStep, WireHeader } from '../observe/trace/model.ts';
 import type { ProbeReport, TraceReport } from '../observe/trace/trace.ts';
+import { explainDrop } from './drop-words.ts';
+import { PLAIN, type Style } from './style.ts';
 
 const COLUMNS = 80;
+/** Of the codes of an answer: weftd dropped it, for the reason behind this. */
+const DROPPED = 'dropped-';
 const MARKS = { ok: 'ok', fault: 'FAULT', unknown: '?' } as const;
 
-export function formatTrace(report: TraceReport): string {
+export function formatTrace(report: TraceReport, style: Style = PLAIN): string {
   const { source, destination, transport, port, answer } = report;
   const what = transport === 'icmp' ? 'ICMP echo' : `${transport.toUpperCase()} port ${port}`;
   const lines = [`${source} to ${destination}, ${what}`, '', ' by the tables'];
-  for (const { name, text, state } of report.tables) lines.push(...tableLines(name, text, MARKS[state]));
+  for (const { name, text, state } of report.tables) lines.push(...tableLines(name, text, marked(state, style)));
   if (report.wire !== null) lines.push(...wireLines(report.wire));
   for (const probe of report.probes) lines.push(...probeLines(probe));
   for (const note of report.notes) lines.push(...wrap(`note: ${note}`, 1));
-  lines.push('', ...wrap(answer.text, 0));
+  const [first = '', ...more] = wrap(answer.text, 0);
+  lines.push('', first.replace(/^[a-z ]+(?=:)/, answer.arrived ? style.green : style.red), ...more);
+  if (answer.code.startsWith(DROPPED)) lines.push(...wrap(explainDrop(answer.code.slice(DROPPED.length)), 2));
   if (answer.hint !== null) lines.push(...wrap(`try: ${answer.hint}`, 2));
   return `${lines.join('\n')}\n`;
+}
+
+function marked(state: TableStep['state'], style: Style): string {
+  const mark = MARKS[state];
+  if (state === 'ok') return mark;
+  return state === 'fault' ? style.red(mark) : style.yellow(mark);
 }
 
 function tableLines(name: string, text: string, mark: string): string[] {

@@ -16,6 +16,8 @@ const PROBE = 8;
 
 /** A peer by its addresses as numbers: IPv4 of the underlay, and its IPv4 subnet. */
 export interface NamedPeer {
+  /** '' for the only one of a daemon without --network. */
+  readonly network: string;
   readonly name: string;
   readonly underlay: number;
   readonly subnet: number;
@@ -28,7 +30,7 @@ export class PacketNotes {
   readonly #comments = new Map<number, Uint8Array>();
   /** Index of the peer + 1 by address; 0: nobody's. Bounded by whom the capture sees. */
   readonly #byUnderlay = new Map<number, number>();
-  readonly #byInner = new Map<number, number>();
+  readonly #byInner = new Map<Edge, Map<number, number>>();
 
   constructor(peers: readonly NamedPeer[]) {
     this.#peers = peers;
@@ -63,13 +65,28 @@ export class PacketNotes {
   #peerOf(memory: Uint8Array, outgoing: boolean, edge: Edge): number {
     const at = this.#layers.ip[0]! + (outgoing ? IPV4_DESTINATION : IPV4_SOURCE);
     const address = ((memory[at]! << 24) | (memory[at + 1]! << 16) | (memory[at + 2]! << 8) | memory[at + 3]!) >>> 0;
-    if (edge.kind === 'underlay') return this.#byUnderlay.get(address) ?? 0;
-    let known = this.#byInner.get(address);
+    // What host-gw sends has the pods' addresses, on the underlay too.
+    if (edge.kind === 'underlay' && edge.networks.every(({ wire }) => wire.encapsulation !== 'none'))
+      return this.#byUnderlay.get(address) ?? 0;
+    let byInner = this.#byInner.get(edge);
+    if (byInner === undefined) {
+      byInner = new Map();
+      this.#byInner.set(edge, byInner);
+    }
+    let known = byInner.get(address);
     if (known === undefined) {
-      known = this.#peers.findIndex(({ subnet, subnetMask }) => (address & subnetMask) >>> 0 === subnet) + 1;
-      if (this.#byInner.size < 65_536) this.#byInner.set(address, known);
+      known = this.#holder(address, edge) + 1;
+      if (byInner.size < 65_536) byInner.set(address, known);
     }
     return known;
+  }
+
+  /** Index of the peer that has it; other networks may have the same addresses. -1: nobody's. */
+  #holder(address: number, { networks }: Edge): number {
+    return this.#peers.findIndex(
+      ({ network, subnet, subnetMask }) =>
+        (address & subnetMask) >>> 0 === subnet && networks.some(({ name }) => name === network),
+    );
   }
 
   #compose(peer: number, bits: number): Uint8Array {

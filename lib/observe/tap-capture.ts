@@ -17,8 +17,8 @@ export interface TapRun {
   readonly snapLength: number;
   /** A drop reason; undefined: all. */
   readonly reason: string | undefined;
-  /** Underlay address; undefined: all. */
-  readonly peer: string | undefined;
+  /** Underlay addresses; undefined: all. */
+  readonly peers: ReadonlySet<string> | undefined;
   readonly output: PacketOutput;
   readonly matches: (packet: EdgePacket) => boolean;
   readonly count: number | undefined;
@@ -30,6 +30,8 @@ export interface TapRun {
 export interface TapResult {
   readonly seen: number;
   readonly shown: number;
+  /** Packets shown by drop reason. */
+  readonly reasons: ReadonlyMap<string, number>;
   /** Records that were not read in time. */
   readonly lost: number;
   readonly error: WeftError | undefined;
@@ -55,6 +57,7 @@ export async function runTap(run: TapRun): Promise<TapResult> {
   const timer = run.seconds === undefined ? undefined : setTimeout(stop, run.seconds * 1000);
   let seen = 0;
   let shown = 0;
+  const reasons = new Map<string, number>();
   let error: WeftError | undefined;
   let begun = false;
   const check = setInterval(() => {
@@ -78,6 +81,7 @@ export async function runTap(run: TapRun): Promise<TapResult> {
       const packet = packetOf(record, points[number]!, number);
       if (!isWanted(record, run) || !run.matches(packet)) continue;
       shown++;
+      if (record.reason !== null) reasons.set(record.reason, (reasons.get(record.reason) ?? 0) + 1);
       output.packet(packet);
       output.flush();
       if (output.isDone() || (run.count !== undefined && shown >= run.count)) stop();
@@ -94,11 +98,14 @@ export async function runTap(run: TapRun): Promise<TapResult> {
     tap.close();
     output.close();
   }
-  return { seen, shown, lost: tap.lost, error };
+  return { seen, shown, reasons, lost: tap.lost, error };
 }
 
 function isWanted({ reason, peer }: TapRecord, run: TapRun): boolean {
-  return (run.reason === undefined || reason === run.reason) && (run.peer === undefined || peer === run.peer);
+  return (
+    (run.reason === undefined || reason === run.reason) &&
+    (run.peers === undefined || (peer !== null && run.peers.has(peer)))
+  );
 }
 
 type TapPoint = Pick<EdgePacket, 'edge' | 'linkType' | 'tunnels'>;

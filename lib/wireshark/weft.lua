@@ -52,7 +52,7 @@ local e = {
 weft.experts = { e.version, e.length, e.ttl_zero, e.ttl_last, e.foreign, e.unknown, e.vni, e.mac, e.header, e.leases }
 
 weft.prefs.udp_ports = Pref.range("UDP ports of the udp backend", "8285", "flannel's and Weft's default is 8285", 65535)
-weft.prefs.vxlan_ports = Pref.range("UDP ports of the vxlan backend", "8472", "flannel's and Weft's default is 8472", 65535)
+weft.prefs.vxlan_ports = Pref.range("UDP ports of the vxlan backend", "8472,4789", "flannel's and Weft's default is 8472, IANA's 4789", 65535)
 weft.prefs.leases = Pref.string("File of leases", "", "A subnet and the address of its node a line; or as etcdctl prints keys")
 
 -- Addresses: strings of 4 or 16 bytes.

@@ -339,7 +339,9 @@ async function droppedPackets(world: World): Promise<void> {
     return /ttl-expired/.test(dropped.stdout()) && /no-route/.test(dropped.stdout()) && noRoute.stdout() !== '';
   };
   t.true(await until(seen, PATIENCE_MS), `${dropped.stdout()}${noRoute.stdout()}`);
-  for (const line of linesOf(await end(world, dropped))) {
+  const lines = linesOf(await end(world, dropped));
+  t.regex(dropped.stderr(), /^weft: \d+ no-route: No peer holds the subnet of the destination;/m);
+  for (const line of lines) {
     t.regex(line, /^ [\d:.]+ +weftd > .*dropped: [a-z-]+/);
     t.true(line.length <= 80, line);
   }

@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { formatMap } from '../../lib/cli/commands/lab.ts';
+import { formatMap } from '../../lib/cli/lab-map.ts';
 import { startDaemon } from '../../lib/lab/daemon.ts';
 import { etcdctl } from '../../lib/lab/etcd.ts';
 import { findLab } from '../../lib/lab/lab.ts';
@@ -104,13 +104,17 @@ test('the options of up say what the network and the underlay are like', async (
 test('the map shows pods of hosts and of tenants, and commands that work as they stand', (t) => {
   const lab = layOut(describeLab({ id, hosts: 1, tenants: 1 }));
   const pod = { address: '10.244.1.2', address6: 'fd00:244:0:1::2', mtu: 1430 };
-  const map = formatMap(lab, [
+  const pods = [
     { site: lab.hosts[0]!, pod: { ...pod, address6: undefined } },
     { site: lab.tenants[0]!.sites[0]!, pod },
-  ]);
+  ];
+  const map = formatMap(lab, pods, 'weft');
   t.regex(map, /^ {2}pod1 10\.244\.1\.2 +── h1$/m);
   t.regex(map, /^ {2}t1pod1 10\.244\.1\.2 +fd00:244:0:1::2 ── t1h1$/m);
   t.true(map.includes(`  weft lab exec --id ${id} pod1 -- ping -c 3 10.244.1.2\n`));
+  t.true(map.includes(`  weft lab exec --id ${id} h1 -- weft trace 10.244.1.2 --from 10.244.1.2 --network t1\n`));
+  t.true(map.includes(`  weft lab down --id ${id}\n`));
+  t.true(formatMap(lab, pods, 'bin/weft').includes(`  bin/weft lab down --id ${id}\n`));
 });
 
 const MISTAKES: Record<string, { args: string[]; line: RegExp }> = {

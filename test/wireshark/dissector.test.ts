@@ -19,8 +19,6 @@ const VXLAN_LEASES = `# as weft wireshark leases has them
 10.244.15.0/24 192.0.2.1 vni=1 mac=ae:27:6f:57:90:87
 10.244.62.0/24 192.0.2.2 vni=1 mac=76:6B:D9:64:B4:40
 `;
-/** The captures of flannel's vxlan were made with IANA's port. */
-const IANA = ['-o', 'weft.vxlan_ports:4789'];
 
 /** What tshark says of the frames: the texts of its experts, in the order of the tree. */
 function expertsOf(
@@ -54,26 +52,29 @@ withTshark("weft.lua finds no fault in what flannel's udp backend sent, and name
   }
 });
 
-withTshark('weft.lua reads VXLAN on the ports of its preference, and finds no fault in what the kernel sent', (t) => {
-  const folder = temporaryFolder(t);
-  writeFileSync(join(folder, 'leases'), VXLAN_LEASES);
-  const argv = ['-o', `weft.leases:${join(folder, 'leases')}`, ...IANA];
-  const fields = ['frame.protocols', 'vxlan.vni', 'weft.lease', 'weft.finding', '_ws.malformed'];
-  const rows = fieldsOf(t, folder, vector('flanneld-vxlan/h1-underlay'), fields, argv);
-  t.true(rows.length > 100);
-  for (const [protocols, vni, lease, finding, malformed] of rows) {
-    t.regex(protocols!, /^eth:ethertype:ip:udp:vxlan:eth:ethertype:ip:/);
-    t.deepEqual([vni, finding, malformed], ['1', '', '']);
-    t.regex(lease!, /^10\.244\.(15|62)\.0\/24$/);
-  }
-  // On the kernel's port, which Wireshark does not know; and not on another.
-  const frame = (port: number) => changed(VXLAN_FRAMES[0]!, [], (view) => view.setUint16(OUTER_UDP + 2, port));
-  writeFrames(join(folder, 'ports.pcapng'), [frame(8472), frame(9472)]);
-  const onPorts = (options: string[]) =>
-    fieldsOf(t, folder, join(folder, 'ports.pcapng'), ['vxlan.vni'], options).flat();
-  t.deepEqual(onPorts([]), ['1', '']);
-  t.deepEqual(onPorts(['-o', 'weft.vxlan_ports:9000-9999']), ['', '1']);
-});
+withTshark(
+  "weft.lua reads VXLAN on flannel's port, IANA's and those of its preference, and finds no fault in what the kernel sent",
+  (t) => {
+    const folder = temporaryFolder(t);
+    writeFileSync(join(folder, 'leases'), VXLAN_LEASES);
+    const argv = ['-o', `weft.leases:${join(folder, 'leases')}`];
+    const fields = ['frame.protocols', 'vxlan.vni', 'weft.lease', 'weft.finding', '_ws.malformed'];
+    const rows = fieldsOf(t, folder, vector('flanneld-vxlan/h1-underlay'), fields, argv);
+    t.true(rows.length > 100);
+    for (const [protocols, vni, lease, finding, malformed] of rows) {
+      t.regex(protocols!, /^eth:ethertype:ip:udp:vxlan:eth:ethertype:ip:/);
+      t.deepEqual([vni, finding, malformed], ['1', '', '']);
+      t.regex(lease!, /^10\.244\.(15|62)\.0\/24$/);
+    }
+    // On the kernel's port, which Wireshark does not know; and not on another.
+    const frame = (port: number) => changed(VXLAN_FRAMES[0]!, [], (view) => view.setUint16(OUTER_UDP + 2, port));
+    writeFrames(join(folder, 'ports.pcapng'), [frame(8472), frame(9472)]);
+    const onPorts = (options: string[]) =>
+      fieldsOf(t, folder, join(folder, 'ports.pcapng'), ['vxlan.vni'], options).flat();
+    t.deepEqual(onPorts([]), ['1', '']);
+    t.deepEqual(onPorts(['-o', 'weft.vxlan_ports:9000-9999']), ['', '1']);
+  },
+);
 
 withTshark('weft.lua names an inner source that is not its sender’s, and a sender without a lease', (t) => {
   const [frame] = UDP_FRAMES;
@@ -120,7 +121,7 @@ withTshark('weft.lua checks the VXLAN header, VNI and MAC of a sender', (t) => {
     // No IP inside: the sender is checked all the same.
     change((view) => view.setUint16(INNER_FRAME + 12, 0x88cc)),
   ];
-  const rows = expertsOf(t, frames, VXLAN_LEASES, IANA);
+  const rows = expertsOf(t, frames, VXLAN_LEASES);
   t.deepEqual(rows[0], ['', '']);
   t.is(rows[1]![0], 'VXLAN flags are not 08, or reserved bits are set');
   t.is(rows[2]![0], 'VXLAN flags are not 08, or reserved bits are set');
@@ -161,7 +162,7 @@ withTshark('weft.lua survives packets that a snap length cut, wherever', (t) => 
   const folder = temporaryFolder(t);
   const path = join(folder, 'cut.pcapng');
   writeFileSync(join(folder, 'leases'), UDP_LEASES + VXLAN_LEASES.replaceAll('192.0.2.', '192.0.3.'));
-  const argv = ['-o', `weft.leases:${join(folder, 'leases')}`, ...IANA];
+  const argv = ['-o', `weft.leases:${join(folder, 'leases')}`];
   // Of each length more than the 200 calls that a Lua stack has room for.
   const frames = [...UDP_FRAMES, ...VXLAN_FRAMES].slice(0, 700);
   const snapLengths = [34, 38, 42, 43, 49, 50, 54, 62, 64, 66, 70, 84, 90];
@@ -187,7 +188,7 @@ withTshark("a file of leases may be etcd's keys and values; one that is none is 
 /coreos.com/network/subnets/10.244.62.0-24
 {"PublicIP":"192.0.2.2","PublicIPv6":null,"BackendType":"vxlan","BackendData":{"VNI":9,"VtepMAC":"76:6b:d9:64:b4:40"}}
 `;
-  const rows = expertsOf(t, VXLAN_FRAMES.slice(0, 2), etcd, IANA);
+  const rows = expertsOf(t, VXLAN_FRAMES.slice(0, 2), etcd);
   t.is(rows[0]![0], '');
   t.is(rows[1]![0], 'VNI 1 is not that of the lease of 192.0.2.2');
   for (const [text, problem] of [

@@ -2,20 +2,21 @@ import { setPriority } from 'node:os';
 import { Command, Option } from 'commander';
 import { askDaemon } from '../../control/client.ts';
 import { MAX_TAP_SNAP, tapSocketBeside } from '../../control/tap-protocol.ts';
-import { counterRows } from '../../dataplane/counters.ts';
 import { WeftError } from '../../error.ts';
+import { fitText } from '../../fit-text.ts';
 import { isStream } from '../../observe/capture-files.ts';
 import { netnsOfDaemon } from '../../observe/daemon-netns.ts';
-import { edgesOf } from '../../observe/edges.ts';
+import { type Edge, edgesOf } from '../../observe/edges.ts';
 import { FileOutput, LineOutput, type PcapngOptions, PcapngStream } from '../../observe/outputs.ts';
 import { checkOuterFilter, chooseEdges, InnerFilter, notOfSession, ownSession } from '../../observe/packet-choice.ts';
 import { PacketNotes } from '../../observe/packet-notes.ts';
-import { choosePeer, namedPeers } from '../../observe/peer-choice.ts';
+import { choosePeer, type NetworkPeers, namedPeers } from '../../observe/peer-choice.ts';
 import { type PacketOutput, runCapture } from '../../observe/run-capture.ts';
 import { StreamSink } from '../../observe/stream-sink.ts';
 import { runTap } from '../../observe/tap-capture.ts';
 import { printable } from '../../printable.ts';
 import { readVersion } from '../../version.ts';
+import { DROP_REASON_NAMES, explainDrop } from '../drop-words.ts';
 import { seconds, wholeNumber } from '../numbers.ts';
 import { addQueryOptions, type QueryOptions } from '../query.ts';
 import { formatCount } from '../units.ts';
@@ -45,13 +46,12 @@ const WHOLE = 262_144;
 /** 24 days: timers and poll(2) count milliseconds in 31 bits. */
 const MOST_SECONDS = 2_147_483;
 
-const DROP_REASON_NAMES = counterRows().flatMap(([name]) =>
-  name.startsWith('drops.') ? [name.slice('drops.'.length)] : [],
-);
-
 /** `weft capture`. Exit code 1 when it ended by an error. */
 export function captureCommand(): Command {
-  return addQueryOptions(new Command('capture'))
+  return addQueryOptions(new Command('capture'), {
+    network: 'one of several networks; default: all of them',
+    json: 'print a JSON object with stable keys for each packet, one a line',
+  })
     .description(
       'Show or write the packets of a node, on the overlay and on the underlay at once, as they are on the wire',
     )
@@ -110,9 +110,10 @@ async function capture(outerFilter: string, options: CaptureOptions): Promise<vo
   const abort = new AbortController();
   const onSignal = (): void => abort.abort();
   const status = await askDaemon(options.controlSocket, '/v1/status');
-  const edges = chooseEdges(edgesOf(status, netnsOfDaemon(status.pid).path), options.network, options.edge);
-  const { peers } = await askDaemon(options.controlSocket, '/v1/peers', options.network).catch(() => ({ peers: [] }));
+  const chosen = chooseEdges(edgesOf(status, netnsOfDaemon(status.pid).path), options.network, options.edge);
+  const peers = await peersOf(chosen, options.controlSocket);
   const peer = options.peer === undefined ? undefined : choosePeer(peers, options.peer);
+  const edges = chosen.filter((edge) => peer === undefined || peer.filterOn(edge) !== undefined);
   const inner = options.inner === undefined ? undefined : new InnerFilter(options.inner);
   const isOfOthers = notOfSession(options.ownSession === true ? undefined : ownSession(process.env, process.pid));
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, onSignal);
@@ -126,7 +127,7 @@ async function capture(outerFilter: string, options: CaptureOptions): Promise<vo
       networks: edges.flatMap(({ networks }) => networks),
       snapLength: Math.min(options.snapLength, MAX_TAP_SNAP),
       reason: options.reason,
-      peer: peer?.peer.publicIp,
+      peers: peer?.publicIps,
       output,
       matches: (packet) => inner?.matches(packet) ?? true,
       count: options.count,
@@ -137,6 +138,8 @@ async function capture(outerFilter: string, options: CaptureOptions): Promise<vo
     say(
       `${formatCount(result.shown)} dropped packets of ${formatCount(result.seen)} seen; ${formatCount(result.lost)} not read in time`,
     );
+    for (const [reason, count] of [...result.reasons].sort(([, a], [, b]) => b - a))
+      for (const line of fitText(`${formatCount(count)} ${explainDrop(reason)}`, 74).split('\n')) say(line);
     endedBy(result.error);
     return;
   }
@@ -147,7 +150,7 @@ async function capture(outerFilter: string, options: CaptureOptions): Promise<vo
       ringBytes: options.ringMib * 1024 * 1024,
       ...(options.raw === true && { raw: true }),
       filter: (edge) => {
-        const parts = [peer?.filterOn(edge.kind), edge.kind === 'underlay' ? outerFilter : undefined];
+        const parts = [peer?.filterOn(edge), edge.kind === 'underlay' ? outerFilter : undefined];
         return parts
           .filter((part) => part !== undefined && part !== '')
           .map((part) => `(${part})`)
@@ -166,6 +169,18 @@ async function capture(outerFilter: string, options: CaptureOptions): Promise<vo
   endedBy(result.error);
   if (result.goneEdges.length === edges.length)
     throw new WeftError('DEVICE_GONE', 'No device is left to capture on', { hint: 'see weft status' });
+}
+
+/** Of the networks that pass there. One that is not ready has none. */
+function peersOf(edges: readonly Edge[], controlSocket: string): Promise<NetworkPeers[]> {
+  const names = new Set(edges.flatMap(({ networks }) => networks.map(({ name }) => name)));
+  return Promise.all(
+    [...names].map(async (network) => {
+      const reply = askDaemon(controlSocket, '/v1/peers', network === '' ? undefined : network);
+      const { peers } = await reply.catch(() => ({ peers: [] }));
+      return { network, peers };
+    }),
+  );
 }
 
 /** Output cut by the reader, as in `| head` or by closing Wireshark, is an end as good as Ctrl-C. */

@@ -17,17 +17,15 @@ import {
   MIN_UNDERLAY_MTU,
   namespacesOf,
 } from '../../lab/layout.ts';
-import type { Lab, PodSite } from '../../lab/model.ts';
+import type { Lab } from '../../lab/model.ts';
 import { processesIn } from '../../lab/netns.ts';
 import { defaultConfig, startOverlay } from '../../lab/overlay.ts';
-import { type ConnectedPod, expectedPod } from '../../lab/pod.ts';
+import { expectedPod } from '../../lab/pod.ts';
 import { destroyLab, isTakenLabId, listLabIds } from '../../lab/remove.ts';
 import { startTenants, tenantConfig } from '../../lab/tenants.ts';
 import { keepingLab } from '../../lab/with-lab.ts';
 import { printableLines, toJson } from '../../printable.ts';
-
-/** Fixed, so that `down` and `exec` find what `up` made. */
-const DEFAULT_ID = 'weft';
+import { DEFAULT_ID, formatMap, place } from '../lab-map.ts';
 
 const UP_HELP = `
 Examples:
@@ -144,35 +142,6 @@ function parseBackend(text: string): object {
   }
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
   throw new WeftError('USAGE', `Cannot use --backend-config ${text}: it is no JSON object`);
-}
-
-interface PlacedPod {
-  readonly site: PodSite;
-  readonly pod: ConnectedPod;
-}
-
-function place(sites: readonly PodSite[], pods: readonly ConnectedPod[]): PlacedPod[] {
-  return pods.map((pod, index) => ({ site: sites[index]!, pod }));
-}
-
-/** What was built and what to try; there are no `pods` when no daemon gave them addresses. */
-export function formatMap(lab: Lab, pods: readonly PlacedPod[]): string {
-  const weftLab = (command: string): string => `  weft lab ${command}${lab.id === DEFAULT_ID ? '' : ` --id ${lab.id}`}`;
-  const nameOf = (netns: string): string => netns.slice(lab.id.length + 1);
-  const lines = [`Lab "${lab.id}" is up; its files are in ${lab.directory}`, ''];
-  for (const { site, pod } of pods) {
-    const addresses = [pod.address.padEnd(15), ...(pod.address6 === undefined ? [] : [pod.address6])].join(' ');
-    lines.push(`  ${nameOf(site.podNetns)} ${addresses} ── ${nameOf(site.netns)}`);
-  }
-  for (const host of lab.hosts) lines.push(`  h${host.number} ${host.underlayAddress}`);
-  lines.push(`  etcd ${lab.etcdEndpoint}`, '', 'Try:');
-  const [first, last] = [pods[0], pods.at(-1)];
-  const where = first === undefined ? 'h1' : nameOf(first.site.podNetns);
-  const target = last?.pod.address ?? lab.hosts.at(-1)?.underlayAddress ?? '';
-  lines.push(`${weftLab('exec')} ${where} -- ping -c 3 ${target}`);
-  if (first !== undefined) lines.push(`${weftLab('exec')} h1 -- weft peers`);
-  lines.push(`${weftLab('exec')} h1 -- tcpdump -ni u0 udp or proto 4`, weftLab('down'), '');
-  return lines.join('\n');
 }
 
 async function down({ id }: IdOption): Promise<void> {

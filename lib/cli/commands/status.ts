@@ -7,7 +7,9 @@ import { formatBytes, formatCount, formatDuration, formatExpiry } from '../units
 
 /** `weft status`. Exit code 1 while what is shown is not ready, so that scripts can wait for it. */
 export function statusCommand(): Command {
-  return addQueryOptions(new Command('status'))
+  return addQueryOptions(new Command('status'), {
+    network: 'all about one of several networks; default: a line for each',
+  })
     .description('Show what the daemon does, or what it waits for')
     .addHelpText(
       'after',

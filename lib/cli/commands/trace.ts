@@ -6,6 +6,7 @@ import { trace } from '../../observe/trace/trace.ts';
 import { printableAll, toJson } from '../../printable.ts';
 import { seconds, wholeNumber } from '../numbers.ts';
 import { addQueryOptions, type QueryOptions } from '../query.ts';
+import { terminalStyle } from '../style.ts';
 import { formatTrace } from '../trace-text.ts';
 
 interface TraceCommandOptions extends QueryOptions {
@@ -20,7 +21,9 @@ interface TraceCommandOptions extends QueryOptions {
 
 /** `weft trace`. Exit code 1 when the probe does not arrive. */
 export function traceCommand(): Command {
-  return addQueryOptions(new Command('trace'))
+  return addQueryOptions(new Command('trace'), {
+    network: 'one of several networks; default: the first that has the address',
+  })
     .description('Why can this pod not reach that pod: what the tables say, then one packet followed on its way')
     .argument('<destination>', "a pod's IPv4 address, or a peer's public IP, which means its device")
     .option('--from <address>', 'send from the pod of this host that has this address; default: from the host')
@@ -60,7 +63,11 @@ Exit code: 0 when it arrives, 1 when it does not; the last line says where and w
         timeoutMs: options.timeout * 1000,
         far: options.far,
       });
-      process.stdout.write(options.json === true ? `${toJson(report, 2)}\n` : formatTrace(printableAll(report)));
+      process.stdout.write(
+        options.json === true
+          ? `${toJson(report, 2)}\n`
+          : formatTrace(printableAll(report), terminalStyle(process.stdout, process.env)),
+      );
       if (!report.answer.arrived) process.exitCode = 1;
     });
 }

@@ -25,7 +25,7 @@ const MAX_MTU = 65_535;
 
 /** `weft verify`. Exit code 1 when a check failed, or when there was nothing to check. */
 export function verifyCommand(): Command {
-  return addQueryOptions(new Command('verify'))
+  return addQueryOptions(new Command('verify'), { network: 'one of several networks; default: all of them' })
     .description('Check every encapsulated packet: headers, checksums, VNI, whose addresses, MTU')
     .option('--read <file>', 'check a capture file (pcap, pcapng; - is standard input), not what passes now')
     .option('--leases <file>', 'with --read: whose addresses are whose; what "etcdctl get --prefix" printed')

@@ -15,7 +15,7 @@ import { foldersOf } from '../../wireshark/folders.ts';
 import { type FileState, install, type OurFile, ourFiles, remove, stateOf } from '../../wireshark/installation.ts';
 import { formatLeases, type NetworkLeases } from '../../wireshark/leases.ts';
 import { rightsOf } from '../../wireshark/rights.ts';
-import { addQueryOptions, type QueryOptions } from '../query.ts';
+import { addDaemonOptions, type QueryOptions } from '../query.ts';
 import { formatTable } from '../table.ts';
 
 const HELP = `
@@ -38,7 +38,7 @@ export function wiresharkCommand(): Command {
     .action(() => {
       process.stdout.write(readDissector());
     });
-  addQueryOptions(wireshark.command('leases'))
+  addDaemonOptions(wireshark.command('leases'), { network: 'one of several networks; default: all of them' })
     .description('print who has which subnet, for the dissector to check senders against')
     .action(async (options: QueryOptions) => {
       process.stdout.write(printableLines(formatLeases(await askLeases(options))));
