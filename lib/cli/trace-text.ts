@@ -16,7 +16,7 @@ export function formatTrace(report: TraceReport, style: Style = PLAIN): string {
   const lines = [`${source} to ${destination}, ${what}`, '', ' by the tables'];
   for (const { name, text, state } of report.tables) lines.push(...tableLines(name, text, marked(state, style)));
   if (report.wire !== null) lines.push(...wireLines(report.wire));
-  for (const probe of report.probes) lines.push(...probeLines(probe));
+  for (const probe of report.probes) lines.push(...probeLines(probe, report.peer));
   for (const note of report.notes) lines.push(...wrap(`note: ${note}`, 1));
   const [first = '', ...more] = wrap(answer.text, 0);
   lines.push('', first.replace(/^[a-z ]+(?=:)/, answer.arrived ? style.green : style.red), ...more);
@@ -51,9 +51,7 @@ function headerLines({ name, fields }: WireHeader, hex: string): string[] {
   const first = fields[0];
   const last = fields.at(-1);
   if (first === undefined || last === undefined) return lines;
-  // From the header's first byte: IPv4 begins one before its TOS.
-  const start = name.endsWith('IPv4') ? first.at - 1 : first.at;
-  const bytes = hex.slice(start * 2, (last.at + last.length) * 2).match(/../g) ?? [];
+  const bytes = hex.slice(first.at * 2, (last.at + last.length) * 2).match(/../g) ?? [];
   for (let i = 0; i < bytes.length; i += 18) lines.push(`${' '.repeat(21)}${bytes.slice(i, i + 18).join(' ')}`);
   return lines;
 }
@@ -62,12 +60,15 @@ const WORDS: Readonly<Record<Point['kind'], string>> = {
   probe: '',
   answer: 'answer',
   error: 'error',
-  'underlay-answer': 'underlay ping',
   'underlay-error': 'about the tunnel',
+  // Not on the packet's way: said beside it.
+  'underlay-answer': '',
+  'tunnel-answer': '',
 };
 
-function probeLines({ size, points, answer }: ProbeReport): string[] {
+function probeLines({ size, points: seen, answer }: ProbeReport, peer: string | null): string[] {
   const lines = ['', ` one probe of ${size} bytes`];
+  const points = seen.filter(({ kind }) => kind !== 'underlay-answer' && kind !== 'tunnel-answer');
   for (const host of ['here', 'far'] as const) {
     const own = points.filter((point) => point.host === host);
     if (host === 'far' && own.length > 0) lines.push('  on the other host, by its own clock');
@@ -77,8 +78,20 @@ function probeLines({ size, points, answer }: ProbeReport): string[] {
       before = point;
     }
   }
-  if (!answer.arrived) lines.push(`     ........  ${points.length === 0 ? 'never seen' : 'nothing more was seen'}`);
+  if (answer.arrived) return lines;
+  lines.push(`     ........  ${points.length === 0 ? 'never seen' : 'nothing more was seen'}`);
+  if (points.some(({ place, kind }) => place === 'underlay' && kind === 'probe')) lines.push(...besides(seen, peer));
   return lines;
+}
+
+/** What came of the echoes that were sent to the peer meanwhile. */
+function besides(points: readonly Point[], peer: string | null): string[] {
+  if (peer === null) return [];
+  const said = (kind: Point['kind']): string => (points.some((point) => point.kind === kind) ? 'answered' : 'silent');
+  const through = points.some(({ place }) => place === 'overlay')
+    ? `, through the tunnel ${said('tunnel-answer')}`
+    : '';
+  return wrap(`meanwhile ${peer}: a ping on the underlay ${said('underlay-answer')}${through}`, 5);
 }
 
 function pointLine(point: Point, before: Point | undefined): string {

@@ -199,7 +199,8 @@ export class PcapngStream extends StreamOutput implements PacketOutput {
   }
 }
 
-export type LineFormat = 'lines' | 'wide' | 'json';
+/** A number: lines of at most so many columns, 0 for no limit. */
+export type LineFormat = number | 'json';
 
 export class LineOutput extends StreamOutput implements PacketOutput {
   readonly #format: LineFormat;
@@ -220,7 +221,7 @@ export class LineOutput extends StreamOutput implements PacketOutput {
     const where = { device: edge.device, linkType, packet, tunnels };
     const of = { seconds, nanoseconds, outgoing, ...where, ...(note !== undefined && { verdict: note }) };
     if (this.#format === 'json') this.#text.push(JSON.stringify(this.#lines?.report(of)));
-    else this.#text.push(this.#lines?.line(of, this.#format === 'wide' ? 0 : undefined) ?? '');
+    else this.#text.push(this.#lines?.line(of, this.#format) ?? '');
     if (this.#text.length >= 256) this.flush();
   }
 

@@ -1,10 +1,12 @@
 /**
  * A packet on one line of 80 columns, for people:
  *
- *    12:31:07.120441817  flannel0 >  10.244.78.2 > 10.244.32.2  echo request 1
- *    12:31:07.120509233  eth0     >  192.0.2.1 > 192.0.2.2 udp 8285 | echo request 1  67 us
+ *    12:31:07.120441817 flannel0 > 10.244.78.2 > 10.244.32.2  echo request 1
+ *    12:31:07.120509233 eth0     > 192.0.2.1 > 192.0.2.2 | echo request 1  67 us
+ *    12:31:07.120692014 eth0     < 192.0.2.2 | tcp 80 > 51944 PA 1348 B
  *
- * The time at the end is since the same inner packet passed the other edge. Nothing of a packet but its numbers is shown.
+ * The time at the end is since the same inner packet passed the other edge. Where both addresses have no room, the other end's
+ * is there: behind > the destination, behind < the source. Nothing of a packet but its numbers is shown.
  */
 import { formatIpv4 } from '../addr/ipv4.ts';
 import { formatIpv6 } from '../addr/ipv6.ts';
@@ -25,6 +27,9 @@ const WIDTH = 80;
 
 /** Our choice: so many columns of the packet are there also beside a verdict that has many words. */
 const LEAST = 16;
+
+/** An echo of the peer monitor. */
+const PROBE = "weftd's own probe";
 
 export interface LinePacket {
   readonly seconds: number;
@@ -65,16 +70,19 @@ export class PacketLines {
 
   /** Without a line end. `width`: columns, 0 for no limit. */
   line(of: LinePacket, width = WIDTH): string {
-    const { outer, inner, sinceUs, notes } = this.report(of);
-    const head = ` ${timeOfDay(of)}  ${of.device.padEnd(this.#deviceWidth)} ${of.outgoing ? '>' : '<'}  `;
+    const { outer, inner: text, sinceUs, notes: all } = this.report(of);
+    const inner = all.includes(PROBE) ? ofProbe(text) : text;
+    const notes = all.filter((note) => note !== PROBE);
+    const head = `${timeOfDay(of)} ${of.device.padEnd(this.#deviceWidth)} ${of.outgoing ? '>' : '<'} `;
     const time = sinceUs === null ? '' : `  ${formatMicroseconds(sinceUs)}`;
     const since = of.verdict === undefined ? time : `  ${of.verdict}`;
     const noted = notes.length === 0 ? '' : ` (${notes.join(', ')})`;
     const body = outer === null ? inner : `${outer} | ${inner}`;
     if (width === 0) return `${head}${body}${noted}${since}`;
     const room = width - head.length - since.length;
-    const fits = shorter(outer, inner, noted).find((text) => text.length <= room);
-    return cutTo(`${head}${fits ?? cutTo(body, Math.max(LEAST, room))}${since}`, width);
+    const texts = shorter(outer, inner, noted, of.outgoing);
+    const fitting = texts.find((text) => text.length <= room) ?? cutTo(texts.at(-1) ?? body, Math.max(LEAST, room));
+    return cutTo(`${head}${fitting}${since}`, width);
   }
 
   report(of: LinePacket): PacketReport {
@@ -99,7 +107,7 @@ export class PacketLines {
 
   #notes(packet: WirePacket, level: number): string[] {
     const notes: string[] = [];
-    if (isProbe(packet.memory.subarray(this.#layers.ip[level]!, packet.end))) notes.push("weftd's own probe");
+    if (isProbe(packet.memory.subarray(this.#layers.ip[level]!, packet.end))) notes.push(PROBE);
     if (packet.notCut) notes.push('super-packet, not cut');
     if (packet.idRebuilt) notes.push('ID rebuilt');
     return notes;
@@ -108,7 +116,7 @@ export class PacketLines {
   /** "192.0.2.1 > 192.0.2.2 udp 8285": the source port is the flow's hash, or the same. */
   #describeOuter(packet: WirePacket): string {
     const text = this.#describe(packet, 0)
-      .replace(/ length \d+$/, '')
+      .replace(/ \d+ B$/, '')
       .replace('  ', ' ');
     return text.replace(/udp \d+ > /, 'udp ').replace(/ protocol \d+$/, '');
   }
@@ -170,20 +178,27 @@ function cutTo(text: string, width: number): string {
 }
 
 /** A packet in words, each time with less. The inner addresses are on the overlay's line, too. */
-function shorter(outer: string | null, inner: string, noted: string): string[] {
-  const bare = inner.replace(/ length \d+$/, '');
-  if (outer === null) return [`${inner}${noted}`, inner, bare, bare.replace(/^\S+ > /, '> ')];
+function shorter(outer: string | null, inner: string, noted: string, outgoing: boolean): string[] {
+  const withoutLength = (text: string): string => text.replace(/ \d+ B$/, '');
+  const otherEnd = (text: string): string => text.replace(/^(\S+) > (\S+)/, outgoing ? '$2' : '$1');
+  if (outer === null) return [`${inner}${noted}`, inner, otherEnd(inner), otherEnd(withoutLength(inner))];
   const content = inner.replace(/^\S+ > \S+ +/, '');
   const addresses = outer.replace(/ udp \d+$/, '');
   return [
     `${outer} | ${inner}${noted}`,
     `${outer} | ${inner}`,
-    `${outer} | ${content}${noted}`,
-    `${outer} | ${content}`,
+    `${addresses} | ${content}${noted}`,
     `${addresses} | ${content}`,
-    `${addresses} | ${content.replace(/ length \d+$/, '')}`,
-    `${addresses.replace(/^\S+ > /, '> ')} | ${content.replace(/ length \d+$/, '')}`,
+    `${otherEnd(addresses)} | ${content}`,
+    `${otherEnd(addresses)} | ${withoutLength(content)}`,
   ];
+}
+
+/** Nobody's ping: that it is a probe has to be there in the shortest line. */
+function ofProbe(inner: string): string {
+  return inner
+    .replace(/echo request (\d+)$/, "weftd's probe $1")
+    .replace(/echo reply (\d+)$/, "weftd's probe $1 answered");
 }
 
 /** "12:31:07.120441817", local time. */

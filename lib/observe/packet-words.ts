@@ -41,7 +41,7 @@ export function describeOther({ memory, start, end, length }: WirePacket, linkTy
 const TCP_FLAG_LETTERS = 'FSRPAUEC';
 
 /**
- * "udp 53 > 4321 length 60". memory[at, end) of the TCP, UDP or ICMP header were kept, at -1: it is a later fragment; the packet
+ * "udp 53 > 4321 60 B". memory[at, end) of the TCP, UDP or ICMP header were kept, at -1: it is a later fragment; the packet
  * ends at `ipEnd`.
  */
 export function describeTransport(
@@ -58,15 +58,15 @@ export function describeTransport(
       .filter((_, bit) => (memory[at + TCP_FLAGS]! & (1 << bit)) !== 0)
       .join('');
     const payload = ipEnd - at - (memory[at + TCP_DATA_OFFSET]! >> 4) * 4;
-    return `tcp ${word(memory, at)} > ${word(memory, at + 2)} ${flags} length ${payload}`;
+    return `tcp ${word(memory, at)} > ${word(memory, at + 2)} ${flags}${payload === 0 ? '' : ` ${payload} B`}`;
   }
   if (protocol === IPPROTO_UDP && there >= UDP_HEADER) {
     const [from, to] = [word(memory, at), word(memory, at + 2)];
-    return `udp ${from === to ? to : `${from} > ${to}`} length ${ipEnd - at - UDP_HEADER}`;
+    return `udp ${from === to ? to : `${from} > ${to}`} ${ipEnd - at - UDP_HEADER} B`;
   }
   if ((protocol === IPPROTO_ICMP || protocol === IPPROTO_ICMPV6) && there >= ICMP_HEADER)
     return describeIcmp(memory, at, protocol);
-  return `protocol ${protocol} length ${ipEnd - at}`;
+  return `protocol ${protocol} ${ipEnd - at} B`;
 }
 
 function describeIcmp(memory: Uint8Array, at: number, protocol: number): string {

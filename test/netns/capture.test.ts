@@ -201,7 +201,7 @@ for (const backend of ['udp', 'vxlan'] as const)
       await tcp(world);
       t.is(await end(world, toFile), '');
       await end(world, toPipe);
-      t.regex(toFile.stderr(), /; 0 lost by the kernel; cut from \d+ super-packets/);
+      t.regex(toFile.stderr(), /; 0 lost by the kernel/);
       t.is(statSync(path).mode & 0o777, 0o600);
       writeFileSync(piped, Buffer.concat(chunks));
       if (!HAS_TSHARK) {
@@ -281,7 +281,7 @@ test('lines: 80 columns, both edges, outer and inner, and counts at the end; eac
       lines.some((line) => / u0 +> .*192\.0\.2\.1 > 192\.0\.2\.2.* \| .*echo request 1/.test(line)),
       lines[0],
     );
-    t.true(lines.some((line) => line.includes(` flannel0 <  ${pod} > `) && line.includes('echo reply 3')));
+    t.true(lines.some((line) => line.includes(` flannel0 < ${pod} > `) && line.includes('echo reply 3')));
     t.true(lines.some((line) => / \| .*tcp \d+ > 5201/.test(line)));
 
     const echoes = linesOf(await end(world, icmp));
@@ -342,7 +342,7 @@ async function droppedPackets(world: World): Promise<void> {
   const lines = linesOf(await end(world, dropped));
   t.regex(dropped.stderr(), /^weft: \d+ no-route: No peer holds the subnet of the destination;/m);
   for (const line of lines) {
-    t.regex(line, /^ [\d:.]+ +weftd > .*dropped: [a-z-]+/);
+    t.regex(line, /^[\d:.]+ weftd > .*dropped: [a-z-]+/);
     t.true(line.length <= 80, line);
   }
   const verdicts = linesOf(await end(world, noRoute)).map((line) => (JSON.parse(line) as PacketReport).verdict);

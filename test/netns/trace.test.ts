@@ -196,6 +196,24 @@ test('weft trace names what stands in the way: forwarding, filters, routes, size
     );
     t.is(wayOf(blocked).at(-1), 'probe underlay out');
 
+    const throughFar = ['--far', `netns:${lab.hosts[1]!.netns}`];
+    await trace.broken(
+      2,
+      `${table('input', '')}; nft add rule inet broken input udp dport 8285 drop`,
+      mended,
+      'firewall-input',
+      /the firewall drops it on 192\.0\.2\.2, the tunnel packet: chain input of table inet broken/,
+      throughFar,
+    );
+    // Behind the tunnel, which is open: not the port's fault.
+    await trace.broken(
+      2,
+      table('forward', 'policy drop;'),
+      mended,
+      'far-silent',
+      /the tunnel to 192\.0\.2\.2 works, its own device answers through it/,
+    );
+
     await deviceIsDown(trace);
     await trace.says('arrived', /./);
 

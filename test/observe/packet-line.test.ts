@@ -1,6 +1,7 @@
 import test from 'ava';
 import type { WirePacket } from '../../lib/capture/wire-packet.ts';
 import { type LinePacket, PacketLines } from '../../lib/observe/packet-line.ts';
+import { probe4 } from '../../lib/wire/probe.ts';
 import { UDP_FRAMES, VXLAN_FRAMES } from '../capture/frames.ts';
 import { random } from '../random.ts';
 
@@ -29,14 +30,14 @@ function overlay(frame: Uint8Array, change: Partial<LinePacket> = {}): LinePacke
 }
 
 const request = UDP_FRAMES.find((frame) => frame[ETHERNET + 28 + 9] === 1 && frame[ETHERNET + 28 + 20] === 8)!;
-const bodyOf = (line: string): string => line.replace(/^ [\d:]{8}\.\d{9} {2}/, '');
+const bodyOf = (line: string): string => line.replace(/^[\d:]{8}\.\d{9} /, '');
 
 test('the overlay shows the inner packet, the underlay both, and the time between', (t) => {
   const lines = new PacketLines(['flannel0', 'eth0']);
   const first = lines.line(overlay(request));
-  t.regex(first, /^ \d\d:\d\d:40\.120441817 {2}flannel0 > {2}10\.244\.30\.2 > 10\.244\.99\.2 {2}echo request \d+$/);
+  t.regex(first, /^\d\d:\d\d:40\.120441817 flannel0 > 10\.244\.30\.2 > 10\.244\.99\.2 {2}echo request \d+$/);
   const second = lines.line(underlay(request, { nanoseconds: 120_509_233 }));
-  t.regex(bodyOf(second), /^eth0 {5}> {2}192\.0\.2\.1 > 192\.0\.2\.2.* \| echo request \d+ {2}67 us$/);
+  t.regex(bodyOf(second), /^eth0 {5}> 192\.0\.2\.1 > 192\.0\.2\.2.* \| echo request \d+ {2}67 us$/);
   t.is(second.length <= 80, true);
 });
 
@@ -58,11 +59,31 @@ test('VXLAN is looked into, ARP too; notes and verdicts are there', (t) => {
   const lines = new PacketLines(['eth0']);
   const texts = VXLAN_FRAMES.map((frame) => lines.line(underlay(frame), 0));
   t.true(texts.some((text) => /192\.0\.2\.1 > 192\.0\.2\.2 udp 4789 \| 10\.244\.15\.2 > .*echo request/.test(text)));
-  t.true(texts.some((text) => / \| .*tcp \d+ > \d+ [FSRPAUEC]+ length \d+/.test(text)));
+  t.true(texts.some((text) => / \| .*tcp \d+ > \d+ [FSRPAUEC]+ \d+ B/.test(text)));
   const noted = packet(request, { notCut: true, idRebuilt: true });
   t.regex(lines.line(underlay(request, { packet: noted }), 0), / \(super-packet, not cut, ID rebuilt\)/);
   const dropped = lines.line(overlay(request, { device: 'weftd', verdict: 'dropped: no-route' }));
   t.regex(dropped, /echo request \d+ {2}dropped: no-route$/);
+});
+
+test('where both ends have no room the other one is there, and the length before a near address', (t) => {
+  const tcp = UDP_FRAMES.find((frame) => frame[ETHERNET + 28 + 9] === 6 && frame.length > 400)!;
+  const lines = new PacketLines(['flannel0', 'eth0']);
+  const width = 80;
+  const there = { verdict: 'dropped: no-route' };
+  t.regex(bodyOf(lines.line(overlay(tcp, there), width)), /^flannel0 > 10\.244\.99\.2 {2}tcp/);
+  t.regex(bodyOf(lines.line(overlay(tcp, { ...there, outgoing: false }), width)), /^flannel0 < 10\.244\.30\.2 {2}tcp/);
+  const out = underlay(tcp, { outgoing: true });
+  t.regex(bodyOf(lines.line(out, 90)), /^eth0 {5}> 192\.0\.2\.1 > 192\.0\.2\.2 \| tcp \d+ > \d+ [A-Z]+ \d+ B/);
+  t.regex(bodyOf(lines.line(out, 72)), /^eth0 {5}> 192\.0\.2\.2 \| tcp \d+ > \d+ [A-Z]+ \d+ B/);
+});
+
+test("an echo of the peer monitor is not taken for somebody's ping, however short the line", (t) => {
+  const inner = probe4(0x0af4_1e00, 0x0af4_6300, { sequence: 34, token: 1n, size: 60 });
+  const bytes = new Uint8Array([...request.subarray(0, ETHERNET + 28), ...inner]);
+  const lines = new PacketLines(['eth0']);
+  t.regex(lines.line(underlay(bytes)), /192\.0\.2\.2 \| weftd's probe 34$/);
+  t.deepEqual(lines.report(underlay(bytes)).notes, ["weftd's own probe"]);
 });
 
 test('a packet that no frame has room for, or that is none, is said to be that', (t) => {

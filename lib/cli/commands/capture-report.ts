@@ -8,7 +8,9 @@ import { formatCount } from '../units.ts';
 interface CaptureWish {
   /** File, or "-"; undefined: lines are shown. */
   readonly write?: string | undefined;
-  readonly raw?: boolean | undefined;
+  /** Of a ring. */
+  readonly fileSize?: number | undefined;
+  readonly files?: number | undefined;
 }
 
 /** `write`: as in CaptureWish. */
@@ -26,18 +28,21 @@ function namesOf({ networks }: Edge): string {
 /** What was seen, and what was lost. `output`: where it went. */
 export function endLines(
   { counts, seen, shown }: CaptureResult,
-  { write, raw }: CaptureWish,
+  { write, fileSize, files: most }: CaptureWish,
   output: PacketOutput,
 ): string[] {
   const sum = (key: 'dropped' | 'cut'): string => formatCount(counts.reduce((total, each) => total + each[key], 0));
   const verb = write === undefined ? 'shown' : 'written';
-  const files = output instanceof FileOutput && output.files > 1 ? `, in ${output.files} files` : '';
-  const cut = raw === true ? '' : `; cut from ${sum('cut')} super-packets and trains`;
+  const written = output instanceof FileOutput ? output.files : 1;
+  const kept = fileSize === undefined ? written : Math.min(written, most ?? written);
+  const files = written > 1 ? `, in ${written} files${kept < written ? `, the last ${kept} kept` : ''}` : '';
+  const pieces = sum('cut');
+  const cut = pieces === '0' ? '' : `; cut from ${pieces} super-packets and trains`;
   const lost = counts
     .filter(({ dropped }) => dropped > 0)
     .map(({ edge, dropped }) => `${edge.device} ${formatCount(dropped)}`);
   return [
-    `${formatCount(shown)} packets ${verb} of ${formatCount(seen)} seen${files}; ${sum('dropped')} lost by the kernel${cut}`,
+    `${formatCount(shown)} ${shown === 1 ? 'packet' : 'packets'} ${verb} of ${formatCount(seen)} seen${files}; ${sum('dropped')} lost by the kernel${cut}`,
     ...(lost.length > 0 ? [`lost for want of room: ${lost.join(', ')}; --ring-mib gives more, -s keeps less`] : []),
   ];
 }

@@ -45,6 +45,9 @@ interface CaptureOptions extends QueryOptions {
 const WHOLE = 262_144;
 /** 24 days: timers and poll(2) count milliseconds in 31 bits. */
 const MOST_SECONDS = 2_147_483;
+const USUAL_COLUMNS = 80;
+/** Our choice: below it there is no room for anything but time and device. */
+const LEAST_COLUMNS = 60;
 
 /** `weft capture`. Exit code 1 when it ended by an error. */
 export function captureCommand(): Command {
@@ -81,7 +84,7 @@ export function captureCommand(): Command {
     )
     .option('--ring-mib <MiB>', 'memory of the kernel for packets that wait, for each edge', wholeNumber(2, 1024), 32)
     .option('--raw', 'leave super-packets and trains as the kernel has them: they never are on a wire')
-    .option('--wide', 'lines as long as they are, not of 80 columns')
+    .option('--wide', 'lines as long as they are, not as wide as the terminal, else of 80 columns')
     .option('--own-session', 'also the packets of the ssh session this runs in')
     .addHelpText('after', HELP)
     .action(async (filter: string[], options: CaptureOptions) => {
@@ -136,7 +139,7 @@ async function capture(outerFilter: string, options: CaptureOptions): Promise<vo
       onStart: () => say('showing what weftd drops; Ctrl-C ends it'),
     });
     say(
-      `${formatCount(result.shown)} dropped packets of ${formatCount(result.seen)} seen; ${formatCount(result.lost)} not read in time`,
+      `${formatCount(result.shown)} dropped ${result.shown === 1 ? 'packet' : 'packets'} of ${formatCount(result.seen)} seen; ${formatCount(result.lost)} not read in time`,
     );
     for (const [reason, count] of [...result.reasons].sort(([, a], [, b]) => b - a))
       for (const line of fitText(`${formatCount(count)} ${explainDrop(reason)}`, 74).split('\n')) say(line);
@@ -224,7 +227,7 @@ async function openOutput(options: CaptureOptions, notes: PacketNotes, signal: A
   if (write === undefined)
     return new LineOutput(
       StreamSink.ofStandardOutput(),
-      options.json === true ? 'json' : options.wide === true ? 'wide' : 'lines',
+      options.json === true ? 'json' : options.wide === true ? 0 : columnsOf(process.stdout),
     );
   const rotation = {
     bytes: options.fileSize === undefined ? undefined : options.fileSize * 1e6,
@@ -232,6 +235,11 @@ async function openOutput(options: CaptureOptions, notes: PacketNotes, signal: A
     files: options.files,
   };
   return new FileOutput(write, rotation, pcapng);
+}
+
+/** Of a wide terminal all of them; of anything else what fits one. */
+function columnsOf({ isTTY, columns }: { readonly isTTY?: boolean; readonly columns?: number }): number {
+  return isTTY === true && columns !== undefined ? Math.max(columns, LEAST_COLUMNS) : USUAL_COLUMNS;
 }
 
 /** Our choice: before ordinary processes and behind weftd's threads (-19). Who is not called in time loses packets. */

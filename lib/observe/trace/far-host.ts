@@ -33,6 +33,7 @@ export async function openFarHost(host: string, situation: Situation, tables: Ta
         protocol: 'icmp',
         near: tables.ownAddress ?? 0,
         far: tables.peerAddress ?? 0,
+        network: situation.report?.network?.ipv4,
         vtepMac: situation.peer?.vtepMac ?? null,
       },
     });

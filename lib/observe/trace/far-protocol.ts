@@ -15,6 +15,8 @@ export interface FarSetup {
   /** Underlay addresses of the asking and the asked host. */
   readonly near: number;
   readonly far: number;
+  /** The overlay's, "10.244.0.0/16"; undefined where it is not known. */
+  readonly network?: string | undefined;
   /** As the lease has it: "02:42:..."; null where there is none. */
   readonly vtepMac: string | null;
 }

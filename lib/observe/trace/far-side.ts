@@ -96,8 +96,9 @@ class FarSide {
         `on ${formatIpv4(far)}: ip route get ${formatIpv4(destination)}`,
       );
     const outside = overlayDevice === '' ? host.routeTo(this.#setup.near).device : overlayDevice;
-    const shared = { stage: 'far' as const, protocol, destinationPort: undefined, where };
+    const shared = { stage: 'far' as const, protocol, destinationPort: undefined, where, network: this.#setup.network };
     suspects.push(
+      ...this.#tunnelSuspects(where),
       ...passageSuspects(host, { ...shared, iif: outside, oif: inside.device ?? bridge, source, destination }),
       ...passageSuspects(host, {
         ...shared,
@@ -111,6 +112,24 @@ class FarSide {
     const notes = ['the two hosts have clocks of their own: no time is given from one to the other'];
     if (host.firewall === undefined) notes.push(`the firewall${where} is not known: ${host.firewallReason}`);
     return { steps, suspects, notes };
+  }
+
+  /** Whether tunnel packets come in here, and go out. */
+  #tunnelSuspects(where: string): Suspect[] {
+    const { wire, near, far } = this.#setup;
+    if (wire.encapsulation === 'none') return [];
+    const device = this.#host.routeTo(near).device;
+    const isUdp = wire.encapsulation !== 'ipip';
+    const tunnel = {
+      stage: 'far' as const,
+      protocol: isUdp ? 'udp' : 'ipencap',
+      destinationPort: isUdp ? wire.port : undefined,
+      where: `${where}, the tunnel packet`,
+    };
+    return [
+      ...passageSuspects(this.#host, { ...tunnel, iif: device, oif: undefined, source: near, destination: far }),
+      ...passageSuspects(this.#host, { ...tunnel, iif: undefined, oif: device, source: far, destination: near }),
+    ];
   }
 
   watch(probe: Probe): void {

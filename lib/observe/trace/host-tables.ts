@@ -2,8 +2,8 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { formatIpv4, type Ipv4 } from '../../addr/ipv4.ts';
-import { hostPrefix, ipv4Prefix, prefixContains } from '../../addr/prefix.ts';
-import { messageOf } from '../../error.ts';
+import { formatPrefix, hostPrefix, ipv4Prefix, prefixContains } from '../../addr/prefix.ts';
+import { messageOf, WeftError } from '../../error.ts';
 import { RouteTable, RouteType } from '../../sys/netlink/abi.ts';
 import { type Address, type Link, type Neighbor, type Route, RouteNetlink } from '../../sys/netlink/rtnetlink.ts';
 import { withinNetns } from '../../sys/netns.ts';
@@ -67,14 +67,18 @@ export function readHostTables(netns: string | undefined, about: readonly Ipv4[]
   });
 }
 
-/** The bridge with a prefix that the address lies in; undefined when there is none. */
-export function bridgeOf(tables: HostTables, address: Ipv4): { readonly device: string } | undefined {
+/** The bridge with a prefix that the address lies in, and that prefix; undefined when there is none. */
+export function bridgeOf(
+  tables: HostTables,
+  address: Ipv4,
+): { readonly device: string; readonly subnet: string } | undefined {
   for (const own of tables.addresses) {
     if (typeof own.address !== 'number' || own.prefixLength === 32) continue;
-    if (!prefixContains(ipv4Prefix(own.address, own.prefixLength), hostPrefix(address))) continue;
+    const subnet = ipv4Prefix(own.address, own.prefixLength);
+    if (!prefixContains(subnet, hostPrefix(address))) continue;
     const link = tables.links.find(({ index }) => index === own.interfaceIndex);
     // The overlay's own device has the whole network as its prefix with some backends, a pod's bridge never.
-    if (link?.kind === 'bridge') return { device: link.name };
+    if (link?.kind === 'bridge') return { device: link.name, subnet: formatPrefix(subnet) };
   }
   return undefined;
 }
@@ -98,7 +102,13 @@ function askRoute(netlink: RouteNetlink, links: readonly Link[], address: Ipv4):
     const device = links.find(({ index }) => index === route.interfaceIndex)?.name;
     return { route, device, error: undefined };
   } catch (error) {
-    return { route: undefined, device: undefined, error: messageOf(error) };
+    // The kernel's way to say that there is none.
+    const isNone = error instanceof WeftError && error.code === 'ENETUNREACH';
+    return {
+      route: undefined,
+      device: undefined,
+      error: isNone ? `no route to ${formatIpv4(address)}` : messageOf(error),
+    };
   }
 }
 

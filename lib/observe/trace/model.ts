@@ -23,7 +23,7 @@ export interface Suspect {
   readonly certain: boolean;
 }
 
-export type PointKind = 'probe' | 'answer' | 'error' | 'underlay-answer' | 'underlay-error';
+export type PointKind = 'probe' | 'answer' | 'error' | 'underlay-answer' | 'underlay-error' | 'tunnel-answer';
 
 /** A packet of ours that was seen. */
 export interface Point {

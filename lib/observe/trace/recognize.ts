@@ -20,7 +20,9 @@ import { type Probe, protocolOf, sourcePortOf } from './probe.ts';
 export interface UnderlayEnds {
   readonly own: Ipv4;
   readonly peer: Ipv4;
-  /** Identifier of the echo that is sent to the peer beside the probe. */
+  /** Address of the peer's own device in the overlay; undefined where it has none. */
+  readonly peerDevice: Ipv4 | undefined;
+  /** Identifier of the echoes that are sent to peer and device beside the probe. */
   readonly echoId: number;
 }
 
@@ -133,9 +135,12 @@ export class Recognizer {
   #asEcho(view: DataView, ip: number, at: number): Recognized | undefined {
     const ends = this.#ends;
     if (ends === undefined || ipv4Protocol(view, ip) !== IPPROTO_ICMP || at + 8 > view.byteLength) return undefined;
-    if (ipv4Source(view, ip) !== ends.peer || view.getUint8(at) !== ICMP_ECHO_REPLY) return undefined;
-    if (view.getUint16(at + ICMP_REST) !== ends.echoId) return undefined;
-    return { kind: 'underlay-answer', note: 'echo reply on the underlay', by: formatIpv4(ends.peer), icmp: null };
+    if (view.getUint8(at) !== ICMP_ECHO_REPLY || view.getUint16(at + ICMP_REST) !== ends.echoId) return undefined;
+    const source = ipv4Source(view, ip);
+    const by = formatIpv4(source);
+    if (source === ends.peer) return { kind: 'underlay-answer', note: 'echo reply on the underlay', by, icmp: null };
+    if (source !== ends.peerDevice) return undefined;
+    return { kind: 'tunnel-answer', note: "echo reply of the peer's device", by, icmp: null };
   }
 }
 

@@ -16,6 +16,8 @@ export interface Passage {
   readonly destinationPort: number | undefined;
   /** Where to look: "" here, else " on 192.0.2.2". */
   readonly where: string;
+  /** The overlay's, "10.244.0.0/16"; undefined for what is none of its packets. */
+  readonly network?: string | undefined;
 }
 
 /** Forwarding switched off, reverse path, firewall, and where the route leads. In the kernel's order. */
@@ -69,7 +71,7 @@ export function missingPodRoute(tables: HostTables, pod: Ipv4, stage: Stage, whe
     stage,
     code: 'pod-route',
     text: `${gone ? `${bridge.device} has no route to its own pods` : `another route is before that of ${bridge.device}`}${where}: ${address} ${device === undefined ? 'leads nowhere' : `leads to ${device}`}`,
-    hint: gone ? `ip route add SUBNET dev ${bridge.device}` : `ip route get ${address}`,
+    hint: gone ? `ip route add ${bridge.subnet} dev ${bridge.device}` : `ip route get ${address}`,
     certain: true,
   };
 }
@@ -86,8 +88,16 @@ function firewall(tables: HostTables, passage: Passage): Suspect[] {
       stage,
       code: hook === 'forward' ? 'firewall-forward' : `firewall-${hook}`,
       text: `the firewall ${may} it${where}: ${text}`,
-      hint: 'nft -a list ruleset',
+      hint: firewallHint(passage, text),
       certain: verdict === 'drop',
     },
   ];
+}
+
+/** Where Docker or another program set the policy of iptables' chain, nothing but a rule before it helps. */
+function firewallHint({ where, network }: Passage, text: string): string {
+  const host = where.startsWith(' on ') ? `${where.slice(1).replace(/,.*/, '')}: ` : '';
+  if (network === undefined || !/chain FORWARD of table ip filter: policy/.test(text))
+    return `${host}nft -a list ruleset`;
+  return `${host}iptables -I FORWARD -s ${network} -j ACCEPT, and the same with -d`;
 }

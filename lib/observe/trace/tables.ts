@@ -100,7 +100,7 @@ class Walk {
     this.#suspect({
       stage: 'far',
       code: 'lease-gone',
-      text: `the lease of ${peer.subnet} (${peer.publicIp}) is gone from the store: ${peer.note ?? 'leaving'}`,
+      text: `the lease of ${peer.subnet} (${peer.publicIp}) is gone from the store, and nothing there answers`,
       hint: `start weftd on ${peer.publicIp}: it writes its lease again`,
     });
   }
@@ -180,7 +180,7 @@ class Walk {
     const oif = overlay.routeTo(destination).device ?? (overlayDevice || underlayDevice);
     const inside = bridge ?? veth;
     const { transport, port } = this.#probe;
-    const shared = { protocol: transport, where: '' };
+    const shared = { protocol: transport, where: '', network: this.#situation.report?.network?.ipv4 };
     const there = passageSuspects(overlay, {
       ...shared,
       stage: inside === undefined ? 'source' : 'forward',
@@ -213,7 +213,7 @@ class Walk {
   #forwardText(inside: string | undefined, oif: string): string {
     const { overlay } = this.#read;
     if (inside === undefined) return 'sent by the host itself; no rule of the firewall drops it';
-    return `${inside} to ${oif}: ip_forward 1, rp_filter ${overlay.rpFilter(inside)}, no rule drops it`;
+    return `${inside} to ${oif}: ip_forward 1, rp_filter ${overlay.rpFilter(inside)}, no drop rule`;
   }
 
   #underlay(): void {

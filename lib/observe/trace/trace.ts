@@ -12,6 +12,7 @@ import { type EngineWatch, watchEngine } from './engine-watch.ts';
 import { type FarHost, openFarHost } from './far-host.ts';
 import { readCounters } from './host-tables.ts';
 import type { Answer, Point, Suspect, TableStep, WireHeader } from './model.ts';
+import { deviceAddressOf } from './node-tables.ts';
 import { leastSize, PROBE_SIZE, PROBE_TTL, type Probe, probePacket } from './probe.ts';
 import { Recognizer, type UnderlayEnds } from './recognize.ts';
 import { type Situation, situate, type TraceRequest } from './situation.ts';
@@ -227,7 +228,8 @@ class Run {
 
   #ends({ id }: Probe): UnderlayEnds | undefined {
     const { ownAddress: own, peerAddress: peer } = this.#tables;
-    return own === undefined || peer === undefined ? undefined : { own, peer, echoId: (id + 0x2000) & 0xffff };
+    if (own === undefined || peer === undefined) return undefined;
+    return { own, peer, peerDevice: this.#deviceEnds()?.destination, echoId: (id + 0x2000) & 0xffff };
   }
 
   #places(): Place[] {
@@ -246,17 +248,27 @@ class Run {
     return places;
   }
 
-  /** Tells a peer that is gone from one that does not take the tunnel. Its failure says nothing more. */
+  /**
+   * On the underlay, and its device through the tunnel: tells a peer that is gone from one that does not take the tunnel, and
+   * that from a pod that is not there. A failure says nothing more.
+   */
   #pingPeer({ own, peer, echoId }: UnderlayEnds): void {
-    const packet = probePacket({
-      source: own,
-      destination: peer,
-      transport: 'icmp',
-      port: 0,
-      id: echoId,
-      size: PROBE_SIZE,
-    });
-    sendFrom(this.#situation.underlayNetns, packet, peer);
+    const echo = { transport: 'icmp', port: 0, id: echoId, size: PROBE_SIZE } as const;
+    sendFrom(this.#situation.underlayNetns, probePacket({ ...echo, source: own, destination: peer }), peer);
+    const device = this.#deviceEnds();
+    if (device !== undefined)
+      sendFrom(this.#situation.overlayNetns, probePacket({ ...echo, ...device }), device.destination);
+  }
+
+  /** From our device of the overlay to the peer's; undefined where packets go another way. */
+  #deviceEnds(): { readonly source: number; readonly destination: number } | undefined {
+    const { overlay, overlayDevice } = this.#tables;
+    const destination = deviceAddressOf(this.#situation.peer?.subnet);
+    if (destination === undefined || overlayDevice === '') return undefined;
+    if (overlay.routeTo(destination).device !== overlayDevice) return undefined;
+    const index = overlay.link(overlayDevice)?.index;
+    const source = overlay.addresses.find(({ family, interfaceIndex }) => family === 4 && interfaceIndex === index);
+    return typeof source?.address === 'number' ? { source: source.address, destination } : undefined;
   }
 
   async #drops(): Promise<Map<string, number>> {

@@ -93,7 +93,7 @@ function byError(evidence: Evidence, { by, icmp, note }: Point, stage: Stage): A
   if (icmp?.code === 4)
     return failure(
       'mtu',
-      `${evidence.size} bytes are too many: ${who} lets ${icmp.mtu} through (${note})`,
+      `${evidence.size} bytes are too many: ${who} lets ${icmp.mtu} through (${note}${isOwn || stage !== 'underlay' ? '' : `, from behind ${evidence.peer}`})`,
       `compare the MTU of pods, bridges and devices on both hosts: ip link; ${icmp.mtu} fits`,
     );
   const near = evidence.suspects.find(
@@ -178,6 +178,12 @@ function silence(evidence: Evidence, possible: Suspect | undefined): Answer {
       'mtu',
       `small packets arrive, ${size} bytes do not: something on the way is too narrow and does not say so`,
       `ping -M do -s ${size - 28} ${evidence.destination}, with less and less`,
+    );
+  if (points.some(({ kind }) => kind === 'tunnel-answer'))
+    return failure(
+      'far-silent',
+      `the tunnel to ${peer} works, its own device answers through it, but ${evidence.destination} does not: no such pod there, a firewall or a setting of ${peer}, or the pod itself`,
+      `on ${peer}: weft trace ${evidence.destination}; or here: the same with --far ${peer}`,
     );
   if (!points.some(({ kind }) => kind === 'underlay-answer'))
     return failure(

@@ -20,6 +20,7 @@ import { ETHERNET_HEADER, ETHERTYPE_IPV4 } from '../../wire/layout/ethernet.ts';
 import { ICMP_HEADER } from '../../wire/layout/icmp.ts';
 import { IPPROTO_ICMP, IPPROTO_IPIP, IPPROTO_TCP, IPPROTO_UDP } from '../../wire/layout/ip.ts';
 import { IPV4_HEADER_MIN } from '../../wire/layout/ipv4.ts';
+import { TCP_FLAGS, TCP_HEADER_MIN } from '../../wire/layout/tcp.ts';
 import { UDP_HEADER } from '../../wire/layout/udp.ts';
 import { VXLAN_HEADER } from '../../wire/layout/vxlan.ts';
 import {
@@ -118,7 +119,9 @@ export function drawFrame(bytes: Uint8Array, wire: Wire): WireHeader[] {
         name: 'VXLAN',
         fields: [
           { name: 'flags', value: `0x${view.getUint8(at).toString(16).padStart(2, '0')}`, at, length: 1 },
+          { name: 'reserved', value: hexOf(view, at + 1, 3), at: at + 1, length: 3 },
           { name: 'VNI', value: String(vni), at: at + 4, length: 3 },
+          { name: 'reserved', value: hexOf(view, at + 7, 1), at: at + 7, length: 1 },
         ],
       });
       at = drawEthernet(view, at + VXLAN_HEADER, 'inner Ethernet', headers);
@@ -148,6 +151,8 @@ function drawIpv4(view: DataView, at: number, name: string, headers: WireHeader[
   headers.push({
     name,
     fields: [
+      { name: 'version', value: String(view.getUint8(at) >> 4), at, length: 1 },
+      { name: 'header', value: `${ipv4HeaderLength(view, at)} bytes`, at, length: 1 },
       { name: 'TOS', value: String(ipv4Tos(view, at)), at: at + 1, length: 1 },
       { name: 'length', value: String(ipv4TotalLength(view, at)), at: at + 2, length: 2 },
       { name: 'ID', value: String(ipv4Id(view, at)), at: at + 4, length: 2 },
@@ -190,14 +195,33 @@ function drawTransport(view: DataView, at: number, protocol: number, headers: Wi
         { name: 'sequence', value: String(view.getUint16(at + 6)), at: at + 6, length: 2 },
       ],
     });
-  if (protocol === IPPROTO_TCP)
+  if (protocol === IPPROTO_TCP && at + TCP_HEADER_MIN <= view.byteLength)
     headers.push({
       name: 'TCP',
       fields: [
         { name: 'source port', value: String(view.getUint16(at)), at, length: 2 },
         { name: 'destination port', value: String(view.getUint16(at + 2)), at: at + 2, length: 2 },
+        { name: 'sequence', value: String(view.getUint32(at + 4)), at: at + 4, length: 4 },
+        { name: 'acknowledgment', value: String(view.getUint32(at + 8)), at: at + 8, length: 4 },
+        { name: 'header', value: `${(view.getUint8(at + 12) >> 4) * 4} bytes`, at: at + 12, length: 1 },
+        { name: 'flags', value: tcpFlagsOf(view.getUint8(at + TCP_FLAGS)), at: at + 13, length: 1 },
+        { name: 'window', value: String(view.getUint16(at + 14)), at: at + 14, length: 2 },
+        { name: 'checksum', value: hex16(view, at + 16), at: at + 16, length: 2 },
+        { name: 'urgent', value: String(view.getUint16(at + 18)), at: at + 18, length: 2 },
       ],
     });
+}
+
+/** RFC 9293 §3.1, from the lowest bit. */
+const TCP_FLAG_NAMES = ['FIN', 'SYN', 'RST', 'PSH', 'ACK', 'URG', 'ECE', 'CWR'];
+
+function tcpFlagsOf(flags: number): string {
+  return TCP_FLAG_NAMES.filter((_, bit) => (flags & (1 << bit)) !== 0).join(' ') || 'none';
+}
+
+/** "0x000000" */
+function hexOf(view: DataView, at: number, length: number): string {
+  return `0x${Buffer.from(view.buffer, view.byteOffset + at, length).toString('hex')}`;
 }
 
 function hex16(view: DataView, at: number): string {

@@ -70,6 +70,11 @@ test('silence beyond the underlay: blocked, stopped, gone', (t) => {
   t.is(codeOf([...OUT, PING, refused(13, '192.0.2.254')]), 'firewall-reject');
   t.is(codeOf([...OUT, PING, refused(4)]), 'mtu');
   t.is(codeOf([...OUT, PING], { tunnel: '' }), 'far-silent');
+  // The tunnel is open: it is not the port.
+  const through = point('tunnel-answer/underlay/in', { by: '10.244.2.0' });
+  t.is(codeOf([...OUT, PING, through]), 'far-silent');
+  t.is(codeOf([...OUT, PING, through], { isLarge: true }), 'mtu');
+  t.is(codeOf([...OUT, through]), 'far-silent');
 });
 
 test('what somebody says of the probe by ICMP', (t) => {
