@@ -280,7 +280,7 @@ export interface FdbReply {
   readonly fdb: readonly FdbEntry[];
 }
 
-interface FdbEntry {
+export interface FdbEntry {
   /** "02:42:0a:f4:01:02" */
   readonly mac: string;
   /** The VTEP's underlay address. */

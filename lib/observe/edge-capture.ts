@@ -287,12 +287,13 @@ function isOlder(a: SeenFrame, b: SeenFrame): boolean {
   return a.seconds < b.seconds || (a.seconds === b.seconds && a.nanoseconds < b.nanoseconds);
 }
 
-function openEdge(edge: Edge, { snapLength, ringBytes, filter, program }: EdgeCaptureOptions): PacketSocket {
+function openEdge(edge: Edge, { snapLength, ringBytes, filter, program, raw = false }: EdgeCaptureOptions): PacketSocket {
   return PacketSocket.open({
     device: edge.device,
     netns: edge.netns,
     // The headers of a super-packet are those of all its pieces.
     snapLength: Math.max(snapLength, HEADERS),
+    snapAll: raw || (edge.kind === 'overlay' && snapLength <= HEADERS),
     filter: program === undefined ? compiled(edge, filter?.(edge) ?? '') : program(edge),
     ...(ringBytes !== undefined && { ringBytes: typeof ringBytes === 'number' ? ringBytes : ringBytes(edge) }),
   });

@@ -112,6 +112,13 @@ const WAY = [
   'answer pod veth out',
 ];
 
+const TABLES = {
+  udp: ['weftd', 'lease', 'route', 'device', 'forward', 'underlay', 'socket', 'sizes'],
+  vxlan: ['weftd', 'lease', 'route', 'device', 'neighbor', 'fdb', 'forward', 'underlay', 'socket', 'sizes'],
+  ipip: ['weftd', 'lease', 'route', 'device', 'forward', 'underlay', 'socket', 'sizes'],
+  'host-gw': ['weftd', 'lease', 'route', 'forward', 'underlay', 'sizes'],
+} as const;
+
 for (const backend of ['udp', 'vxlan', 'ipip', 'host-gw'] as const) {
   test(`weft trace follows a packet that arrives, small and as large as it may be: ${backend}`, async (t) => {
     await withLab({ id, hosts: 2 }, async (lab) => {
@@ -123,6 +130,10 @@ for (const backend of ['udp', 'vxlan', 'ipip', 'host-gw'] as const) {
       );
       t.is(report.probes.length, 2);
       t.true(report.wire?.seen);
+      t.deepEqual(
+        report.tables.map(({ name }) => name),
+        TABLES[backend],
+      );
       // From the host itself, to the peer by its public IP; TCP to a port that is closed.
       const toPeer = await trace.run(['192.0.2.2']);
       t.is(toPeer.code, 0, toPeer.stdout + toPeer.stderr);

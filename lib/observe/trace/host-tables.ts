@@ -36,6 +36,8 @@ export interface HostTables {
   /** Undefined: cannot be read, `firewallReason` says why. */
   readonly firewall: Firewall | undefined;
   readonly firewallReason: string;
+  /** There is a filter table of iptables-legacy, whose rules nft does not list. */
+  readonly hasLegacyFilter: boolean;
 }
 
 /** Tables of the namespace of the file `netns`, undefined: this process's. `about`: the addresses that routeTo will be asked for. */
@@ -60,6 +62,7 @@ export function readHostTables(netns: string | undefined, about: readonly Ipv4[]
         rpFilter: (device) => Math.max(all, settings.get(device)?.rpFilter ?? 0),
         forwarding: (device) => settings.get(device)?.forwarding ?? true,
         ...readFirewall(),
+        hasLegacyFilter: readText('/proc/thread-self/net/ip_tables_names').split('\n').includes('filter'),
       };
     } finally {
       netlink.close();
@@ -121,10 +124,16 @@ function readSettings(device: string): { readonly rpFilter: number; readonly for
 }
 
 function readNumber(path: string): number | undefined {
+  const text = readText(path);
+  return text === '' ? undefined : Number(text);
+}
+
+/** '' where it cannot be read. */
+function readText(path: string): string {
   try {
-    return Number(readFileSync(path, 'utf8'));
+    return readFileSync(path, 'utf8');
   } catch {
-    return undefined;
+    return '';
   }
 }
 

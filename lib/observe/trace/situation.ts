@@ -3,7 +3,7 @@ import { formatIpv4, type Ipv4, parseIpv4 } from '../../addr/ipv4.ts';
 import { parseIpv6 } from '../../addr/ipv6.ts';
 import { hostPrefix, type Prefix, parsePrefix, prefixContains } from '../../addr/prefix.ts';
 import { askDaemon } from '../../control/client.ts';
-import { isIgnored, type NetworkReport, type Peer, type StatusReply } from '../../control/protocol.ts';
+import { type FdbEntry, isIgnored, type NetworkReport, type Peer, type StatusReply } from '../../control/protocol.ts';
 import { messageOf, WeftError } from '../../error.ts';
 import { netnsOfDaemon } from '../daemon-netns.ts';
 import { type FoundPod, findPod } from './find-pod.ts';
@@ -26,6 +26,8 @@ export interface Situation {
   readonly peer: Peer | undefined;
   /** A lease that has the destination and is not used. */
   readonly ignored: Peer | undefined;
+  /** The network's FDB; empty but for vxlan. */
+  readonly fdb: readonly FdbEntry[];
   /** The destination is a pod of this host. */
   readonly isLocal: boolean;
   /** File of the namespace with the overlay, undefined: this process's. */
@@ -53,6 +55,7 @@ export async function situate(request: TraceRequest): Promise<Situation> {
       destination,
       peer: undefined,
       ignored: undefined,
+      fdb: [],
       isLocal: false,
       overlayNetns: undefined,
       underlayNetns,
@@ -86,7 +89,7 @@ function parseAddress(text: string, what: string): Ipv4 {
   throw new WeftError('USAGE', `${what} is no IPv4 address: "${text}"`);
 }
 
-type Found = Pick<Situation, 'report' | 'destination' | 'peer' | 'ignored' | 'isLocal'> & {
+type Found = Pick<Situation, 'report' | 'destination' | 'peer' | 'ignored' | 'fdb' | 'isLocal'> & {
   readonly report: NetworkReport;
 };
 
@@ -102,7 +105,8 @@ async function findNetwork(request: TraceRequest, status: StatusReply): Promise<
     const holders = peers.filter(({ subnet }) => contains(subnet, destination));
     const peer = holders.find((holder) => !isIgnored(holder));
     const isLocal = contains(report.lease?.ipv4 ?? '', destination);
-    return { report, destination, peer, ignored: peer === undefined ? holders[0] : undefined, isLocal };
+    const fdb = report.backend?.type === 'vxlan' ? (await askDaemon(controlSocket, '/v1/fdb', name)).fdb : [];
+    return { report, destination, peer, ignored: peer === undefined ? holders[0] : undefined, fdb, isLocal };
   }
   if (parseIpv4(text) === undefined && parseIpv6(text) !== undefined) parseAddress(text, '');
   if (parseIpv4(text) === undefined)

@@ -78,19 +78,31 @@ export function missingPodRoute(tables: HostTables, pod: Ipv4, stage: Stage, whe
 
 function firewall(tables: HostTables, passage: Passage): Suspect[] {
   const { stage, iif, oif, where } = passage;
-  if (tables.firewall === undefined) return [];
   const hook = iif === undefined ? 'output' : oif === undefined ? 'input' : 'forward';
+  const legacy: Suspect[] = tables.hasLegacyFilter
+    ? [
+        {
+          stage,
+          code: `firewall-${hook}`,
+          text: `rules of iptables-legacy${where}, which are not judged here, may drop it`,
+          hint: `iptables-legacy -S ${hook.toUpperCase()}`,
+          certain: false,
+        },
+      ]
+    : [];
+  if (tables.firewall === undefined) return legacy;
   const { verdict, text } = tables.firewall.judge({ ...passage, hook });
-  if (verdict === 'accept') return [];
+  if (verdict === 'accept') return legacy;
   const may = verdict === 'may-drop' ? 'may drop' : 'drops';
   return [
     {
       stage,
-      code: hook === 'forward' ? 'firewall-forward' : `firewall-${hook}`,
+      code: `firewall-${hook}`,
       text: `the firewall ${may} it${where}: ${text}`,
       hint: firewallHint(passage, text),
       certain: verdict === 'drop',
     },
+    ...legacy,
   ];
 }
 

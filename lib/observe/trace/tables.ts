@@ -42,8 +42,10 @@ class Walk {
     this.#route();
     this.#device();
     this.#neighbor();
+    this.#fdb();
     this.#passages();
     this.#underlay();
+    this.#socket();
     this.#sizes();
   }
 
@@ -153,7 +155,7 @@ class Walk {
     const { overlay, overlayDevice, wire } = this.#read;
     const gateway = deviceAddressOf(peer?.subnet);
     if (wire.encapsulation !== 'vxlan' || peer === undefined || gateway === undefined) return;
-    if (overlay.routeTo(this.#situation.destination).device !== overlayDevice) return;
+    if (!this.#usesOverlay()) return;
     const index = overlay.link(overlayDevice)?.index;
     const entry = overlay.neighbors.find((n) => n.interfaceIndex === index && n.address === gateway);
     const mac = entry?.mac === undefined ? undefined : formatMac(entry.mac);
@@ -171,6 +173,38 @@ class Walk {
       text: `the neighbor ${text}; the lease says ${peer.vtepMac}`,
       hint: `ip neigh show dev ${overlayDevice}`,
     });
+  }
+
+  /** weftd's own: behind which VTEP the neighbor's MAC address is. */
+  #fdb(): void {
+    const { peer, fdb } = this.#situation;
+    if (this.#read.wire.encapsulation !== 'vxlan' || peer?.vtepMac == null || !this.#usesOverlay()) return;
+    const entry = fdb.find(({ mac }) => parseMac(mac) === parseMac(peer.vtepMac ?? ''));
+    const fits = entry?.vtep === peer.publicIp;
+    const text = `${peer.vtepMac} is ${entry === undefined ? 'behind no VTEP' : `behind ${entry.vtep}`}`;
+    this.#step('fdb', fits ? text : `${text}, the lease says ${peer.publicIp}`, fits ? 'ok' : 'fault');
+    if (fits) return;
+    this.#suspect({ stage: 'engine', code: 'fdb', text: `the FDB entry ${text}`, hint: 'weft fdb; weft peers' });
+  }
+
+  /** DirectRouting sends by the underlay. */
+  #usesOverlay(): boolean {
+    const { overlay, overlayDevice } = this.#read;
+    return overlay.routeTo(this.#situation.destination).device === overlayDevice;
+  }
+
+  /** By which weftd sends. */
+  #socket(): void {
+    const { wire, ownAddress, peerAddress } = this.#read;
+    if (ownAddress === undefined || peerAddress === undefined || !this.#usesOverlay()) return;
+    const [own, peer] = [formatIpv4(ownAddress), formatIpv4(peerAddress)];
+    if (wire.encapsulation === 'ip-in-udp')
+      this.#step('socket', `UDP ${own}:${wire.port} to ${peer}:${wire.port}`, 'ok');
+    if (wire.encapsulation === 'vxlan') {
+      const from = 'source port one of eight, by the flow';
+      this.#step('socket', `UDP ${own} to ${peer}:${wire.port}, ${from}`, 'ok');
+    }
+    if (wire.encapsulation === 'ipip') this.#step('socket', `raw, IP protocol 4, ${own} to ${peer}`, 'ok');
   }
 
   /** Through this host, there and back. */

@@ -18,7 +18,7 @@ import { Recognizer, type UnderlayEnds } from './recognize.ts';
 import { type Situation, situate, type TraceRequest } from './situation.ts';
 import { readTables, type Tables } from './tables.ts';
 import { decide, type Evidence, lastStage } from './verdict.ts';
-import { openPlaces, type Place, type SeenPoint, withoutFrame } from './watch-points.ts';
+import { openPlaces, type Place, type PointWatch, type SeenPoint, withoutFrame } from './watch-points.ts';
 import { buildFrame, drawFrame } from './wire-frame.ts';
 
 export interface TraceOptions extends TraceRequest {
@@ -78,6 +78,8 @@ export async function trace(options: TraceOptions): Promise<TraceReport> {
 const POLL_MS = 5;
 /** For what is still on its way when the answer has been seen. */
 const AFTERWARDS_MS = 40;
+/** Our choice: how late the kernel of a busy machine may hand over what passed a place before the answer did. */
+const LATE_MS = 500;
 
 class Run {
   readonly #options: TraceOptions;
@@ -129,7 +131,8 @@ class Run {
     this.#id = (this.#id + 1) & 0xffff || 1;
     const probe: Probe = { source: this.#tables.source, destination, transport, port, id: this.#id, size };
     const ends = this.#ends(probe);
-    const watch = openPlaces(this.#places(), this.#tables.wire, this.#recognizer(probe, ends), 'here');
+    const places = this.#places();
+    const watch = openPlaces(places, this.#tables.wire, this.#recognizer(probe, ends), 'here');
     let sendError: Evidence['sendError'];
     let inside: EngineWatch | undefined;
     try {
@@ -143,7 +146,7 @@ class Run {
         destination,
       );
       if (ends !== undefined) this.#pingPeer(ends);
-      await this.#wait(watch, sendError === undefined ? timeoutMs : Math.min(timeoutMs, 100));
+      await this.#wait(watch, places, sendError === undefined ? timeoutMs : Math.min(timeoutMs, 100));
       const farPoints = (await this.#far?.points()) ?? [];
       await inside?.stop();
       const points = [...watch.points.map(withoutFrame), ...(inside?.points ?? []), ...farPoints].sort(byTime);
@@ -205,17 +208,18 @@ class Run {
     return device === overlayDevice || device !== underlayDevice || route?.gateway === undefined;
   }
 
-  async #wait(watch: { points: readonly SeenPoint[]; poll: () => void }, timeoutMs: number): Promise<void> {
+  async #wait(watch: PointWatch, places: readonly Place[], timeoutMs: number): Promise<void> {
     const end = performance.now() + timeoutMs;
     let answered = Number.POSITIVE_INFINITY;
     for (;;) {
       await delay(POLL_MS);
       watch.poll();
       const now = performance.now();
-      const isOver =
-        lastStage(this.#shape(watch.points)) === 'arrived' || watch.points.some(({ kind }) => kind === 'error');
-      if (isOver) answered = Math.min(answered, now);
-      if (now > end || now > answered + AFTERWARDS_MS) break;
+      const { points } = watch;
+      const hasArrived = lastStage(this.#shape(points)) === 'arrived';
+      if (hasArrived || points.some(({ kind }) => kind === 'error')) answered = Math.min(answered, now);
+      const isLate = hasArrived && !places.every((place) => wasPassed(place, points));
+      if (now > (answered < end ? answered + (isLate ? LATE_MS : AFTERWARDS_MS) : end)) break;
     }
     // The capture holds packets back for a moment, to have them in order.
     await delay(AFTERWARDS_MS);
@@ -333,6 +337,11 @@ class Run {
       probePacket(probe, ttl),
     );
   }
+}
+
+/** There and back. */
+function wasPassed({ place }: Place, points: readonly SeenPoint[]): boolean {
+  return (['probe', 'answer'] as const).every((kind) => points.some((p) => p.place === place && p.kind === kind));
 }
 
 function sendFrom(netns: string | undefined, packet: Uint8Array, destination: number): Evidence['sendError'] {

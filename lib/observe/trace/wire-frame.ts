@@ -172,7 +172,12 @@ function drawUdp(view: DataView, at: number, name: string, headers: WireHeader[]
   headers.push({
     name,
     fields: [
-      { name: 'source port', value: String(udpSourcePort(view, at)), at, length: 2 },
+      {
+        name: 'source port',
+        value: udpSourcePort(view, at) === 0 ? 'by the flow' : String(udpSourcePort(view, at)),
+        at,
+        length: 2,
+      },
       { name: 'destination port', value: String(udpDestinationPort(view, at)), at: at + 2, length: 2 },
       { name: 'length', value: String(udpLength(view, at)), at: at + 4, length: 2 },
       { name: 'checksum', value: `0x${udpChecksum(view, at).toString(16).padStart(4, '0')}`, at: at + 6, length: 2 },
