@@ -219,7 +219,9 @@ class Run {
       const hasArrived = lastStage(this.#shape(points)) === 'arrived';
       if (hasArrived || points.some(({ kind }) => kind === 'error')) answered = Math.min(answered, now);
       const isLate = hasArrived && !places.every((place) => wasPassed(place, points));
-      if (now > (answered < end ? answered + (isLate ? LATE_MS : AFTERWARDS_MS) : end)) break;
+      // One that came when the time was over, too: what it passed is to be seen.
+      const isAnswered = Number.isFinite(answered);
+      if (now > (isAnswered ? answered + (isLate ? LATE_MS : AFTERWARDS_MS) : end)) break;
     }
     // The capture holds packets back for a moment, to have them in order.
     await delay(AFTERWARDS_MS);
