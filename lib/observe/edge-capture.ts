@@ -287,7 +287,10 @@ function isOlder(a: SeenFrame, b: SeenFrame): boolean {
   return a.seconds < b.seconds || (a.seconds === b.seconds && a.nanoseconds < b.nanoseconds);
 }
 
-function openEdge(edge: Edge, { snapLength, ringBytes, filter, program, raw = false }: EdgeCaptureOptions): PacketSocket {
+function openEdge(
+  edge: Edge,
+  { snapLength, ringBytes, filter, program, raw = false }: EdgeCaptureOptions,
+): PacketSocket {
   return PacketSocket.open({
     device: edge.device,
     netns: edge.netns,

@@ -54,6 +54,8 @@ export interface PacketSocketOptions {
   readonly ringBytes?: number;
   /** Classic BPF on the frame from its link-layer header on; what returns 0 is not seen. */
   readonly filter?: readonly FilterInstruction[] | undefined;
+  /** Keep no more than the snap length of super-packets and trains, too. */
+  readonly snapAll?: boolean;
 }
 
 /** A capture on one device, from when it is opened. */
@@ -164,7 +166,7 @@ export class PacketSocket {
   }
 }
 
-function openHere({ device, snapLength, ringBytes, filter }: PacketSocketOptions): PacketSocket {
+function openHere({ device, snapLength, ringBytes, filter, snapAll }: PacketSocketOptions): PacketSocket {
   const link = findDevice(device);
   const object = `packet socket on "${device}"`;
   // Protocol 0: until it is bound it sees nothing. With ETH_P_ALL it would see all devices meanwhile.
@@ -176,7 +178,7 @@ function openHere({ device, snapLength, ringBytes, filter }: PacketSocketOptions
     ring = mapRing(fd, ringBytes ?? USUAL_RING_BYTES, RING_RETIRE_MS, object);
     // What is longer than that is no single packet.
     check(
-      attachFilter(fd, snapFilter(filter, snapLength, link.mtu + LINK_HEADER)),
+      attachFilter(fd, snapFilter(filter, snapLength, snapAll === true ? 0xffff_ffff : link.mtu + LINK_HEADER)),
       'setsockopt SO_ATTACH_FILTER',
       object,
     );
