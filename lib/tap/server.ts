@@ -106,16 +106,16 @@ export class Tap implements TapRoom {
     const descriptor = (socket as Socket & { readonly _handle?: { readonly fd?: number } | null })._handle?.fd ?? -1;
     const who = descriptor < 0 ? undefined : peerCredentials(descriptor);
     const problem = this.#problemOf(who);
-    if (who === undefined || problem !== undefined) {
-      const { code, message, hint = null } = problem ?? denied('who asks is not known');
-      const { pid, uid } = who ?? {};
-      this.#options.log.warn({ pid, uid, reason: message }, 'Somebody was refused at the tap');
-      turnAway(socket, `${toJson({ error: { code, message, hint } })}\n`);
+    const fd = problem === undefined ? duplicate(descriptor) : undefined;
+    if (who !== undefined && fd !== undefined) {
+      socket.destroy();
+      void this.#admit(fd, who);
       return;
     }
-    const fd = duplicate(descriptor);
-    socket.destroy();
-    if (fd !== undefined) void this.#admit(fd, who);
+    const { code, message, hint = null } = problem ?? noDescriptor();
+    const { pid, uid } = who ?? {};
+    this.#options.log.warn({ pid, uid, reason: message }, 'Somebody was refused at the tap');
+    turnAway(socket, `${toJson({ error: { code, message, hint } })}\n`);
   }
 
   #problemOf(who: PeerCredentials | undefined): WeftError | undefined {
@@ -218,6 +218,12 @@ function turnAway(socket: Socket, line: string): void {
 function setWanted({ memory, wake }: DataPlane, tap: number): void {
   Atomics.store(new Int32Array(memory), CONFIG_TAP / 4, tap);
   wake();
+}
+
+function noDescriptor(): WeftError {
+  return new WeftError('TAP_BUSY', 'The tap cannot take another reader: weftd gets no descriptor for it', {
+    hint: "raise LimitNOFILE of weftd's unit, or allow dup(2)",
+  });
 }
 
 function denied(why: string): WeftError {
