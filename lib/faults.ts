@@ -6,6 +6,7 @@
  *
  * A part reports all that is wrong with it, each time it has looked: what it no longer names is mended.
  */
+import { LineLimit } from './line-limit.ts';
 import type { Log } from './log.ts';
 
 export interface Fault {
@@ -37,20 +38,15 @@ interface Standing {
   readonly timer: NodeJS.Timeout | undefined;
 }
 
-/** Our choice: whatever comes and goes, the log of a network gets no more lines about it. */
-const LINES_PER_MINUTE = 6;
-const MINUTE_MS = 60_000;
-
 export class Faults implements FaultSink {
   readonly #options: FaultsOptions;
   /** Of each part, by text. */
   readonly #parts = new Map<string, ReadonlyMap<string, Standing>>();
-  /** When the last lines were written. */
-  #lines: number[] = [];
-  #omitted = 0;
+  readonly #limit: LineLimit;
 
   constructor(options: FaultsOptions) {
     this.#options = options;
+    this.#limit = new LineLimit(options.now);
   }
 
   /** The faults that count, those that keep packets from passing first. */
@@ -116,17 +112,9 @@ export class Faults implements FaultSink {
     return standing.filter(({ counts }) => counts).map(({ fault }) => fault);
   }
 
-  /** A fault that comes and goes must not fill the log: what was left out is counted in the next line. */
+  /** A fault that comes and goes must not fill the log. */
   #say(level: 'error' | 'info', message: string): void {
-    const { log, now } = this.#options;
-    const time = now();
-    this.#lines = this.#lines.filter((at) => time - at < MINUTE_MS);
-    if (this.#lines.length >= LINES_PER_MINUTE) {
-      this.#omitted++;
-      return;
-    }
-    this.#lines.push(time);
-    log[level](this.#omitted > 0 ? { omittedAlarmLines: this.#omitted } : {}, message);
-    this.#omitted = 0;
+    const { log } = this.#options;
+    this.#limit.say((omitted) => log[level](omitted > 0 ? { omittedAlarmLines: omitted } : {}, message));
   }
 }

@@ -10,6 +10,7 @@ import type { TapNetwork } from '../control/tap-protocol.ts';
 import type { TapRoom } from '../dataplane/segment.ts';
 import { messageOf, WeftError } from '../error.ts';
 import { CONFIG_TAP } from '../fastpath/abi.ts';
+import { LineLimit } from '../line-limit.ts';
 import type { Log } from '../log.ts';
 import { toJson } from '../printable.ts';
 import { duplicate, type PeerCredentials, peerCredentials } from '../sys/peer-credentials.ts';
@@ -49,6 +50,7 @@ export class Tap implements TapRoom {
   readonly #options: TapOptions;
   readonly #dataPlanes = new Map<number, DataPlane>();
   readonly #readers = new Map<number, KnownReader>();
+  readonly #refusals = new LineLimit(() => performance.now());
   #nextId = 1;
   #wanted = 0;
   #server: Server | undefined;
@@ -114,8 +116,16 @@ export class Tap implements TapRoom {
     }
     const { code, message, hint = null } = problem ?? noDescriptor();
     const { pid, uid } = who ?? {};
-    this.#options.log.warn({ pid, uid, reason: message }, 'Somebody was refused at the tap');
+    this.#logRefusal(pid, uid, message);
     turnAway(socket, `${toJson({ error: { code, message, hint } })}\n`);
+  }
+
+  /** Whoever may connect may do so again and again. */
+  #logRefusal(pid: number | undefined, uid: number | undefined, reason: string): void {
+    this.#refusals.say((omitted) => {
+      const more = omitted > 0 ? { refusedWithoutLine: omitted } : {};
+      this.#options.log.warn({ pid, uid, reason, ...more }, 'Somebody was refused at the tap');
+    });
   }
 
   #problemOf(who: PeerCredentials | undefined): WeftError | undefined {
@@ -196,7 +206,7 @@ export class Tap implements TapRoom {
         this.#readers.delete(message.id);
         if (message.problem === undefined)
           log.info({ pid, uid, records: reader.sent, lost: reader.lost }, 'A reader of the tap has left');
-        else log.warn({ pid, uid, reason: message.problem }, 'Somebody was refused at the tap');
+        else this.#logRefusal(pid, uid, message.problem);
         if (this.#readers.size === 0) this.#linger = setTimeout(() => this.#stopThread(), LINGER_MS).unref();
     }
   }

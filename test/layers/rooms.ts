@@ -24,7 +24,12 @@ export const FOR_ALL = 'error.ts';
 export const ROOMS: Readonly<Record<string, Room>> = {
   'error.ts': { imports: [], packages: 'none', why: 'everybody imports it' },
   'log.ts': { imports: [], packages: 'none', why: 'a log is an interface; who writes it is for the daemon to say' },
-  'faults.ts': { imports: ['log.ts'], packages: [], why: 'parts report to it, and it knows none of them' },
+  'line-limit.ts': { imports: [], packages: 'none', why: 'it counts lines; who writes them has the log and the clock' },
+  'faults.ts': {
+    imports: ['line-limit.ts', 'log.ts'],
+    packages: [],
+    why: 'parts report to it, and it knows none of them',
+  },
   'fit-text.ts': { imports: [], packages: 'none', why: 'both programs have a help' },
   'printable.ts': { imports: [], packages: 'none', why: 'text is made fit to be read wherever it is read' },
   'undo.ts': { imports: ['log.ts'], packages: 'none', why: 'it knows steps and not what they undo' },
@@ -149,7 +154,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     why: 'daemon and cli meet here, and neither sees into the other',
   },
   tap: {
-    imports: ['control', 'dataplane', 'fastpath/abi.ts', 'log.ts', 'printable.ts', 'sys'],
+    imports: ['control', 'dataplane', 'fastpath/abi.ts', 'line-limit.ts', 'log.ts', 'printable.ts', 'sys'],
     packages: [],
     why: 'it shows records to those who may see them: no packet, route or lease is its business',
   },

@@ -136,6 +136,17 @@ test('the socket is for its owner alone, and nobody else than a live one answers
   await t.throwsAsync(other.open('/proc/nothing/tap.sock', undefined), { code: 'TAP_SOCKET_REFUSED' });
 });
 
+test('whoever is refused again and again does not fill the log', async (t) => {
+  const { path, lines } = t.context;
+  for (let i = 0; i < 20; i++) {
+    const reading = openTap(path, { sample: 0, snapLength: 0 });
+    await t.throwsAsync(reading.reply, { code: 'TAP_REQUEST_INVALID' });
+  }
+  await t.context.tap.close();
+  const refused = lines.filter((line) => line.startsWith('Somebody was refused at the tap'));
+  t.true(refused.length > 0 && refused.length <= 6, refused.join('\n'));
+});
+
 test('where no tap is, the reader says so', async (t) => {
   const { path } = t.context;
   for (const [where, code] of [
