@@ -32,7 +32,7 @@ export interface EdgeCaptureOptions {
   /** Bytes of a packet that are wanted. */
   readonly snapLength: number;
   /** For each edge. Default 8 MiB. */
-  readonly ringBytes?: number | ((edge: Edge) => number);
+  readonly ringBytes?: number;
   /** pcap-filter(7) on the frame as it is on that edge, beside the edge's own. */
   readonly filter?: (edge: Edge) => string | undefined;
   /** The same as a program, instead of both. */
@@ -298,7 +298,7 @@ function openEdge(
     snapLength: Math.max(snapLength, HEADERS),
     snapAll: raw || (edge.kind === 'overlay' && snapLength <= HEADERS),
     filter: program === undefined ? compiled(edge, filter?.(edge) ?? '') : program(edge),
-    ...(ringBytes !== undefined && { ringBytes: typeof ringBytes === 'number' ? ringBytes : ringBytes(edge) }),
+    ...(ringBytes !== undefined && { ringBytes }),
   });
 }
 

@@ -12,6 +12,7 @@ import { until } from '../../lib/lab/until.ts';
 import { SOL_UDP, UDP_SEGMENT } from '../../lib/linux/socket.ts';
 import { EdgeCapture, type EdgePacket } from '../../lib/observe/edge-capture.ts';
 import type { Edge } from '../../lib/observe/edges.ts';
+import { probeFilter } from '../../lib/observe/trace/probe-filter.ts';
 import { check } from '../../lib/sys/errno.ts';
 import { close, sendto } from '../../lib/sys/ffi.ts';
 import { withinNetns } from '../../lib/sys/netns.ts';
@@ -258,4 +259,27 @@ test('packets are seen though the clock was set back meanwhile', async (t) => {
   Date.now = () => now() - 3_600_000;
   send(3);
   t.true(await until(() => seen === 3, PATIENCE_MS), `${seen} of 3`);
+});
+
+test('a trace is shown what may be its probe, and not what else passes', async (t) => {
+  buildLink(t);
+  listen(t);
+  const probe = { source: 0x0a090001, destination: 0x0a090002, transport: 'udp', port: 7, id: 1, size: 36 } as const;
+  for (const [wanted, wire, seen] of [
+    [probe, undefined, 0],
+    [{ ...probe, transport: 'icmp' }, undefined, 0],
+    [probe, { encapsulation: 'ipip' }, 0],
+    // Of a tunnel all.
+    [probe, { encapsulation: 'ip-in-udp', port: 7 }, 3],
+  ] as const) {
+    const capture = EdgeCapture.open([edge('a', 'a0')], {
+      snapLength: 64,
+      program: () => probeFilter(wanted, wire),
+      onPacket: () => undefined,
+    });
+    send(3);
+    await capture.finish();
+    t.is(capture.statistics()[0]!.received, seen);
+    capture.close();
+  }
 });

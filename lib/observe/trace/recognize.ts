@@ -47,6 +47,10 @@ export class Recognizer {
     this.#tunnels = tunnels;
   }
 
+  get probe(): Probe {
+    return this.#probe;
+  }
+
   /** Undefined: not ours. */
   recognize(bytes: Uint8Array, hasEthernet: boolean): Recognized | undefined {
     const layers = this.#layers;

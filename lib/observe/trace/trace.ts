@@ -140,6 +140,8 @@ class Run {
       await this.#far?.watch(probe);
       const kernel = readCounters(this.#situation.overlayNetns);
       const engine = await this.#drops();
+      // What came meanwhile must not fill the rings.
+      watch.poll();
       sendError = sendFrom(
         pod === undefined ? this.#situation.overlayNetns : pod.netns,
         probePacket(probe),
@@ -149,6 +151,8 @@ class Run {
       await this.#wait(watch, places, sendError === undefined ? timeoutMs : Math.min(timeoutMs, 100));
       const farPoints = (await this.#far?.points()) ?? [];
       await inside?.stop();
+      for (const { device, frames } of watch.lost())
+        this.#notes.push(`${device} is too busy: ${frames} of its packets were not seen, perhaps the probe among them`);
       const points = [...watch.points.map(withoutFrame), ...(inside?.points ?? []), ...farPoints].sort(byTime);
       this.#frame ??= watch.points.find(
         (p) => p.kind === 'probe' && p.place === 'underlay' && p.direction === 'out',
