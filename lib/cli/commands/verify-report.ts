@@ -84,7 +84,8 @@ function remarks({ unfinished, superPackets, fragments, cut, lost, notChecked }:
 
 function verdict({ ok, checked, faults }: VerifyReport, style: Style): string {
   if (ok) return `${style.green('OK')}: nothing is wrong with ${formatCount(checked)} frames\n`;
-  if (checked === 0) return `${style.yellow('NOTHING')} was checked: no frame of the overlay was seen\n`;
+  if (checked === 0)
+    return `${style.yellow('NOTHING')} was checked: no tunnel packet was seen. They pass the underlay's interface, not\nthe overlay's device\n`;
   const kinds = faults.length === 1 ? 'one check' : `${faults.length} checks`;
   return `${style.red('FAULTS')}: ${kinds} failed\n`;
 }

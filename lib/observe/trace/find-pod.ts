@@ -2,13 +2,15 @@
 import { readdirSync, readlinkSync, statSync } from 'node:fs';
 import { formatIpv4, type Ipv4 } from '../../addr/ipv4.ts';
 import { WeftError } from '../../error.ts';
-import { RouteNetlink } from '../../sys/netlink/rtnetlink.ts';
+import { type Link, RouteNetlink } from '../../sys/netlink/rtnetlink.ts';
 import { withinNetns } from '../../sys/netns.ts';
 
 export interface FoundPod {
   /** File of its namespace. */
   readonly netns: string;
   readonly device: string;
+  /** Of that device, in its namespace. */
+  readonly index: number;
   readonly mtu: number;
   /** Index of the other end of its veth, in the host's namespace; undefined for other devices. */
   readonly hostIndex: number | undefined;
@@ -21,18 +23,25 @@ export interface FoundPod {
 export function findPod(address: Ipv4, netnsOfHost: string | undefined): FoundPod {
   const seen = new Set([inodeOf(netnsOfHost ?? '/proc/self/ns/net')]);
   let refused: WeftError | undefined;
+  let other: FoundPod | undefined;
+  const hostLinks = withinNetns(netnsOfHost, readLinks);
   for (const path of namespaceFiles()) {
     const inode = inodeOf(path);
     if (inode === undefined || seen.has(inode)) continue;
     seen.add(inode);
     try {
       const found = withinNetns(path, () => lookFor(address, path));
-      if (found !== undefined) return found;
+      if (found === undefined) continue;
+      // Others have the same address where several clusters, or labs, share a machine: ours hangs on a veth of the host.
+      const end = hostLinks.find(({ index }) => index === found.hostIndex);
+      if (end?.kind === 'veth' && end.linkedIndex === found.index) return found;
+      other ??= found;
     } catch (error) {
       // A namespace may end meanwhile.
       if (error instanceof WeftError && error.code === 'NOT_PERMITTED') refused ??= error;
     }
   }
+  if (other !== undefined) return other;
   if (refused !== undefined) throw refused;
   throw new WeftError('POD_NOT_FOUND', `No network namespace of this host has the address ${formatIpv4(address)}`, {
     hint: 'Leave --from out to send the probe from the host itself',
@@ -63,6 +72,15 @@ function inodeOf(path: string): string | undefined {
   }
 }
 
+function readLinks(): readonly Link[] {
+  const netlink = RouteNetlink.open();
+  try {
+    return netlink.links();
+  } finally {
+    netlink.close();
+  }
+}
+
 function lookFor(address: Ipv4, netns: string): FoundPod | undefined {
   const netlink = RouteNetlink.open();
   try {
@@ -71,7 +89,7 @@ function lookFor(address: Ipv4, netns: string): FoundPod | undefined {
     const link = netlink.linkByIndex(found.interfaceIndex);
     if (link === undefined) return undefined;
     const hostIndex = link.kind === 'veth' ? link.linkedIndex : undefined;
-    return { netns, device: link.name, mtu: link.mtu, hostIndex };
+    return { netns, device: link.name, index: link.index, mtu: link.mtu, hostIndex };
   } finally {
     netlink.close();
   }
