@@ -6,7 +6,7 @@ import { Command } from 'commander';
 import { askDaemon } from '../../control/client.ts';
 import { DEFAULT_CONTROL_SOCKET } from '../../control/protocol.ts';
 import { printable, printableLines, toJson } from '../../printable.ts';
-import { accountOf, asAccount } from '../../wireshark/account.ts';
+import { type Account, accountOf, asAccount } from '../../wireshark/account.ts';
 import { readDissector } from '../../wireshark/dissector.ts';
 import { captureCommand, type ExtcapOptions, type OwnProgram } from '../../wireshark/extcap-command.ts';
 import { formSentences, interfaceSentences, linkTypeSentences } from '../../wireshark/extcap-form.ts';
@@ -69,7 +69,7 @@ function addInstallation(wireshark: Command): void {
     .action(() => {
       const { account, folders, files } = place();
       const done = asAccount(account, () => install(files));
-      say(done.map(({ file, before }) => [file.what, INSTALLED[before], file.path]));
+      say(done.map(({ file, before }) => [file.what, INSTALLED[before], shortened(file.path, account)]));
       process.stdout.write(`\nWireshark ${folders.version} shows it when it is started anew.\n`);
       if (done.some(({ before }) => before === 'foreign')) process.exitCode = 1;
     });
@@ -78,7 +78,8 @@ function addInstallation(wireshark: Command): void {
     .description('take them away again, and nothing else')
     .action(() => {
       const { account, files } = place();
-      say(asAccount(account, () => remove(files)).map(({ file, before }) => [file.what, REMOVED[before], file.path]));
+      const done = asAccount(account, () => remove(files));
+      say(done.map(({ file, before }) => [file.what, REMOVED[before], shortened(file.path, account)]));
     });
   wireshark
     .command('status')
@@ -97,10 +98,13 @@ function addInstallation(wireshark: Command): void {
       } else {
         process.stdout.write(`Wireshark ${folders.version} of ${printable(account.name)}\n\n`);
         say([
-          ...states.map(({ file, state }) => [file.what, STATES[state], file.path]),
-          ['leases', rights.leases ? 'there, read by the dissector' : 'none: senders are not checked', leases],
+          ...states.map(({ file, state }) => [file.what, STATES[state], shortened(file.path, account)]),
+          ['leases', rights.leases ? 'read' : 'none', shortened(leases, account)],
         ]);
-        process.stdout.write(`\nCapture  ${rights.capture}\n`);
+        const senders = rights.leases
+          ? 'are checked by the leases'
+          : 'are not checked: no leases (weft wireshark leases)';
+        process.stdout.write(`\nCapture  ${rights.capture}\nSenders  ${senders}\n`);
       }
       if (states.some(({ state }) => state !== 'current')) process.exitCode = 1;
     });
@@ -120,7 +124,7 @@ const REMOVED: Readonly<Record<FileState, string>> = {
 };
 const STATES: Readonly<Record<FileState, string>> = {
   missing: 'not installed',
-  current: 'fits this version',
+  current: 'installed',
   other: 'of another version or place: install again',
   foreign: "not weft's",
 };
@@ -137,6 +141,11 @@ function ownProgram(): OwnProgram {
     node: realpathSync(process.execPath),
     weft: fileURLToPath(new URL('../../../../bin/weft', import.meta.url)),
   };
+}
+
+/** As a shell takes it: "~/.config/..."; under sudo with the name of whose home it is. */
+function shortened(path: string, { home, name, ids }: Account): string {
+  return path.startsWith(`${home}/`) ? `~${ids === undefined ? '' : name}${path.slice(home.length)}` : path;
 }
 
 function say(rows: string[][]): void {
