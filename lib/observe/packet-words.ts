@@ -81,8 +81,12 @@ function describeIcmp(memory: Uint8Array, at: number, protocol: number): string 
     return `fragmentation needed, MTU ${word(memory, at + 6)}`;
   if (protocol === IPPROTO_ICMPV6 && type === ICMPV6_PACKET_TOO_BIG)
     return `packet too big, MTU ${word(memory, at + 6)}`;
+  if (protocol === IPPROTO_ICMP && type === 3 && code in UNREACHABLE) return `${UNREACHABLE[code]} unreachable`;
   return name === undefined ? `ICMP type ${type} code ${code}` : `${name}${code === 0 ? '' : ` code ${code}`}`;
 }
+
+/** By code: RFC 792. */
+const UNREACHABLE = ['net', 'host', 'protocol', 'port'];
 
 const ICMP_NAMES = new Map<number, string>([
   [ICMP_ECHO_REPLY, 'echo reply'],

@@ -78,6 +78,16 @@ test('where both ends have no room the other one is there, and the length before
   t.regex(bodyOf(lines.line(out, 72)), /^eth0 {5}> 192\.0\.2\.2 \| tcp \d+ > \d+ [A-Z]+ \d+ B/);
 });
 
+test('what is unreachable is said in a word', (t) => {
+  const bytes = Uint8Array.from(request.subarray(ETHERNET + 28));
+  bytes.set([3, 1], 20);
+  const lines = new PacketLines(['flannel0']);
+  const shown = (): string => lines.report(overlay(request, { packet: packet(bytes) })).inner;
+  t.regex(shown(), / {2}host unreachable$/);
+  bytes[21] = 13;
+  t.regex(shown(), / {2}unreachable code 13$/);
+});
+
 test("an echo of the peer monitor is not taken for somebody's ping, however short the line", (t) => {
   const inner = probe4(0x0af4_1e00, 0x0af4_6300, { sequence: 34, token: 1n, size: 60 });
   const bytes = new Uint8Array([...request.subarray(0, ETHERNET + 28), ...inner]);
