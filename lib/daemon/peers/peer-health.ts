@@ -14,8 +14,8 @@ export class PeerHealth {
   seenMs: number | undefined;
   /** Probes since the last answer that are known to be lost. */
   unanswered = 0;
-  /** Packets came since the last answer. */
-  heardSinceAnswer = false;
+  /** Looks since packets came from it while answers are missing: one that sends little is quiet for a look now and then. */
+  #quietLooks = SILENT_AFTER;
   #answeredEver = false;
   /** Of the last probes: whether they were answered, the oldest first. */
   readonly #results: boolean[] = [];
@@ -32,7 +32,7 @@ export class PeerHealth {
     this.rttMs = rttMs;
     this.seenMs = nowMs;
     this.unanswered = 0;
-    this.heardSinceAnswer = false;
+    this.#quietLooks = SILENT_AFTER;
     this.#answeredEver = true;
     this.#note(true);
     return true;
@@ -57,10 +57,17 @@ export class PeerHealth {
   heard(count: number | undefined, nowMs: number): void {
     if (this.#heard !== undefined && count !== undefined && count > this.#heard) {
       this.seenMs = nowMs;
-      this.heardSinceAnswer = this.unanswered > 0;
-    } else if (this.#heard === undefined && count !== undefined && count > 0) this.seenMs = nowMs;
-    else this.heardSinceAnswer = false;
+      if (this.unanswered > 0) this.#quietLooks = 0;
+    } else {
+      this.#quietLooks++;
+      if (this.#heard === undefined && count !== undefined && count > 0) this.seenMs = nowMs;
+    }
     this.#heard = count;
+  }
+
+  /** Packets came since the last answer, and within the last looks. */
+  get heardSinceAnswer(): boolean {
+    return this.#quietLooks < SILENT_AFTER;
   }
 
   get answeredEver(): boolean {

@@ -54,7 +54,9 @@ test('a peer whose packets come and that does not answer is reached in one direc
   ask(known, 0, true, 1);
   for (let i = 1; i < 5; i++) ask(known, i * 10_000, false, i * 7);
   t.is(cutOff(known, 'unknown'), 'one-way');
-  ask(known, 50_000, false, 28);
+  for (let i = 5; i < 7; i++) ask(known, i * 10_000, false, 28);
+  t.is(cutOff(known, 'unknown'), 'one-way', 'one that sends little');
+  ask(known, 70_000, false, 28);
   t.is(cutOff(known, 'unknown'), undefined, 'nothing came since');
 });
 
