@@ -39,6 +39,7 @@ const UNDERLAY_RING_BYTES = 32 * 1024 * 1024;
 function watchPoints(places: readonly Place[], wire: Wire, recognizer: Recognizer, host: Point['host']): PointWatch {
   const points: SeenPoint[] = [];
   const captures: EdgeCapture[] = [];
+  const orderOf = ({ device }: SeenPoint): number => places.findIndex((place) => place.device === device);
   const stop = (): void => {
     for (const capture of captures) capture.close();
   };
@@ -57,6 +58,8 @@ function watchPoints(places: readonly Place[], wire: Wire, recognizer: Recognize
     points,
     poll: () => {
       for (const capture of captures) capture.poll();
+      // A packet has one stamp on the veth and on its bridge: then the place that it passes first is the first.
+      points.sort((a, b) => a.seconds - b.seconds || a.nanoseconds - b.nanoseconds || orderOf(a) - orderOf(b));
     },
     lost: () =>
       captures
