@@ -39,7 +39,10 @@ const UNDERLAY_RING_BYTES = 32 * 1024 * 1024;
 function watchPoints(places: readonly Place[], wire: Wire, recognizer: Recognizer, host: Point['host']): PointWatch {
   const points: SeenPoint[] = [];
   const captures: EdgeCapture[] = [];
-  const orderOf = ({ device }: SeenPoint): number => places.findIndex((place) => place.device === device);
+  const orderOf = ({ device, kind }: SeenPoint): number => {
+    const order = places.findIndex((place) => place.device === device);
+    return kind === 'answer' ? -order : order;
+  };
   const stop = (): void => {
     for (const capture of captures) capture.close();
   };
