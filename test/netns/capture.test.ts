@@ -84,7 +84,7 @@ async function end({ t }: World, capture: LabProcess): Promise<string> {
   return capture.stdout();
 }
 
-const COUNTS = /^weft: [\d,]+(?: dropped)? packets .*(?:lost by the kernel|not read in time)/m;
+const COUNTS = /^weft: [\d,]+(?: dropped)? packets? .*(?:lost by the kernel|not read in time)/m;
 
 function run({ lab }: World, args: readonly string[], wrapper: readonly string[] = []): Promise<ExecResult> {
   return execInNetns(lab.hosts[0]!.netns, [...wrapper, ...weft(lab, args)], { allowFailure: true });
