@@ -164,12 +164,27 @@ export function listNamespaces(): string[] {
   }
 }
 
-/** The processes whose main thread is in one of the namespaces; never ourselves. */
+/**
+ * The processes all of whose threads are in the namespaces; never ourselves. A thread may look into a namespace and go back, as
+ * `weft trace` does to find a pod: its process does not belong there.
+ */
 export function processesIn(namespaces: readonly string[]): number[] {
   const links = new Set(namespaces.map(networkOfName).filter((link) => link !== ''));
+  const isIn = (process: string): boolean =>
+    links.has(networkOf(process)) && threadsOf(process).every((thread) => links.has(networkOf(thread)));
   return readdirSync('/proc')
-    .filter((entry) => /^\d+$/.test(entry) && Number(entry) !== process.pid && links.has(networkOf(entry)))
+    .filter((entry) => /^\d+$/.test(entry) && Number(entry) !== process.pid && isIn(entry))
     .map(Number);
+}
+
+/** "1234/task/1234", "1234/task/1240". */
+function threadsOf(pid: string): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`).map((thread) => `${pid}/task/${thread}`);
+  } catch {
+    // It ended meanwhile.
+    return [];
+  }
 }
 
 function networkOfName(name: string): string {
@@ -177,6 +192,7 @@ function networkOfName(name: string): string {
   return stats === undefined ? '' : `net:[${stats.ino}]`;
 }
 
+/** Of a process, its main thread's, or of a thread. */
 function networkOf(pid: string): string {
   try {
     return readlinkSync(`/proc/${pid}/ns/net`);

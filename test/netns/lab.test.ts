@@ -1,4 +1,6 @@
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readdirSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import { mkdir, symlink, unlink } from 'node:fs/promises';
 import type { ExecutionContext } from 'ava';
 import { ipBatch, run } from '../../lib/lab/command.ts';
@@ -150,6 +152,29 @@ test('programs in a namespace: output, exit codes, time limit, end', async (t) =
     await new Promise<void>((resolve) => stubborn.child.stdout?.once('data', () => resolve()));
     t.deepEqual(await stubborn.stop('SIGTERM', 50), { code: undefined, signal: 'SIGKILL' });
   });
+});
+
+test('a process that only looks into a namespace of the lab does not end with it', async (t) => {
+  const netnsModule = new URL('../../lib/sys/netns.js', import.meta.url).href;
+  const lab = await createLab({ id, hosts: 1 });
+  const { netns } = lab.hosts[0]!;
+  const script = `
+    import { writeSync } from 'node:fs';
+    const { withinNetns } = await import('${netnsModule}');
+    withinNetns('/run/netns/${netns}', () => {
+      writeSync(1, 'in');
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+    });`;
+  const visitor = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  t.teardown(() => visitor.kill('SIGKILL'));
+  await once(visitor.stdout, 'data');
+  t.is(readlinkSync(`/proc/${visitor.pid}/ns/net`), `net:[${statSync(`/run/netns/${netns}`).ino}]`);
+  t.deepEqual(processesIn([netns]), []);
+  await destroyLab(id);
+  assertNothingLeft(t);
+  t.is(visitor.exitCode ?? visitor.signalCode, null);
 });
 
 test('etcd starts, keeps its data over a restart, and ends with the lab', async (t) => {
