@@ -265,6 +265,37 @@ export interface StatsReply {
   /** Each address of a peer. */
   readonly peers: readonly (PeerTraffic & { readonly publicIp: string })[];
   readonly socketOverflow: number;
+  /** What the data plane's time goes into, measured in some of its rounds; null without a data plane. */
+  readonly stages: StagesReply | null;
+}
+
+/** Of a data plane, which networks of one port share. */
+export interface StagesReply {
+  readonly asleep: StageReply;
+  readonly outbound: {
+    readonly wake: StageReply;
+    readonly read: StageReply;
+    readonly code: StageReply;
+    readonly send: StageReply;
+    readonly frames: StageReply;
+  };
+  readonly inbound: {
+    readonly wake: StageReply;
+    readonly receive: StageReply;
+    readonly code: StageReply;
+    readonly write: StageReply;
+    readonly messages: StageReply;
+  };
+}
+
+/** Nanoseconds of a turn; of `frames` and `messages`, how many. */
+export interface StageReply {
+  /** Turns that were measured, and the inner packets they moved; 0 where it is not a matter of packets. */
+  readonly turns: number;
+  readonly packets: number;
+  readonly sum: number;
+  /** buckets[k]: how many were from 2^k to below 2^(k+1); 0 and 1 are in the first. */
+  readonly buckets: readonly number[];
 }
 
 interface DirectionCounters {

@@ -170,8 +170,9 @@ export function toRoutesReply(backend: Backend): RoutesReply {
 }
 
 export function toStatsReply(backend: Backend, nowMs: number): StatsReply {
-  const { outbound, inbound, drops, bridge, icmp, tap, probes, peers, socketOverflow } = backend.stats();
-  return { at: isoTime(nowMs), outbound, inbound, drops, bridge, icmp, tap, probes, peers, socketOverflow };
+  const { outbound, inbound, drops, bridge, icmp, tap, probes, peers, stages, socketOverflow } = backend.stats();
+  const counts = { outbound, inbound, drops, bridge, icmp, tap, probes, peers, socketOverflow };
+  return { at: isoTime(nowMs), ...counts, stages: stages ?? null };
 }
 
 export function toFdbReply(backend: Backend): FdbReply {

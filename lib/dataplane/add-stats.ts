@@ -1,9 +1,10 @@
 import { countAt, countsOf } from './counters.ts';
+import { addStages } from './stages.ts';
 import type { DataplaneStats, PeerStats } from './stats.ts';
 
 /** All counters at zero. */
 export function noStats(): DataplaneStats {
-  return { ...countsOf(() => 0), peers: [] };
+  return { ...countsOf(() => 0), peers: [], stages: undefined };
 }
 
 /** Sums the counters of a data plane that ended and of the one that runs now; the peers are those of `now`. */
@@ -12,6 +13,7 @@ export function addStats(before: DataplaneStats, now: DataplaneStats): Dataplane
   return {
     ...countsOf((_, name) => countAt(before, name) + countAt(now, name)),
     peers: now.peers.map((peer) => addPeer(old(peer.publicIp), peer)),
+    stages: addStages(before.stages, now.stages),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Counts } from './counters.ts';
+import type { Stages } from './stages.ts';
 
 export interface PeerStats {
   readonly publicIp: string;
@@ -12,6 +13,8 @@ export interface PeerStats {
 export interface DataplaneStats extends Counts {
   /** Keyed by PublicIP text. */
   readonly peers: readonly PeerStats[];
+  /** Of its data plane, which networks of one port share; undefined where there is none. */
+  readonly stages: Stages | undefined;
 }
 
 export type OffloadName = 'tun-tso' | 'tun-uso' | 'tun-gro' | 'udp-gso' | 'udp-gro';

@@ -82,6 +82,28 @@ export const CONFIG_PROBE_ECHOES = 0x1010c;
 /** u64 in network order: the token of our own probes. */
 export const CONFIG_PROBE_TOKEN = 0x10110;
 
+// --- STAGES: record i at STAGES + i * STAGE_SIZE, written by the worker, read by anyone. lib/dataplane/stages.ts says what each is ---
+export const STAGES = 0x10800;
+export const STAGE_SIZE = 160;
+/** u32 each: how often the value was from 2^k to below 2^(k+1); 0 and 1 are in the first, all that is larger in the last. */
+export const STAGE_BUCKETS = 32;
+/** f64 each: sum of the values, how many they are, and the packets they stand for. */
+export const STAGE_SUM = 128;
+export const STAGE_TURNS = 136;
+export const STAGE_PACKETS = 144;
+export const STAGE_ASLEEP = 0;
+export const STAGE_OUT_WAKE = 1;
+export const STAGE_OUT_READ = 2;
+export const STAGE_OUT_CODE = 3;
+export const STAGE_OUT_SEND = 4;
+export const STAGE_OUT_FRAMES = 5;
+export const STAGE_IN_WAKE = 6;
+export const STAGE_IN_RECEIVE = 7;
+export const STAGE_IN_CODE = 8;
+export const STAGE_IN_WRITE = 9;
+export const STAGE_IN_MESSAGES = 10;
+export const STAGE_COUNT = 11;
+
 export const ENCAPSULATION_IP_IN_UDP = 0;
 export const ENCAPSULATION_VXLAN = 1;
 export const ENCAPSULATION_IPIP = 2;

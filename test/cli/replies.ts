@@ -185,4 +185,5 @@ export const STATS: StatsReply = {
   probes: { sent: 40, answered: 39, received: 41 },
   peers: [],
   socketOverflow: 0,
+  stages: null,
 };

@@ -2,6 +2,7 @@
 import type { OffloadName } from '../../lib/dataplane/stats.ts';
 import { NeighborTables } from '../../lib/dataplane/worker/neighbor/tables.ts';
 import type { Queue } from '../../lib/dataplane/worker/queue.ts';
+import { StageClock } from '../../lib/dataplane/worker/stage-clock.ts';
 import { StormLimiter } from '../../lib/dataplane/worker/storm.ts';
 import { addressOf, bind, close, connect, recv, setsockopt, socket } from '../../lib/sys/ffi.ts';
 import { Harness, type HarnessOptions } from '../fastpath/harness.ts';
@@ -89,6 +90,7 @@ export function queueFixture(
     flood: undefined,
     neighbors: new NeighborTables(harness.fastpath, harness.memory),
     storm: new StormLimiter(),
+    clock: new StageClock(harness.memory.buffer),
     nowMs: 0,
     onRefused: (offload) => refused.push(offload),
   };

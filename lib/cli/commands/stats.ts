@@ -7,6 +7,7 @@ import { toJson } from '../../printable.ts';
 import { seconds } from '../numbers.ts';
 import { addQueryOptions, printReply, type QueryOptions } from '../query.ts';
 import { drawn } from '../screen.ts';
+import { formatStages } from '../stage-table.ts';
 import { type Column, formatFields, formatTable } from '../table.ts';
 import { formatBitRate, formatBytes, formatCount } from '../units.ts';
 
@@ -57,7 +58,10 @@ function terminalSize(): { rows: number; columns: number } {
 
 /** Counters, with a column of rates when there is an earlier reading. */
 export function formatStats(stats: StatsReply, before?: StatsReply): string {
-  return `${formatDirections(stats, before)}\n${formatFields(otherLines(stats))}\n${formatDrops(stats, before)}`;
+  // A weftd that is older than this command has no clock, and a network without a data plane none.
+  const { stages = null } = stats as Partial<StatsReply>;
+  const clock = stages === null ? '' : `\n${formatStages(stages)}`;
+  return `${formatDirections(stats, before)}\n${formatFields(otherLines(stats))}\n${formatDrops(stats, before)}${clock}`;
 }
 
 /** The counters that the table has lines for: of what a learning network does, and of the tap, only where there is any. */

@@ -48,6 +48,7 @@ import { VNET_SIZE } from '../../linux/virtio-net.ts';
 import { countsOf } from '../counters.ts';
 import type { LearnedNeighbor } from '../protocol.ts';
 import type { FdbEntry, NeighborEntry, SegmentDevice, SegmentOptions } from '../segment.ts';
+import { readStages } from '../stages.ts';
 import type { DataplaneStats, PeerStats } from '../stats.ts';
 import type { TableWriter } from './tables.ts';
 
@@ -143,7 +144,7 @@ export class SegmentRecord {
   stats(peers: readonly PeerStats[]): DataplaneStats {
     const own = (COUNTERS + this.number * COUNTER_BLOCK) / 8;
     const counts = countsOf(({ index }) => Number(this.#longs[own + index]! + this.#longs[COUNTERS / 8 + index]!));
-    return { ...counts, peers };
+    return { ...counts, peers, stages: readStages(this.#longs.buffer) };
   }
 
   fdb(tables: TableWriter): FdbEntry[] {

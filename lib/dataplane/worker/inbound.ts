@@ -13,6 +13,9 @@ import {
   SEGMENT_TUN_GRO,
   SEGMENT_TUN_USO,
   SEGMENTS,
+  STAGE_IN_CODE,
+  STAGE_IN_RECEIVE,
+  STAGE_IN_WRITE,
   WRITE_IOVECS,
 } from '../../fastpath/abi.ts';
 import { MMSGHDR_LEN, MMSGHDR_SIZE } from '../../linux/msghdr.ts';
@@ -38,10 +41,12 @@ const PASSING: ReadonlySet<number> = new Set([Errno.EIO, Errno.ENOMEM, Errno.ENO
 
 /** Takes what waits at the socket, up to the receive slots, and writes what it becomes. Returns the number of messages. */
 export function inboundTurn(queue: Queue, socketFd: number): number {
-  const { fastpath, base, receiveSlots } = queue;
+  const { fastpath, base, receiveSlots, clock } = queue;
+  if (clock.on) clock.beginInbound();
   fastpath.inboundPrepare(receiveSlots);
   // An error here is EAGAIN or EINTR, or an ICMP error the kernel reports once; the next turn reads again.
   const messages = Math.max(0, recvmmsg(socketFd, base + IN_MESSAGES, receiveSlots, MSG_DONTWAIT, 0));
+  if (clock.on) clock.lap(STAGE_IN_RECEIVE);
   for (let i = 0; i < messages; i++) {
     let offset = 0;
     do {
@@ -51,6 +56,7 @@ export function inboundTurn(queue: Queue, socketFd: number): number {
   }
   writeItems(queue);
   if (queue.words[CONFIG_PROBE_ECHOES / 4] !== 0) sendEchoes(queue);
+  if (clock.on) clock.endInbound(messages);
   if (queue.batch > 1 && messages > 0) queue.receiveSlots = slotsAfter(queue.words, messages);
   return messages;
 }
@@ -63,14 +69,16 @@ function slotsAfter(words: Int32Array, messages: number): number {
 }
 
 function writeItems(queue: Queue): void {
-  const { fastpath, base, words } = queue;
+  const { fastpath, base, words, clock } = queue;
   if (fastpath.inboundSnooped() > 0) snoopItems(queue);
   const items = fastpath.inboundItems();
+  if (clock.on) clock.lap(STAGE_IN_CODE);
   for (let i = 0; i < items; i++) {
     const fd = deviceOf(words, fastpath.itemSegment(i));
     if (writev(fd, base + WRITE_IOVECS, fastpath.inboundWrite(i)) >= 0) fastpath.itemWritten(i);
     else writeFailed(queue, i, fd, errno());
   }
+  if (clock.on) clock.lap(STAGE_IN_WRITE);
   fastpath.inboundReset();
   writeIcmpErrors(queue);
 }

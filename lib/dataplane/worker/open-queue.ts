@@ -15,6 +15,7 @@ import type { WorkerStart } from '../protocol.ts';
 import { SLOTS_FOR_TRAINS } from './inbound.ts';
 import { NeighborTables } from './neighbor/tables.ts';
 import type { Queue } from './queue.ts';
+import { StageClock } from './stage-clock.ts';
 import { StormLimiter } from './storm.ts';
 
 export function openQueue(start: WorkerStart, onRefused: Queue['onRefused']): Queue {
@@ -42,6 +43,7 @@ export function openQueue(start: WorkerStart, onRefused: Queue['onRefused']): Qu
     flood: undefined,
     neighbors: new NeighborTables(fastpath, start.memory),
     storm: new StormLimiter(),
+    clock: new StageClock(start.memory.buffer),
     nowMs: 0,
     onRefused,
   };

@@ -1,5 +1,13 @@
 /** Overlay to underlay: device -> fast path -> sockets. No throw, no allocation and no log per packet. */
-import { FRAME_DONE, MAX_FRAME, OUT_FRAMES, OUT_FRAMES_SIZE } from '../../fastpath/abi.ts';
+import {
+  FRAME_DONE,
+  MAX_FRAME,
+  OUT_FRAMES,
+  OUT_FRAMES_SIZE,
+  STAGE_OUT_CODE,
+  STAGE_OUT_READ,
+  STAGE_OUT_SEND,
+} from '../../fastpath/abi.ts';
 import { Errno } from '../../sys/errno.ts';
 import { errno, read } from '../../sys/ffi.ts';
 import { deviceOf } from './devices.ts';
@@ -22,7 +30,8 @@ const HEADROOM = 16;
  */
 export function outboundTurn(queue: Queue, segment: number): number {
   if (queue.pending !== undefined || queue.flood !== undefined) return 0;
-  const { fastpath, base } = queue;
+  const { fastpath, base, clock } = queue;
+  if (clock.on) clock.beginOutbound();
   const fd = deviceOf(queue.words, segment);
   const last = OUT_FRAMES + OUT_FRAMES_SIZE - MAX_FRAME - HEADROOM;
   let frame = OUT_FRAMES + HEADROOM;
@@ -30,6 +39,7 @@ export function outboundTurn(queue: Queue, segment: number): number {
   let firstUnsent = 0;
   while (reads < queue.batch && frame <= last) {
     const size = read(fd, base + frame, MAX_FRAME);
+    if (clock.on) clock.lap(STAGE_OUT_READ);
     if (size < 0) {
       const error = errno();
       if (error === Errno.EINTR) continue;
@@ -49,16 +59,21 @@ export function outboundTurn(queue: Queue, segment: number): number {
       fastpath.piecesFree() < MIN_FREE_PIECES
     )
       break;
+    if (clock.on) clock.lap(STAGE_OUT_CODE);
     if (cutBytes === 0) continue;
     // Of a super-packet the full train leaves at once; what is left over waits for the next frame, if there is one.
     const complete = fastpath.outboundComplete(firstUnsent);
     if (complete === firstUnsent) continue;
+    if (clock.on) clock.lap(STAGE_OUT_CODE);
     const sent = sendTrains(queue, firstUnsent, complete);
+    if (clock.on) clock.lap(STAGE_OUT_SEND);
     firstUnsent = complete;
     if (!sent) break;
   }
   if (reads === 0) return 0;
   writeIcmpErrors(queue);
+  if (clock.on) clock.lap(STAGE_OUT_CODE);
   if (queue.pending === undefined) sendAll(queue, firstUnsent);
+  if (clock.on) clock.endOutbound(reads);
   return reads;
 }

@@ -2,6 +2,7 @@ import type { Fastpath } from '../../fastpath/load.ts';
 import type { UnderlaySocket } from '../segment.ts';
 import type { OffloadName } from '../stats.ts';
 import type { NeighborTables } from './neighbor/tables.ts';
+import type { StageClock } from './stage-clock.ts';
 import type { StormLimiter } from './storm.ts';
 
 /** Everything one data-plane thread works with. Addresses handed to system calls are `base` + offset (lib/fastpath/abi.ts). */
@@ -26,6 +27,7 @@ export interface Queue {
   flood: PendingFlood | undefined;
   readonly neighbors: NeighborTables;
   readonly storm: StormLimiter;
+  readonly clock: StageClock;
   /** Milliseconds of a clock that never goes back, as of this turn. */
   nowMs: number;
   /** Told once when the kernel refuses an offload. */

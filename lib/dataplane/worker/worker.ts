@@ -121,10 +121,13 @@ class Loop {
   }
 
   run(): void {
-    const { words } = this.#queue;
+    const { words, clock } = this.#queue;
     while (Atomics.load(words, CONFIG_STOP / 4) === 0) {
+      clock.fallAsleep();
       const ready = this.#poll();
-      this.#tick(performance.now());
+      const nowMs = performance.now();
+      if (clock.on) clock.wake(nowMs);
+      this.#tick(nowMs);
       this.#takeNews();
       if (ready > 0) this.#work();
     }
