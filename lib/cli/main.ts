@@ -75,6 +75,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/verify.ts')).verifyCommand(),
   },
   {
+    name: 'overhead',
+    summary: 'what user space costs: the time of each packet in weftd, CPU for it',
+    load: async () => (await import('./commands/overhead.ts')).overheadCommand(),
+  },
+  {
     name: 'wireshark',
     summary: 'dissector, capture interface and leases for Wireshark',
     load: async () => (await import('./commands/wireshark.ts')).wiresharkCommand(),

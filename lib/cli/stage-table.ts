@@ -51,7 +51,7 @@ function row(name: string, stage: StageReply, format: (value: number) => string)
 }
 
 /** "850 ns", "12.3 us", "4.1 ms". */
-function formatNanoseconds(value: number): string {
+export function formatNanoseconds(value: number): string {
   if (value < 1000) return `${Math.round(value)} ns`;
   return value < 1e6 ? `${(value / 1e3).toFixed(1)} us` : `${(value / 1e6).toFixed(1)} ms`;
 }

@@ -15,14 +15,20 @@ export function machineCpuSeconds(procStat: string): number {
   return (user + nice + system + irq + softirq) / TICKS_PER_SECOND;
 }
 
-/** Seconds all threads of a process ran, in user and kernel mode, from the text of /proc/<pid>/stat. */
+/** Seconds all threads of a process ran, in user and kernel mode together, from the text of /proc/<pid>/stat. */
 export function processCpuSeconds(procPidStat: string): number {
+  const { user, system } = processCpuTimes(procPidStat);
+  return user + system;
+}
+
+/** The same apart: user, and kernel (system) mode. */
+export function processCpuTimes(procPidStat: string): { readonly user: number; readonly system: number } {
   // The second field is the name in parentheses, which may itself hold spaces and parentheses.
   const fields = procPidStat.slice(procPidStat.lastIndexOf(')') + 2).split(' ');
   const user = Number(fields[11]);
   const system = Number(fields[12]);
   if (!Number.isFinite(user + system)) throw new WeftError('PROC_FORMAT', '/proc/<pid>/stat is too short');
-  return (user + system) / TICKS_PER_SECOND;
+  return { user: user / TICKS_PER_SECOND, system: system / TICKS_PER_SECOND };
 }
 
 /** Bytes resident now, from the text of /proc/<pid>/status. */

@@ -207,7 +207,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     why: 'it looks at this host and changes nothing',
   },
   observe: {
-    imports: ['addr', 'capture', 'control', 'lease', 'linux', 'sys', 'sys/netlink', 'wire', 'wire/layout'],
+    imports: ['addr', 'capture', 'control', 'lease', 'linux', 'measure', 'sys', 'sys/netlink', 'wire', 'wire/layout'],
     packages: [],
     ambient: true,
     why: 'it looks at the edges of a node and asks the daemon by its control socket, as any program could',

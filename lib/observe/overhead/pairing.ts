@@ -1,0 +1,90 @@
+/** Brings together what was seen of a packet on one edge and then on the other. Pure. */
+
+/** Our choice: what has not come out of weftd after so long does not come any more. */
+const LOST_AFTER_MS = 2000;
+/** Our choice: 8 million of packets a second that are lost within that; more are not remembered. */
+const MOST_WAITING = 1_000_000;
+
+interface Waiting {
+  readonly id: number;
+  readonly ns: number;
+  readonly bytes: number;
+}
+
+/** One direction. Times are nanoseconds of the kernel's clock, since any moment that is the same for all. */
+export class Pairing {
+  readonly #waiting = new Map<number, Waiting[]>();
+  readonly #onPair: (elapsedNs: number, bytes: number) => void;
+  #count = 0;
+  /** On the edge where it goes in. */
+  entered = 0;
+  paired = 0;
+  /** Went in and did not come out. */
+  lost = 0;
+  /** Came out, and was not seen to go in: weftd's own ICMP errors, and what was on its way at the start. */
+  strangers = 0;
+  /** There was no room to remember them. */
+  forgotten = 0;
+
+  constructor(onPair: (elapsedNs: number, bytes: number) => void) {
+    this.#onPair = onPair;
+  }
+
+  /** Bytes are those of the IP packet; `id` as PacketKey has it. */
+  enter(key: number, id: number, ns: number, bytes: number): void {
+    this.entered++;
+    if (this.#count >= MOST_WAITING) {
+      this.forgotten++;
+      return;
+    }
+    this.#count++;
+    const same = this.#waiting.get(key);
+    if (same === undefined) this.#waiting.set(key, [{ id, ns, bytes }]);
+    else same.push({ id, ns, bytes });
+  }
+
+  /** Of several that look alike the one with the same identification, else the oldest. */
+  leave(key: number, id: number, ns: number): void {
+    const same = this.#waiting.get(key);
+    if (same === undefined) {
+      this.strangers++;
+      return;
+    }
+    const at =
+      id < 0
+        ? 0
+        : Math.max(
+            0,
+            same.findIndex((waiting) => waiting.id === id),
+          );
+    const [found] = same.splice(at, 1);
+    if (same.length === 0) this.#waiting.delete(key);
+    this.#count--;
+    this.paired++;
+    this.#onPair(ns - found!.ns, found!.bytes);
+  }
+
+  /** Gives up what went in too long before `ns`. */
+  expire(ns: number): void {
+    this.#giveUp(ns - LOST_AFTER_MS * 1e6);
+  }
+
+  /** At the end: what went in less than `ms` before `ns` may still be on its way, and is not lost. Returns how many those are. */
+  finish(ns: number, ms: number): number {
+    this.#giveUp(ns - ms * 1e6);
+    return this.#count;
+  }
+
+  #giveUp(before: number): void {
+    for (const [key, same] of this.#waiting) {
+      // In the order of their times.
+      const late = same.findIndex(({ ns }) => ns >= before);
+      const gone = late < 0 ? same.length : late;
+      if (gone === 0) continue;
+      this.lost += gone;
+      this.#count -= gone;
+      if (gone === same.length) this.#waiting.delete(key);
+      else same.splice(0, gone);
+    }
+  }
+}

@@ -1,0 +1,60 @@
+import test from 'ava';
+import { Latencies } from '../../../lib/observe/overhead/latencies.ts';
+import { Pairing } from '../../../lib/observe/overhead/pairing.ts';
+
+const MS = 1e6;
+
+function pairing(): { pairs: Pairing; times: number[] } {
+  const times: number[] = [];
+  return { pairs: new Pairing((ns) => times.push(ns)), times };
+}
+
+test('packets that look alike are paired by their identification, else the oldest first', (t) => {
+  const { pairs, times } = pairing();
+  pairs.enter(7, 1, 100, 60);
+  pairs.enter(7, 2, 200, 60);
+  pairs.enter(7, 3, 300, 60);
+  pairs.leave(7, 2, 250);
+  pairs.leave(7, 99, 400);
+  pairs.leave(7, -1, 600);
+  t.deepEqual(times, [50, 300, 300]);
+  t.is(pairs.paired, 3);
+  pairs.leave(7, -1, 700);
+  t.is(pairs.strangers, 1);
+});
+
+test('what does not come out within 2 s is lost, and a later one of the same kind is not taken for it', (t) => {
+  const { pairs, times } = pairing();
+  pairs.enter(7, -1, 0, 60);
+  pairs.enter(7, -1, 1500 * MS, 60);
+  pairs.expire(2001 * MS);
+  t.is(pairs.lost, 1);
+  pairs.leave(7, -1, 2002 * MS);
+  t.deepEqual(times, [502 * MS]);
+  pairs.enter(8, -1, 2000 * MS, 60);
+  pairs.enter(9, -1, 2950 * MS, 60);
+  t.is(pairs.finish(3000 * MS, 100), 1, 'on its way');
+  t.is(pairs.lost, 2);
+  t.is(pairs.entered, pairs.paired + pairs.lost + 1);
+});
+
+test('quantiles are those of the sorted values, at most 5 % off', (t) => {
+  let state = 11;
+  const latencies = new Latencies();
+  const values = Array.from({ length: 20_000 }, () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return 2 ** (8 + (state / 2 ** 32) * 16);
+  });
+  for (const value of values) latencies.add(value);
+  values.sort((a, b) => a - b);
+  for (const q of [0.01, 0.5, 0.9, 0.99, 1]) {
+    const exact = values[Math.ceil(q * values.length) - 1]!;
+    t.true(Math.abs(latencies.quantile(q)! / exact - 1) < 0.05, `${q}`);
+  }
+  t.is(latencies.max, values.at(-1)!);
+  t.is(
+    latencies.octaves().reduce((sum, count) => sum + count, 0),
+    20_000,
+  );
+  t.is(new Latencies().quantile(0.5), null);
+});
