@@ -56,21 +56,21 @@ const COLUMNS: readonly Column[] = [
   { title: 'p90', align: 'right' },
   { title: 'p99', align: 'right' },
   { title: 'Max', align: 'right' },
-  { title: 'Where (p50 of a turn)' },
 ];
 
 function latencies({ outbound, inbound, stages }: OverheadReport): string {
-  const row = (name: string, { p50, p90, p99, max }: DirectionReport, where: string): string[] => [
+  const row = (name: string, { p50, p90, p99, max }: DirectionReport): string[] => [
     name,
     ...[p50, p90, p99, max].map((value) => (value === null ? '-' : formatNanoseconds(value))),
-    where,
   ];
   const out = stages?.outbound;
   const into = stages?.inbound;
-  return formatTable(COLUMNS, [
-    row('out', outbound, where(outbound, { read: out?.read, 'our code': out?.code, send: out?.send })),
-    row('in', inbound, where(inbound, { receive: into?.receive, 'our code': into?.code, write: into?.write })),
-  ]);
+  const spent = [
+    ['out', where(outbound, { read: out?.read, 'our code': out?.code, send: out?.send })],
+    ['in', where(inbound, { receive: into?.receive, 'our code': into?.code, write: into?.write })],
+  ] as const;
+  const lines = spent.map(([name, words]) => `${name.padEnd(3)}  ${words}`);
+  return `${formatTable(COLUMNS, [row('out', outbound), row('in', inbound)])}\nwhere, by the p50 of a turn\n${lines.join('\n')}\n`;
 }
 
 /** "queue 33.0 us, read 2.0 us, ...": what the stages leave is the queue's. */
