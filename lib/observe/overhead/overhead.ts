@@ -51,7 +51,7 @@ export interface DirectionReport {
 }
 
 /** CPU time of some seconds of looking. */
-export interface CpuReport {
+interface CpuReport {
   readonly userSeconds: number;
   readonly systemSeconds: number;
 }
