@@ -40,15 +40,20 @@ export interface LabProcess {
   stop(signal?: NodeJS.Signals, graceMs?: number): Promise<ExitStatus>;
 }
 
-/** Starts a program in a namespace. `ip netns exec` replaces itself by it, so the pid is the program's. */
-export function spawnInNetns(netns: string, argv: readonly string[], options: SpawnOptions = {}): LabProcess {
+/** Starts a program in a namespace, undefined: ours. `ip netns exec` replaces itself by it, so the pid is the program's. */
+export function spawnInNetns(
+  netns: string | undefined,
+  argv: readonly string[],
+  options: SpawnOptions = {},
+): LabProcess {
   const { logFile } = options;
   const log = logFile === undefined ? undefined : openSync(logFile, 'a', 0o600);
   // What an earlier program wrote there is not this one's output.
   const logStart = log === undefined ? 0 : fstatSync(log).size;
   let child: ChildProcess;
   try {
-    child = spawn('ip', ['netns', 'exec', netns, ...argv], {
+    const [program = '', ...args] = netns === undefined ? argv : ['ip', 'netns', 'exec', netns, ...argv];
+    child = spawn(program, args, {
       stdio: ['ignore', log ?? 'pipe', log ?? 'pipe'],
       detached: options.detached === true,
     });
@@ -104,9 +109,9 @@ export interface ExecOptions {
   readonly allowFailure?: boolean;
 }
 
-/** Runs a program in a namespace to its end. Throws WeftError LAB_COMMAND_FAILED or TOOL_MISSING. */
+/** Runs a program in a namespace, undefined: ours, to its end. Throws WeftError LAB_COMMAND_FAILED or TOOL_MISSING. */
 export async function execInNetns(
-  netns: string,
+  netns: string | undefined,
   argv: readonly string[],
   options: ExecOptions = {},
 ): Promise<ExecResult> {
@@ -120,7 +125,7 @@ export async function execInNetns(
   const status = await program.exited;
   clearTimeout(timer);
   const result = { ...status, stdout: program.stdout(), stderr: program.stderr() };
-  const command = `ip netns exec ${netns} ${argv.join(' ')}`;
+  const command = [...(netns === undefined ? [] : ['ip', 'netns', 'exec', netns]), ...argv].join(' ');
   if (timedOut) throw commandFailed(command, `no end within ${timeoutMs} ms`);
   if (status.code === 0 || options.allowFailure === true) return result;
   if (cannotExec(result.stderr)) throw toolMissing(argv[0] ?? '');
@@ -143,9 +148,9 @@ export async function whyNotReady(
   return why;
 }
 
-/** True for what ip(8) says when the program it should become is not there. */
+/** True for what ip(8), or Node, says when the program it should become is not there. */
 export function cannotExec(output: string): boolean {
-  return /exec of ".*" failed: No such file/.test(output);
+  return /exec of ".*" failed: No such file|^spawn \S+ ENOENT$/m.test(output);
 }
 
 /** "exit code 1", "signal SIGKILL". */

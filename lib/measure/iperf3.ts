@@ -10,13 +10,17 @@ export interface TcpTest {
   readonly streams: number;
   /** Seconds that count; one more before them does not (slow start, just-in-time compilation). */
   readonly seconds: number;
+  /** The server sends. Default: the client does. */
+  readonly reverse?: boolean;
 }
 
 /** Seconds at the start of a run that do not count. */
 export const OMITTED_SECONDS = 1;
 
-export function serverArguments(port: number): string[] {
-  return ['--server', '--one-off', '--forceflush', '--port', String(port)];
+/** `address`: of ours, the only one it listens at; every address without. */
+export function serverArguments(port: number, address?: string): string[] {
+  const bind = address === undefined ? [] : ['--bind', address];
+  return ['--server', '--one-off', '--forceflush', ...bind, '--port', String(port)];
 }
 
 /** What the server prints when it accepts connections. */
@@ -32,7 +36,8 @@ export function clientArguments(test: TcpTest): string[] {
     omit: OMITTED_SECONDS,
     'connect-timeout': 3000,
   };
-  return [...Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]), '--json'];
+  const values = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  return [...values, ...(test.reverse === true ? ['--reverse'] : []), '--json'];
 }
 
 export interface TcpResult {

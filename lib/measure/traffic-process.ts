@@ -15,9 +15,12 @@ export class TrafficProcess {
   readonly #ended: Promise<void>;
   readonly #lastWords: () => string;
 
-  constructor(netns: string) {
+  /** `netns` undefined: ours. */
+  constructor(netns: string | undefined) {
     const script = fileURLToPath(new URL('./traffic.js', import.meta.url));
-    this.#child = spawn('ip', ['netns', 'exec', netns, process.execPath, script], {
+    const where = netns === undefined ? [] : ['ip', 'netns', 'exec', netns];
+    const [program = '', ...args] = [...where, process.execPath, script];
+    this.#child = spawn(program, args, {
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     this.#lastWords = lastWordsOf(this.#child.stderr);

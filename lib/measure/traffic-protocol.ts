@@ -29,6 +29,8 @@ export interface SendReply {
 
 export interface ReceiveRequest {
   readonly type: 'receive';
+  /** Dotted quad of ours that datagrams are taken at; every address of ours if absent. */
+  readonly at?: string;
   readonly port: number;
   readonly payloadSize: number;
   readonly trial: number;

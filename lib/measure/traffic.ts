@@ -1,7 +1,7 @@
 /** The traffic process: sends or counts numbered UDP datagrams, on request (lib/measure/traffic-protocol.ts). */
 import { writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { parseIpv4 } from '../addr/ipv4.ts';
+import { type Ipv4, parseIpv4 } from '../addr/ipv4.ts';
 import { messageOf, WeftError } from '../error.ts';
 import { DATAGRAM_BATCH, DatagramReceiver, DatagramSender, STAMP_SIZE } from '../sys/datagrams.ts';
 import { BlockingSleep } from '../sys/sleep.ts';
@@ -24,10 +24,14 @@ function reply(message: TrafficReply): void {
   writeSync(1, `${JSON.stringify(message)}\n`);
 }
 
+function addressOf(text: string): Ipv4 {
+  const address = parseIpv4(text);
+  if (address === undefined) throw new RangeError(`"${text}" is not an IPv4 address`);
+  return address;
+}
+
 function send(request: SendRequest): SendReply {
-  const to = parseIpv4(request.to);
-  if (to === undefined) throw new RangeError(`"${request.to}" is not an IPv4 address`);
-  const sender = new DatagramSender(to, request.port, request.payloadSize, SOCKET_BUFFER_BYTES);
+  const sender = new DatagramSender(addressOf(request.to), request.port, request.payloadSize, SOCKET_BUFFER_BYTES);
   const sleep = new BlockingSleep();
   const pacingUs = request.pacingUs ?? PACING_INTERVAL_US;
   const rate = request.rate ?? Number.POSITIVE_INFINITY;
@@ -58,9 +62,14 @@ function send(request: SendRequest): SendReply {
 }
 
 function receive(request: ReceiveRequest): ReceiveReply {
-  const { port, payloadSize, trial, firstWithinMs, quietMs } = request;
+  const { at, port, payloadSize, trial, firstWithinMs, quietMs } = request;
   // One byte more than expected, so that a longer datagram is seen to be longer.
-  const receiver = new DatagramReceiver(port, payloadSize + 1, SOCKET_BUFFER_BYTES);
+  const receiver = new DatagramReceiver(
+    port,
+    payloadSize + 1,
+    SOCKET_BUFFER_BYTES,
+    at === undefined ? 0 : addressOf(at),
+  );
   const sleep = new BlockingSleep();
   reply({ type: 'listening' });
   const record = new ArrivalRecord();

@@ -1,6 +1,6 @@
 /** The loss-free rate of small UDP packets over a path. */
 import { searchThroughput, type TrialOutcome } from './throughput-search.ts';
-import { TrafficProcess } from './traffic-process.ts';
+import { LocalUdpEnd, type UdpReceiver, type UdpSender } from './udp-ends.ts';
 
 /** The inner IPv4 packet, header included; no link layer is counted. 36 bytes of it are UDP payload. */
 export const SMALL_PACKET_BYTES = 64;
@@ -26,19 +26,17 @@ export interface UdpSample {
   readonly flood: { readonly sentPerSecond: number; readonly receivedPerSecond: number };
 }
 
-/** A sender and a receiver in two namespaces, for all paths between them. */
-export class UdpBench {
-  readonly #sender: TrafficProcess;
-  readonly #receiver: TrafficProcess;
+/** Searches the rate of paths between two ends that stay. */
+export class UdpRateSearch {
+  readonly #sender: UdpSender;
+  readonly #receiver: UdpReceiver;
+  readonly #port: number;
   #trial = 0;
 
-  constructor(clientNetns: string, serverNetns: string) {
-    this.#sender = new TrafficProcess(clientNetns);
-    this.#receiver = new TrafficProcess(serverNetns);
-  }
-
-  get pids(): readonly number[] {
-    return [this.#sender.pid, this.#receiver.pid];
+  constructor(sender: UdpSender, receiver: UdpReceiver, port: number = PORT) {
+    this.#sender = sender;
+    this.#receiver = receiver;
+    this.#port = port;
   }
 
   /** `server`: the receiver's address on the path. */
@@ -69,13 +67,33 @@ export class UdpBench {
 
   /** One trial; `rate` null floods. */
   async #trialTo(server: string, rate: number | null, seconds: number): Promise<TrialOutcome> {
-    const common = { port: PORT, payloadSize: SMALL_PAYLOAD_BYTES, trial: ++this.#trial };
-    this.#receiver.ask({ type: 'receive', ...common, firstWithinMs: FIRST_WITHIN_MS, quietMs: QUIET_MS });
-    await this.#receiver.reply('listening');
-    this.#sender.ask({ type: 'send', to: server, ...common, rate, seconds });
-    const sent = await this.#sender.reply('sent');
-    const { received } = await this.#receiver.reply('received');
+    const common = { port: this.#port, payloadSize: SMALL_PAYLOAD_BYTES, trial: ++this.#trial };
+    await this.#receiver.listen({ ...common, firstWithinMs: FIRST_WITHIN_MS, quietMs: QUIET_MS });
+    const sent = await this.#sender.send({ to: server, ...common, rate, seconds });
+    const { received } = await this.#receiver.received();
     return { sentRate: sent.sent / sent.seconds, loss: sent.sent === 0 ? 1 : 1 - received / sent.sent };
+  }
+}
+
+/** A sender and a receiver in two namespaces, for all paths between them. */
+export class UdpBench {
+  readonly #sender: LocalUdpEnd;
+  readonly #receiver: LocalUdpEnd;
+  readonly #search: UdpRateSearch;
+
+  constructor(clientNetns: string, serverNetns: string) {
+    this.#sender = new LocalUdpEnd(clientNetns);
+    this.#receiver = new LocalUdpEnd(serverNetns);
+    this.#search = new UdpRateSearch(this.#sender, this.#receiver);
+  }
+
+  get pids(): readonly number[] {
+    return [this.#sender.pid, this.#receiver.pid];
+  }
+
+  /** `server`: the receiver's address on the path. */
+  measure(server: string, trialSeconds: number): Promise<UdpSample> {
+    return this.#search.measure(server, trialSeconds);
   }
 
   async stop(): Promise<void> {

@@ -15,7 +15,16 @@ import {
   MSGHDR_IOVLEN,
 } from '../linux/msghdr.ts';
 import { AF_INET } from '../linux/sockaddr.ts';
-import { MSG_DONTWAIT, SO_RCVBUFFORCE, SO_SNDBUFFORCE, SOCK_CLOEXEC, SOCK_DGRAM, SOL_SOCKET } from '../linux/socket.ts';
+import {
+  MSG_DONTWAIT,
+  SO_RCVBUF,
+  SO_RCVBUFFORCE,
+  SO_SNDBUF,
+  SO_SNDBUFFORCE,
+  SOCK_CLOEXEC,
+  SOCK_DGRAM,
+  SOL_SOCKET,
+} from '../linux/socket.ts';
 import { closeFd } from './descriptor.ts';
 import { check, Errno, SyscallError } from './errno.ts';
 import { addressOf, bind, connect, errno, recvmmsg, sendmmsg, socket } from './ffi.ts';
@@ -58,9 +67,11 @@ class Batch {
   }
 }
 
-function openSocket(bufferOption: number, bufferBytes: number, object: string): number {
+/** `plain`: what the kernel limits, for who has no CAP_NET_ADMIN. */
+function openSocket(forced: number, plain: number, bufferBytes: number, object: string): number {
   const fd = check(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), 'socket', object);
-  check(setOption(fd, SOL_SOCKET, bufferOption, bufferBytes), 'setsockopt', object);
+  if (setOption(fd, SOL_SOCKET, forced, bufferBytes) < 0)
+    check(setOption(fd, SOL_SOCKET, plain, bufferBytes), 'setsockopt', object);
   return fd;
 }
 
@@ -69,10 +80,10 @@ export class DatagramSender {
   readonly #object: string;
   readonly #batch: Batch;
 
-  /** `payloadSize` >= STAMP_SIZE; `to` may be a broadcast address. Needs CAP_NET_ADMIN for a send buffer above net.core.wmem_max. */
+  /** `payloadSize` >= STAMP_SIZE; `to` may be a broadcast address. Without CAP_NET_ADMIN the send buffer is at most net.core.wmem_max. */
   constructor(to: Ipv4, port: number, payloadSize: number, bufferBytes: number) {
     this.#object = `UDP to ${formatIpv4(to)}:${port}`;
-    this.#fd = openSocket(SO_SNDBUFFORCE, bufferBytes, this.#object);
+    this.#fd = openSocket(SO_SNDBUFFORCE, SO_SNDBUF, bufferBytes, this.#object);
     check(setOption(this.#fd, SOL_SOCKET, SO_BROADCAST, 1), 'setsockopt', this.#object);
     const name = socketAddress(to, port);
     check(connect(this.#fd, name, name.length), 'connect', this.#object);
@@ -109,11 +120,11 @@ export class DatagramReceiver {
   readonly #object: string;
   readonly #batch: Batch;
 
-  /** Needs CAP_NET_ADMIN for a receive buffer above net.core.rmem_max. */
-  constructor(port: number, payloadSize: number, bufferBytes: number) {
-    this.#object = `UDP port ${port}`;
-    this.#fd = openSocket(SO_RCVBUFFORCE, bufferBytes, this.#object);
-    const name = socketAddress(0, port);
+  /** `at` 0: every address of ours. Without CAP_NET_ADMIN the receive buffer is at most net.core.rmem_max. */
+  constructor(port: number, payloadSize: number, bufferBytes: number, at: Ipv4 = 0) {
+    this.#object = at === 0 ? `UDP port ${port}` : `UDP ${formatIpv4(at)}:${port}`;
+    this.#fd = openSocket(SO_RCVBUFFORCE, SO_RCVBUF, bufferBytes, this.#object);
+    const name = socketAddress(at, port);
     check(bind(this.#fd, name, name.length), 'bind', this.#object);
     this.#batch = new Batch(payloadSize);
   }

@@ -39,5 +39,8 @@ test('iperf3 gets the congestion control, the omitted second and the number of s
     clientArguments({ server: '10.0.0.2', port: 5201, streams: 4, seconds: 3 }).join(' '),
     '--client 10.0.0.2 --port 5201 --congestion cubic --parallel 4 --time 3 --omit 1 --connect-timeout 3000 --json',
   );
+  const reverse = clientArguments({ server: '10.0.0.2', port: 5201, streams: 1, seconds: 1, reverse: true });
+  t.true(reverse.includes('--reverse'));
   t.is(serverArguments(5201).join(' '), '--server --one-off --forceflush --port 5201');
+  t.is(serverArguments(5201, '192.0.2.2').join(' '), '--server --one-off --forceflush --bind 192.0.2.2 --port 5201');
 });

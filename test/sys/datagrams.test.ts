@@ -43,6 +43,20 @@ test.serial('batches arrive whole, numbered, in order, and an empty socket gives
   receiver.close();
 });
 
+test.serial('a receiver at one address gets nothing that was sent to another', async (t) => {
+  const receiver = new DatagramReceiver(PORT, PAYLOAD, BUFFER, LOOPBACK);
+  const elsewhere = new DatagramReceiver(PORT, PAYLOAD, BUFFER, LOOPBACK + 1);
+  const sender = new DatagramSender(LOOPBACK + 1, PORT, PAYLOAD, BUFFER);
+  t.is(sender.send(1, 5, 1), 1);
+  t.deepEqual((await collect(elsewhere, 1)).sequences, [5]);
+  t.is(receiver.receive(), 0);
+  t.throws(() => new DatagramReceiver(PORT, PAYLOAD, BUFFER, LOOPBACK), {
+    code: 'EADDRINUSE',
+    message: /UDP 127.0.0.1:21847/,
+  });
+  for (const end of [sender, receiver, elsewhere]) end.close();
+});
+
 test.serial('a peer that does not listen takes nothing from the sender but that one call', async (t) => {
   const sender = new DatagramSender(LOOPBACK, PORT, PAYLOAD, BUFFER);
   let taken = 0;
