@@ -32,6 +32,8 @@ export interface PathLabOptions {
   /** No storm lasts longer. */
   readonly stormSeconds: number;
   readonly log: (line: string) => void;
+  /** After a signal, for `body` to end by itself: see LabOptions. */
+  readonly lastWordsMs?: number;
 }
 
 /** Builds what the paths need, runs `body`, and removes it all, however `body` ends, also by a signal. */
@@ -39,8 +41,8 @@ export function withPathLab<T>(
   options: PathLabOptions,
   body: (pathLab: PathLab, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const { id, log } = options;
-  const lab = { id, hosts: 2, direct: true, underlayMtu: UNDERLAY_MTU, log };
+  const { id, log, lastWordsMs = 0 } = options;
+  const lab = { id, hosts: 2, direct: true, underlayMtu: UNDERLAY_MTU, log, lastWordsMs };
   return withLab(lab, (built, signal) =>
     unlessInterrupted(signal, async () => body(await PathLab.prepare(built, options), signal)),
   );

@@ -33,6 +33,8 @@ interface PathSpec {
   readonly setup: PathSetup;
   /** What a run measures without a selection. */
   readonly plan: Partial<Readonly<Record<Setting, readonly TestName[]>>>;
+  /** What --quick measures without a selection, where the scheduler is free. */
+  readonly quick?: readonly TestName[];
   /** It says nothing about more than its plan. */
   readonly planOnly?: true;
 }
@@ -46,29 +48,39 @@ const MAIN: PathSpec['plan'] = {
   'nic-like': ['tcp1'],
 };
 const ROUTED: PathSpec['plan'] = { free: ['tcp1', 'rtt'], 'one-core': ['tcp1'], 'nic-like': ['tcp1'] };
+const QUICK = ['tcp1', 'rtt'] as const satisfies readonly TestName[];
 const SLOW: PathSpec['plan'] = { free: ['tcp1'] };
 
 const TABLE = {
-  direct: { text: 'host to host over the underlay, no overlay, no pods', setup: { kind: 'direct' }, plan: MAIN },
+  direct: {
+    text: 'host to host over the underlay, no overlay, no pods',
+    setup: { kind: 'direct' },
+    plan: MAIN,
+    quick: QUICK,
+  },
   'kernel-vxlan': {
     text: "pod to pod through the kernel's VXLAN device",
     setup: { kind: 'kernel-vxlan' },
     plan: MAIN,
+    quick: [...QUICK, 'udp64'],
   },
   'weft-udp': {
     text: 'pod to pod through weftd, backend udp, --offload=auto',
     setup: weft('udp'),
     plan: MAIN,
+    quick: [...QUICK, 'udp64'],
   },
   'weft-udp-off': {
     text: 'pod to pod through weftd, backend udp, --offload=off: one packet per system call',
     setup: weft('udp', 'off'),
     plan: SLOW,
+    quick: ['tcp1'],
   },
   'weft-vxlan': {
     text: 'pod to pod through weftd, backend vxlan, --offload=auto',
     setup: weft('vxlan'),
     plan: MAIN,
+    quick: QUICK,
   },
   'weft-vxlan-off': {
     text: 'pod to pod through weftd, backend vxlan, --offload=off',
@@ -88,6 +100,7 @@ const TABLE = {
   'weft-ipip': {
     text: 'pod to pod through weftd, backend ipip, --offload=auto',
     setup: weft('ipip'),
+    quick: ['tcp1'],
     plan: { free: ['tcp1', 'udp64', 'rtt'], 'one-core': ['tcp1'], 'nic-like': ['tcp1'] },
   },
   'plain-routing': {
@@ -99,6 +112,7 @@ const TABLE = {
     text: 'pod to pod without overlay, by the routes weftd makes, backend host-gw',
     setup: weft('host-gw'),
     plan: ROUTED,
+    quick: ['tcp1'],
   },
   segment: {
     text: 'pods of one subnet on two hosts, joined by weftd, backend vxlan with Learning',
@@ -143,6 +157,8 @@ export interface Selection {
   readonly settings: readonly Setting[] | undefined;
   readonly paths: readonly PathName[] | undefined;
   readonly tests: readonly TestName[] | undefined;
+  /** Without any of the three: only what --quick measures. */
+  readonly quick?: boolean;
 }
 
 /**
@@ -153,7 +169,8 @@ export function isWanted(selection: Selection, setting: Setting, test: TestName,
   const { settings, paths, tests } = selection;
   const spec: PathSpec = TABLE[path];
   const planned = spec.plan[setting]?.includes(test) === true;
-  if (settings === undefined && paths === undefined && tests === undefined) return planned;
+  if (settings === undefined && paths === undefined && tests === undefined)
+    return selection.quick === true ? setting === 'free' && spec.quick?.includes(test) === true : planned;
   const selected =
     (settings?.includes(setting) ?? true) && (paths?.includes(path) ?? true) && (tests?.includes(test) ?? true);
   return selected && (planned || spec.planOnly !== true);

@@ -1,12 +1,15 @@
 /** The result of `weft bench`: types of its JSON, and how samples become rows. Keys are stable within a schema. */
 import type { OffloadStatus } from '../dataplane/stats.ts';
-import { summarize } from '../measure/statistics.ts';
+import { medianDeviation, outliersOf, summarize } from '../measure/statistics.ts';
+import type { EstimateCheck } from './estimate.ts';
 import type { LookupTiming } from './lookup-timing.ts';
 import { METRICS, type Metric, type Setting, type TestName, UNITS } from './matrix.ts';
+import type { NoiseFigures } from './noise.ts';
 import type { PathName } from './paths.ts';
+import type { NotMeasured } from './plan.ts';
 import type { StormCount } from './storm.ts';
 
-export const SCHEMA = 'weft-bench/2';
+export const SCHEMA = 'weft-bench/3';
 
 /** One measurement of one path. */
 export interface Sample {
@@ -29,6 +32,10 @@ export interface ResultRow {
   readonly median: number;
   readonly min: number;
   readonly max: number;
+  /** Median of the samples' distances from the median; 0 for one sample. */
+  readonly deviation: number;
+  /** Indices of samples that lie far from the others; none of fewer than five. */
+  readonly outliers: readonly number[];
   /** Median over the median of kernel-vxlan in the same setting; null without one, or where that is 0. */
   readonly ratioToKernelVxlan: number | null;
   /** Of the samples of a UDP rate, in order. */
@@ -82,6 +89,15 @@ export interface BenchReport {
   readonly schema: typeof SCHEMA;
   readonly startedAt: string;
   readonly durationSeconds: number;
+  /** A signal ended the run; what is here was measured before. */
+  readonly interrupted: boolean;
+  /** The seconds that the run had, the building of its lab included, and whether something was left out for want of time; null without. */
+  readonly budget: { readonly seconds: number; readonly usedUp: boolean } | null;
+  /** What was planned and neither measured nor failed. */
+  readonly notMeasured: readonly NotMeasured[];
+  /** How good the run's word about its own end was; null when it ended before its middle. */
+  readonly estimate: EstimateCheck | null;
+  readonly noise: NoiseFigures;
   readonly environment: Environment;
   readonly method: Method;
   readonly results: readonly ResultRow[];
@@ -121,6 +137,8 @@ export interface DaemonFigures {
   readonly readySeconds: readonly number[];
   /** The most that a daemon of each path had resident after its load. */
   readonly residentBytes: readonly number[];
+  /** The same by path. */
+  readonly residentBytesOf: Readonly<Partial<Record<PathName, number>>>;
 }
 
 export interface StormFigures extends StormCount {
@@ -163,6 +181,8 @@ function rowsOf(group: readonly Sample[]): ResultRow[] {
       path,
       samples: values,
       ...summarize(values),
+      deviation: medianDeviation(values),
+      outliers: outliersOf(values),
       ratioToKernelVxlan: null,
       ...(metric === 'rate' && { limits }),
     };

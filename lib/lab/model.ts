@@ -14,6 +14,11 @@ export interface LabOptions {
   readonly log?: (line: string) => void;
   /** Ends the building; what was built is removed and the reason thrown. */
   readonly signal?: AbortSignal;
+  /**
+   * After a signal, when the lab is gone and so everything that runs in it: how long `body` of withLab has to say what it knows,
+   * milliseconds, before the process ends. Default 0.
+   */
+  readonly lastWordsMs?: number;
 }
 
 export interface Lab {

@@ -49,11 +49,14 @@ async function removingOnFailure<T>(
   const signalOutlived = new Promise<void>((resolve) => {
     outlived = resolve;
   });
+  // Of `body`; until it runs there is nothing to wait for.
+  let bodyEnded: Promise<unknown> = Promise.resolve();
   const onSignal = (signal: NodeJS.Signals): void => {
     // A second Ctrl-C does not hurry the removal: it is bounded as it is.
     if (abort.signal.aborted) return;
     abort.abort(new Error(`Interrupted by ${signal}`));
-    void removeThen(creation, options, () => {
+    const lastWords = () => Promise.race([bodyEnded, delay(options.lastWordsMs ?? 0)]);
+    void removeThen(creation, options, lastWords, () => {
       stopListening();
       process.kill(process.pid, signal);
       // Only the first process of a container lives on.
@@ -71,7 +74,9 @@ async function removingOnFailure<T>(
     const lab = await creation;
     // Not earlier: until it is made, a lab with this id may be somebody else's, which createLab refuses.
     process.on('exit', onExit);
-    return await body(lab, abort.signal);
+    const running = body(lab, abort.signal);
+    bodyEnded = running.catch(() => {});
+    return await running;
   } catch (error) {
     // Ctrl-C reaches our children too, and their end may be seen before the signal.
     await delay(SIGNAL_MS);
@@ -83,12 +88,18 @@ async function removingOnFailure<T>(
   }
 }
 
-async function removeThen(creation: Promise<Lab>, options: LabOptions, after: () => void): Promise<void> {
+async function removeThen(
+  creation: Promise<Lab>,
+  options: LabOptions,
+  lastWords: () => Promise<unknown>,
+  after: () => void,
+): Promise<void> {
   try {
     await creation.then(
       () => destroyLab(options.id),
       () => {}, // createLab has removed what it made.
     );
+    await lastWords();
   } catch (error) {
     options.log?.(messageOf(error));
   } finally {

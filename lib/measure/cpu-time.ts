@@ -4,15 +4,32 @@ import { WeftError } from '../error.ts';
 /** USER_HZ: the unit of /proc, 100 on every architecture Linux runs Node on. */
 const TICKS_PER_SECOND = 100;
 
-/**
- * Seconds the whole machine was busy since boot: user, nice, system, irq and softirq of all CPUs, from the text of
- * /proc/stat. Not idle, iowait or steal; guest time is part of user already.
- */
-export function machineCpuSeconds(procStat: string): number {
+/** Seconds since boot, of all CPUs together, from the text of /proc/stat. */
+export interface MachineCpuTimes {
+  /** user and nice; guest time is part of them already. */
+  readonly user: number;
+  /** system, irq and softirq. */
+  readonly kernel: number;
+  /** What a hypervisor gave to others while a CPU here had work. */
+  readonly steal: number;
+  /** These three, idle and iowait. */
+  readonly all: number;
+}
+
+export function machineCpuTimes(procStat: string): MachineCpuTimes {
   const fields = /^cpu +(.*)$/m.exec(procStat)?.[1]?.trim().split(/ +/).map(Number);
   if (fields === undefined || fields.length < 7) throw new WeftError('PROC_FORMAT', '/proc/stat has no "cpu" line');
-  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = fields;
-  return (user + nice + system + irq + softirq) / TICKS_PER_SECOND;
+  const [user = 0, nice = 0, system = 0, idle = 0, iowait = 0, irq = 0, softirq = 0, steal = 0] = fields.map(
+    (ticks) => ticks / TICKS_PER_SECOND,
+  );
+  const kernel = system + irq + softirq;
+  return { user: user + nice, kernel, steal, all: user + nice + kernel + steal + idle + iowait };
+}
+
+/** Seconds the whole machine was busy since boot, user and kernel together; not steal. */
+export function machineCpuSeconds(procStat: string): number {
+  const { user, kernel } = machineCpuTimes(procStat);
+  return user + kernel;
 }
 
 /** Seconds all threads of a process ran, in user and kernel mode together, from the text of /proc/<pid>/stat. */

@@ -19,6 +19,29 @@ export function percentile(values: readonly number[], share: number): number {
   return sorted[rank - 1] ?? Number.NaN;
 }
 
+/** The median of the distances from the median: what a typical repeat is off by, whatever one of them did. NaN for none. */
+export function medianDeviation(values: readonly number[]): number {
+  const middle = median(values);
+  return median(values.map((value) => Math.abs(value - middle)));
+}
+
+/** Of a normal distribution the standard deviation is this times the median deviation. */
+const NORMAL_SCALE = 1.4826;
+/** Iglewicz and Hoaglin (1993): farther than this many such standard deviations is an outlier. */
+const OUTLIER_DEVIATIONS = 3.5;
+/** Our choice: fewer repeats have no typical distance. */
+const LEAST_REPEATS = 5;
+/** Our choice: nearer to the median than this is none, however close together the others are. */
+const OUTLIER_SHARE = 0.05;
+
+/** Which of the values, by index, lie far from the others; none of fewer than five. */
+export function outliersOf(values: readonly number[]): number[] {
+  if (values.length < LEAST_REPEATS) return [];
+  const middle = median(values);
+  const far = Math.max(OUTLIER_DEVIATIONS * NORMAL_SCALE * medianDeviation(values), OUTLIER_SHARE * Math.abs(middle));
+  return values.flatMap((value, index) => (Math.abs(value - middle) > far ? [index] : []));
+}
+
 export interface Summary {
   readonly median: number;
   readonly min: number;

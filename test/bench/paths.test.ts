@@ -44,3 +44,11 @@ test('networks that are up together share neither addresses nor UDP ports', (t) 
   t.false((ports as number[]).includes(4790));
   for (const path of PATHS) t.true(pathText(path).length > 10);
 });
+
+test('a quick run measures the main paths where the scheduler is free; a selection is measured all the same', (t) => {
+  const quick = cells({ ...ALL, quick: true });
+  t.true(quick.every((cell) => cell.startsWith('free ')));
+  for (const path of ['direct', 'kernel-vxlan', 'weft-udp', 'weft-vxlan', 'weft-ipip', 'weft-host-gw'])
+    t.true(quick.includes(`free tcp1 ${path}`), path);
+  t.deepEqual(cells({ ...ALL, tests: ['rtt'], quick: true }), cells({ ...ALL, tests: ['rtt'] }));
+});

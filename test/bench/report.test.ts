@@ -25,6 +25,8 @@ test('samples become rows with median, spread and the ratio of the medians withi
     median: 9,
     min: 8,
     max: 40,
+    deviation: 1,
+    outliers: [],
     ratioToKernelVxlan: 9 / 20,
   });
   const alone = rows.find(({ setting, metric }) => setting === 'one-core' && metric === 'throughput');

@@ -74,7 +74,7 @@ test('a round trip, a lookup, a start and the memory must not exceed their limit
         { entries: 2, nanosecondsPerLookup: 3 },
         { entries: 10_000, nanosecondsPerLookup: many * 1.5 },
       ],
-      daemon: { readySeconds: [0.1, ready], residentBytes: [bytes, 1e6] },
+      daemon: { readySeconds: [0.1, ready], residentBytes: [bytes, 1e6], residentBytesOf: {} },
     });
   const names = [/RTT/, /FIB/, /FDB/, /ready/, /resident/];
   const good = judged(0.1, 2.4, 1, 150e6);

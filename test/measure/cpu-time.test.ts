@@ -1,11 +1,16 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
-import { machineCpuSeconds, processCpuSeconds, residentBytes } from '../../lib/measure/cpu-time.ts';
+import { machineCpuSeconds, machineCpuTimes, processCpuSeconds, residentBytes } from '../../lib/measure/cpu-time.ts';
 
 test('the machine is busy in user, nice, system, irq and softirq time, not when idle, waiting or stolen from', (t) => {
   //                 user nice system idle  iowait irq softirq steal guest guest_nice
   const stat = 'cpu  100  20   300    40000 5000   6   70      800   90    10\ncpu0 1 2 3 4 5 6 7 8 9 10\n';
   t.is(machineCpuSeconds(stat), (100 + 20 + 300 + 6 + 70) / 100);
+  const { user, kernel, steal, all } = machineCpuTimes(stat);
+  t.is(user, 1.2);
+  t.is(kernel.toFixed(2), '3.76');
+  t.is(steal, 8);
+  t.is(all.toFixed(2), '462.96', 'guest time is part of user');
 });
 
 test('a process name with spaces and parentheses does not shift the fields', (t) => {

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { median, percentile, summarize } from '../../lib/measure/statistics.ts';
+import { median, medianDeviation, outliersOf, percentile, summarize } from '../../lib/measure/statistics.ts';
 import { random } from '../random.ts';
 
 test('the median of an odd number of values is the middle one, whatever their order', (t) => {
@@ -58,4 +58,19 @@ test('a summary has median, smallest and largest, and leaves its input alone', (
   const values = [3, 1, 2];
   t.deepEqual(summarize(values), { median: 2, min: 1, max: 3 });
   t.deepEqual(values, [3, 1, 2]);
+});
+
+test('the typical distance from the median does not mind one bad repeat', (t) => {
+  t.is(medianDeviation([10, 11, 9, 10, 400]), 1);
+  t.is(medianDeviation([7]), 0);
+  t.is(medianDeviation([]), Number.NaN);
+});
+
+test('an outlier is far from the others by their own measure, and of few repeats there is none', (t) => {
+  t.deepEqual(outliersOf([10, 10.2, 3, 9.9, 10.1]), [2]);
+  t.deepEqual(outliersOf([3, 10, 10.2, 9.9, 10.1, 30]), [0, 5]);
+  t.deepEqual(outliersOf([10, 14, 12, 16, 19]), [], 'they all differ');
+  t.deepEqual(outliersOf([10, 10.2, 3, 9.9]), [], 'four are too few');
+  t.deepEqual(outliersOf([10, 10, 10, 10, 10.4]), [], 'however close together the others are');
+  t.deepEqual(outliersOf([10, 10, 10, 10, 11]), [4]);
 });

@@ -1,6 +1,8 @@
 import test from 'ava';
 import { PATHS } from '../../lib/bench/paths.ts';
 import type { BenchReport } from '../../lib/bench/report.ts';
+import { until } from '../../lib/lab/until.ts';
+import { PATIENCE_MS } from '../patience.ts';
 import { whySkipped } from './enter.ts';
 import { remainsOf, start } from './weft.ts';
 
@@ -8,11 +10,17 @@ import { remainsOf, start } from './weft.ts';
 
 const netnsTest = whySkipped() === undefined ? test.serial : test.serial.skip;
 
+/** Seconds: others run on this machine meanwhile, and what they take is no result. */
+const UNHURRIED = '100000';
+const ENDLESS = ['bench', '--json', '--rounds', '100000', '--seconds', '1', '--tests', 'tcp1', '--settings', 'free'];
+
 netnsTest('a short benchmark measures every path and leaves nothing behind', async (t) => {
   const { code, stdout, stderr, pid } = await start([
     'bench',
     '--json',
     '--quick',
+    '--budget',
+    UNHURRIED,
     '--settings',
     'free',
     '--tests',
@@ -44,7 +52,8 @@ netnsTest('a short benchmark measures every path and leaves nothing behind', asy
 netnsTest('a benchmark of some paths measures them by all that was asked for', async (t) => {
   const paths = ['direct', 'weft-udp', 'weft-vxlan', 'weft-ipip'];
   const selection = ['--settings', 'one-core,nic-like', '--tests', 'udp64,rtt', '--paths', paths.join()];
-  const { code, stdout, stderr, pid } = await start(['bench', '--json', '--quick', ...selection]).outcome;
+  const { code, stdout, stderr, pid } = await start(['bench', '--json', '--quick', '--budget', UNHURRIED, ...selection])
+    .outcome;
   t.is(code, 0, stderr);
   const report = JSON.parse(stdout) as BenchReport;
   t.deepEqual(report.failures, []);
@@ -53,5 +62,40 @@ netnsTest('a benchmark of some paths measures them by all that was asked for', a
   for (const row of measured) t.true(row.median > 0 && row.samples.length === 1, JSON.stringify(row));
   const judged = report.thresholds.filter(({ state }) => state !== 'not measured');
   t.is(judged.length, 4, 'lookups, start and memory');
+  t.deepEqual(remainsOf('b', pid), []);
+});
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  netnsTest(`after ${signal} a benchmark reports what it measured, and leaves nothing behind`, async (t) => {
+    const { child, outcome, progress } = start([...ENDLESS, '--paths', 'direct,kernel-vxlan']);
+    // In the middle of a measurement, which then fails: that is no news.
+    const underWay = await until(() => /kernel-vxlan {2}[\d.]+ Gb/.test(progress()), PATIENCE_MS);
+    child.kill(signal);
+    const { code, signal: by, stdout, stderr, pid } = await outcome;
+    t.true(underWay, stderr);
+    t.is(by, signal, `exit code ${code}: ${stderr}`);
+    const report = JSON.parse(stdout) as BenchReport;
+    t.is(report.interrupted, true);
+    t.deepEqual(report.failures, []);
+    t.true(report.results.some(({ path, median }) => path === 'kernel-vxlan' && median > 0));
+    t.true(
+      report.notMeasured.every(({ rounds }) => rounds >= 99_000),
+      JSON.stringify(report.notMeasured),
+    );
+    t.regex(stderr, /^round 1\/100000, \d+ %, about \d+ min left {2}free tcp1 direct {2}[\d.]+ Gb\/s/m);
+    t.regex(stderr, /^interrupted: the lab is being removed$/m);
+    t.deepEqual(remainsOf('b', pid), []);
+  });
+
+netnsTest('a benchmark whose time is used up ends, and names what it has not measured', async (t) => {
+  const { code, stdout, stderr, pid } = await start([...ENDLESS, '--paths', 'direct', '--budget', '12']).outcome;
+  t.is(code, 0, stderr);
+  const report = JSON.parse(stdout) as BenchReport;
+  t.deepEqual(report.budget, { seconds: 12, usedUp: true });
+  t.false(report.interrupted);
+  t.deepEqual(
+    report.notMeasured.map(({ setting, test: name, path }) => `${setting} ${name} ${path}`),
+    ['free tcp1 direct'],
+  );
   t.deepEqual(remainsOf('b', pid), []);
 });

@@ -13,6 +13,7 @@ import { summarize } from '../../measure/statistics.ts';
 import { SMALL_PACKET_BYTES } from '../../measure/udp.ts';
 import { type Column, formatFields, formatTable } from '../table.ts';
 import { formatBytes, formatCount } from '../units.ts';
+import { formatRun } from './bench-run.ts';
 
 interface Layout {
   readonly title: string;
@@ -60,6 +61,7 @@ export function formatReport(report: BenchReport): string {
     formatNotes(report),
     formatThresholds(report.thresholds),
     ...(report.failures.length > 0 ? [formatFailures(report)] : []),
+    formatRun(report),
   ].join('\n');
 }
 
@@ -68,7 +70,10 @@ function formatConditions({ environment, method, durationSeconds }: BenchReport)
   return formatFields([
     ['Machine', `${e.cpus} x ${e.cpu}, ${formatBytes(e.memoryBytes)}, load ${e.loadAverage.toFixed(2)} before the run`],
     ['Software', `Linux ${e.kernel}, Node ${e.node}, Weft ${e.weft}, commit ${e.commit ?? 'unknown'}`],
-    ['Rounds', `${method.rounds}, interleaved, ${durationSeconds} s in all; table: median (min–max)`],
+    [
+      'Rounds',
+      `${method.rounds}, interleaved, ${durationSeconds} s in all; table: median, ± median deviation, min–max, * outlier`,
+    ],
     [
       'TCP',
       `congestion control ${method.congestionControl} (the system's own is ${e.defaultCongestionControl}), ` +
@@ -102,6 +107,7 @@ function formatTest(rows: readonly ResultRow[], test: TestName): string {
     { title: 'Setting' },
     { title: 'Path' },
     { title: layout.mainTitle, align: 'right' },
+    { title: '±', align: 'right' },
     { title: 'min–max', align: 'right' },
     { title: 'of kernel-vxlan', align: 'right' },
     ...layout.others.map(({ title }): Column => ({ title, align: 'right' })),
@@ -111,7 +117,8 @@ function formatTest(rows: readonly ResultRow[], test: TestName): string {
     row.setting,
     row.path,
     number(row.median, layout.digits),
-    `${number(row.min, layout.digits)}–${number(row.max, layout.digits)}`,
+    row.samples.length === 1 ? '-' : number(row.deviation, layout.digits),
+    `${extreme(row, row.min, layout.digits)}–${extreme(row, row.max, layout.digits)}`,
     row.ratioToKernelVxlan === null ? '-' : row.ratioToKernelVxlan.toFixed(3),
     ...layout.others.map(({ metric, digits }) => {
       const other = findRow(rows, row.setting, test, metric, row.path);
@@ -120,6 +127,12 @@ function formatTest(rows: readonly ResultRow[], test: TestName): string {
     ...(test === 'udp64' ? [countLimits(row.limits ?? [])] : []),
   ]);
   return `${layout.title}\n${formatTable(columns, cells)}`;
+}
+
+/** "10.42*": an outlier. Of outliers at one end the farthest is the end itself. */
+function extreme({ samples, outliers }: ResultRow, value: number, digits: number): string {
+  const isOutlier = outliers.some((index) => samples[index] === value);
+  return `${number(value, digits)}${isOutlier ? '*' : ''}`;
 }
 
 /** "sender 3, loss 2" */
@@ -162,13 +175,12 @@ function formatNotes(report: BenchReport): string {
   return formatFields(fields);
 }
 
-function formatDaemons({ readySeconds, residentBytes }: DaemonFigures): [string, string][] {
+function formatDaemons({ readySeconds, residentBytesOf }: DaemonFigures): [string, string][] {
   const ready = summarize(readySeconds);
-  const resident = summarize(residentBytes);
   const seconds = `${ready.median.toFixed(2)} s (${ready.min.toFixed(2)}–${ready.max.toFixed(2)})`;
   const fields: [string, string][] = [['weftd ready after', `${seconds}, ${readySeconds.length} starts`]];
-  if (residentBytes.length > 0)
-    fields.push(['weftd resident', `${formatBytes(resident.min)} to ${formatBytes(resident.max)}, by path`]);
+  const resident = Object.entries(residentBytesOf).map(([path, bytes]) => `${path} ${formatBytes(bytes)}`);
+  if (resident.length > 0) fields.push(['weftd resident', `${resident.join(', ')}`]);
   return fields;
 }
 

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { SETTINGS, type Setting, TESTS, type TestName } from '../../bench/matrix.ts';
 import { PATHS, type PathName } from '../../bench/paths.ts';
+import type { BenchReport } from '../../bench/report.ts';
 import { type BenchOptions, runBench } from '../../bench/run.ts';
 import { messageOf, WeftError } from '../../error.ts';
 import { requireRoot } from '../../lab/command.ts';
@@ -20,13 +21,23 @@ interface BenchCommandOptions {
   readonly contenders?: readonly PathName[];
   readonly tests?: readonly TestName[];
   readonly quick?: boolean;
+  readonly budget?: number;
   /** true: to standard output. */
   readonly json?: string | true;
 }
 
-const FULL = { rounds: 5, seconds: 2, udpSeconds: 0.5, pings: 500 };
+interface Preset {
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly udpSeconds: number;
+  readonly pings: number;
+  /** Seconds for the whole run. */
+  readonly budget?: number;
+}
+
+const FULL: Preset = { rounds: 5, seconds: 2, udpSeconds: 0.5, pings: 500 };
 /** Enough to see that everything runs; not enough to believe a number. */
-const QUICK = { rounds: 1, seconds: 1, udpSeconds: 0.3, pings: 100 };
+const QUICK: Preset = { rounds: 1, seconds: 1, udpSeconds: 0.2, pings: 100, budget: 60 };
 const PING_INTERVAL_SECONDS = 0.002;
 
 /** `weft bench`. Exit code 1 when a measurement failed; a missed threshold is a result, not a failure. */
@@ -44,6 +55,12 @@ export function benchCommand(): Command {
     .addOption(list('--contenders <list>', 'paths', PATHS).hideHelp())
     .addOption(list('--tests <list>', 'what to measure', TESTS))
     .option('--quick', `a first look: ${describe(QUICK)}`)
+    .addOption(
+      new Option(
+        '--budget <s>',
+        `end within so many seconds, with less measured if need be (with --quick: ${QUICK.budget})`,
+      ).argParser(seconds(10, 1_000_000)),
+    )
     .option('--json [file]', 'print JSON with stable keys, or write it to a file beside the table')
     .addHelpText(
       'after',
@@ -60,21 +77,32 @@ Examples:
   weft bench --paths weft-udp,weft-vxlan                    two backends by everything
   weft bench --json result.json                             about 15 minutes
 
-Exit code: 0 when all was measured, 1 when a measurement failed. Missed thresholds are in the report.`,
+Ctrl-C ends the measurements, prints the report of what was measured and removes the lab.
+Exit code: 0 when the run was as planned or its --budget was used up, 1 when a measurement failed, 130 after Ctrl-C
+(143 after SIGTERM). Missed thresholds are in the report.`,
     )
     .action(async (options: BenchCommandOptions) => {
       requireRoot();
-      const report = await runBench(toRunOptions(options), {
+      let failed = false;
+      await runBench(toRunOptions(options), {
         now: () => new Date(),
+        clock: () => performance.now() / 1000,
         random: Math.random,
         pid: process.pid,
         log: (line) => process.stderr.write(`${printableLines(line)}\n`),
+        report: (report) => {
+          printReport(report, options.json);
+          failed = report.failures.length > 0;
+        },
       });
-      const json = `${toJson(report, 2)}\n`;
-      if (typeof options.json === 'string') writeReport(options.json, json);
-      process.stdout.write(options.json === true ? json : formatReport(report));
-      if (report.failures.length > 0) process.exitCode = 1;
+      if (failed) process.exitCode = 1;
     });
+}
+
+function printReport(report: BenchReport, json: string | true | undefined): void {
+  const text = `${toJson(report, 2)}\n`;
+  if (typeof json === 'string') writeReport(json, text);
+  process.stdout.write(json === true ? text : formatReport(report));
 }
 
 function toRunOptions(options: BenchCommandOptions): BenchOptions {
@@ -85,12 +113,18 @@ function toRunOptions(options: BenchCommandOptions): BenchOptions {
     udpTrialSeconds: options.udpSeconds ?? preset.udpSeconds,
     pings: options.pings ?? preset.pings,
     pingIntervalSeconds: PING_INTERVAL_SECONDS,
-    selection: { settings: options.settings, paths: options.paths ?? options.contenders, tests: options.tests },
+    selection: {
+      settings: options.settings,
+      paths: options.paths ?? options.contenders,
+      tests: options.tests,
+      quick: options.quick === true,
+    },
+    budgetSeconds: options.budget ?? preset.budget,
   };
 }
 
-function describe(preset: typeof FULL): string {
-  return `${preset.rounds} round, ${preset.seconds} s of TCP, ${preset.udpSeconds} s of UDP, ${preset.pings} echoes`;
+function describe(preset: Preset): string {
+  return `the main paths, within ${preset.budget} s: ${preset.rounds} round, ${preset.seconds} s of TCP, ${preset.pings} echoes`;
 }
 
 function count(flags: string, description: string, standard: number): Option {

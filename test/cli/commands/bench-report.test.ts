@@ -40,12 +40,21 @@ function report(more: Partial<BenchReport> = {}): BenchReport {
       { entries: 2, nanosecondsPerLookup: 3 },
       { entries: 10_000, nanosecondsPerLookup: 3.3 },
     ],
-    daemon: { readySeconds: [0.41, 0.39], residentBytes: [93e6, 92e6] },
+    daemon: {
+      readySeconds: [0.41, 0.39],
+      residentBytes: [93e6, 92e6],
+      residentBytesOf: { 'weft-udp': 93e6, 'weft-vxlan': 92e6 },
+    },
   };
   return {
     schema: SCHEMA,
     startedAt: '2026-01-02T03:04:05.000Z',
     durationSeconds: 61,
+    interrupted: false,
+    budget: null,
+    notMeasured: [],
+    estimate: null,
+    noise: { controls: [], stealShare: 0, direct: [], verdict: 'quiet', reasons: [] },
     environment: {
       kernel: '6.18.44',
       cpu: 'Some CPU',
@@ -95,16 +104,16 @@ test('the table has the median, the spread and the share of kernel VXLAN for eac
   const text = formatReport(report());
   t.true(
     text.includes(`TCP, 1 stream
-Setting  Path           Gb/s      min–max  of kernel-vxlan  CPU s/GB  weftd s/GB  retransmits
-free     kernel-vxlan  13.00  12.00–14.00            1.000      0.50           -            1
-free     weft-udp       7.50    6.00–9.00            0.577      1.25        0.75            0
+Setting  Path           Gb/s     ±      min–max  of kernel-vxlan  CPU s/GB  weftd s/GB  retransmits
+free     kernel-vxlan  13.00  1.00  12.00–14.00            1.000      0.50           -            1
+free     weft-udp       7.50  1.50    6.00–9.00            0.577      1.25        0.75            0
 `),
     text,
   );
   t.true(
     text.includes(`UDP, 64-byte packets, highest rate without loss
-Setting   Path          packets/s          min–max  of kernel-vxlan  limited by
-nic-like  kernel-vxlan    250,000  250,000–250,000            1.000  sender 1
+Setting   Path          packets/s  ±          min–max  of kernel-vxlan  limited by
+nic-like  kernel-vxlan    250,000  -  250,000–250,000            1.000  sender 1
 `),
     text,
   );
@@ -133,7 +142,7 @@ test('an offload that fell back and fragments that were made can be seen', (t) =
 test('starts, memory, MAC lookups and the storm are printed', (t) => {
   const text = formatReport(report());
   t.regex(text, /weftd ready after +0\.40 s \(0\.39–0\.41\), 2 starts\n/);
-  t.regex(text, /weftd resident +92\.0 MB to 93\.0 MB, by path\n/);
+  t.regex(text, /weftd resident +weft-udp 93\.0 MB, weft-vxlan 92\.0 MB\n/);
   t.regex(text, /FDB lookup, 10,000 leases +3\.30 ns\n/);
   t.regex(
     text,
@@ -159,6 +168,21 @@ test('a measurement that failed is named with its place', (t) => {
   } as const;
   t.regex(
     formatReport(report({ failures: [failure] })),
-    /Measurements that failed\nround 2 free tcp4 weft-udp: iperf3 failed: no route\n$/,
+    /Measurements that failed\nround 2 free tcp4 weft-udp: iperf3 failed: no route\n/,
   );
+});
+
+test('an outlier is marked where it stands, and what the marks mean is said', (t) => {
+  const samples = [10, 10.2, 9.9, 10.1, 3].map(
+    (throughput, index): Sample => ({
+      round: index + 1,
+      setting: 'free',
+      test: 'tcp1',
+      path: 'direct',
+      values: { throughput, machineCpu: 0.5, retransmits: 0 },
+    }),
+  );
+  const text = formatReport(report({ results: toRows(samples) }));
+  t.regex(text, /direct +10\.00 +0\.10 +3\.00\*–10\.20 /);
+  t.regex(text, /± median deviation, min–max, \* outlier/);
 });
