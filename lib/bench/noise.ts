@@ -26,7 +26,7 @@ export interface NoiseFigures extends NoiseInput {
 }
 
 /** Our choice, all of them, from runs on a quiet and on a busy virtual machine (ADR 31). */
-export const NOISE_LIMITS = {
+const NOISE_LIMITS = {
   stealShare: 0.03,
   othersShare: 0.1,
   /** Slowest round of the fixed calculation over the fastest. */
