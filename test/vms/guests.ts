@@ -1,0 +1,89 @@
+/**
+ * Guests with a kernel of their own on one machine: boot, run commands in them (`Guest`), capture between them
+ * (`captureWhile`), end. Called inside the namespaces of isolate.ts, which take everything away afterwards.
+ *
+ * The root of a guest is this machine's own /, read-only, with an overlay in its memory on top: Node.js, etcd, iperf3 and the
+ * checkout are there without an image. Only the kernel is another one.
+ */
+import { execFile, spawn } from 'node:child_process';
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { until } from '../../lib/lab/until.ts';
+import { PATIENCE_MS } from '../patience.ts';
+import { Guest } from './guest.ts';
+import { makeInitrd } from './initrd.ts';
+import { SCRATCH } from './isolate.ts';
+import type { GuestKernel, Qemu } from './kernels.ts';
+import { qemuProgram, virtiofsdProgram } from './qemu.ts';
+import { umlProgram } from './uml.ts';
+import { layWire } from './wire.ts';
+
+const execute = promisify(execFile);
+
+/** Scripts that guests start: in the sources, since tsc copies none. */
+const FOLDER = fileURLToPath(new URL('../../../test/vms', import.meta.url));
+const AGENT = fileURLToPath(new URL('agent.js', import.meta.url));
+const INITRD = join(SCRATCH, 'initrd');
+
+/** Our choice: etcd, weftd and the traffic of a case need a third of it. */
+export const MEMORY_MB = 1024;
+
+export interface GuestsOptions {
+  readonly kernel: GuestKernel;
+  /** The folder of unpacked programs. */
+  readonly tools: string;
+  /** Undefined: User-mode Linux. */
+  readonly qemu?: Qemu;
+  readonly kvm: boolean;
+}
+
+/** Boots the guests at once. Throws when one does not come up. */
+export async function bootGuests(options: GuestsOptions, count: number): Promise<Guest[]> {
+  await layWire(count);
+  if (options.qemu !== undefined)
+    writeFileSync(INITRD, await makeInitrd(options.kernel, options.tools, join(FOLDER, 'initrd-init.sh')));
+  const guests = await Promise.all(Array.from({ length: count }, (_, index) => startGuest(options, index + 1)));
+  await Promise.all(guests.map((guest) => guest.booted()));
+  return guests;
+}
+
+async function startGuest({ kernel, tools, qemu, kvm }: GuestsOptions, number: number): Promise<Guest> {
+  const parameters = {
+    WEFT_NUMBER: String(number),
+    WEFT_FOLDER: FOLDER,
+    WEFT_MODULES: kernel.modules,
+    WEFT_TOOLS: tools,
+    WEFT_NODE: process.execPath,
+    WEFT_AGENT: AGENT,
+  };
+  const output = join(SCRATCH, `console-${number}`);
+  if (qemu === undefined) {
+    const init = join(FOLDER, 'guest-init.sh');
+    return new Guest(number, umlProgram(kernel, number, MEMORY_MB, init, parameters), output);
+  }
+  const socket = await serveRoot(qemu, number);
+  const machine = { number, memoryMb: MEMORY_MB, kvm, kernel, initrd: INITRD, socket, parameters };
+  return new Guest(number, qemuProgram(qemu, machine), output);
+}
+
+/** Starts virtiofsd for one guest; it ends when the guest does. Resolves to its socket. */
+async function serveRoot(qemu: Qemu, number: number): Promise<string> {
+  const socket = join(SCRATCH, `root-${number}`);
+  const env = { ...process.env, ...(qemu.libraries === '' ? {} : { LD_LIBRARY_PATH: qemu.libraries }) };
+  const { stdout } = await execute(qemu.virtiofsd, ['--help'], { env });
+  const { argv } = virtiofsdProgram(qemu, socket, stdout.includes('--shared-dir'));
+  const [program = '', ...args] = argv;
+  let said = '';
+  const child = spawn(program, args, { env, stdio: ['ignore', 'ignore', 'pipe'] });
+  child.stderr.on('data', (chunk: Buffer) => {
+    said = `${said}${chunk.toString()}`.slice(-1000);
+  });
+  child.on('error', (error) => {
+    said = error.message;
+  });
+  if (!(await until(() => existsSync(socket) || child.exitCode !== null, PATIENCE_MS)) || child.exitCode !== null)
+    throw new Error(`Cannot start virtiofsd: ${said.trim()}`);
+  return socket;
+}

@@ -1,0 +1,43 @@
+/**
+ * A process with a network, process and mount namespace of its own, and tmpfs for all that it writes. None of them has a name:
+ * when that process ends, however it ends, the kernel ends what it started and takes the rest away.
+ *
+ *   this process ─ timeout(1) ─ unshare(1) ─ the process inside, first of its process namespace ─ guests, tcpdump
+ *        └── a pipe, its standard input: closed when this process ends, also by SIGKILL
+ */
+import { spawn } from 'node:child_process';
+import { run } from '../../lib/lab/command.ts';
+
+/** Where the process inside writes. Guests keep their memory in it. */
+export const SCRATCH = '/dev/shm';
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** Starts a script of Node.js there, for `lifeSeconds` at most. Resolves to its exit code, or 1. */
+export function runIsolated(script: string, args: readonly string[], lifeSeconds: number): Promise<number> {
+  const inside = [process.execPath, script, ...args];
+  const unshare = ['unshare', '--net', '--mount', '--pid', '--fork', '--kill-child=KILL', '--mount-proc'];
+  const child = spawn('timeout', ['--signal=KILL', String(lifeSeconds), ...unshare, ...inside], {
+    stdio: ['pipe', 'inherit', 'inherit'],
+  });
+  // timeout(1) has made a process group of its own: a Ctrl-C reaches this process alone.
+  const end = (): void => {
+    child.stdin.destroy();
+  };
+  for (const signal of SIGNALS) process.on(signal, end);
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code) => {
+      for (const signal of SIGNALS) process.off(signal, end);
+      resolve(code ?? 1);
+    });
+  });
+}
+
+/** Called first inside. `onStop`: the process outside was interrupted, or is gone. */
+export async function settleInside(onStop: () => void): Promise<void> {
+  process.stdin.on('end', onStop).on('error', onStop).resume();
+  await run('mount', ['-t', 'tmpfs', '-o', 'mode=0755', 'weft-vms', SCRATCH]);
+  // That of the new network namespace.
+  await run('mount', ['-t', 'sysfs', 'sysfs', '/sys']);
+}
