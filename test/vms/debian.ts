@@ -15,6 +15,7 @@ const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 const USUAL_MIRROR = 'http://deb.debian.org/debian';
 /** In a folder that is whole. */
 const COMPLETE = '.complete';
+const DEBS = 'debs';
 /** Of a download from a slow mirror. */
 const LIMIT_MS = 900_000;
 
@@ -58,6 +59,13 @@ export function mirrorAmong(sites: string): string {
   return sites.split('\n').find((site) => /\/debian\/?$/.test(site)) ?? USUAL_MIRROR;
 }
 
+/** A package that means another one, which has its version in its name. */
+interface MetaPackage {
+  readonly meta: string;
+  /** The name of the one it means, among its dependencies. */
+  readonly means: RegExp;
+}
+
 export class Debian {
   readonly #cache: string;
   readonly #log: (line: string) => void;
@@ -69,30 +77,28 @@ export class Debian {
 
   /**
    * The folder `name` of the cache with the packages unpacked in it; `finish` completes it. Once there, it is not fetched again.
-   * Throws GuestUnavailable with the packages and apt's words.
+   * Throws GuestUnavailable.
    */
   async unpacked(
     name: string,
     suite: Suite,
-    packages: readonly string[] | ((apt: Apt) => Promise<readonly string[]>),
+    packages: readonly string[] | MetaPackage,
     finish: (folder: string) => Promise<void> = async () => {},
   ): Promise<string> {
     const folder = join(this.#cache, name);
     if (existsSync(join(folder, COMPLETE))) return folder;
-    await mkdir(this.#cache, { recursive: true });
-    this.#removeLeftovers(name);
     const scratch = join(this.#cache, `.${name}.${process.pid}`);
+    const what = 'meta' in packages ? packages.meta : briefly(packages);
+    this.#log(`fetching ${what} of Debian ${suite} into ${folder}`);
     try {
+      await mkdir(join(scratch, DEBS), { recursive: true });
+      this.#removeLeftovers(name);
       const apt = await openApt(join(this.#cache, `apt-${suite}`), suite);
-      const names = typeof packages === 'function' ? await packages(apt) : packages;
-      this.#log(
-        `fetching ${names.length > 3 ? `${names[0]} and ${names.length - 1} more` : names.join(', ')} of ${suite}`,
-      );
-      await mkdir(join(scratch, 'debs'), { recursive: true });
-      await apt.download(names, join(scratch, 'debs'));
-      for (const file of readdirSync(join(scratch, 'debs')))
-        await execute('dpkg-deb', ['-x', join(scratch, 'debs', file), scratch]);
-      await rm(join(scratch, 'debs'), { recursive: true });
+      const names = 'meta' in packages ? [await apt.meaning(packages)] : packages;
+      await apt.download(names, join(scratch, DEBS));
+      for (const file of readdirSync(join(scratch, DEBS)))
+        await execute('dpkg-deb', ['-x', join(scratch, DEBS, file), scratch]);
+      await rm(join(scratch, DEBS), { recursive: true });
       await rm(folder, { recursive: true, force: true });
       await rename(scratch, folder);
       await finish(folder);
@@ -100,8 +106,7 @@ export class Debian {
       return folder;
     } catch (error) {
       await rm(scratch, { recursive: true, force: true });
-      if (error instanceof GuestUnavailable) throw error;
-      throw new GuestUnavailable(`Cannot unpack packages of Debian ${suite} for "${name}": ${messageOf(error)}`);
+      throw new GuestUnavailable(`Cannot fetch ${what} of Debian ${suite}: ${aptReason(messageOf(error))}`);
     }
   }
 
@@ -114,45 +119,38 @@ export class Debian {
   }
 }
 
+function briefly(names: readonly string[]): string {
+  return names.length > 3 ? `${names[0]} and ${names.length - 1} packages for it` : names.join(', ');
+}
+
 /** An apt of one suite, its index fetched. */
-export interface Apt {
-  /** The package that a meta-package means now: the first of its dependencies that matches. */
-  dependency(name: string, pattern: RegExp): Promise<string>;
+interface Apt {
+  meaning(meta: MetaPackage): Promise<string>;
   download(names: readonly string[], folder: string): Promise<void>;
 }
 
+/** Throws whatever keeps apt from it, in a message in which `aptReason` finds why. */
 async function openApt(folder: string, suite: Suite): Promise<Apt> {
-  if (!existsSync(KEYRING))
-    throw new GuestUnavailable(
-      `Cannot fetch packages of Debian ${suite}: the package debian-archive-keyring is missing`,
-    );
-  await mkdir(join(folder, 'lists/partial'), { recursive: true });
-  await mkdir(join(folder, 'archives/partial'), { recursive: true });
-  await mkdir(join(folder, 'none'), { recursive: true });
+  if (!existsSync(KEYRING)) throw new Error('the package debian-archive-keyring is not installed');
+  for (const name of ['lists/partial', 'archives/partial', 'none'])
+    await mkdir(join(folder, name), { recursive: true });
   const mirror = mirrorAmong((await execute('apt-get', ['indextargets', '--format', '$(SITE)'])).stdout);
   await writeFile(join(folder, 'sources.list'), `deb [signed-by=${KEYRING}] ${mirror} ${suite} main\n`);
   const configuration = join(folder, 'apt.conf');
   await writeFile(configuration, aptConfiguration(folder, (await execute('apt-config', ['dump'])).stdout));
-  const run = async (what: string, program: string, args: readonly string[], cwd = folder): Promise<string> => {
-    try {
-      const env = { ...process.env, APT_CONFIG: configuration, LC_ALL: 'C' };
-      return (await execute(program, [...args], { cwd, env, timeout: LIMIT_MS, maxBuffer: 1 << 26 })).stdout;
-    } catch (error) {
-      throw new GuestUnavailable(
-        `Cannot fetch ${what} of Debian ${suite} from ${mirror}: ${aptReason(messageOf(error))}`,
-      );
-    }
+  const run = async (cwd: string, program: string, ...args: string[]): Promise<string> => {
+    const env = { ...process.env, APT_CONFIG: configuration, LC_ALL: 'C' };
+    return (await execute(program, args, { cwd, env, timeout: LIMIT_MS, maxBuffer: 1 << 26 })).stdout;
   };
-  await run('the index', 'apt-get', ['-q', '--error-on=any', 'update']);
+  await run(folder, 'apt-get', '-q', '--error-on=any', 'update');
   return {
-    dependency: async (name, pattern) => {
-      const found = (await run(`the package ${name}`, 'apt-cache', ['depends', name])).match(pattern)?.[0];
-      if (found === undefined)
-        throw new GuestUnavailable(`Cannot find what the package ${name} of Debian ${suite} needs`);
+    meaning: async ({ meta, means }) => {
+      const found = means.exec(await run(folder, 'apt-cache', 'depends', meta))?.[0];
+      if (found === undefined) throw new Error(`${meta} has no dependency like ${String(means)}`);
       return found;
     },
     download: async (names, into) => {
-      await run(`the package ${names.join(', ')}`, 'apt-get', ['-q', 'download', ...names], into);
+      await run(into, 'apt-get', '-q', 'download', ...names);
     },
   };
 }

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Process 1 of a guest, whose root is this machine's own /, read-only, with an overlay in memory on top. The kernel hands
 # its parameters on as environment: WEFT_NUMBER, WEFT_FOLDER (this one), WEFT_MODULES (lib/modules), WEFT_TOOLS (unpacked
-# packages), WEFT_NODE, WEFT_AGENT, WEFT_INIT (empty, or systemd).
+# packages), WEFT_NODE, WEFT_AGENT, and for systemd in place of this script WEFT_CHECKOUT.
 #
 # User-mode Linux starts it on the bare root; in QEMU initrd-init.sh has made the overlay and sets WEFT_STAGE.
 set -u
@@ -29,7 +29,6 @@ mount -t tmpfs -o size=50% tmp /run
 mkdir -p /run/netns /run/lock /run/flannel /run/weft /dev/shm /dev/pts
 mount -t tmpfs shm /dev/shm
 mount -t devpts devpts /dev/pts 2>/dev/null
-mount -t cgroup2 cgroup2 /sys/fs/cgroup 2>/dev/null
 mkdir -p /usr/lib/modules
 ln -sfn "$WEFT_MODULES/$(uname -r)" "/usr/lib/modules/$(uname -r)"
 # The kernel asks for modules by this path; the machine's own root may have no modprobe.
@@ -47,6 +46,8 @@ ip addr add "192.0.2.$WEFT_NUMBER/24" dev "$underlay"
 echo "$underlay" >/run/underlay
 echo 1 >/proc/sys/net/ipv4/ip_forward
 echo "guest $WEFT_NUMBER is up: $(uname -r)"
+[ -z "${WEFT_CHECKOUT-}" ] || . "$WEFT_FOLDER/systemd-init.sh"
+mount -t cgroup2 cgroup2 /sys/fs/cgroup 2>/dev/null
 # A shell takes up the processes that lose their parents; Node.js would leave them as zombies.
 "$WEFT_NODE" "$WEFT_AGENT" &
 wait $!

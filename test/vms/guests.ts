@@ -6,7 +6,7 @@
  * checkout are there without an image. Only the kernel is another one.
  */
 import { execFile, spawn } from 'node:child_process';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -24,6 +24,7 @@ const execute = promisify(execFile);
 
 /** Scripts that guests start: in the sources, since tsc copies none. */
 const FOLDER = fileURLToPath(new URL('../../../test/vms', import.meta.url));
+const CHECKOUT = fileURLToPath(new URL('../../..', import.meta.url));
 const AGENT = fileURLToPath(new URL('agent.js', import.meta.url));
 const INITRD = join(SCRATCH, 'initrd');
 
@@ -44,12 +45,20 @@ export async function bootGuests(options: GuestsOptions, count: number): Promise
   await layWire(count);
   if (options.qemu !== undefined)
     writeFileSync(INITRD, await makeInitrd(options.kernel, options.tools, join(FOLDER, 'initrd-init.sh')));
-  const guests = await Promise.all(Array.from({ length: count }, (_, index) => startGuest(options, index + 1)));
-  await Promise.all(guests.map((guest) => guest.booted()));
-  return guests;
+  return Promise.all(Array.from({ length: count }, (_, index) => bootGuest(options, index + 1)));
 }
 
-async function startGuest({ kernel, tools, qemu, kvm }: GuestsOptions, number: number): Promise<Guest> {
+/**
+ * Boots one of them again, after its end. With `disk`, a folder that it may write, it is a machine with systemd on which Weft is
+ * installed but not started (systemd-init.sh); QEMU alone.
+ */
+export async function bootGuest(options: GuestsOptions, number: number, disk?: string): Promise<Guest> {
+  const guest = await startGuest(options, number, disk);
+  await guest.booted();
+  return guest;
+}
+
+async function startGuest({ kernel, tools, qemu, kvm }: GuestsOptions, number: number, disk?: string): Promise<Guest> {
   const parameters = {
     WEFT_NUMBER: String(number),
     WEFT_FOLDER: FOLDER,
@@ -57,23 +66,28 @@ async function startGuest({ kernel, tools, qemu, kvm }: GuestsOptions, number: n
     WEFT_TOOLS: tools,
     WEFT_NODE: process.execPath,
     WEFT_AGENT: AGENT,
+    ...(disk !== undefined && { WEFT_CHECKOUT: CHECKOUT }),
   };
   const output = join(SCRATCH, `console-${number}`);
   if (qemu === undefined) {
     const init = join(FOLDER, 'guest-init.sh');
     return new Guest(number, umlProgram(kernel, number, MEMORY_MB, init, parameters), output);
   }
-  const socket = await serveRoot(qemu, number);
-  const machine = { number, memoryMb: MEMORY_MB, kvm, kernel, initrd: INITRD, socket, parameters };
+  const shares = {
+    host: await serve(qemu, '/', join(SCRATCH, `root-${number}`)),
+    ...(disk !== undefined && { disk: await serve(qemu, disk, join(SCRATCH, `disk-${number}`)) }),
+  };
+  const machine = { number, memoryMb: MEMORY_MB, kvm, kernel, initrd: INITRD, shares, parameters };
   return new Guest(number, qemuProgram(qemu, machine), output);
 }
 
-/** Starts virtiofsd for one guest; it ends when the guest does. Resolves to its socket. */
-async function serveRoot(qemu: Qemu, number: number): Promise<string> {
-  const socket = join(SCRATCH, `root-${number}`);
+/** Starts virtiofsd for a folder and one guest; it ends when the guest does. Resolves to its socket. */
+async function serve(qemu: Qemu, folder: string, socket: string): Promise<string> {
+  // Of a guest that ended.
+  rmSync(socket, { force: true });
   const env = { ...process.env, ...(qemu.libraries === '' ? {} : { LD_LIBRARY_PATH: qemu.libraries }) };
   const { stdout } = await execute(qemu.virtiofsd, ['--help'], { env });
-  const { argv } = virtiofsdProgram(qemu, socket, stdout.includes('--shared-dir'));
+  const { argv } = virtiofsdProgram(qemu, folder, socket, stdout.includes('--shared-dir'));
   const [program = '', ...args] = argv;
   let said = '';
   const child = spawn(program, args, { env, stdio: ['ignore', 'ignore', 'pipe'] });

@@ -6,6 +6,7 @@
  *        └── a pipe, its standard input: closed when this process ends, also by SIGKILL
  */
 import { spawn } from 'node:child_process';
+import { writeSync } from 'node:fs';
 import { run } from '../../lib/lab/command.ts';
 
 /** Where the process inside writes. Guests keep their memory in it. */
@@ -13,25 +14,51 @@ export const SCRATCH = '/dev/shm';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** Starts a script of Node.js there, for `lifeSeconds` at most. Resolves to its exit code, or 1. */
-export function runIsolated(script: string, args: readonly string[], lifeSeconds: number): Promise<number> {
+interface Totals {
+  readonly passed: number;
+  readonly failed: number;
+}
+
+export interface Ended {
+  /** Undefined when it was killed. */
+  readonly totals: Totals | undefined;
+  /** By a signal that this process got. */
+  readonly interrupted: boolean;
+}
+
+/** Inside: where the totals go. */
+const TOTALS_FD = 3;
+
+/** Runs a script of Node.js there, for `lifeSeconds` at most. */
+export function runIsolated(script: string, args: readonly string[], lifeSeconds: number): Promise<Ended> {
   const inside = [process.execPath, script, ...args];
   const unshare = ['unshare', '--net', '--mount', '--pid', '--fork', '--kill-child=KILL', '--mount-proc'];
   const child = spawn('timeout', ['--signal=KILL', String(lifeSeconds), ...unshare, ...inside], {
-    stdio: ['pipe', 'inherit', 'inherit'],
+    stdio: ['pipe', 'inherit', 'inherit', 'pipe'],
   });
+  let interrupted = false;
   // timeout(1) has made a process group of its own: a Ctrl-C reaches this process alone.
   const end = (): void => {
-    child.stdin.destroy();
+    interrupted = true;
+    child.stdin?.destroy();
   };
   for (const signal of SIGNALS) process.on(signal, end);
+  let text = '';
+  child.stdio[TOTALS_FD]?.on('data', (chunk: Buffer) => {
+    text += chunk.toString();
+  });
   return new Promise((resolve, reject) => {
     child.on('error', reject);
-    child.on('close', (code) => {
+    child.on('close', () => {
       for (const signal of SIGNALS) process.off(signal, end);
-      resolve(code ?? 1);
+      resolve({ interrupted, totals: text === '' ? undefined : (JSON.parse(text) as Totals) });
     });
   });
+}
+
+/** Inside, as the last thing. */
+export function passTotals(totals: Totals): void {
+  writeSync(TOTALS_FD, JSON.stringify(totals));
 }
 
 /** Called first inside. `onStop`: the process outside was interrupted, or is gone. */

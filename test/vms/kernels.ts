@@ -4,7 +4,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { copyFile, rm, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { type Apt, type Debian, GuestUnavailable, type Suite } from './debian.ts';
+import { type Debian, GuestUnavailable, type Suite } from './debian.ts';
 
 const execute = promisify(execFile);
 
@@ -34,11 +34,6 @@ export const KINDS: Readonly<Record<KindName, Kind>> = {
   qemu61: { machine: 'qemu', title: "QEMU, Debian 12's cloud kernel", suite: 'bookworm' },
   qemu612: { machine: 'qemu', title: "QEMU, Debian 13's cloud kernel", suite: 'trixie' },
 };
-
-/** With KVM a guest runs at the machine's own speed, on a real NIC's driver; else User-mode Linux is the fastest. */
-export function usualKind(hasKvm: boolean): KindName {
-  return hasKvm ? 'qemu612' : 'uml72';
-}
 
 /** Programs that a guest needs and the machine may lack: kmod, busybox, patchelf. The folder has sbin/modprobe. */
 export async function fetchTools(debian: Debian): Promise<string> {
@@ -71,7 +66,7 @@ async function fetchUml(debian: Debian, name: KindName, suite: Suite, tools: str
 }
 
 async function fetchCloudKernel(debian: Debian, suite: Suite, tools: string): Promise<GuestKernel> {
-  const meta = async (apt: Apt) => [await apt.dependency('linux-image-cloud-amd64', /linux-image-\d\S*-cloud-amd64/)];
+  const meta = { meta: 'linux-image-cloud-amd64', means: /linux-image-\d\S*-cloud-amd64/ };
   const folder = await debian.unpacked(`linux-${suite}`, suite, meta, async (root) => {
     const modules = modulesOf(root);
     // The package's installation would do it.

@@ -14,7 +14,7 @@ const MACHINE = {
   kvm: false,
   kernel: { image: '/cache/vmlinuz', modules: '/cache/modules' },
   initrd: '/dev/shm/initrd',
-  socket: '/dev/shm/root-1',
+  shares: { host: '/dev/shm/root-1' },
   parameters: { WEFT_NUMBER: '1' },
 };
 
@@ -25,7 +25,7 @@ test('memory is shared with virtiofsd, and the NIC is on its tap', (t) => {
   const { argv, environment } = qemuProgram(OWN, MACHINE);
   t.is(after(argv, '-m'), '768');
   t.is(after(argv, '-object'), 'memory-backend-memfd,id=memory,size=768M,share=on');
-  t.is(after(argv, '-chardev'), 'socket,id=root,path=/dev/shm/root-1');
+  t.is(after(argv, '-chardev'), 'socket,id=host,path=/dev/shm/root-1');
   t.is(after(argv, '-netdev'), 'tap,id=wire,ifname=tap1,script=no,downscript=no');
   t.regex(after(argv, '-append') ?? '', /no_timer_check.* WEFT_NUMBER=1$/);
   t.deepEqual(environment, {});
@@ -47,6 +47,6 @@ test('an unpacked QEMU finds its firmware and libraries', (t) => {
 });
 
 test('virtiofsd in C and in Rust have options of their own', (t) => {
-  t.deepEqual(virtiofsdProgram(OWN, '/s', false).argv.slice(1, 4), ['--socket-path=/s', '-o', 'source=/']);
-  t.deepEqual(virtiofsdProgram(OWN, '/s', true).argv.slice(1, 3), ['--socket-path=/s', '--shared-dir=/']);
+  t.deepEqual(virtiofsdProgram(OWN, '/', '/s', false).argv.slice(1, 4), ['--socket-path=/s', '-o', 'source=/']);
+  t.deepEqual(virtiofsdProgram(OWN, '/', '/s', true).argv.slice(1, 3), ['--socket-path=/s', '--shared-dir=/']);
 });

@@ -10,22 +10,21 @@ export interface QemuMachine {
   readonly kernel: GuestKernel;
   /** Files. */
   readonly initrd: string;
-  readonly socket: string;
+  /** Sockets of virtiofsd by the tag that the guest mounts. */
+  readonly shares: Readonly<Record<string, string>>;
   /** Of guest-init.sh, which the kernel hands on as environment. */
   readonly parameters: Readonly<Record<string, string>>;
-  /** More of the kernel's own: "systemd.unit=...". */
-  readonly kernelParameters?: readonly string[];
 }
 
 function environmentOf({ libraries }: Qemu): Readonly<Record<string, string>> {
   return libraries === '' ? {} : { LD_LIBRARY_PATH: libraries };
 }
 
-/** The process that serves this machine's / to one guest, at `socket`. `rust`: the newer virtiofsd, with other options. */
-export function virtiofsdProgram(qemu: Qemu, socket: string, rust: boolean): Program {
+/** The process that serves a folder of this machine to one guest, at `socket`. `rust`: the newer virtiofsd, with other options. */
+export function virtiofsdProgram(qemu: Qemu, folder: string, socket: string, rust: boolean): Program {
   const options = rust
-    ? ['--shared-dir=/', '--sandbox=chroot', '--cache=auto']
-    : ['-o', 'source=/', '-o', 'sandbox=chroot', '-o', 'cache=auto'];
+    ? [`--shared-dir=${folder}`, '--sandbox=chroot', '--cache=auto']
+    : ['-o', `source=${folder}`, '-o', 'sandbox=chroot', '-o', 'cache=auto'];
   return { argv: [qemu.virtiofsd, `--socket-path=${socket}`, ...options], environment: environmentOf(qemu) };
 }
 
@@ -38,7 +37,6 @@ export function qemuProgram(qemu: Qemu, machine: QemuMachine): Program {
     'no_timer_check',
     'net.ifnames=0',
     'panic=-1',
-    ...(machine.kernelParameters ?? []),
     ...Object.entries(machine.parameters).map(([name, value]) => `${name}=${value}`),
   ].join(' ');
   const options: (readonly [string, string?])[] = [
@@ -57,8 +55,10 @@ export function qemuProgram(qemu: Qemu, machine: QemuMachine): Program {
     // Shared with virtiofsd.
     ['-object', `memory-backend-memfd,id=memory,size=${memoryMb}M,share=on`],
     ['-numa', 'node,memdev=memory'],
-    ['-chardev', `socket,id=root,path=${machine.socket}`],
-    ['-device', 'vhost-user-fs-pci,chardev=root,tag=host'],
+    ...Object.entries(machine.shares).flatMap(([tag, socket]): (readonly [string, string])[] => [
+      ['-chardev', `socket,id=${tag},path=${socket}`],
+      ['-device', `vhost-user-fs-pci,chardev=${tag},tag=${tag}`],
+    ]),
     ['-netdev', `tap,id=wire,ifname=${tapOf(number)},script=no,downscript=no`],
     ['-device', `virtio-net-pci,netdev=wire,romfile=,mac=${macOf(number)}`],
     ['-kernel', kernel.image],
