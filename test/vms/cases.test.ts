@@ -1,5 +1,5 @@
 import test from 'ava';
-import { overheadCheck, readPod, trafficChecks, wireCheck } from './cases.ts';
+import { overheadCheck, readPod, statusCheck, trafficChecks, wireCheck } from './cases.ts';
 
 test('the address and MTU of a pod are read of what its making prints', (t) => {
   t.deepEqual(readPod('some warning\n10.5.64.2 1472\n'), { address: '10.5.64.2', mtu: 1472 });
@@ -56,6 +56,24 @@ test('the wire is right when weft verify finds frames of both directions and no 
     frame: 'IPv4 ...',
   } as const;
   t.is(wireCheck({ ...VERIFIED, ok: false, faults: [fault] }).fault, '2 x no packet is longer: IPv4 ...');
+});
+
+test('a weftd is right when it is ready and has no alarms', (t) => {
+  const offloads = [
+    { name: 'udp-gso', active: true, reason: '' },
+    { name: 'udp-gro', active: false, reason: 'off' },
+  ] as const;
+  t.deepEqual(statusCheck({ state: 'ready', alarms: [], offloads }), {
+    name: 'weft status',
+    seen: 'ready, offloads udp-gso',
+    fault: undefined,
+  });
+  t.is(statusCheck({ state: 'ready', alarms: [], offloads: [] }).seen, 'ready');
+  t.is(
+    statusCheck({ state: 'degraded', alarms: ['The device is down'], offloads }).fault,
+    'degraded\nThe device is down',
+  );
+  t.truthy(statusCheck({ state: 'ready', alarms: ['Two nodes have one PublicIP'], offloads }).fault);
 });
 
 test('weft overhead is right when each ping is seen at both edges, both ways', (t) => {

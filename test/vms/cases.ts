@@ -4,6 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import type { StatusReply } from '../../lib/control/protocol.ts';
 import { readPingOutput } from '../../lib/measure/ping-output.ts';
 import type { OverheadReport } from '../../lib/observe/overhead/overhead.ts';
 import type { VerifyReport } from '../../lib/observe/verify/report.ts';
@@ -61,20 +62,20 @@ interface Pod {
 
 type Pair = readonly [Guest, Guest];
 
-/** etcd on the first guest; what answers in the second guest's pod, which has no address yet. */
-export async function prepare([first, second]: Pair): Promise<void> {
-  await first.run(typed.startEtcd());
+/** What answers in the second guest's pod, which has no address yet. */
+export async function prepare(second: Guest): Promise<void> {
   await second.run('ip netns add pod && ip link add pod0 type veth peer name eth0 netns pod');
   await second.run(typed.serveTraffic());
 }
 
-/** Throws what keeps the case from being looked at at all. */
+/** The first guest has etcd. Throws what keeps the case from being looked at at all. */
 export async function runCase(guests: Pair, name: CaseName, report: Report): Promise<void> {
   await Promise.all(guests.map((guest) => guest.run(typed.stopOverlay())));
   const pods = await start(guests, name);
   await guests[0].run(typed.reach(pods[1].address), 1_800_000);
   const file = join(SCRATCH, `${name}.pcap`);
   await captureWhile(file, () => exchange(guests, pods, report));
+  report(statusCheck(JSON.parse(await guests[0].run(typed.status())) as StatusReply));
   report(name === 'host-gw' ? await checkPlain(file, pods) : await checkWire(file, guests[0]));
   if (name === WITH_OVERHEAD) report(await checkOverhead(guests[0], pods[1]));
 }
@@ -144,6 +145,14 @@ export function trafficChecks({ up, down, echoed }: TrafficResult): Check[] {
       fault: echoed.length === DATAGRAMS.length ? undefined : `of ${DATAGRAMS.join(', ')}`,
     },
   ];
+}
+
+/** Nothing has to be mended, and what the kernel offers weftd. */
+export function statusCheck({ state, alarms, offloads }: Pick<StatusReply, 'state' | 'alarms' | 'offloads'>): Check {
+  const on = offloads.filter(({ active }) => active).map((one) => one.name);
+  const seen = [state, ...(offloads.length === 0 ? [] : [`offloads ${on.join(', ') || 'off'}`])].join(', ');
+  const right = state === 'ready' && alarms.length === 0;
+  return { name: 'weft status', seen, fault: right ? undefined : [state, ...alarms].join('\n') };
 }
 
 /** `weft verify` over the capture, with the leases of etcd. */

@@ -1,6 +1,6 @@
 /**
- * Guests with a kernel of their own on one machine: boot, run commands in them (`Guest`), capture between them
- * (`captureWhile`), end. Called inside the namespaces of isolate.ts, which take everything away afterwards.
+ * Guests with a kernel of their own on one machine: lay the wire (`layWire`), boot, run commands in them and end them (`Guest`),
+ * capture between them (`captureWhile`). Called inside the namespaces of isolate.ts, which take everything away afterwards.
  *
  * The root of a guest is this machine's own /, read-only, with an overlay in its memory on top: Node.js, etcd, iperf3 and the
  * checkout are there without an image. Only the kernel is another one.
@@ -18,7 +18,6 @@ import { SCRATCH } from './isolate.ts';
 import type { GuestKernel, Qemu } from './kernels.ts';
 import { qemuProgram, virtiofsdProgram } from './qemu.ts';
 import { umlProgram } from './uml.ts';
-import { layWire } from './wire.ts';
 
 const execute = promisify(execFile);
 
@@ -26,12 +25,12 @@ const execute = promisify(execFile);
 const FOLDER = fileURLToPath(new URL('../../../test/vms', import.meta.url));
 const CHECKOUT = fileURLToPath(new URL('../../..', import.meta.url));
 const AGENT = fileURLToPath(new URL('agent.js', import.meta.url));
-const INITRD = join(SCRATCH, 'initrd');
 
 /** Our choice: etcd, weftd and the traffic of a case need a third of it. */
 export const MEMORY_MB = 1024;
 
-export interface GuestsOptions {
+/** Of one guest. */
+export interface GuestOptions {
   readonly kernel: GuestKernel;
   /** The folder of unpacked programs. */
   readonly tools: string;
@@ -40,25 +39,17 @@ export interface GuestsOptions {
   readonly kvm: boolean;
 }
 
-/** Boots the guests at once. Throws when one does not come up. */
-export async function bootGuests(options: GuestsOptions, count: number): Promise<Guest[]> {
-  await layWire(count);
-  if (options.qemu !== undefined)
-    writeFileSync(INITRD, await makeInitrd(options.kernel, options.tools, join(FOLDER, 'initrd-init.sh')));
-  return Promise.all(Array.from({ length: count }, (_, index) => bootGuest(options, index + 1)));
-}
-
 /**
- * Boots one of them again, after its end. With `disk`, a folder that it may write, it is a machine with systemd on which Weft is
- * installed but not started (systemd-init.sh); QEMU alone.
+ * Boots a guest on the wire, which has been laid; its number is its place there. Throws when it does not come up. With `disk`, a
+ * folder that it may write, it is a machine with systemd on which Weft is installed but not started (systemd-init.sh): QEMU alone.
  */
-export async function bootGuest(options: GuestsOptions, number: number, disk?: string): Promise<Guest> {
-  const guest = await startGuest(options, number, disk);
+export async function bootGuest(number: number, options: GuestOptions, disk?: string): Promise<Guest> {
+  const guest = await startGuest(number, options, disk);
   await guest.booted();
   return guest;
 }
 
-async function startGuest({ kernel, tools, qemu, kvm }: GuestsOptions, number: number, disk?: string): Promise<Guest> {
+async function startGuest(number: number, { kernel, tools, qemu, kvm }: GuestOptions, disk?: string): Promise<Guest> {
   const parameters = {
     WEFT_NUMBER: String(number),
     WEFT_FOLDER: FOLDER,
@@ -73,11 +64,13 @@ async function startGuest({ kernel, tools, qemu, kvm }: GuestsOptions, number: n
     const init = join(FOLDER, 'guest-init.sh');
     return new Guest(number, umlProgram(kernel, number, MEMORY_MB, init, parameters), output);
   }
+  const initrd = join(SCRATCH, `initrd-${number}`);
+  writeFileSync(initrd, await makeInitrd(kernel, tools, join(FOLDER, 'initrd-init.sh')));
   const shares = {
     host: await serve(qemu, '/', join(SCRATCH, `root-${number}`)),
     ...(disk !== undefined && { disk: await serve(qemu, disk, join(SCRATCH, `disk-${number}`)) }),
   };
-  const machine = { number, memoryMb: MEMORY_MB, kvm, kernel, initrd: INITRD, shares, parameters };
+  const machine = { number, memoryMb: MEMORY_MB, kvm, kernel, initrd, shares, parameters };
   return new Guest(number, qemuProgram(qemu, machine), output);
 }
 

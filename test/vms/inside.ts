@@ -3,16 +3,19 @@ import { release } from 'node:os';
 import { messageOf } from '../../lib/error.ts';
 import { CASE_TEXT, type Check, prepare, runCase } from './cases.ts';
 import type { Guest } from './guest.ts';
-import { bootGuests, type GuestsOptions, MEMORY_MB } from './guests.ts';
+import { bootGuest, type GuestOptions, MEMORY_MB } from './guests.ts';
 import { passTotals, settleInside } from './isolate.ts';
 import { KINDS } from './kernels.ts';
-import type { Plan, Subject } from './plan.ts';
+import { startEtcd } from './node-commands.ts';
+import type { Plan } from './plan.ts';
 import { runSystemd } from './systemd.ts';
+import { layWire } from './wire.ts';
 
 /** What the process outside hands over. */
 export interface InsideTask {
   readonly plan: Plan;
-  readonly options: GuestsOptions;
+  /** Of the first and the second guest. */
+  readonly options: readonly [GuestOptions, GuestOptions];
 }
 
 const { plan, options } = JSON.parse(process.argv[2] ?? '') as InsideTask;
@@ -26,31 +29,43 @@ try {
 } catch (error) {
   report({ name: 'the guests', seen: 'do not work', fault: messageOf(error) });
 }
-print(`${secondsSince(start)} s`);
+print(`\n${secondsSince(start)} s`);
 end();
 
-async function run({ kind, subjects }: Plan): Promise<void> {
-  const how = KINDS[kind].machine === 'uml' ? '' : options.kvm ? ', KVM' : ', emulated';
-  print(`${KINDS[kind].title}${how}: two guests of ${MEMORY_MB} MB, on Linux ${release()}`);
-  const [first, second] = (await bootGuests(options, 2)) as [Guest, Guest];
-  const versions = await Promise.all([first, second].map((guest) => guest.run('uname -r')));
-  print(
-    `guest 1 has Linux ${versions[0]!.trim()}, guest 2 Linux ${versions[1]!.trim()}; up after ${secondsSince(start)} s\n`,
-  );
-  await prepare([first, second]);
-  for (const subject of subjects) {
-    const begun = performance.now();
-    print(subject === 'systemd' ? 'systemd' : CASE_TEXT[subject]);
-    await look(subject, [first, second]).catch((error: unknown) =>
-      report({ name: subject, seen: 'could not be looked at', fault: messageOf(error) }),
-    );
-    print(`        ${secondsSince(begun)} s\n`);
+async function run({ subjects }: Plan): Promise<void> {
+  print(`Two guests of ${MEMORY_MB} MB, on Linux ${release()}: ${title(0)}; ${title(1)}`);
+  await layWire(2);
+  const cases = subjects.filter((subject) => subject !== 'systemd');
+  const booting = [boot(1), ...(cases.length === 0 ? [] : [boot(2)])];
+  const [first, second] = (await Promise.all(booting)) as [Guest, Guest?];
+  await first.run(startEtcd());
+  if (second !== undefined) {
+    await prepare(second);
+    for (const name of cases) await look(CASE_TEXT[name], () => runCase([first, second], name, report));
+    await second.end('SIGKILL');
   }
+  if (subjects.includes('systemd')) await look('systemd', () => runSystemd(first, options[1], report));
 }
 
-function look(subject: Subject, guests: readonly [Guest, Guest]): Promise<void> {
-  // The last of the subjects: it needs the second guest for itself.
-  return subject === 'systemd' ? runSystemd(options, ...guests, report) : runCase(guests, subject, report);
+function title(index: 0 | 1): string {
+  const kind = KINDS[plan.kinds[index]];
+  return `${kind.title}${kind.machine === 'uml' ? '' : options[index].kvm ? ', KVM' : ', emulated'}`;
+}
+
+async function boot(number: 1 | 2): Promise<Guest> {
+  const guest = await bootGuest(number, options[number - 1]!);
+  const version = await guest.run('uname -r');
+  print(`guest ${number} has Linux ${version.trim()}; up after ${secondsSince(start)} s`);
+  return guest;
+}
+
+async function look(heading: string, body: () => Promise<void>): Promise<void> {
+  const begun = performance.now();
+  print(`\n${heading}`);
+  await body().catch((error: unknown) =>
+    report({ name: heading, seen: 'could not be looked at', fault: messageOf(error) }),
+  );
+  print(`        ${secondsSince(begun)} s`);
 }
 
 function report({ name, fault, seen }: Check): void {

@@ -5,7 +5,7 @@ import { addressOf } from './wire.ts';
 const BIN = fileURLToPath(new URL('../../../bin', import.meta.url));
 const TRAFFIC = fileURLToPath(new URL('traffic.js', import.meta.url));
 
-export const WEFT = `${process.execPath} ${BIN}/weft`;
+const WEFT = `${process.execPath} ${BIN}/weft`;
 const WEFTD = `${process.execPath} ${BIN}/weftd`;
 export const ETCD = `http://${addressOf(1)}:2379`;
 export const PREFIX = '/coreos.com/network';
@@ -95,6 +95,10 @@ export function ping(address: string, count: number, bytes?: number): string {
   // IPv4 and ICMP header.
   const size = bytes === undefined ? '' : `-M do -s ${bytes - 28}`;
   return `ip netns exec pod ping -n -c ${count} -i 0.2 -W 30 ${size} ${address}`;
+}
+
+export function status(): string {
+  return `${WEFT} status --json`;
 }
 
 /** `weft overhead` while pings run; prints its JSON. */

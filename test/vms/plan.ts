@@ -6,19 +6,21 @@ import { KIND_NAMES, KINDS, type KindName } from './kernels.ts';
 export type Subject = CaseName | 'systemd';
 const SUBJECTS: readonly Subject[] = [...CASE_NAMES, 'systemd'];
 
-/** Two guests of one kind. */
+/** Kinds of the first and the second guest. */
 export interface Plan {
-  readonly kind: KindName;
+  readonly kinds: readonly [KindName, KindName];
   readonly subjects: readonly Subject[];
 }
 
-export const USAGE = `usage: npm run test:vms -- [--guest ${KIND_NAMES.join('|')}] [${SUBJECTS.join('] [')}]`;
+export const USAGE = `usage: npm run test:vms -- [--guest KIND[,KIND]] [SUBJECT...]
+  KIND     ${KIND_NAMES.join(', ')}
+  SUBJECT  ${SUBJECTS.join(', ')}`;
 
-/** The kind that boots systemd where the usual one cannot. */
+/** The second guest where the usual kind cannot boot systemd. */
 const WITH_SYSTEMD: KindName = 'qemu612';
 
 /** With KVM a guest runs at the machine's own speed, with the driver of a real NIC; else User-mode Linux is the fastest. */
-export function usualKind(hasKvm: boolean): KindName {
+function usualKind(hasKvm: boolean): KindName {
   return hasKvm ? 'qemu612' : 'uml72';
 }
 
@@ -29,23 +31,24 @@ export function plansOf(args: readonly string[], hasKvm: boolean): Plan[] {
     options: { guest: { type: 'string' } },
     allowPositionals: true,
   });
-  const kind = values.guest ?? usualKind(hasKvm);
-  if (!isOneOf(KIND_NAMES, kind)) throw new Error(`There is no guest "${kind}"\n${USAGE}`);
-  const asked = positionals.map((name) => {
-    if (isOneOf(SUBJECTS, name)) return name;
-    throw new Error(`There is nothing called "${name}" to look at\n${USAGE}`);
-  });
-  const subjects = asked.length === 0 ? SUBJECTS : asked;
-  if (KINDS[kind].machine === 'qemu') return [{ kind, subjects }];
+  const [one, two = one, ...more] = (values.guest ?? usualKind(hasKvm))
+    .split(',')
+    .map((name) => oneOf(KIND_NAMES, name));
+  if (more.length > 0) throw new Error(`There are two guests, not ${more.length + 2}\n${USAGE}`);
+  const kinds = [one!, two!] as const;
+  const subjects = positionals.length === 0 ? SUBJECTS : positionals.map((name) => oneOf(SUBJECTS, name));
+  if (KINDS[kinds[1]].machine === 'qemu') return [{ kinds, subjects }];
   const cases = subjects.filter((name) => name !== 'systemd');
-  const plans: Plan[] = cases.length === 0 ? [] : [{ kind, subjects: cases }];
+  const plans: Plan[] = cases.length === 0 ? [] : [{ kinds, subjects: cases }];
   if (cases.length === subjects.length) return plans;
-  // User-mode Linux has no cgroups to speak of, and systemd is nothing to wait for at its price of a system call.
-  if (values.guest === undefined) return [...plans, { kind: WITH_SYSTEMD, subjects: ['systemd'] }];
-  if (plans.length === 0) throw new Error(`systemd needs a guest of QEMU, not ${kind}\n${USAGE}`);
-  return plans;
+  if (values.guest === undefined) return [...plans, { kinds: [kinds[0], WITH_SYSTEMD], subjects: ['systemd'] }];
+  // All was asked for: all that there is.
+  if (positionals.length === 0) return plans;
+  throw new Error(`systemd needs a second guest of QEMU, not ${kinds[1]}\n${USAGE}`);
 }
 
-function isOneOf<T extends string>(names: readonly T[], name: string): name is T {
-  return (names as readonly string[]).includes(name);
+function oneOf<T extends string>(names: readonly T[], name: string): T {
+  const found = names.find((known) => known === name);
+  if (found === undefined) throw new Error(`There is no "${name}"\n${USAGE}`);
+  return found;
 }

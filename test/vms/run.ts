@@ -8,9 +8,10 @@ import { messageOf } from '../../lib/error.ts';
 import { requireRoot } from '../../lib/lab/command.ts';
 import { withSystemFolders } from '../../lib/lab/search-path.ts';
 import { cacheFolder, Debian, GuestUnavailable } from './debian.ts';
+import type { GuestOptions } from './guests.ts';
 import type { InsideTask } from './inside.ts';
 import { runIsolated } from './isolate.ts';
-import { fetchKernel, fetchQemu, fetchTools, KINDS } from './kernels.ts';
+import { fetchKernel, fetchQemu, fetchTools, KINDS, type KindName } from './kernels.ts';
 import { type Plan, plansOf } from './plan.ts';
 
 const INSIDE = fileURLToPath(new URL('inside.js', import.meta.url));
@@ -41,20 +42,23 @@ async function main(): Promise<void> {
     totals.passed += ended.totals?.passed ?? 0;
     totals.failed += ended.totals?.failed ?? 1;
     if (ended.interrupted) throw new Error('Interrupted');
-    if (ended.totals === undefined) print(`FAIL  ${plan.kind}: ended without a result`);
+    if (ended.totals === undefined) print(`FAIL  ${plan.subjects.join(', ')}: ended without a result`);
   }
 }
 
-/** Fetches what is missing. Undefined: the kind of guest cannot be had. */
+/** Fetches what is missing. Undefined: a kind of guest cannot be had. */
 async function prepare(plan: Plan, debian: Debian): Promise<InsideTask | undefined> {
   try {
     const tools = await fetchTools(debian);
-    const kernel = await fetchKernel(debian, plan.kind, tools);
-    const qemu = KINDS[plan.kind].machine === 'qemu' ? { qemu: await fetchQemu(debian) } : {};
-    return { plan, options: { kernel, tools, kvm: hasKvm(), ...qemu } };
+    const optionsOf = async (kind: KindName): Promise<GuestOptions> => {
+      const kernel = await fetchKernel(debian, kind, tools);
+      const qemu = KINDS[kind].machine === 'qemu' ? { qemu: await fetchQemu(debian) } : {};
+      return { kernel, tools, kvm: hasKvm(), ...qemu };
+    };
+    return { plan, options: [await optionsOf(plan.kinds[0]), await optionsOf(plan.kinds[1])] };
   } catch (error) {
     if (!(error instanceof GuestUnavailable)) throw error;
-    print(`skip  ${plan.kind} (${plan.subjects.join(', ')}): ${error.message}`);
+    print(`skip  ${plan.subjects.join(', ')}: ${error.message}`);
     totals.skipped += plan.subjects.length;
     return undefined;
   }

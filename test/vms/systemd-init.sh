@@ -7,6 +7,10 @@ mount -t tmpfs log /var/log
 # Nothing of what the machine below starts, mounts or logs in on.
 : >/etc/fstab
 mount --bind /media/system /etc/systemd/system
+# It would empty /tmp, file by file: this machine's, of which virtiofsd keeps every file open that was ever looked at.
+mkdir -p /run/tmpfiles.d /etc/tmpfiles.d
+mount -t tmpfs none /etc/tmpfiles.d
+ln -s /dev/null /run/tmpfiles.d/tmp.conf
 mkdir -p /run/systemd/system/sysinit.target.wants /run/systemd/system-generators /run/sysctl.d
 for generator in sysv getty cryptsetup gpt-auto; do
   ln -s /dev/null "/run/systemd/system-generators/systemd-$generator-generator"

@@ -5,7 +5,7 @@ import { readPingOutput } from '../../lib/measure/ping-output.ts';
 import { heredoc, provisionScript } from '../vagrantfile.ts';
 import { type Check, type Report, readPod } from './cases.ts';
 import type { Guest } from './guest.ts';
-import { bootGuest, type GuestsOptions } from './guests.ts';
+import { bootGuest, type GuestOptions } from './guests.ts';
 import { SCRATCH } from './isolate.ts';
 import * as typed from './node-commands.ts';
 
@@ -18,14 +18,13 @@ const LIMIT_MS = 900_000;
 const IDENTITY = 'cat /run/flannel/subnet.env; cat /sys/class/net/flannel.1/address';
 
 /**
- * Replaces the second guest by one with systemd, and ends with it running. `first` has etcd. The network is vxlan, whose devices
- * have addresses of their own to keep.
+ * Boots the second guest with systemd, and ends it. `first` has etcd. The network is vxlan, whose devices have addresses of their
+ * own to keep.
  */
-export async function runSystemd(options: GuestsOptions, first: Guest, before: Guest, report: Report): Promise<void> {
+export async function runSystemd(first: Guest, options: GuestOptions, report: Report): Promise<void> {
   await first.run(typed.stopOverlay());
-  await before.end('SIGKILL');
   const disk = makeDisk();
-  let guest = await bootGuest(options, NUMBER, disk);
+  let guest = await bootGuest(NUMBER, options, disk);
   report({
     name: 'systemd boots',
     seen: (await guest.run('systemctl --version')).split('\n')[0] ?? '',
@@ -36,7 +35,10 @@ export async function runSystemd(options: GuestsOptions, first: Guest, before: G
   await first.run(typed.startWeftd(), LIMIT_MS);
   const pod = readPod(await first.run(typed.podUp()));
 
-  report(await checkStart(guest));
+  const ready = await checkStart(guest);
+  report(ready);
+  // Nothing else could be right.
+  if (ready.fault !== undefined) return;
   report(await checkRights(guest));
   report(await checkJournal(guest));
   report(await checkPing('ping from its pod', guest, pod.address));
@@ -48,7 +50,7 @@ export async function runSystemd(options: GuestsOptions, first: Guest, before: G
   report(await checkStop(guest));
   await guest.run('systemctl enable --now weftd', LIMIT_MS);
 
-  guest = await restartMachine(options, guest, disk);
+  guest = await restartMachine(guest, options, disk);
   await guest.run(typed.waitFor('systemctl -q is-active weftd', 'systemctl status weftd'), LIMIT_MS);
   report(same('reboot keeps the lease', identity, await guest.run(IDENTITY)));
   report(await checkPing('ping after the reboot', guest, pod.address));
@@ -65,11 +67,11 @@ function makeDisk(): string {
   return disk;
 }
 
-async function restartMachine(options: GuestsOptions, guest: Guest, disk: string): Promise<Guest> {
+async function restartMachine(guest: Guest, options: GuestOptions, disk: string): Promise<Guest> {
   // The answer does not come when systemd is quick.
   await guest.try('systemctl reboot').catch(() => undefined);
   await guest.end();
-  return bootGuest(options, NUMBER, disk);
+  return bootGuest(NUMBER, options, disk);
 }
 
 /** Type=notify: `systemctl start` waits for READY=1. */
