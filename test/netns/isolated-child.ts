@@ -14,7 +14,7 @@ if (where === 'outside') {
     process.exit();
   });
   await run('ip', ['tuntap', 'add', 'tap1', 'mode', 'tap']);
-  await run('touch', [`${SCRATCH}/weft-vms-${mark}`]);
+  await run('touch', [`${SCRATCH}/weft-vms-${mark}`, `/run/weft-vms-${mark}`]);
   // One that a signal does not reach, and that has lost its parent.
   spawn('setsid', ['--fork', 'sh', '-c', `trap '' INT TERM HUP; sleep ${mark}; true`], { stdio: 'ignore' });
   spawn('sleep', [mark], { stdio: 'ignore' }).on('spawn', () => process.stdout.write('inside\n'));

@@ -46,7 +46,7 @@ async function start(t: ExecutionContext, lifeSeconds: number): Promise<Runner> 
 async function nothingIsLeft(t: ExecutionContext, { child, mark }: Runner): Promise<void> {
   t.true(await until(() => processesWith(mark).length === 0, PATIENCE_MS), processesWith(mark).join(' '));
   t.true(await until(() => child.exitCode !== null || child.signalCode !== null, PATIENCE_MS));
-  t.false(existsSync(`${SCRATCH}/weft-vms-${mark}`));
+  for (const folder of [SCRATCH, '/run']) t.false(existsSync(`${folder}/weft-vms-${mark}`));
   t.false(readFileSync('/proc/self/mounts', 'utf8').includes('weft-vms'));
 }
 

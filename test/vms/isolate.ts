@@ -64,7 +64,8 @@ export function passTotals(totals: Totals): void {
 /** Called first inside. `onStop`: the process outside was interrupted, or is gone. */
 export async function settleInside(onStop: () => void): Promise<void> {
   process.stdin.on('end', onStop).on('error', onStop).resume();
-  await run('mount', ['-t', 'tmpfs', '-o', 'mode=0755', 'weft-vms', SCRATCH]);
+  // /run too: virtiofsd keeps a file there.
+  for (const folder of [SCRATCH, '/run']) await run('mount', ['-t', 'tmpfs', '-o', 'mode=0755', 'weft-vms', folder]);
   // That of the new network namespace.
   await run('mount', ['-t', 'sysfs', 'sysfs', '/sys']);
 }

@@ -22,6 +22,8 @@ mount --bind "$WEFT_CHECKOUT" /opt/weft
 mount --bind /media/weft /var/lib/weft
 grep -q '^weft:' /etc/passwd || echo 'weft:x:61999:61999::/nonexistent:/usr/sbin/nologin' >>/etc/passwd
 grep -q '^weft:' /etc/group || echo 'weft:x:61999:' >>/etc/group
+# udev does it, where it is installed.
+chmod 0666 /dev/net/tun
 echo 'net.ipv4.ip_forward = 1' >/run/sysctl.d/99-weft.conf
 cp /media/settings /etc/default/weftd
 # Units do not see home folders, where nvm keeps Node.js.

@@ -98,9 +98,18 @@ function journal(guest: Guest): Promise<string> {
 }
 
 async function checkJournal(guest: Guest): Promise<Check> {
-  const lines = (await journal(guest)).trim().split('\n');
-  const ready = lines.find((line) => /\bReady\b/.test(line));
-  return { name: 'journal', seen: ready ?? '', fault: ready === undefined ? lines.join('\n') : undefined };
+  const text = await journal(guest);
+  const ready = readyIn(text);
+  return { name: 'journal', seen: `Ready, subnet ${ready}`, fault: ready === undefined ? text : undefined };
+}
+
+/** The subnet of weftd's last "Ready" among what `journalctl -o cat` prints: without a terminal each line of its log is JSON. */
+export function readyIn(text: string): string | undefined {
+  const records = text
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as { readonly msg: string; readonly subnet?: string });
+  return records.findLast(({ msg }) => msg === 'Ready')?.subnet;
 }
 
 async function checkPing(name: string, guest: Guest, address: string): Promise<Check> {
