@@ -58,7 +58,11 @@ export function runIsolated(script: string, args: readonly string[], lifeSeconds
 
 /** Inside, as the last thing. */
 export function passTotals(totals: Totals): void {
-  writeSync(TOTALS_FD, JSON.stringify(totals));
+  try {
+    writeSync(TOTALS_FD, JSON.stringify(totals));
+  } catch {
+    // Who would have counted them was killed.
+  }
 }
 
 /** Called first inside. `onStop`: the process outside was interrupted, or is gone. */

@@ -29,8 +29,8 @@ interface Kind {
 }
 
 export const KINDS: Readonly<Record<KindName, Kind>> = {
-  uml72: { machine: 'uml', title: 'User-mode Linux 7.2', suite: 'sid' },
-  uml61: { machine: 'uml', title: 'User-mode Linux 6.1', suite: 'bookworm' },
+  uml72: { machine: 'uml', title: "Debian sid's User-mode Linux", suite: 'sid' },
+  uml61: { machine: 'uml', title: "Debian 12's User-mode Linux", suite: 'bookworm' },
   qemu61: { machine: 'qemu', title: "QEMU, Debian 12's cloud kernel", suite: 'bookworm' },
   qemu612: { machine: 'qemu', title: "QEMU, Debian 13's cloud kernel", suite: 'trixie' },
 };
