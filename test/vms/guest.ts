@@ -12,7 +12,7 @@ export interface Program {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** Emulated, on a busy machine. Ends what hangs. */
+/** To boot, and to shut down: emulated, on a busy machine. Ends what hangs. */
 const BOOT_LIMIT_MS = 900_000;
 const POLL_MS = 500;
 /** A connection that nobody answers. */
@@ -74,10 +74,16 @@ export class Guest {
     return output;
   }
 
-  /** Resolves when the guest has switched itself off, or was ended. */
-  async end(signal?: NodeJS.Signals): Promise<void> {
-    if (signal !== undefined && this.#running) this.#child.kill(signal);
+  /** Ends the guest. */
+  async kill(): Promise<void> {
+    if (this.#running) this.#child.kill('SIGKILL');
     await this.#exited;
+  }
+
+  /** Resolves when the guest has switched itself off. Throws with the last lines of the console when it does not. */
+  async switchedOff(): Promise<void> {
+    await Promise.race([this.#exited, delay(BOOT_LIMIT_MS, undefined, { ref: false })]);
+    if (this.#running) throw new Error(`Guest ${this.number} did not switch itself off:\n${this.consoleEnd()}`);
   }
 
   consoleEnd(): string {

@@ -42,7 +42,7 @@ async function run({ subjects }: Plan): Promise<void> {
   if (second !== undefined) {
     await prepare(second);
     for (const name of cases) await look(CASE_TEXT[name], () => runCase([first, second], name, report));
-    await second.end('SIGKILL');
+    await second.kill();
   }
   if (subjects.includes('systemd')) await look('systemd', () => runSystemd(first, options[1], report));
 }

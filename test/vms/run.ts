@@ -2,7 +2,7 @@
  * `npm run test:vms`: weftd on two kernels of their own on this machine. docs/vms.md. The last line is
  * "N passed, N failed[, N skipped]"; the exit code is 0 when nothing failed.
  */
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { messageOf } from '../../lib/error.ts';
 import { requireRoot } from '../../lib/lab/command.ts';
@@ -17,6 +17,9 @@ import { type Plan, plansOf } from './plan.ts';
 const INSIDE = fileURLToPath(new URL('inside.js', import.meta.url));
 /** After so long the kernel ends all of it: several times what a plan takes on a busy machine. */
 const LIFE_SECONDS = 5400;
+
+/** What systemd-init.sh starts. */
+const SYSTEMD = '/lib/systemd/systemd';
 
 const totals = { passed: 0, failed: 0, skipped: 0 };
 const print = (line: string) => process.stdout.write(`${line}\n`);
@@ -35,7 +38,7 @@ async function main(): Promise<void> {
   const plans = plansOf(process.argv.slice(2), hasKvm());
   requireRoot();
   const debian = new Debian(cacheFolder(process.env), print);
-  for (const plan of plans) {
+  for (const plan of plans.map(possible).filter(({ subjects }) => subjects.length > 0)) {
     const task = await prepare(plan, debian);
     if (task === undefined) continue;
     const ended = await runIsolated(INSIDE, [JSON.stringify(task)], LIFE_SECONDS);
@@ -44,6 +47,14 @@ async function main(): Promise<void> {
     if (ended.interrupted) throw new Error('Interrupted');
     if (ended.totals === undefined) print(`FAIL  ${plan.subjects.join(', ')}: ended without a result`);
   }
+}
+
+/** A guest boots this machine's own systemd. */
+function possible({ kinds, subjects }: Plan): Plan {
+  if (!subjects.includes('systemd') || existsSync(SYSTEMD)) return { kinds, subjects };
+  print(`skip  systemd: the package systemd is not installed on this machine, there is no ${SYSTEMD}`);
+  totals.skipped++;
+  return { kinds, subjects: subjects.filter((subject) => subject !== 'systemd') };
 }
 
 /** Fetches what is missing. Undefined: a kind of guest cannot be had. */

@@ -54,7 +54,7 @@ export async function runSystemd(first: Guest, options: GuestOptions, report: Re
   await guest.run(typed.waitFor('systemctl -q is-active weftd', 'systemctl status weftd'), LIMIT_MS);
   report(same('reboot keeps the lease', identity, await guest.run(IDENTITY)));
   report(await checkPing('ping after the reboot', guest, pod.address));
-  await guest.end('SIGKILL');
+  await guest.kill();
 }
 
 /** What outlives a restart of the machine: systemd-init.sh knows it. */
@@ -70,7 +70,7 @@ function makeDisk(): string {
 async function restartMachine(guest: Guest, options: GuestOptions, disk: string): Promise<Guest> {
   // The answer does not come when systemd is quick.
   await guest.try('systemctl reboot').catch(() => undefined);
-  await guest.end();
+  await guest.switchedOff();
   return bootGuest(NUMBER, options, disk);
 }
 
