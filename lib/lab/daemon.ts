@@ -81,7 +81,7 @@ function networkOf(tenant: LabTenant, host: LabHost): { readonly flag: string; r
 }
 
 /** bin/weftd beside dist/, in which this file is. */
-function weftdPath(): string {
+export function weftdPath(): string {
   return fileURLToPath(new URL('../../../bin/weftd', import.meta.url));
 }
 

@@ -16,15 +16,25 @@ export interface RttSample {
 const WARM_UP = 10;
 
 /** Code: PING_FAILED if nothing comes back. */
-export async function measureRtt(path: Path, count: number, intervalSeconds: number): Promise<RttSample> {
-  const argv = ['ping', ...pingArguments(path.server.address, count + WARM_UP, intervalSeconds)];
+export function measureRtt(path: Path, count: number, intervalSeconds: number): Promise<RttSample> {
+  return measureRttTo(path.server.address, count, intervalSeconds, path.client.netns);
+}
+
+/** The same to an address, from a namespace, undefined: ours. */
+export async function measureRttTo(
+  address: string,
+  count: number,
+  intervalSeconds: number,
+  netns?: string,
+): Promise<RttSample> {
+  const argv = ['ping', ...pingArguments(address, count + WARM_UP, intervalSeconds)];
   const timeoutMs = (count + WARM_UP) * intervalSeconds * 1000 + 10_000;
-  const { stdout, stderr } = await execInNetns(path.client.netns, argv, { timeoutMs, allowFailure: true });
+  const { stdout, stderr } = await execInNetns(netns, argv, { timeoutMs, allowFailure: true });
   if (cannotExec(stderr)) throw toolMissing('ping');
   if (stdout === '') throw new WeftError('PING_FAILED', `ping failed: ${stderr.trim()}`);
   const result = readPingOutput(stdout);
   if (result.received <= WARM_UP) {
-    throw new WeftError('PING_FAILED', `${path.server.address} answered ${result.received} of ${result.sent} echoes`);
+    throw new WeftError('PING_FAILED', `${address} answered ${result.received} of ${result.sent} echoes`);
   }
   const rtts = result.rttMs.slice(WARM_UP);
   return {

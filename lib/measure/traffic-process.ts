@@ -18,8 +18,8 @@ export class TrafficProcess {
   /** `netns` undefined: ours. */
   constructor(netns: string | undefined) {
     const script = fileURLToPath(new URL('./traffic.js', import.meta.url));
-    const where = netns === undefined ? [] : ['ip', 'netns', 'exec', netns];
-    const [program = '', ...args] = [...where, process.execPath, script];
+    const own = [process.execPath, script];
+    const [program = '', ...args] = netns === undefined ? own : ['ip', 'netns', 'exec', netns, ...own];
     this.#child = spawn(program, args, {
       stdio: ['pipe', 'pipe', 'pipe'],
     });

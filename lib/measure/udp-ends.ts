@@ -30,12 +30,12 @@ export class LocalUdpEnd implements UdpSender, UdpReceiver {
   }
 
   send(request: Without<SendRequest>): Promise<SendReply> {
-    this.#process.ask({ type: 'send', ...request });
+    this.#process.ask({ ...request, type: 'send' });
     return this.#process.reply('sent');
   }
 
   async listen(request: Without<ReceiveRequest>): Promise<void> {
-    this.#process.ask({ type: 'receive', ...request });
+    this.#process.ask({ ...request, type: 'receive' });
     await this.#process.reply('listening');
   }
 

@@ -240,6 +240,11 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     packages: [],
     why: 'it compares programs from outside; of their parts it times tables alone',
   },
+  'bench/far': {
+    imports: ['addr', 'bench', 'control', 'lab', 'measure'],
+    packages: [],
+    why: 'what comes from the other machine is a request on a list, never a command, path or address',
+  },
   demo: {
     imports: ['addr', 'bench', 'capture', 'control', 'lab', 'measure'],
     packages: [],
@@ -249,6 +254,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     imports: [
       'addr',
       'bench',
+      'bench/far',
       'capture',
       'control',
       'dataplane/counters.ts',

@@ -1,13 +1,16 @@
 import { writeFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { FAR_TESTS, type FarTest } from '../../bench/far/far-report.ts';
 import { SETTINGS, type Setting, TESTS, type TestName } from '../../bench/matrix.ts';
 import { PATHS, type PathName } from '../../bench/paths.ts';
-import type { BenchReport } from '../../bench/report.ts';
 import { type BenchOptions, runBench } from '../../bench/run.ts';
+import { DEFAULT_CONTROL_SOCKET } from '../../control/protocol.ts';
 import { messageOf, WeftError } from '../../error.ts';
 import { requireRoot } from '../../lab/command.ts';
-import { printableLines, toJson } from '../../printable.ts';
+import { printableAll, printableLines, toJson } from '../../printable.ts';
 import { seconds, wholeNumber } from '../numbers.ts';
+import { measureWithPeer, serveBench } from './bench-far.ts';
+import { formatFarReport } from './bench-far-report.ts';
 import { formatReport } from './bench-report.ts';
 
 interface BenchCommandOptions {
@@ -22,6 +25,10 @@ interface BenchCommandOptions {
   readonly tests?: readonly TestName[];
   readonly quick?: boolean;
   readonly budget?: number;
+  readonly serve?: string;
+  readonly peer?: string;
+  readonly tokenFile?: string;
+  readonly controlSocket: string;
   /** true: to standard output. */
   readonly json?: string | true;
 }
@@ -61,6 +68,17 @@ export function benchCommand(): Command {
         `end within so many seconds, with less measured if need be (with --quick: ${QUICK.budget})`,
       ).argParser(seconds(10, 1_000_000)),
     )
+    .option('--peer <host[:port]>', 'measure between this machine and the one where weft bench --serve runs')
+    .option('--serve <address[:port]>', 'be the far side: wait at this address of this machine, print a token')
+    .option(
+      '--token-file <file>',
+      'the token that the far side has printed; else WEFT_BENCH_TOKEN, else it is asked for',
+    )
+    .addOption(
+      new Option('--control-socket <path>', 'of the weftd whose overlay --peer measures, and --serve shows')
+        .env('WEFT_CONTROL_SOCKET')
+        .default(DEFAULT_CONTROL_SOCKET),
+    )
     .option('--json [file]', 'print JSON with stable keys, or write it to a file beside the table')
     .addHelpText(
       'after',
@@ -76,12 +94,18 @@ Examples:
   weft bench --settings one-core --tests tcp1 --rounds 9    one comparison, closely
   weft bench --paths weft-udp,weft-vxlan                    two backends by everything
   weft bench --json result.json                             about 15 minutes
+  weft bench --serve 192.0.2.2                              on one machine, and then
+  weft bench --peer 192.0.2.2                               on another: what is between them
 
 Ctrl-C ends the measurements, prints the report of what was measured and removes the lab.
 Exit code: 0 when the run was as planned or its --budget was used up, 1 when a measurement failed, 130 after Ctrl-C
 (143 after SIGTERM). Missed thresholds are in the report.`,
     )
     .action(async (options: BenchCommandOptions) => {
+      if (options.serve !== undefined || options.peer !== undefined) {
+        await runFar(options);
+        return;
+      }
       requireRoot();
       let failed = false;
       await runBench(toRunOptions(options), {
@@ -91,7 +115,7 @@ Exit code: 0 when the run was as planned or its --budget was used up, 1 when a m
         pid: process.pid,
         log: (line) => process.stderr.write(`${printableLines(line)}\n`),
         report: (report) => {
-          printReport(report, options.json);
+          printReport(report, options.json, () => formatReport(report));
           failed = report.failures.length > 0;
         },
       });
@@ -99,10 +123,39 @@ Exit code: 0 when the run was as planned or its --budget was used up, 1 when a m
     });
 }
 
-function printReport(report: BenchReport, json: string | true | undefined): void {
+function printReport(report: object, json: string | true | undefined, format: () => string): void {
   const text = `${toJson(report, 2)}\n`;
   if (typeof json === 'string') writeReport(json, text);
-  process.stdout.write(json === true ? text : formatReport(report));
+  process.stdout.write(json === true ? text : format());
+}
+
+/** Between two machines. Code: USAGE for options of the lab alone. */
+async function runFar(options: BenchCommandOptions): Promise<void> {
+  const { serve, peer, tokenFile, controlSocket, json } = options;
+  if (serve !== undefined && peer !== undefined)
+    throw new WeftError('USAGE', '--serve and --peer are for two different machines');
+  const ofLab = [options.settings, options.paths, options.contenders, options.budget].some(
+    (choice) => choice !== undefined,
+  );
+  if (ofLab)
+    throw new WeftError(
+      'USAGE',
+      '--settings, --paths and --budget are of the lab: --peer and --serve do not have them',
+    );
+  if (serve !== undefined) {
+    await serveBench(serve, controlSocket);
+    return;
+  }
+  const { rounds, tcpSeconds, udpTrialSeconds, pings, pingIntervalSeconds } = toRunOptions(options);
+  // Four streams take as long as one and say little more.
+  const standard = (test: FarTest): boolean => options.quick !== true || test !== 'tcp4';
+  const isWanted = (test: FarTest): boolean => options.tests?.some((wanted) => wanted === test) ?? standard(test);
+  const tests = FAR_TESTS.filter(isWanted);
+  if (tests.length === 0) throw new WeftError('USAGE', `--peer measures ${FAR_TESTS.join(', ')}`);
+  const run = { rounds, tests, tcpSeconds, udpTrialSeconds, pings, pingIntervalSeconds };
+  await measureWithPeer({ ...run, peer: peer ?? '', tokenFile, controlSocket }, (report) => {
+    printReport(report, json, () => formatFarReport(printableAll(report)));
+  });
 }
 
 function toRunOptions(options: BenchCommandOptions): BenchOptions {

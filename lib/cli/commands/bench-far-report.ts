@@ -1,0 +1,177 @@
+/** The report of `weft bench --peer` for people. */
+import {
+  type Direction,
+  FAR_TESTS,
+  type FarReport,
+  type FarRow,
+  type FarSideReport,
+  type FarTest,
+  findFarRow,
+} from '../../bench/far/far-report.ts';
+import type { Role } from '../../bench/far/handshake.ts';
+import type { Metric } from '../../bench/matrix.ts';
+import { type Column, formatFields, formatTable } from '../table.ts';
+import { formatBytes, formatCount } from '../units.ts';
+
+interface Cell {
+  readonly title: string;
+  readonly metric: Metric;
+  readonly side: Role | null;
+  readonly digits: number;
+}
+
+interface Layout {
+  readonly title: string;
+  /** The figure that is compared. */
+  readonly main: Metric;
+  readonly mainTitle: string;
+  readonly digits: number;
+  /** More medians, without spread. */
+  readonly others: readonly Cell[];
+}
+
+const cell = (title: string, metric: Metric, digits: number, side: Role | null = null): Cell => ({
+  title,
+  metric,
+  side,
+  digits,
+});
+const TCP_OTHERS = [
+  cell('CPU here', 'machineCpu', 2, 'near'),
+  cell('far', 'machineCpu', 2, 'far'),
+  cell('weftd here', 'daemonCpu', 2, 'near'),
+  cell('far', 'daemonCpu', 2, 'far'),
+];
+const RTT: Omit<Layout, 'title'> = {
+  main: 'p50',
+  mainTitle: 'p50 ms',
+  digits: 3,
+  others: [cell('p99 ms', 'p99', 3), cell('lost', 'lost', 0)],
+};
+const TCP: Omit<Layout, 'title'> = { main: 'throughput', mainTitle: 'Gb/s', digits: 2, others: TCP_OTHERS };
+
+const LAYOUTS: Readonly<Record<FarTest, Layout>> = {
+  tcp1: { title: 'TCP, 1 stream; CPU seconds per GB of machine and weftd', ...TCP },
+  tcp4: { title: 'TCP, 4 streams; CPU seconds per GB of machine and weftd', ...TCP },
+  udp64: {
+    title: 'UDP, 64-byte packets, highest rate without loss',
+    main: 'rate',
+    mainTitle: 'packets/s',
+    digits: 0,
+    others: [],
+  },
+  rtt: { title: 'Round trip, idle', ...RTT },
+  'rtt-load': { title: 'Round trip beside one TCP stream to the far side', ...RTT },
+};
+
+const WAYS: Readonly<Record<Direction, string>> = { 'to-far': 'to far', 'from-far': 'from far', both: '' };
+
+export function formatFarReport(report: FarReport): string {
+  const tables = FAR_TESTS.map((test) => formatTest(report.results, test)).filter((text) => text !== '');
+  return [formatConditions(report), ...tables, formatEnd(report)].filter((text) => text !== '').join('\n');
+}
+
+function formatConditions(report: FarReport): string {
+  const { near, far, method, overlay, tcpMss } = report;
+  const mss = Object.entries(tcpMss).map(([path, bytes]) => `${path} ${bytes}`);
+  return formatFields([
+    ['Here', describeSide(near)],
+    ['Far side', describeSide(far)],
+    ['Rounds', `${method.rounds}, interleaved, ${report.durationSeconds} s in all; table: median (min–max)`],
+    ...(overlay === null
+      ? []
+      : [
+          [
+            'Overlay',
+            `${overlay.name === '' ? '' : `${overlay.name}, `}${overlay.backend}, MTU ${overlay.mtu}, as it runs`,
+          ] as const,
+        ]),
+    [
+      'TCP',
+      `${method.congestionControl}, ${method.tcpSeconds} s after ${method.tcpOmittedSeconds} s that do not count`,
+    ],
+    ...(mss.length === 0 ? [] : [['MSS', mss.join(', ')] as const]),
+    [
+      'UDP',
+      `IPv4 packets of ${method.smallPacketBytes} bytes, loss up to ${method.maxLoss * 100} %, trials of ${method.udpTrialSeconds} s`,
+    ],
+    ['RTT', `${method.pings} echoes every ${method.pingIntervalSeconds * 1000} ms, both times taken here`],
+  ]);
+}
+
+function describeSide({ address, environment: e }: FarSideReport): string {
+  return (
+    `${address}: ${e.cpus} x ${e.cpu}, ${formatBytes(e.memoryBytes)}, load ${e.loadAverage.toFixed(2)}\n` +
+    `Linux ${e.kernel}, Node ${e.node}, Weft ${e.weft}, commit ${e.commit ?? 'unknown'}`
+  );
+}
+
+function formatTest(rows: readonly FarRow[], test: FarTest): string {
+  const layout = LAYOUTS[test];
+  const lines = rows.filter((row) => row.test === test && row.metric === layout.main);
+  if (lines.length === 0) return '';
+  const right = (title: string): Column => ({ title, align: 'right' });
+  const columns: Column[] = [
+    { title: 'Path' },
+    { title: 'Way' },
+    right(layout.mainTitle),
+    right('min–max'),
+    right('of underlay'),
+    ...layout.others.map(({ title }) => right(title)),
+    ...(test === 'udp64' ? [{ title: 'limited by' }] : []),
+  ];
+  const cells = lines.map((row) => [
+    row.path,
+    WAYS[row.direction],
+    number(row.median, layout.digits),
+    `${number(row.min, layout.digits)}–${number(row.max, layout.digits)}`,
+    formatRatio(row.ratioToUnderlay),
+    ...layout.others.map(({ metric, side, digits }) => {
+      const other = findFarRow(rows, { ...row, metric, side });
+      return other === undefined ? '-' : number(other.median, digits);
+    }),
+    ...(test === 'udp64' ? [[...new Set(row.limits ?? [])].join(', ')] : []),
+  ]);
+  return `${layout.title}\n${formatTable(columns, cells)}`;
+}
+
+function formatRatio(ratio: number | null): string {
+  if (ratio === null) return '-';
+  return ratio.toFixed(ratio < 10 ? 3 : 1);
+}
+
+function number(value: number, digits: number): string {
+  return digits === 0 ? formatCount(value) : value.toFixed(digits);
+}
+
+/** A line for each path and reason, with all tests that it is true of. */
+function groupMissing({ notMeasured }: FarReport): string[] {
+  const groups = new Map<string, string[]>();
+  for (const { path, test, why } of notMeasured) {
+    const tests = groups.get(`${path}\0${why}`) ?? [];
+    groups.set(`${path}\0${why}`, test === null ? tests : [...tests, test]);
+  }
+  return [...groups].map(([key, tests]) => {
+    const [path = '', why = ''] = key.split('\0');
+    return `  ${path}${tests.length === 0 ? '' : ` ${tests.join(', ')}`}: ${why}\n`;
+  });
+}
+
+function formatEnd(report: FarReport): string {
+  const resident = Object.entries(report.residentBytes).map(
+    ([path, { near, far }]) => `weftd of ${path} resident: ${formatBytes(near)} here, ${formatBytes(far)} far\n`,
+  );
+  const missing = groupMissing(report);
+  const failures = report.failures.map(
+    ({ round, path, test, message }) => `  round ${round} ${path}${test === null ? '' : ` ${test}`}: ${message}\n`,
+  );
+  return [
+    resident.join(''),
+    missing.length === 0 ? '' : `Not measured\n${missing.join('')}`,
+    failures.length === 0 ? '' : `Failed\n${failures.join('')}`,
+    report.lost === null ? '' : `${report.lost}\nThe report has what was measured before.\n`,
+    report.interrupted ? 'Interrupted: the report has what was measured before.\n' : '',
+  ]
+    .filter((text) => text !== '')
+    .join('\n');
+}
