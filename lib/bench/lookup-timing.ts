@@ -5,8 +5,6 @@ import type { SegmentPeer } from '../dataplane/segment.ts';
 import { OUT_FRAMES } from '../fastpath/abi.ts';
 import { createQueueMemory, type Fastpath, loadFastpath } from '../fastpath/load.ts';
 import { median } from '../measure/statistics.ts';
-import { addressOf } from '../sys/ffi.ts';
-import { adviseHugePages } from '../sys/memory.ts';
 import { socketAddress } from '../sys/socket-address.ts';
 
 export interface LookupTiming {
@@ -72,8 +70,6 @@ function time(lookUp: () => unknown): number {
 
 function buildTables(size: number, vteps: boolean): { memory: WebAssembly.Memory; fastpath: Fastpath } {
   const memory = createQueueMemory();
-  // As the data-plane thread has it.
-  adviseHugePages(addressOf(new Uint8Array(memory.buffer)), memory.buffer.byteLength);
   const fastpath = loadFastpath(memory);
   const peers: SegmentPeer[] = Array.from({ length: size }, (_, index) => ({
     address: UNDERLAY + index + 1,

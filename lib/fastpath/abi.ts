@@ -11,12 +11,13 @@
 //   0x0220000  TABLES 0, TABLES 1   roots of the FIBs, flood lists, leased FDB; one is read while the other is built
 //   0x0400000  CHUNKS 0, CHUNKS 1   what the roots lead to
 //   0x1000000  outbound: frames as read, cuts as sent, trains, pieces
-//   0x1800000  learned FDB, control messages
-//   0x1b00000  inbound: items, pieces
-//   0x1e00000  what system calls read: iovec, msghdr, pollfd
-//   0x1e60000  the tap: records of packets for whoever looks
-//   0x1f80000  probes of the peer monitor and their answers
-//   0x2000000  inbound: datagrams as received
+//   0x1360000  messages and iovecs for system calls, the tap's blocks, probes of the peer monitor and their answers
+//   0x1400000  inbound: items, pieces, datagrams as received (the slots that trains need first)
+//   0x1a00000  cuts for a device that takes no super-packets
+//   0x1d00000  learned FDB
+//   0x1e00000  the tap: records of packets for whoever looks
+//
+// What every packet needs lies together: 10 MiB are resident, and what few hosts use stays untouched behind.
 
 import {
   ICMP_FRAGMENTATION_NEEDED,
@@ -31,7 +32,7 @@ import {
   ICMPV6_UNREACHABLE,
 } from '../wire/layout/icmp.ts';
 
-export const MEMORY_PAGES = 640;
+export const MEMORY_PAGES = 496;
 
 // --- CONFIG (byte offsets of 32-bit words) ---
 export const CONFIG = 0x10000;
@@ -287,11 +288,11 @@ export const CHUNKS = 0x400000;
 export const CHUNKS_SIZE = 0x600000;
 
 // --- learned FDB: slot i has its key in one table, its history in another. Written by the worker ---
-export const LEARNED = 0x1800000;
+export const LEARNED = 0x1d00000;
 export const LEARNED_SLOTS = 32768;
 /** Our choice: with half the slots free a miss ends after a few steps. */
 export const MAX_LEARNED = 16384;
-export const LEARNED_INFO = 0x1840000;
+export const LEARNED_INFO = 0x1d40000;
 export const LEARNED_INFO_SIZE = 16;
 /** CONFIG_NOW of the last frame. */
 export const LEARNED_SEEN = 0;
@@ -364,16 +365,16 @@ export const FLOOD_FRAME = 0x1350000;
 
 // --- inbound ---
 /** Receive slots; the odd stride keeps neighbours out of each other's cache sets. */
-export const IN_SLOTS = 0x2000000;
+export const IN_SLOTS = 0x1500000;
 export const IN_SLOT_SIZE = 0x110c0;
 export const MAX_IN_SLOTS = 64;
 /** Packets cut from super-packets for a device that takes none. */
-export const IN_CUTS = 0x2480000;
+export const IN_CUTS = 0x1a00000;
 export const IN_CUTS_SIZE = 0x300000;
 /** The most one super-packet becomes: 64 KiB and the headers of MAX_GSO_SEGS. */
 export const MAX_CUT = 0x80000;
 /** Items: what one write to the device carries, a packet or several that were joined. */
-export const IN_ITEMS = 0x1b00000;
+export const IN_ITEMS = 0x1400000;
 export const ITEM_SIZE = 224;
 export const MAX_ITEMS = 4096;
 /** The IP packet, or a frame that is not looked into (then ITEM_L2 is 0). */
@@ -404,53 +405,53 @@ export const ITEM_SEGMENT = 72;
 export const ITEM_SUPER = 76;
 /** The first packet's headers as they came, to write it alone if the device refuses the joined one. Up to 144 bytes. */
 export const ITEM_HEADER_COPY = 80;
-export const IN_PIECES = 0x1be0000;
+export const IN_PIECES = 0x14e0000;
 export const MAX_IN_PIECES = 8192;
 /** Items that carry ARP or neighbour discovery from a VTEP: u32 each, item number. */
-export const IN_SNOOPED = 0x1c01000;
+export const IN_SNOOPED = 0x1384000;
 export const MAX_SNOOPED = 1024;
 /** Newest item of each flow: FLOW_BUCKETS words of item number + 1, 0: none. */
-export const IN_FLOWS = 0x1c10000;
+export const IN_FLOWS = 0x1388000;
 export const FLOW_BUCKETS = 256;
 
 // --- structures for system calls (lib/linux) ---
 /** sendmmsg: one header a train, iovecs behind, control messages behind. */
-export const OUT_MESSAGES = 0x1e00000;
-export const OUT_IOVECS = 0x1e20000;
+export const OUT_MESSAGES = 0x1390000;
+export const OUT_IOVECS = 0x13b0000;
 export const MAX_OUT_IOVECS = 4096;
 /** UDP_SEGMENT and IP_TOS. */
-export const OUT_CONTROL = 0x1900000;
+export const OUT_CONTROL = 0x1361000;
 export const OUT_CONTROL_SIZE = 64;
 /** Trains in the order of their messages: u32 each. */
-export const OUT_ORDER = 0x1940000;
+export const OUT_ORDER = 0x1381000;
 /** A train sent datagram by datagram, after the kernel refused it whole. */
-export const SPLIT_MESSAGES = 0x1e40000;
-export const SPLIT_IOVECS = 0x1e42000;
-export const SPLIT_CONTROL = 0x1e42800;
+export const SPLIT_MESSAGES = 0x13c0000;
+export const SPLIT_IOVECS = 0x13c2000;
+export const SPLIT_CONTROL = 0x13c2800;
 /** recvmmsg. */
-export const IN_MESSAGES = 0x1e43000;
-export const IN_IOVECS = 0x1e44000;
-export const IN_NAMES = 0x1e45000;
+export const IN_MESSAGES = 0x13c3000;
+export const IN_IOVECS = 0x13c4000;
+export const IN_NAMES = 0x13c5000;
 export const IN_NAME_SIZE = 32;
-export const IN_CONTROL = 0x1e46000;
+export const IN_CONTROL = 0x13c6000;
 export const IN_CONTROL_SIZE = 128;
 /** writev of one item. */
-export const WRITE_IOVECS = 0x1e48000;
+export const WRITE_IOVECS = 0x13c8000;
 /** struct pollfd, 8 bytes each: eventfd, receiving sockets, devices. */
-export const POLL_FDS = 0x1e50000;
+export const POLL_FDS = 0x13d0000;
 /** One struct pollfd for a rare wait on one socket alone. */
-export const WAIT_FD = 0x1e50400;
+export const WAIT_FD = 0x13d0400;
 /** 8 bytes for eventfd reads. */
-export const EVENT_VALUE = 0x1e50500;
+export const EVENT_VALUE = 0x13d0500;
 /** An all-zero virtio_net_hdr. */
-export const ZERO_VNET = 0x1e50600;
+export const ZERO_VNET = 0x13d0600;
 
 // --- the tap: a ring of records for each direction, written by the worker, read by whoever serves the readers ---
 /** i64: what to add to a record's time, in ns, for CLOCK_REALTIME. Written by the worker while it records. */
-export const TAP_CLOCK = 0x1e60000;
+export const TAP_CLOCK = 0x1389000;
 /** One block a ring. Positions are bytes since the start, modulo 2^32. */
-export const TAP_OUT = 0x1e60040;
-export const TAP_IN = 0x1e60140;
+export const TAP_OUT = 0x1389040;
+export const TAP_IN = 0x1389140;
 /** Behind the newest record that may be read. Written by the worker. */
 export const TAP_HEAD = 0;
 /** Behind the newest record that was read. Written by the reader; on a line of the cache of its own. */
@@ -461,10 +462,10 @@ export const TAP_STAGED = 128;
 export const TAP_RING = 132;
 export const TAP_RING_SIZE = 0x80000;
 /** u32 each: where the newest record lies of a packet in each train, in each item; 0: none. */
-export const TAP_TRAINS = 0x1e62000;
-export const TAP_ITEMS = 0x1e64000;
-export const TAP_OUT_RING = 0x1e80000;
-export const TAP_IN_RING = 0x1f00000;
+export const TAP_TRAINS = 0x138a000;
+export const TAP_ITEMS = 0x138c000;
+export const TAP_OUT_RING = 0x1e00000;
+export const TAP_IN_RING = 0x1e80000;
 
 // A record. It never runs over the end of the ring: one with TAP_PAD fills what is left there.
 /** u32: bytes of the record, a multiple of 8. */
@@ -506,7 +507,7 @@ export const TAP_PAD = 255;
 export const TAP_NO_REASON = 255;
 // --- probes (lib/wire/probe.ts): what the main thread wants sent, and what came of it ---
 /** Slot n % PROBE_SLOTS is probe n. Written by the main thread. */
-export const PROBES = 0x1f80000;
+export const PROBES = 0x13f0000;
 export const PROBE_SLOTS = 128;
 export const PROBE_SIZE = 128;
 export const PROBE_PEER = 0;
@@ -518,7 +519,7 @@ export const PROBE_LENGTH = 12;
 export const PROBE_ZEROS = 16;
 export const PROBE_BYTES = 24;
 /** Slot n % PROBE_ANSWER_SLOTS is answer n. Written by the worker. */
-export const PROBE_ANSWERS = 0x1f90000;
+export const PROBE_ANSWERS = 0x13f4000;
 export const PROBE_ANSWER_SLOTS = 256;
 export const PROBE_ANSWER_SIZE = 32;
 /** u32 each; the length is that of the IP packet. */
@@ -529,19 +530,19 @@ export const ANSWER_LENGTH = 12;
 /** f64: when it came, on the worker's clock, in ms. */
 export const ANSWER_TIME = 16;
 /** Answers of ours that leave when the turn is over: where the datagram lies, its length, for whom (u32 each). */
-export const PROBE_ECHOES = 0x1fa0000;
+export const PROBE_ECHOES = 0x13f6000;
 export const MAX_PROBE_ECHOES = 64;
 export const PROBE_ECHO_SIZE = 16;
 export const ECHO_AT = 0;
 export const ECHO_LENGTH = 4;
 export const ECHO_PEER = 8;
 /** f64 each: when probe n % PROBE_TIME_SLOTS left, on the worker's clock, in ms; 0: it did not. */
-export const PROBE_TIMES = 0x1fb0000;
+export const PROBE_TIMES = 0x13f8000;
 export const PROBE_TIME_SLOTS = 4096;
 /** f64: the worker's clock as of this turn, in ms. */
-export const PROBE_NOW = 0x1fc0000;
+export const PROBE_NOW = 0x13f7000;
 /** mmsghdr and iovecs of one probe. */
-export const PROBE_MESSAGE = 0x1fc0040;
-export const PROBE_IOVECS = 0x1fc0080;
+export const PROBE_MESSAGE = 0x13f7040;
+export const PROBE_IOVECS = 0x13f7080;
 /** 64 KiB that stay 0: the padding of probes. */
-export const ZEROS = 0x1fe0000;
+export const ZEROS = 0x13e0000;

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { performance } from 'node:perf_hooks';
 import { messageOf, WeftError } from '../error.ts';
 import { MEMORY_PAGES } from './abi.ts';
 

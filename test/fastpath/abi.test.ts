@@ -5,7 +5,7 @@ import { fdbBucketsFor } from '../../lib/fib/fdb.ts';
 import { FDB_BUCKET_SLOTS, FIB_CHUNK_ENTRIES } from '../../lib/fib/layout.ts';
 import { IOVEC_SIZE, MMSGHDR_SIZE } from '../../lib/linux/msghdr.ts';
 
-/** Tables of the memory in order: name, first byte, size at its fullest. */
+/** Tables of the memory: name, first byte, size at its fullest. */
 const TABLES: readonly [string, number, number][] = [
   ['configuration', abi.CONFIG, 0x100],
   ['segments', abi.SEGMENTS, (abi.MAX_SEGMENTS + 1) * abi.SEGMENT_SIZE],
@@ -45,6 +45,15 @@ const TABLES: readonly [string, number, number][] = [
   ['recorded packets of items', abi.TAP_ITEMS, abi.MAX_ITEMS * 4],
   ['outbound records', abi.TAP_OUT_RING, abi.TAP_RING_SIZE],
   ['inbound records', abi.TAP_IN_RING, abi.TAP_RING_SIZE],
+  ['stages', abi.STAGES, abi.STAGE_COUNT * abi.STAGE_SIZE],
+  ['probes', abi.PROBES, abi.PROBE_SLOTS * abi.PROBE_SIZE],
+  ['answers of probes', abi.PROBE_ANSWERS, abi.PROBE_ANSWER_SLOTS * abi.PROBE_ANSWER_SIZE],
+  ['echoes', abi.PROBE_ECHOES, abi.MAX_PROBE_ECHOES * abi.PROBE_ECHO_SIZE],
+  ['clock of probes', abi.PROBE_NOW, 8],
+  ['message of a probe', abi.PROBE_MESSAGE, MMSGHDR_SIZE],
+  ['iovecs of a probe', abi.PROBE_IOVECS, 2 * IOVEC_SIZE],
+  ['times of probes', abi.PROBE_TIMES, abi.PROBE_TIME_SLOTS * 8],
+  ['zeros', abi.ZEROS, 0x10000],
   ['slots', abi.IN_SLOTS, abi.MAX_IN_SLOTS * abi.IN_SLOT_SIZE],
   ['cuts for a device', abi.IN_CUTS, abi.IN_CUTS_SIZE],
 ];
@@ -71,8 +80,9 @@ test('one generation of tables has room for its parts', (t) => {
 });
 
 test('no table of the memory runs into the next one', (t) => {
-  for (const [index, [name, start, size]] of TABLES.entries()) {
-    const next = TABLES[index + 1];
+  const inOrder = TABLES.toSorted(([, one], [, other]) => one - other);
+  for (const [index, [name, start, size]] of inOrder.entries()) {
+    const next = inOrder[index + 1];
     const limit = next === undefined ? abi.MEMORY_PAGES * 65536 : next[1];
     t.true(start + size <= limit, `${name} end at ${start + size}, the next begins at ${limit}`);
   }

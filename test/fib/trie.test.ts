@@ -1,6 +1,7 @@
 import test from 'ava';
 import { addressBytes } from '../../lib/addr/ip.ts';
 import { formatPrefix, ipv4Prefix, ipv6Prefix, type Prefix, prefixContains } from '../../lib/addr/prefix.ts';
+import { TAP_OUT_RING } from '../../lib/fastpath/abi.ts';
 import { buildFib, type ChunkPool, clearPool, type FibRoute, lookup } from '../../lib/fib/trie.ts';
 import { Harness, prefix } from '../fastpath/harness.ts';
 import { random } from '../random.ts';
@@ -22,8 +23,8 @@ function longestMatch(routes: readonly FibRoute[], address: Prefix): number {
   return best?.next ?? 0;
 }
 
-/** Memory of the harness that nothing else uses. */
-const SCRATCH = 0x1f00000;
+/** Memory of the harness that nothing uses while nobody taps. */
+const SCRATCH = TAP_OUT_RING;
 
 const host4 = (address: number): Prefix => ipv4Prefix(address, 32);
 

@@ -1,13 +1,5 @@
 /** A queue as its thread finds it: packet code over the shared memory, whose pages are there before the first packet. */
-import {
-  CHUNKS,
-  CONFIG,
-  CONFIG_ENCAPSULATION,
-  ENCAPSULATION_IPIP,
-  IN_ITEMS,
-  IN_SLOTS,
-  OUT_FRAMES,
-} from '../../fastpath/abi.ts';
+import { CONFIG_ENCAPSULATION, ENCAPSULATION_IPIP, IN_SLOT_SIZE, IN_SLOTS, OUT_FRAMES } from '../../fastpath/abi.ts';
 import { loadFastpath } from '../../fastpath/load.ts';
 import { addressOf } from '../../sys/ffi.ts';
 import { adviseHugePages, touchMemory } from '../../sys/memory.ts';
@@ -24,12 +16,11 @@ export function openQueue(start: WorkerStart, onRefused: Queue['onRefused']): Qu
   const fastpath = loadFastpath(start.memory);
   const base = addressOf(bytes);
   fastpath.setBase(BigInt(base));
-  // Measured, one CPU, one TCP stream: 4.1 Gb/s with small pages, 6.0 with huge ones (docs/adr/0003).
-  adviseHugePages(base, bytes.length);
-  // All that every packet needs; chunks of FIBs and learned addresses come as they are used.
-  touchMemory(words, CONFIG, CHUNKS);
-  touchMemory(words, OUT_FRAMES, IN_ITEMS);
-  touchMemory(words, IN_ITEMS, IN_SLOTS);
+  // Buffers. Measured, one CPU, one TCP stream: 4.1 Gb/s with small pages, 6.0 with huge ones (docs/adr/0003). Peers and routes
+  // before them come page by page: of most clusters they are few.
+  adviseHugePages(base + OUT_FRAMES, bytes.length - OUT_FRAMES);
+  // All that every packet needs; more slots, cuts, learned addresses and the tap's rings come as they are used.
+  touchMemory(words, OUT_FRAMES, IN_SLOTS + SLOTS_FOR_TRAINS * IN_SLOT_SIZE);
   return {
     fastpath,
     base,

@@ -1,4 +1,5 @@
 /** Sends probes that the main thread wrote down, and the answers to those of other nodes (lib/fastpath/assembly/inbound/probe.ts). */
+import { performance } from 'node:perf_hooks';
 import {
   CONFIG_PROBE_ECHOES,
   CONFIG_PROBES_TAKEN,

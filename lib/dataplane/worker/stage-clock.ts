@@ -3,6 +3,7 @@
  * histograms (STAGES of lib/fastpath/abi.ts); lib/dataplane/stages.ts reads them. In a round that is not measured a stage costs a
  * look at `on`.
  */
+import { performance } from 'node:perf_hooks';
 import {
   COUNT_IN_RECEIVED,
   COUNT_OUT_RECEIVED,

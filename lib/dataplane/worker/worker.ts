@@ -8,6 +8,7 @@
  * It never yields to the event loop. It ends within one poll timeout even if nobody wakes it, because Node can end a worker
  * only between two calls.
  */
+import { performance } from 'node:perf_hooks';
 import { parentPort, workerData } from 'node:worker_threads';
 import {
   CONFIG_NEIGHBORS_WANTED,
