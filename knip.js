@@ -13,6 +13,7 @@ export default {
     'lib/demo/*-child.ts',
     'lib/fastpath/assembly/index.ts',
     'test/netns/interop/*-child.ts',
+    'test/**/*-cost.ts',
   ],
   project: ['lib/**/*.ts', 'test/**/*.ts', 'bin/*.js'],
   compilers: { ts: withoutDecorators },

@@ -17,7 +17,7 @@
 //   0x1d00000  learned FDB
 //   0x1e00000  the tap: records of packets for whoever looks
 //
-// What every packet needs lies together: 10 MiB are resident, and what few hosts use stays untouched behind.
+// What every packet needs lies together: 8 MiB are resident, and what few hosts use stays untouched behind.
 
 import {
   ICMP_FRAGMENTATION_NEEDED,
