@@ -1,7 +1,8 @@
 /** What each piece of a run takes as far as one knows before the first is measured. Pure. */
+import { loadSeconds } from '../measure/loaded-rtt.ts';
 import { CONTROL_SECONDS } from './control.ts';
 import type { Piece } from './estimate.ts';
-import type { Setting, TestName } from './matrix.ts';
+import { isTcp, isUdp, LOADS, type Setting, type TestName } from './matrix.ts';
 import { type PathName, setupOf } from './paths.ts';
 import type { Visit } from './plan.ts';
 
@@ -50,19 +51,14 @@ export function priceControl(): Piece {
 }
 
 function kindsOf(setting: Setting, test: TestName, path: PathName): string[] {
-  return [`${setting} ${test} ${path}`, `${test} ${path}`, test];
+  return [`${setting} ${test} ${path}`, `${test} ${path}`, test, isUdp(test) ? 'udp' : isTcp(test) ? 'tcp' : test];
 }
 
 function testSeconds(test: TestName, { tcpSeconds, udpTrialSeconds, pings, pingIntervalSeconds }: Durations): number {
-  switch (test) {
-    case 'tcp1':
-    case 'tcp4':
-      return tcpSeconds + TCP_EXTRA;
-    case 'udp64':
-      return UDP_EXTRA + UDP_TRIALS * (udpTrialSeconds + TRIAL_EXTRA);
-    case 'rtt':
-      return pings * pingIntervalSeconds + RTT_EXTRA;
-  }
+  if (isTcp(test)) return tcpSeconds + TCP_EXTRA;
+  if (isUdp(test)) return UDP_EXTRA + UDP_TRIALS * (udpTrialSeconds + TRIAL_EXTRA);
+  if (LOADS[test] > 0) return loadSeconds(pings, pingIntervalSeconds) + TCP_EXTRA;
+  return pings * pingIntervalSeconds + RTT_EXTRA;
 }
 
 function aroundSeconds(path: PathName): number {

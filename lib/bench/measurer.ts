@@ -1,9 +1,20 @@
 /** Runs one test over one path. */
+import { measureLoadedRtt } from '../measure/loaded-rtt.ts';
 import { measureRtt } from '../measure/rtt.ts';
 import { measureTcp } from '../measure/tcp.ts';
 import { UdpBench } from '../measure/udp.ts';
 import type { Durations } from './costs.ts';
-import type { Setting, TestName } from './matrix.ts';
+import {
+  isTcp,
+  isUdp,
+  LOADS,
+  PACKET_SIZES,
+  type Setting,
+  STREAMS,
+  type TcpTest,
+  type TestName,
+  type UdpTest,
+} from './matrix.ts';
 import type { NamedPath } from './paths.ts';
 import type { GeneratorCeiling, Sample } from './report.ts';
 
@@ -18,6 +29,8 @@ export class Measurer {
   /** Of each pair of namespaces: the paths between two pods share theirs. */
   readonly #udp = new Map<string, UdpBench>();
   readonly #ceilings = new Map<Setting, GeneratorCeiling>();
+  /** The latest Gb/s of one stream, by setting and path. */
+  readonly #oneStream = new Map<string, number>();
   #tcpMss: number | null = null;
 
   constructor(durations: Durations) {
@@ -39,29 +52,26 @@ export class Measurer {
   }
 
   measure(test: TestName, path: NamedPath, setting: Setting): Promise<Outcome> {
-    switch (test) {
-      case 'udp64':
-        return this.#udpRate(path, setting);
-      case 'rtt':
-        return this.#rtt(path);
-      case 'tcp1':
-        return this.#tcp(path, 1);
-      case 'tcp4':
-        return this.#tcp(path, 4);
-    }
+    if (isTcp(test)) return this.#tcp(test, path, setting);
+    if (isUdp(test)) return this.#udpRate(test, path, setting);
+    return LOADS[test] === 0 ? this.#rtt(path) : this.#loadedRtt(LOADS[test], path, setting);
   }
 
-  async #tcp(path: NamedPath, streams: number): Promise<Outcome> {
-    const tcp = await measureTcp(path, streams, this.#durations.tcpSeconds);
+  async #tcp(test: TcpTest, path: NamedPath, setting: Setting): Promise<Outcome> {
+    const { streams, bothWays } = STREAMS[test];
+    const tcp = await measureTcp(path, streams, this.#durations.tcpSeconds, { bothWays });
     if (this.#tcpMss === null || path.name === 'kernel-vxlan') this.#tcpMss = tcp.mss;
-    const {
-      gigabitsPerSecond: throughput,
-      machineCpuSecondsPerGB: machineCpu,
-      daemonCpuSecondsPerGB: daemonCpu,
-      retransmits,
-    } = tcp;
+    const throughput = tcp.gigabitsPerSecond;
+    if (test === 'tcp1') this.#oneStream.set(`${setting} ${path.name}`, throughput);
+    const { machineCpuSecondsPerGB: machineCpu, daemonCpuSecondsPerGB: daemonCpu, retransmits } = tcp;
+    const daemon =
+      tcp.daemonCpu === undefined || daemonCpu === undefined
+        ? {}
+        : { daemonCpu, daemonUser: tcp.daemonCpu.user, daemonKernel: tcp.daemonCpu.kernel };
+    const machine = { machineCpu, machineUser: tcp.machineCpu.user, machineKernel: tcp.machineCpu.kernel };
+    const back = bothWays ? { back: tcp.backGigabitsPerSecond } : {};
     return {
-      values: { throughput, machineCpu, retransmits, ...(daemonCpu !== undefined && { daemonCpu }) },
+      values: { throughput, ...back, ...machine, ...daemon, retransmits },
       text: `${throughput.toFixed(2)} Gb/s, ${machineCpu.toFixed(2)} CPU s/GB`,
     };
   }
@@ -72,7 +82,21 @@ export class Measurer {
     return { values: { p50, p99, lost }, text: `p50 ${p50.toFixed(3)} ms, p99 ${p99.toFixed(3)} ms` };
   }
 
-  async #udpRate({ name, client, server }: NamedPath, setting: Setting): Promise<Outcome> {
+  /** `share` of what one stream reaches; where that was not measured, it is now. */
+  async #loadedRtt(share: number, path: NamedPath, setting: Setting): Promise<Outcome> {
+    const { pings, pingIntervalSeconds } = this.#durations;
+    const key = `${setting} ${path.name}`;
+    if (share < 1 && !this.#oneStream.has(key)) await this.#tcp('tcp1', path, setting);
+    const bitsPerSecond = share < 1 ? share * (this.#oneStream.get(key) ?? 0) * 1e9 : undefined;
+    const sample = await measureLoadedRtt(path, pings, pingIntervalSeconds, bitsPerSecond);
+    const { p50Ms: p50, p99Ms: p99, lost, gigabitsPerSecond: load } = sample;
+    return {
+      values: { p50, p99, lost, load },
+      text: `p50 ${p50.toFixed(3)} ms, p99 ${p99.toFixed(3)} ms beside ${load.toFixed(2)} Gb/s`,
+    };
+  }
+
+  async #udpRate(test: UdpTest, { name, client, server }: NamedPath, setting: Setting): Promise<Outcome> {
     const pair = `${client.netns} ${server.netns}`;
     const udp = this.#udp.get(pair) ?? new UdpBench(client.netns, server.netns);
     this.#udp.set(pair, udp);
@@ -82,8 +106,9 @@ export class Measurer {
         loss,
         limit,
         flood,
-      } = await udp.measure(server.address, this.#durations.udpTrialSeconds);
-      if (name === 'direct' && !this.#ceilings.has(setting)) this.#ceilings.set(setting, { setting, ...flood });
+      } = await udp.measure(server.address, this.#durations.udpTrialSeconds, PACKET_SIZES[test]);
+      if (test === 'udp64' && name === 'direct' && !this.#ceilings.has(setting))
+        this.#ceilings.set(setting, { setting, ...flood });
       return { values: { rate, loss }, limit, text: `${Math.round(rate)} packets/s (${limit})` };
     } catch (error) {
       // Requests and replies may be out of step now: the next measurement gets processes of its own.

@@ -1,6 +1,6 @@
 /** Every path that is compared: what it is, what its pods need, and which of the measurements a run makes of it by itself. */
 import type { Path } from '../measure/path.ts';
-import type { Setting, TestName } from './matrix.ts';
+import { type Setting, TESTS, type TestName } from './matrix.ts';
 
 /** Networks of weftd, each with addresses, etcd prefix and pods of its own: `10.<number>.0.0/16`. */
 export const NETWORKS = {
@@ -43,13 +43,18 @@ const weft = (network: NetworkName, offload: Offload = 'auto'): PathSetup => ({ 
 
 /** Paths that everybody compares with are measured whole where a scheduler is free, by one TCP stream elsewhere. */
 const MAIN: PathSpec['plan'] = {
-  free: ['tcp1', 'tcp4', 'udp64', 'rtt'],
+  free: TESTS,
   'one-core': ['tcp1'],
   'nic-like': ['tcp1'],
 };
-const ROUTED: PathSpec['plan'] = { free: ['tcp1', 'rtt'], 'one-core': ['tcp1'], 'nic-like': ['tcp1'] };
+const ROUTED: PathSpec['plan'] = {
+  free: ['tcp1', 'bidir', 'rtt', 'rtt-full'],
+  'one-core': ['tcp1'],
+  'nic-like': ['tcp1'],
+};
 const QUICK = ['tcp1', 'rtt'] as const satisfies readonly TestName[];
 const SLOW: PathSpec['plan'] = { free: ['tcp1'] };
+const ONE_BY_ONE: PathSpec['plan'] = { free: ['tcp1', 'rtt', 'rtt-full'] };
 
 const TABLE = {
   direct: {
@@ -73,7 +78,7 @@ const TABLE = {
   'weft-udp-off': {
     text: 'pod to pod through weftd, backend udp, --offload=off: one packet per system call',
     setup: weft('udp', 'off'),
-    plan: SLOW,
+    plan: ONE_BY_ONE,
     quick: ['tcp1'],
   },
   'weft-vxlan': {
@@ -85,7 +90,7 @@ const TABLE = {
   'weft-vxlan-off': {
     text: 'pod to pod through weftd, backend vxlan, --offload=off',
     setup: weft('vxlan', 'off'),
-    plan: SLOW,
+    plan: ONE_BY_ONE,
   },
   'kernel-to-weft': {
     text: "from a pod behind the kernel's VXLAN device (tx checksum offload off) to one behind weftd, backend vxlan, --offload=auto",
@@ -101,7 +106,7 @@ const TABLE = {
     text: 'pod to pod through weftd, backend ipip, --offload=auto',
     setup: weft('ipip'),
     quick: ['tcp1'],
-    plan: { free: ['tcp1', 'udp64', 'rtt'], 'one-core': ['tcp1'], 'nic-like': ['tcp1'] },
+    plan: { free: ['tcp1', 'bidir', 'udp64', 'rtt', 'rtt-full'], 'one-core': ['tcp1'], 'nic-like': ['tcp1'] },
   },
   'plain-routing': {
     text: "pod to pod without overlay, by static routes to the other host's pods",

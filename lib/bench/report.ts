@@ -3,7 +3,7 @@ import type { OffloadStatus } from '../dataplane/stats.ts';
 import { medianDeviation, outliersOf, summarize } from '../measure/statistics.ts';
 import type { EstimateCheck } from './estimate.ts';
 import type { LookupTiming } from './lookup-timing.ts';
-import { METRICS, type Metric, type Setting, type TestName, UNITS } from './matrix.ts';
+import { type Metric, metricsOf, type Setting, type TestName, UNITS } from './matrix.ts';
 import type { NoiseFigures } from './noise.ts';
 import type { PathName } from './paths.ts';
 import type { NotMeasured } from './plan.ts';
@@ -169,7 +169,7 @@ export function toRows(samples: readonly Sample[]): ResultRow[] {
 function rowsOf(group: readonly Sample[]): ResultRow[] {
   // A group has at least the sample that made it.
   const { setting, test, path } = group[0]!;
-  return METRICS[test].flatMap((metric) => {
+  return metricsOf(test).flatMap((metric) => {
     const values = group.map((sample) => sample.values[metric]).filter((value) => value !== undefined);
     if (values.length === 0) return [];
     const limits = group.map(({ limit }) => limit).filter((limit) => limit !== undefined);

@@ -12,6 +12,10 @@ export interface TcpTest {
   readonly seconds: number;
   /** The server sends. Default: the client does. */
   readonly reverse?: boolean;
+  /** Both send, each as many streams. */
+  readonly bothWays?: boolean;
+  /** Payload that all streams together send no faster than; default: as fast as it goes. */
+  readonly bitsPerSecond?: number;
 }
 
 /** Seconds at the start of a run that do not count. */
@@ -37,12 +41,21 @@ export function clientArguments(test: TcpTest): string[] {
     'connect-timeout': 3000,
   };
   const values = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
-  return [...values, ...(test.reverse === true ? ['--reverse'] : []), '--json'];
+  return [
+    ...values,
+    // iperf3 takes it for each stream.
+    ...(test.bitsPerSecond === undefined ? [] : ['--bitrate', String(Math.round(test.bitsPerSecond / test.streams))]),
+    ...(test.reverse === true ? ['--reverse'] : []),
+    ...(test.bothWays === true ? ['--bidir'] : []),
+    '--json',
+  ];
 }
 
 export interface TcpResult {
-  /** Payload that arrived, over the seconds that count. */
+  /** Payload that arrived, over the seconds that count; of both directions together if both sent. */
   readonly bitsPerSecond: number;
+  /** What of it came from the server; 0 unless both sent. */
+  readonly backBitsPerSecond: number;
   /** Payload bytes sent in the whole run, the omitted second too: what the CPU time of the run paid for. */
   readonly totalBytes: number;
   readonly retransmits: number;
@@ -55,10 +68,15 @@ export interface TcpResult {
 interface Iperf3Report {
   readonly error?: string;
   readonly start?: { readonly tcp_mss_default?: number };
-  readonly intervals?: readonly { readonly sum?: { readonly bytes?: number } }[];
+  readonly intervals?: readonly {
+    readonly sum?: { readonly bytes?: number };
+    readonly sum_bidir_reverse?: { readonly bytes?: number };
+  }[];
   readonly end?: {
     readonly sum_sent?: { readonly retransmits?: number };
     readonly sum_received?: { readonly bits_per_second?: number };
+    readonly sum_sent_bidir_reverse?: { readonly retransmits?: number };
+    readonly sum_received_bidir_reverse?: { readonly bits_per_second?: number };
     readonly sender_tcp_congestion?: string;
   };
 }
@@ -79,10 +97,15 @@ export function readIperf3Report(text: string): TcpResult {
       hint: 'iperf3 3.7 or later is needed',
     });
   }
+  const { end = {}, intervals = [] } = report;
+  const backBitsPerSecond = end.sum_received_bidir_reverse?.bits_per_second ?? 0;
+  const bytesOf = ({ sum, sum_bidir_reverse: back }: (typeof intervals)[number]) =>
+    (sum?.bytes ?? 0) + (back?.bytes ?? 0);
   return {
-    bitsPerSecond,
-    totalBytes: (report.intervals ?? []).reduce((sum, interval) => sum + (interval.sum?.bytes ?? 0), 0),
-    retransmits: report.end?.sum_sent?.retransmits ?? 0,
+    bitsPerSecond: bitsPerSecond + backBitsPerSecond,
+    backBitsPerSecond,
+    totalBytes: intervals.reduce((total, interval) => total + bytesOf(interval), 0),
+    retransmits: (end.sum_sent?.retransmits ?? 0) + (end.sum_sent_bidir_reverse?.retransmits ?? 0),
     congestionControl,
     mss: report.start?.tcp_mss_default ?? 0,
   };

@@ -1,10 +1,15 @@
-/** The loss-free rate of small UDP packets over a path. */
+/** The loss-free rate of UDP packets of one size over a path. */
 import { searchThroughput, type TrialOutcome } from './throughput-search.ts';
 import { LocalUdpEnd, type UdpReceiver, type UdpSender } from './udp-ends.ts';
 
 /** The inner IPv4 packet, header included; no link layer is counted. 36 bytes of it are UDP payload. */
 export const SMALL_PACKET_BYTES = 64;
-export const SMALL_PAYLOAD_BYTES = SMALL_PACKET_BYTES - 20 - 8;
+export const SMALL_PAYLOAD_BYTES = udpPayload(SMALL_PACKET_BYTES);
+
+/** What of an IPv4 packet of so many bytes is UDP payload. */
+export function udpPayload(packetBytes: number): number {
+  return packetBytes - 20 - 8;
+}
 export const MAX_LOSS = 0.001;
 
 const PORT = 9000;
@@ -39,17 +44,18 @@ export class UdpRateSearch {
     this.#port = port;
   }
 
-  /** `server`: the receiver's address on the path. */
-  async measure(server: string, trialSeconds: number): Promise<UdpSample> {
+  /** `server`: the receiver's address on the path. `packetBytes`: of each IPv4 packet, 36 to the path's MTU. */
+  async measure(server: string, trialSeconds: number, packetBytes: number = SMALL_PACKET_BYTES): Promise<UdpSample> {
+    const trial = (rate: number | null, seconds: number) => this.#trialTo(server, packetBytes, rate, seconds);
     // The daemons on the path have just been started.
-    await this.#trialTo(server, WARM_UP_RATE, WARM_UP_SECONDS);
-    const flood = await this.#trialTo(server, null, trialSeconds);
+    await trial(WARM_UP_RATE, WARM_UP_SECONDS);
+    const flood = await trial(null, trialSeconds);
     const delivered = flood.sentRate * (1 - flood.loss);
     const rates = { sentPerSecond: flood.sentRate, receivedPerSecond: delivered };
     if (flood.loss <= MAX_LOSS) {
       return { packetsPerSecond: flood.sentRate, loss: flood.loss, limit: 'sender', flood: rates };
     }
-    const result = await searchThroughput((rate) => this.#trialTo(server, rate, trialSeconds), {
+    const result = await searchThroughput((rate) => trial(rate, trialSeconds), {
       maxLoss: MAX_LOSS,
       floor: FLOOR,
       ceiling: Math.max(flood.sentRate, FLOOR),
@@ -66,8 +72,8 @@ export class UdpRateSearch {
   }
 
   /** One trial; `rate` null floods. */
-  async #trialTo(server: string, rate: number | null, seconds: number): Promise<TrialOutcome> {
-    const common = { port: this.#port, payloadSize: SMALL_PAYLOAD_BYTES, trial: ++this.#trial };
+  async #trialTo(server: string, packetBytes: number, rate: number | null, seconds: number): Promise<TrialOutcome> {
+    const common = { port: this.#port, payloadSize: udpPayload(packetBytes), trial: ++this.#trial };
     await this.#receiver.listen({ ...common, firstWithinMs: FIRST_WITHIN_MS, quietMs: QUIET_MS });
     const sent = await this.#sender.send({ to: server, ...common, rate, seconds });
     const { received } = await this.#receiver.received();
@@ -91,9 +97,9 @@ export class UdpBench {
     return [this.#sender.pid, this.#receiver.pid];
   }
 
-  /** `server`: the receiver's address on the path. */
-  measure(server: string, trialSeconds: number): Promise<UdpSample> {
-    return this.#search.measure(server, trialSeconds);
+  /** `server`: the receiver's address on the path; `packetBytes` as UdpRateSearch has it. */
+  measure(server: string, trialSeconds: number, packetBytes: number = SMALL_PACKET_BYTES): Promise<UdpSample> {
+    return this.#search.measure(server, trialSeconds, packetBytes);
   }
 
   async stop(): Promise<void> {

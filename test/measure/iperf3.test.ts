@@ -16,6 +16,16 @@ test('a report of iperf3 gives rate, bytes of the whole run, retransmits and con
   t.true(result.totalBytes > 2469396480);
 });
 
+test('where both send, both directions count, and what came back is told apart', (t) => {
+  const text = vector('iperf3-both-ways.json').replaceAll('"bbr"', '"cubic"');
+  const result = readIperf3Report(text);
+  t.is(Math.round(result.bitsPerSecond / 1e6), 7383);
+  t.is(Math.round(result.backBitsPerSecond / 1e6), 3556);
+  t.is(result.retransmits, 8 + 2);
+  t.is(result.totalBytes, sumOfIntervals(text));
+  t.is(readIperf3Report(vector('iperf3-4-streams.json')).backBitsPerSecond, 0);
+});
+
 function sumOfIntervals(report: string): number {
   const { intervals } = JSON.parse(report) as { intervals: { streams: { bytes: number }[] }[] };
   return intervals.flatMap(({ streams }) => streams).reduce((sum, { bytes }) => sum + bytes, 0);
@@ -41,6 +51,15 @@ test('iperf3 gets the congestion control, the omitted second and the number of s
   );
   const reverse = clientArguments({ server: '10.0.0.2', port: 5201, streams: 1, seconds: 1, reverse: true });
   t.true(reverse.includes('--reverse'));
+  const paced = clientArguments({
+    server: '10.0.0.2',
+    port: 5201,
+    streams: 2,
+    seconds: 1,
+    bitsPerSecond: 3e9,
+    bothWays: true,
+  });
+  t.true(paced.join(' ').endsWith('--bitrate 1500000000 --bidir --json'), paced.join(' '));
   t.is(serverArguments(5201).join(' '), '--server --one-off --forceflush --port 5201');
   t.is(serverArguments(5201, '192.0.2.2').join(' '), '--server --one-off --forceflush --bind 192.0.2.2 --port 5201');
 });

@@ -1,6 +1,7 @@
 import test from 'ava';
+import type { Metric, TestName } from '../../lib/bench/matrix.ts';
 import { PATHS } from '../../lib/bench/paths.ts';
-import type { BenchReport } from '../../lib/bench/report.ts';
+import { type BenchReport, findRow } from '../../lib/bench/report.ts';
 import { until } from '../../lib/lab/until.ts';
 import { PATIENCE_MS } from '../patience.ts';
 import { whySkipped } from './enter.ts';
@@ -99,3 +100,36 @@ netnsTest('a benchmark whose time is used up ends, and names what it has not mea
   );
   t.deepEqual(remainsOf('b', pid), []);
 });
+
+netnsTest(
+  'packets of every size, both directions at once and round trips beside a stream are measured, with CPU time apart',
+  async (t) => {
+    const tests = 'tcp16,bidir,udp256,udp1450,rtt-half,rtt-full';
+    const selection = ['--settings', 'free', '--tests', tests, '--paths', 'kernel-vxlan,weft-udp'];
+    const { code, stdout, stderr } = await start(['bench', '--json', '--quick', '--budget', UNHURRIED, ...selection])
+      .outcome;
+    t.is(code, 0, stderr);
+    const report = JSON.parse(stdout) as BenchReport;
+    t.deepEqual(report.failures, []);
+    const found = (name: TestName, metric: Metric) =>
+      findRow(report.results, 'free', name, metric, 'weft-udp')?.median ?? Number.NaN;
+    for (const name of ['udp256', 'udp1450'] as const) t.true(found(name, 'rate') > 0, name);
+    for (const name of ['rtt-half', 'rtt-full'] as const)
+      t.true(found(name, 'p50') > 0 && found(name, 'load') > 0, name);
+    const [both, back] = [found('bidir', 'throughput'), found('bidir', 'back')];
+    t.true(back > 0 && both > back, `${back} of ${both} Gb/s came back`);
+    for (const kind of ['machine', 'daemon'] as const) {
+      const [all, user, kernel] = [
+        found('tcp16', `${kind}Cpu`),
+        found('tcp16', `${kind}User`),
+        found('tcp16', `${kind}Kernel`),
+      ];
+      t.true(
+        user > 0 && kernel > 0 && Math.abs(user + kernel - all) < 1e-6,
+        `${kind}: ${user} and ${kernel} of ${all}`,
+      );
+    }
+    t.is(findRow(report.results, 'free', 'tcp16', 'daemonCpu', 'kernel-vxlan'), undefined);
+    t.deepEqual(new Set(Object.values(report.fragments)), new Set([0]), 'no packet was too large for a path');
+  },
+);

@@ -1,57 +1,13 @@
 /** The report of `weft bench` for people. */
-import { type Metric, SETTING_TEXT, SETTINGS, TESTS, type TestName } from '../../bench/matrix.ts';
+import { SETTING_TEXT, SETTINGS, TESTS } from '../../bench/matrix.ts';
 import { pathText } from '../../bench/paths.ts';
-import {
-  type BenchReport,
-  type DaemonFigures,
-  findRow,
-  type ResultRow,
-  type StormFigures,
-  type Threshold,
-} from '../../bench/report.ts';
+import type { BenchReport, DaemonFigures, StormFigures, Threshold } from '../../bench/report.ts';
 import { summarize } from '../../measure/statistics.ts';
 import { SMALL_PACKET_BYTES } from '../../measure/udp.ts';
 import { type Column, formatFields, formatTable } from '../table.ts';
 import { formatBytes, formatCount } from '../units.ts';
 import { formatRun } from './bench-run.ts';
-
-interface Layout {
-  readonly title: string;
-  /** The figure that is compared. */
-  readonly main: Metric;
-  readonly mainTitle: string;
-  readonly digits: number;
-  /** More medians, without spread. */
-  readonly others: readonly { readonly metric: Metric; readonly title: string; readonly digits: number }[];
-}
-
-const TCP_OTHERS: Layout['others'] = [
-  { metric: 'machineCpu', title: 'CPU s/GB', digits: 2 },
-  { metric: 'daemonCpu', title: 'weftd s/GB', digits: 2 },
-  { metric: 'retransmits', title: 'retransmits', digits: 0 },
-];
-
-const LAYOUTS: Readonly<Record<TestName, Layout>> = {
-  tcp1: { title: 'TCP, 1 stream', main: 'throughput', mainTitle: 'Gb/s', digits: 2, others: TCP_OTHERS },
-  tcp4: { title: 'TCP, 4 streams', main: 'throughput', mainTitle: 'Gb/s', digits: 2, others: TCP_OTHERS },
-  udp64: {
-    title: 'UDP, 64-byte packets, highest rate without loss',
-    main: 'rate',
-    mainTitle: 'packets/s',
-    digits: 0,
-    others: [],
-  },
-  rtt: {
-    title: 'Round trip, idle',
-    main: 'p50',
-    mainTitle: 'p50 ms',
-    digits: 3,
-    others: [
-      { metric: 'p99', title: 'p99 ms', digits: 3 },
-      { metric: 'lost', title: 'lost', digits: 0 },
-    ],
-  },
-};
+import { formatTest } from './bench-tables.ts';
 
 export function formatReport(report: BenchReport): string {
   const tables = TESTS.map((test) => formatTest(report.results, test)).filter((text) => text !== '');
@@ -97,51 +53,6 @@ function formatConditions({ environment, method, durationSeconds }: BenchReport)
       `${SETTING_TEXT[setting]}${setting === 'one-core' ? ` (CPU ${method.oneCoreCpu})` : ''}`,
     ]),
   ]);
-}
-
-function formatTest(rows: readonly ResultRow[], test: TestName): string {
-  const layout = LAYOUTS[test];
-  const lines = rows.filter((row) => row.test === test && row.metric === layout.main);
-  if (lines.length === 0) return '';
-  const columns: Column[] = [
-    { title: 'Setting' },
-    { title: 'Path' },
-    { title: layout.mainTitle, align: 'right' },
-    { title: '±', align: 'right' },
-    { title: 'min–max', align: 'right' },
-    { title: 'of kernel-vxlan', align: 'right' },
-    ...layout.others.map(({ title }): Column => ({ title, align: 'right' })),
-    ...(test === 'udp64' ? [{ title: 'limited by' }] : []),
-  ];
-  const cells = lines.map((row) => [
-    row.setting,
-    row.path,
-    number(row.median, layout.digits),
-    row.samples.length === 1 ? '-' : number(row.deviation, layout.digits),
-    `${extreme(row, row.min, layout.digits)}–${extreme(row, row.max, layout.digits)}`,
-    row.ratioToKernelVxlan === null ? '-' : row.ratioToKernelVxlan.toFixed(3),
-    ...layout.others.map(({ metric, digits }) => {
-      const other = findRow(rows, row.setting, test, metric, row.path);
-      return other === undefined ? '-' : number(other.median, digits);
-    }),
-    ...(test === 'udp64' ? [countLimits(row.limits ?? [])] : []),
-  ]);
-  return `${layout.title}\n${formatTable(columns, cells)}`;
-}
-
-/** "10.42*": an outlier. Of outliers at one end the farthest is the end itself. */
-function extreme({ samples, outliers }: ResultRow, value: number, digits: number): string {
-  const isOutlier = outliers.some((index) => samples[index] === value);
-  return `${number(value, digits)}${isOutlier ? '*' : ''}`;
-}
-
-/** "sender 3, loss 2" */
-function countLimits(limits: readonly string[]): string {
-  return [...new Set(limits)].map((limit) => `${limit} ${limits.filter((other) => other === limit).length}`).join(', ');
-}
-
-function number(value: number, digits: number): string {
-  return digits === 0 ? formatCount(value) : value.toFixed(digits);
 }
 
 function formatNotes(report: BenchReport): string {

@@ -19,7 +19,7 @@ const SAMPLES: readonly Sample[] = [
       setting: 'free',
       test: 'tcp1',
       path: 'weft-udp',
-      values: { throughput, machineCpu: 1.25, daemonCpu: 0.75, retransmits: 0 },
+      values: { throughput, machineCpu: 1.25, machineKernel: 1, daemonCpu: 0.75, daemonKernel: 0.6, retransmits: 0 },
     }),
   ),
   {
@@ -104,16 +104,16 @@ test('the table has the median, the spread and the share of kernel VXLAN for eac
   const text = formatReport(report());
   t.true(
     text.includes(`TCP, 1 stream
-Setting  Path           Gb/s     ±      min–max  of kernel-vxlan  CPU s/GB  weftd s/GB  retransmits
-free     kernel-vxlan  13.00  1.00  12.00–14.00            1.000      0.50           -            1
-free     weft-udp       7.50  1.50    6.00–9.00            0.577      1.25        0.75            0
+Setting  Path           Gb/s     ±      min–max  of kernel-vxlan  CPU s/GB  kernel  weftd s/GB  kernel  retransmits
+free     kernel-vxlan  13.00  1.00  12.00–14.00            1.000      0.50       -           -       -            1
+free     weft-udp       7.50  1.50    6.00–9.00            0.577      1.25    80 %        0.75    80 %            0
 `),
     text,
   );
   t.true(
     text.includes(`UDP, 64-byte packets, highest rate without loss
-Setting   Path          packets/s  ±          min–max  of kernel-vxlan  limited by
-nic-like  kernel-vxlan    250,000  -  250,000–250,000            1.000  sender 1
+Setting   Path          packets/s  ±          min–max  of kernel-vxlan  Gb/s  limited by
+nic-like  kernel-vxlan    250,000  -  250,000–250,000            1.000  0.13  sender 1
 `),
     text,
   );
