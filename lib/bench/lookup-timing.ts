@@ -7,6 +7,15 @@ import { createQueueMemory, type Fastpath, loadFastpath } from '../fastpath/load
 import { median } from '../measure/statistics.ts';
 import { socketAddress } from '../sys/socket-address.ts';
 
+/** What a table of routes costs. */
+export interface RouteScale {
+  readonly routes: number;
+  /** Median over the repetitions. */
+  readonly nanosecondsPerLookup: number;
+  /** Building the whole table, as weftd does for each change: milliseconds. */
+  readonly loadMs: number;
+}
+
 export interface LookupTiming {
   /** Routes, or MAC addresses. */
   readonly entries: number;
@@ -14,8 +23,11 @@ export interface LookupTiming {
   readonly nanosecondsPerLookup: number;
 }
 
+/** Nodes that have more routes than this have several each: our choice, below MAX_PEERS of the fast path. */
+const MOST_PEERS = 16_000;
 /** Looked up in one call. */
 const KEYS = 4096;
+const BUILDS = 5;
 /** Lookups per timed run: KEYS times this, about 2 ms. */
 const PASSES = 64;
 const RUNS = 25;
@@ -32,14 +44,25 @@ const MAC_BASE = 0x02_00_00_00_00_00;
  * numbers in [0, 1).
  */
 export function timeFibLookups(sizes: readonly number[], random: () => number): LookupTiming[] {
-  return timeInTurn(sizes, (routes) => {
-    const { memory, fastpath } = buildTables(routes, false);
+  return timeRouteScale(sizes, random).map(({ routes, nanosecondsPerLookup }) => ({
+    entries: routes,
+    nanosecondsPerLookup,
+  }));
+}
+
+/** The same for up to 100,000 routes, those above 16,000 of peers that have several; and how long each table took to build. */
+export function timeRouteScale(sizes: readonly number[], random: () => number): RouteScale[] {
+  const loadMs: number[] = [];
+  const timings = timeInTurn(sizes, (routes) => {
+    const { memory, fastpath, milliseconds } = buildTables(routes, false);
+    loadMs.push(milliseconds);
     const addresses = new Uint32Array(memory.buffer, OUT_FRAMES, KEYS);
     for (let i = 0; i < KEYS; i++) addresses[i] = OVERLAY + Math.floor(random() * routes * 256);
     for (const address of addresses)
       if (fastpath.lookup4(address) === 0) throw new RangeError(`no route for address ${address}`);
     return () => fastpath.lookupMany4(OUT_FRAMES, KEYS);
   });
+  return timings.map(({ entries, ...rest }, index) => ({ routes: entries, ...rest, loadMs: loadMs[index] ?? 0 }));
 }
 
 /** The same for VtepMACs of leases in the FDB of a VXLAN segment, one peer each. */
@@ -68,22 +91,41 @@ function time(lookUp: () => unknown): number {
   return Number(process.hrtime.bigint() - start) / (KEYS * PASSES);
 }
 
-function buildTables(size: number, vteps: boolean): { memory: WebAssembly.Memory; fastpath: Fastpath } {
+interface Tables {
+  readonly memory: WebAssembly.Memory;
+  readonly fastpath: Fastpath;
+  /** What writing them takes, median: the first two times their memory is touched for the first time. */
+  readonly milliseconds: number;
+}
+
+function buildTables(size: number, vteps: boolean): Tables {
   const memory = createQueueMemory();
   const fastpath = loadFastpath(memory);
-  const peers: SegmentPeer[] = Array.from({ length: size }, (_, index) => ({
+  const count = Math.min(size, MOST_PEERS);
+  const prefixes = Array.from({ length: size }, (_, index) => ipv4Prefix(OVERLAY + index * 256, 24));
+  const peers: SegmentPeer[] = Array.from({ length: count }, (_, index) => ({
     address: UNDERLAY + index + 1,
     socketAddress: socketAddress(UNDERLAY + index + 1, UDP_PORT),
-    prefixes: [ipv4Prefix(OVERLAY + index * 256, 24)],
+    prefixes: everyNth(prefixes, index, count),
     vtep: vteps ? { mac: macOf(index), tunnel4: OVERLAY + index * 256, tunnel6: undefined } : undefined,
   }));
   const noSockets = { first: 0, mask: 0 };
   const writer = new TableWriter(memory, { 4: noSockets, 6: noSockets });
-  const rejected = writer.replace([{ segment: SEGMENT, peers }]);
-  if (rejected.length > 0) throw new RangeError(`${rejected.length} of ${size} entries found no room`);
-  fastpath.useTables(1);
+  const samples = Array.from({ length: BUILDS }, (_, index) => {
+    const start = performance.now();
+    const rejected = writer.replace([{ segment: SEGMENT, peers }]);
+    if (rejected.length > 0) throw new RangeError(`${rejected.length} of ${size} entries found no room`);
+    fastpath.useTables(index + 1);
+    return performance.now() - start;
+  });
   fastpath.enterSegment(SEGMENT);
-  return { memory, fastpath };
+  return { memory, fastpath, milliseconds: median(samples) };
+}
+
+function everyNth<T>(values: readonly T[], first: number, step: number): T[] {
+  const found: T[] = [];
+  for (let i = first; i < values.length; i += step) found.push(values[i]!);
+  return found;
 }
 
 function macOf(index: number): number {

@@ -24,6 +24,10 @@ export type TestName = TcpTest | UdpTest | RttTest;
 // Object.keys forgets that the keys are those of the tables.
 export const TESTS = [STREAMS, PACKET_SIZES, LOADS].flatMap((tests) => Object.keys(tests)) as readonly TestName[];
 
+/** What grows with the size of a network, measured once a run: lib/bench/scale.ts. */
+export const SCALES = ['scale-routes', 'scale-peers', 'scale-leases'] as const;
+export type ScaleName = (typeof SCALES)[number];
+
 export function isTcp(test: TestName): test is TcpTest {
   return test in STREAMS;
 }

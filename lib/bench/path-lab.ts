@@ -14,6 +14,7 @@ import { hostsOf, KERNEL_PATHS, podPath } from './kernel-paths.ts';
 import { Observations } from './observations.ts';
 import { type NamedPath, NETWORKS, type NetworkName, type PathName, type PathSetup, setupOf } from './paths.ts';
 import { linkPod } from './pod-link.ts';
+import { ScaleLab } from './scale-lab.ts';
 import { StormLab } from './storm.ts';
 import { addressesOf, etcdPrefixOf, hostFor, WeftNetwork, waitForEcho } from './weft-network.ts';
 
@@ -58,6 +59,7 @@ export class PathLab {
   readonly #kernelPaths = new Map<PathName, NamedPath>();
   readonly #networks = new Map<NetworkName, { readonly network: WeftNetwork; readonly addresses: readonly string[] }>();
   #segment: StormLab | undefined;
+  #scale: Promise<ScaleLab> | undefined;
   #etcd: LabProcess | undefined;
 
   private constructor(lab: Lab, options: PathLabOptions) {
@@ -130,6 +132,14 @@ export class PathLab {
     const hosts = hostsOf(this.lab);
     const network = await this.#startNetwork('segment', hosts);
     this.#segment = await StormLab.prepare(this.lab, network, hosts, this.#options.stormSeconds);
+  }
+
+  /** The two nodes of a large network; made when it is first asked for. */
+  scaleLab(): Promise<ScaleLab> {
+    this.#scale ??= this.#startNetwork('scale', hostsOf(this.lab)).then((network) =>
+      ScaleLab.prepare(this.lab, network),
+    );
+    return this.#scale;
   }
 
   /** Runs `body` while the path carries packets. */

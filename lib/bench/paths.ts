@@ -1,6 +1,13 @@
 /** Every path that is compared: what it is, what its pods need, and which of the measurements a run makes of it by itself. */
 import type { Path } from '../measure/path.ts';
-import { type Setting, TESTS, type TestName } from './matrix.ts';
+import { type ScaleName, type Setting, TESTS, type TestName } from './matrix.ts';
+
+interface NetworkSpec {
+  readonly number: number;
+  readonly backend: object;
+  /** All pods; default `10.<number>.0.0/16`. */
+  readonly addresses?: string;
+}
 
 /** Networks of weftd, each with addresses, etcd prefix and pods of its own: `10.<number>.0.0/16`. */
 export const NETWORKS = {
@@ -11,7 +18,9 @@ export const NETWORKS = {
   ipip: { number: 104, backend: { Type: 'ipip' } },
   'host-gw': { number: 105, backend: { Type: 'host-gw' } },
   segment: { number: 106, backend: { Type: 'vxlan', VNI: 3, Port: 4792, Learning: true } },
-} as const satisfies Record<string, { readonly number: number; readonly backend: object }>;
+  // Room for 16,384 nodes, and below all others.
+  scale: { number: 107, backend: { Type: 'udp' }, addresses: '10.0.0.0/10' },
+} as const satisfies Record<string, NetworkSpec>;
 export type NetworkName = keyof typeof NETWORKS;
 
 export type Offload = 'auto' | 'off';
@@ -161,7 +170,7 @@ export function setupOf(path: PathName): PathSetup {
 export interface Selection {
   readonly settings: readonly Setting[] | undefined;
   readonly paths: readonly PathName[] | undefined;
-  readonly tests: readonly TestName[] | undefined;
+  readonly tests: readonly (TestName | ScaleName)[] | undefined;
   /** Without any of the three: only what --quick measures. */
   readonly quick?: boolean;
 }

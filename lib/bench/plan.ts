@@ -1,5 +1,5 @@
 /** What a run measures, in order: known as a whole before anything is measured, so that what is left can be told. Pure. */
-import { SETTINGS, type Setting, TESTS, type TestName } from './matrix.ts';
+import { SCALES, type ScaleName, SETTINGS, type Setting, TESTS, type TestName } from './matrix.ts';
 import { isWanted, PATHS, type PathName, type Selection } from './paths.ts';
 
 /** One path in one setting: its daemons start, its tests run one after the other, its daemons stop. */
@@ -20,6 +20,12 @@ export function testsOf(selection: Selection, setting: Setting, path: PathName):
   return TESTS.filter((test) => isWanted(selection, setting, test, path));
 }
 
+/** A run without a selection measures all of them, but for --quick; with one, those that it names. */
+export function scalesOf({ settings, paths, tests, quick }: Selection): ScaleName[] {
+  if (tests !== undefined) return SCALES.filter((scale) => tests.includes(scale));
+  return settings === undefined && paths === undefined && quick !== true ? [...SCALES] : [];
+}
+
 /** Round after round, in each the settings, in each the paths. `rounds`: from 1. */
 export function planRun(selection: Selection, rounds: number): Visit[] {
   const paths = pathsOf(selection);
@@ -38,7 +44,7 @@ export function planRun(selection: Selection, rounds: number): Visit[] {
 /** What was planned and not measured, and in how many rounds. */
 export interface NotMeasured {
   readonly setting: Setting;
-  readonly test: TestName;
+  readonly test: TestName | ScaleName;
   readonly path: PathName;
   readonly rounds: number;
 }

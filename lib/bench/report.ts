@@ -3,10 +3,11 @@ import type { OffloadStatus } from '../dataplane/stats.ts';
 import { medianDeviation, outliersOf, summarize } from '../measure/statistics.ts';
 import type { EstimateCheck } from './estimate.ts';
 import type { LookupTiming } from './lookup-timing.ts';
-import { type Metric, metricsOf, type Setting, type TestName, UNITS } from './matrix.ts';
+import { type Metric, metricsOf, type ScaleName, type Setting, type TestName, UNITS } from './matrix.ts';
 import type { NoiseFigures } from './noise.ts';
 import type { PathName } from './paths.ts';
 import type { NotMeasured } from './plan.ts';
+import type { ScaleFigures } from './scale.ts';
 import type { StormCount } from './storm.ts';
 
 export const SCHEMA = 'weft-bench/3';
@@ -45,7 +46,7 @@ export interface ResultRow {
 export interface Failure {
   readonly round: number;
   readonly setting: Setting;
-  readonly test: TestName;
+  readonly test: TestName | ScaleName;
   readonly path: PathName;
   readonly message: string;
 }
@@ -107,6 +108,8 @@ export interface BenchReport {
   readonly offloads: Readonly<Partial<Record<PathName, readonly OffloadStatus[]>>>;
   readonly fib: readonly RouteTiming[];
   readonly fdb: readonly LookupTiming[];
+  /** What grows with the size of a network; empty lists for what was not measured. */
+  readonly scale: ScaleFigures;
   readonly daemon: DaemonFigures | null;
   /** Of all measurements of segment-storm; null without one. */
   readonly storm: StormFigures | null;

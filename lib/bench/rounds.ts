@@ -11,12 +11,15 @@ import type { PathLab } from './path-lab.ts';
 import type { NamedPath } from './paths.ts';
 import type { Visit } from './plan.ts';
 import type { Failure, Sample } from './report.ts';
+import type { ScalePoint } from './scale.ts';
 import { SettingSwitch } from './setting.ts';
 
 export interface RoundsOptions {
   readonly plan: readonly Visit[];
   readonly rounds: number;
   readonly durations: Durations;
+  /** What is measured once, after the rounds. */
+  readonly points: readonly ScalePoint[];
   /** By `clock`: no measurement is begun that would be over later; undefined: there is time. */
   readonly endBy: number | undefined;
   /** Seconds, from any origin. */
@@ -28,11 +31,16 @@ export interface RoundsOptions {
 /** Our choice: by Ctrl-C our children end too, and that may be seen before the signal is. */
 const SIGNAL_MS = 50;
 
+/** Where the scales are measured: their network is of backend udp. */
+export const SCALE_PLACE = { setting: 'free', path: 'weft-udp' } as const;
+
 export class Rounds {
   readonly measurer: Measurer;
   readonly samples: Sample[] = [];
   readonly failures: Failure[] = [];
   readonly controls: ControlSample[] = [];
+  /** Pieces of points that were tried. */
+  readonly measuredPoints: Piece[] = [];
   readonly estimate: Estimate;
   readonly #options: RoundsOptions;
   readonly #pathLab: PathLab;
@@ -51,7 +59,8 @@ export class Rounds {
     this.#visits = options.plan.map((visit) => priceVisit(visit, options.durations));
     this.#controls = Array.from({ length: options.rounds }, priceControl);
     const pieces = this.#visits.flatMap(({ around, pieces: tests }) => [around, ...tests]);
-    this.estimate = new Estimate([...this.#controls, ...pieces], options.clock);
+    const points = options.points.map(({ piece }) => piece);
+    this.estimate = new Estimate([...this.#controls, ...pieces, ...points], options.clock);
   }
 
   /** The CPU of setting one-core. */
@@ -68,6 +77,7 @@ export class Rounds {
   async run(): Promise<void> {
     try {
       for (let round = 1; round <= this.#options.rounds && !this.#isOver(); round++) await this.#round(round);
+      for (const point of this.#options.points) await this.#point(point);
     } catch (error) {
       // The lab is being removed under us: what that breaks is no news.
       if (!this.#signal.aborted) throw error;
@@ -126,8 +136,25 @@ export class Rounds {
     }
   }
 
+  async #point({ test, piece, run }: ScalePoint): Promise<void> {
+    if (!this.#fits(piece)) return;
+    const place: Place = { round: this.#options.rounds, ...SCALE_PLACE, test };
+    const start = this.#options.clock();
+    let text: string;
+    try {
+      text = await run();
+      this.estimate.done(piece, this.#options.clock() - start);
+    } catch (error) {
+      await this.#settle();
+      if (this.#signal.aborted) return;
+      text = this.#fail(piece, place, error);
+    }
+    this.measuredPoints.push(piece);
+    this.#say(place, text);
+  }
+
   /** Resolves to seconds. */
-  async #test(piece: Piece, place: Place, path: NamedPath): Promise<number> {
+  async #test(piece: Piece, place: Omit<Sample, 'values' | 'limit'>, path: NamedPath): Promise<number> {
     const start = this.#options.clock();
     let text: string;
     try {

@@ -13,10 +13,11 @@ import { timeFdbLookups, timeFibLookups } from './lookup-timing.ts';
 import { judgeNoise, type NoiseFigures } from './noise.ts';
 import { type PathLab, UNDERLAY_MTU, underlayQdisc, withPathLab } from './path-lab.ts';
 import type { Selection } from './paths.ts';
-import { notMeasured, pathsOf, planRun } from './plan.ts';
+import { notMeasured, pathsOf, planRun, scalesOf } from './plan.ts';
 import { INNER_MTU } from './pod-link.ts';
 import { type BenchReport, type Method, type ResultRow, SCHEMA, toRows } from './report.ts';
-import { Rounds } from './rounds.ts';
+import { Rounds, SCALE_PLACE } from './rounds.ts';
+import { ScaleSeries } from './scale.ts';
 import { STORM_FRAMES_PER_SECOND } from './storm.ts';
 import { judge } from './thresholds.ts';
 
@@ -81,16 +82,26 @@ async function measure(
 ): Promise<Measured> {
   const startedAt = host.now();
   const qdisc = await underlayQdisc(pathLab.lab);
-  const { selection, rounds: count, budgetSeconds } = options;
-  const plan = planRun(selection, count);
+  const { selection, budgetSeconds } = options;
+  // Scales alone are measured once.
+  const selectedRounds = pathsOf(selection).length === 0 ? 1 : options.rounds;
+  const plan = planRun(selection, selectedRounds);
+  const series = new ScaleSeries(pathLab, options, host.random);
+  const points = series.points(scalesOf(selection));
   const endBy = budgetSeconds === undefined ? undefined : budgetSeconds - REMOVAL_SECONDS;
-  const rounds = new Rounds({ ...host, plan, rounds: count, durations: options, endBy }, pathLab, signal);
-  host.log(formatPlan(plan, rounds.estimate.now().leftSeconds));
+  const rounds = new Rounds(
+    { ...host, plan, points, rounds: selectedRounds, durations: options, endBy },
+    pathLab,
+    signal,
+  );
+  host.log(formatPlan([...plan.flatMap(({ tests }) => tests), ...points].length, rounds.estimate.now().leftSeconds));
   const before = readCpuTimes();
   await rounds.run();
   const after = readCpuTimes();
   const { samples, failures, controls, measurer } = rounds;
-  if (signal.aborted && samples.length === 0) throw new WeftError('INTERRUPTED', 'Interrupted');
+  const missed = points.filter(({ piece }) => !rounds.measuredPoints.includes(piece));
+  if (signal.aborted && samples.length === 0 && missed.length === points.length)
+    throw new WeftError('INTERRUPTED', 'Interrupted');
   const results = toRows(samples);
   const { offloads, fragments, storm } = pathLab.observations;
   const stealShare = (after.steal - before.steal) / Math.max(after.all - before.all, 1e-9);
@@ -100,11 +111,15 @@ async function measure(
     durationSeconds: Math.round((host.now().getTime() - startedAt.getTime()) / 1000),
     interrupted: signal.aborted,
     budget: budgetSeconds === undefined ? null : { seconds: budgetSeconds, usedUp: rounds.outOfTime },
-    notMeasured: notMeasured(plan, [...samples, ...failures]),
+    notMeasured: [
+      ...notMeasured(plan, [...samples, ...failures]),
+      ...[...new Set(missed.map(({ test }) => test))].map((test) => ({ ...SCALE_PLACE, test, rounds: 1 })),
+    ],
     estimate: rounds.estimate.check(),
     noise: noiseOf(results, controls, stealShare),
     method: describeMethod(options, qdisc, rounds),
     results,
+    scale: series.figures,
     daemon: readDaemons(pathLab),
     generatorCeiling: measurer.ceilings,
     offloads,
@@ -114,8 +129,7 @@ async function measure(
   };
 }
 
-function formatPlan(plan: readonly { readonly tests: readonly string[] }[], seconds: number): string {
-  const count = plan.reduce((sum, { tests }) => sum + tests.length, 0);
+function formatPlan(count: number, seconds: number): string {
   return `the lab is there: ${count} measurements, ${formatLeft(seconds)}`;
 }
 

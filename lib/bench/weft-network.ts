@@ -32,7 +32,8 @@ export function etcdPrefixOf(network: NetworkName): string {
 
 /** All pods of a network: "10.101.0.0/16". */
 export function addressesOf(network: NetworkName): string {
-  return `10.${NETWORKS[network].number}.0.0/16`;
+  const spec = NETWORKS[network];
+  return 'addresses' in spec ? spec.addresses : `10.${spec.number}.0.0/16`;
 }
 
 /** The host, with files of its own for a network: several daemons may have been, or be, on one host. */
@@ -98,6 +99,11 @@ export class WeftNetwork {
     } finally {
       await Promise.all(processes.map((process) => process.stop()));
     }
+  }
+
+  /** How many peers the daemon of a host, by index, knows now; call it inside `within`. */
+  async peersOf(index: number): Promise<number> {
+    return (await askDaemon(this.#hosts[index]!.controlSocket, '/v1/status')).peers;
   }
 
   /** Each daemon as it is now; call it inside `within`. */

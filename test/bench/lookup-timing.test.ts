@@ -1,5 +1,5 @@
 import test from 'ava';
-import { timeFdbLookups, timeFibLookups } from '../../lib/bench/lookup-timing.ts';
+import { timeFdbLookups, timeFibLookups, timeRouteScale } from '../../lib/bench/lookup-timing.ts';
 import { random } from '../random.ts';
 
 for (const [name, timeLookups] of [
@@ -16,3 +16,13 @@ for (const [name, timeLookups] of [
     );
     for (const { nanosecondsPerLookup } of timings) t.true(nanosecondsPerLookup > 0);
   });
+
+test('100,000 routes find room, each leads somewhere, and building the table is timed', (t) => {
+  const rng = random();
+  const scale = timeRouteScale([2, 100_000], () => rng.next(1 << 30) / (1 << 30));
+  t.deepEqual(
+    scale.map(({ routes }) => routes),
+    [2, 100_000],
+  );
+  for (const { nanosecondsPerLookup, loadMs } of scale) t.true(nanosecondsPerLookup > 0 && loadMs > 0);
+});

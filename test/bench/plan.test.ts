@@ -1,6 +1,6 @@
 import test from 'ava';
 import { PATHS, type Selection } from '../../lib/bench/paths.ts';
-import { notMeasured, pathsOf, planRun, testsOf } from '../../lib/bench/plan.ts';
+import { notMeasured, pathsOf, planRun, scalesOf, testsOf } from '../../lib/bench/plan.ts';
 
 const ALL: Selection = { settings: undefined, paths: undefined, tests: undefined };
 const SOME: Selection = {
@@ -42,4 +42,13 @@ test('what was planned and not tried is named, with the rounds it misses', (t) =
     { setting: 'nic-like', test: 'tcp1', path: 'direct', rounds: 1 },
     { setting: 'nic-like', test: 'rtt', path: 'direct', rounds: 1 },
   ]);
+});
+
+test('scales are measured in a run of everything, and where they are named', (t) => {
+  t.deepEqual(scalesOf(ALL), ['scale-routes', 'scale-peers', 'scale-leases']);
+  t.deepEqual(scalesOf({ ...ALL, quick: true }), []);
+  t.deepEqual(scalesOf({ ...ALL, paths: ['direct'] }), []);
+  const named: Selection = { ...ALL, tests: ['scale-peers'], quick: true };
+  t.deepEqual(scalesOf(named), ['scale-peers']);
+  t.deepEqual(pathsOf(named), [], 'and then no path is');
 });

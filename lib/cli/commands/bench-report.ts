@@ -7,6 +7,7 @@ import { SMALL_PACKET_BYTES } from '../../measure/udp.ts';
 import { type Column, formatFields, formatTable } from '../table.ts';
 import { formatBytes, formatCount } from '../units.ts';
 import { formatRun } from './bench-run.ts';
+import { formatScale } from './bench-scale.ts';
 import { formatTest } from './bench-tables.ts';
 
 export function formatReport(report: BenchReport): string {
@@ -14,6 +15,7 @@ export function formatReport(report: BenchReport): string {
   return [
     formatConditions(report),
     ...tables,
+    ...formatScale(report.scale),
     formatNotes(report),
     formatThresholds(report.thresholds),
     ...(report.failures.length > 0 ? [formatFailures(report)] : []),
@@ -80,7 +82,7 @@ function formatNotes(report: BenchReport): string {
   if (report.daemon !== null) fields.push(...formatDaemons(report.daemon));
   if (report.storm !== null) fields.push(['Storm', formatStorm(report.storm)]);
   const fragments = Object.entries(report.fragments).map(([path, count]) => `${path} ${count}`);
-  fields.push(['IP fragments made', fragments.join(', ')]);
+  if (fragments.length > 0) fields.push(['IP fragments made', fragments.join(', ')]);
   const paths = [...new Set(report.results.map(({ path }) => path))];
   for (const path of paths) fields.push([path, pathText(path)]);
   return formatFields(fields);

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { FAR_TESTS, type FarTest } from '../../bench/far/far-report.ts';
-import { SETTINGS, type Setting, TESTS, type TestName } from '../../bench/matrix.ts';
+import { SCALES, type ScaleName, SETTINGS, type Setting, TESTS, type TestName } from '../../bench/matrix.ts';
 import { PATHS, type PathName } from '../../bench/paths.ts';
 import { type BenchOptions, runBench } from '../../bench/run.ts';
 import { DEFAULT_CONTROL_SOCKET } from '../../control/protocol.ts';
@@ -22,7 +22,7 @@ interface BenchCommandOptions {
   readonly paths?: readonly PathName[];
   /** What --paths was called before. */
   readonly contenders?: readonly PathName[];
-  readonly tests?: readonly TestName[];
+  readonly tests?: readonly (TestName | ScaleName)[];
   readonly quick?: boolean;
   readonly budget?: number;
   readonly serve?: string;
@@ -60,7 +60,7 @@ export function benchCommand(): Command {
     .addOption(list('--settings <list>', 'conditions', SETTINGS))
     .addOption(list('--paths <list>', 'paths', PATHS))
     .addOption(list('--contenders <list>', 'paths', PATHS).hideHelp())
-    .addOption(list('--tests <list>', 'what to measure', TESTS))
+    .addOption(list('--tests <list>', 'what to measure', [...TESTS, ...SCALES]))
     .option('--quick', `a first look: ${describe(QUICK)}`)
     .addOption(
       new Option(
@@ -87,15 +87,19 @@ Needs root, etcd, iperf3, ping, tc and ethtool. It makes network namespaces of i
 Progress goes to standard error. Leave the machine alone meanwhile: everything else that runs is measured too.
 
 Without --settings, --paths and --tests it measures what the thresholds need and a little more: every path by one
-TCP stream, the main ones by everything. With any of the three, all combinations of what they select.
+TCP stream, the main ones by everything, and once what grows with the network (scale-*). With any of the three, all
+combinations of what they select. udp1450 has the largest packets that every path carries whole; packets of 64 KiB are
+TCP's (tcp1): segmentation offload makes them. rtt-half and rtt-full are beside one TCP stream, at half of the speed of
+tcp1 and at full speed.
 
 Examples:
   weft bench --quick                                        is everything there?
   weft bench --settings one-core --tests tcp1 --rounds 9    one comparison, closely
   weft bench --paths weft-udp,weft-vxlan                    two backends by everything
-  weft bench --json result.json                             about 15 minutes
   weft bench --serve 192.0.2.2                              on one machine, and then
   weft bench --peer 192.0.2.2                               on another: what is between them
+  weft bench --tests scale-peers,scale-leases               a network of 1,000 nodes
+  weft bench --json result.json                             about half an hour
 
 Ctrl-C ends the measurements, prints the report of what was measured and removes the lab.
 Exit code: 0 when the run was as planned or its --budget was used up, 1 when a measurement failed, 130 after Ctrl-C

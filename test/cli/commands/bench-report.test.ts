@@ -85,6 +85,7 @@ function report(more: Partial<BenchReport> = {}): BenchReport {
       oneCoreCpu: 0,
     },
     ...parts,
+    scale: { routes: [], peers: [], leases: [] },
     generatorCeiling: [{ setting: 'free', sentPerSecond: 320_000, receivedPerSecond: 319_000 }],
     offloads: {
       'weft-udp': [
