@@ -64,5 +64,5 @@ function testSeconds(test: TestName, { tcpSeconds, udpTrialSeconds, pings, pingI
 function aroundSeconds(path: PathName): number {
   const { kind } = setupOf(path);
   if (kind === 'segment') return SEGMENT;
-  return kind === 'weft' || kind === 'kernel-to-weft' ? DAEMONS : KERNEL_PATH;
+  return kind === 'weft' || kind === 'kernel-to-weft' || kind === 'flannel' ? DAEMONS : KERNEL_PATH;
 }

@@ -1,5 +1,7 @@
 /** What a run notices beside its measurements: whether a path was what it seemed to be. */
+import { readFileSync } from 'node:fs';
 import type { OffloadStatus } from '../dataplane/stats.ts';
+import { residentBytes } from '../measure/cpu-time.ts';
 import { ipCounter, readSnmp } from '../measure/ip-counters.ts';
 import type { NamedPath, PathName } from './paths.ts';
 import type { StormCount } from './storm.ts';
@@ -44,10 +46,19 @@ export class Observations {
   addDaemons(path: PathName, records: readonly DaemonRecord[]): void {
     const offloads = this.#offloads.get(path) ?? new Map<string, OffloadStatus>();
     this.#offloads.set(path, offloads);
-    for (const { status, residentBytes } of records) {
+    for (const { status, residentBytes: bytes } of records) {
       for (const offload of status.offloads) offloads.set(JSON.stringify(offload), offload);
-      this.#residentBytes.set(path, Math.max(residentBytes, this.#residentBytes.get(path) ?? 0));
+      this.#noteResident(path, bytes);
     }
+  }
+
+  /** Of daemons that have no control socket. */
+  addResident(path: PathName, pids: readonly number[]): void {
+    for (const pid of pids) this.#noteResident(path, residentBytes(readFileSync(`/proc/${pid}/status`, 'utf8')));
+  }
+
+  #noteResident(path: PathName, bytes: number): void {
+    this.#residentBytes.set(path, Math.max(bytes, this.#residentBytes.get(path) ?? 0));
   }
 
   addStorm({ offered, flooded, limited }: StormCount): void {

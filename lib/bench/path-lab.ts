@@ -10,6 +10,7 @@ import { startKernelPeer } from '../lab/kernel-peer.ts';
 import type { Lab, LabHost } from '../lab/model.ts';
 import { execInNetns, type LabProcess } from '../lab/netns.ts';
 import { withLab } from '../lab/with-lab.ts';
+import { FlannelNetwork } from './flannel-network.ts';
 import { hostsOf, KERNEL_PATHS, podPath } from './kernel-paths.ts';
 import { Observations } from './observations.ts';
 import { type NamedPath, NETWORKS, type NetworkName, type PathName, type PathSetup, setupOf } from './paths.ts';
@@ -23,6 +24,12 @@ export const UNDERLAY_MTU = 1500;
 /** The kernel's lease in a network where weftd takes one at random. */
 const KERNEL_PEER_SUBNET = `10.${NETWORKS['from-kernel'].number}.250.0/24`;
 
+/** Names of devices have 15 characters at most. */
+const SHORT_NAMES: Partial<Readonly<Record<NetworkName, string>>> = {
+  'flannel-udp': 'fl-udp',
+  'flannel-vxlan': 'fl-vxlan',
+};
+
 /** etcd's own defaults: with a lab's, which make it start at once, it wakes 500 times a second for ever. */
 const QUIET_ETCD = ['--heartbeat-interval=100', '--election-timeout=1000'];
 
@@ -30,6 +37,8 @@ export interface PathLabOptions {
   readonly paths: readonly PathName[];
   /** At most 8 characters [a-z0-9]; names the lab. */
   readonly id: string;
+  /** The file of flanneld, for its paths. */
+  readonly flanneld?: string | undefined;
   /** No storm lasts longer. */
   readonly stormSeconds: number;
   readonly log: (line: string) => void;
@@ -58,6 +67,7 @@ export class PathLab {
   readonly #options: PathLabOptions;
   readonly #kernelPaths = new Map<PathName, NamedPath>();
   readonly #networks = new Map<NetworkName, { readonly network: WeftNetwork; readonly addresses: readonly string[] }>();
+  readonly #flannel = new Map<PathName, { readonly network: FlannelNetwork; readonly addresses: readonly string[] }>();
   #segment: StormLab | undefined;
   #scale: Promise<ScaleLab> | undefined;
   #etcd: LabProcess | undefined;
@@ -89,6 +99,8 @@ export class PathLab {
       case 'weft':
       case 'kernel-to-weft':
         return this.#prepareNetwork(setup.network, setup.kind);
+      case 'flannel':
+        return this.#prepareFlannel(path, setup.network);
       case 'segment':
         return this.#prepareSegment();
       default:
@@ -96,8 +108,12 @@ export class PathLab {
     }
   }
 
-  async #startNetwork(name: NetworkName, hosts: readonly LabHost[]): Promise<WeftNetwork> {
+  async #startEtcd(): Promise<void> {
     this.#etcd ??= await startEtcd(this.lab, { extraArgs: QUIET_ETCD });
+  }
+
+  async #startNetwork(name: NetworkName, hosts: readonly LabHost[]): Promise<WeftNetwork> {
+    await this.#startEtcd();
     const network = await WeftNetwork.prepare(this.lab, name, hosts);
     this.observations.addStarts(network.readySeconds);
     return network;
@@ -125,6 +141,24 @@ export class PathLab {
     // It has switched the offload off for good, but all paths share the underlay.
     await setChecksumOffload(host, 'on');
     return pod.address;
+  }
+
+  async #prepareFlannel(path: PathName, name: NetworkName): Promise<void> {
+    const { flanneld } = this.#options;
+    if (flanneld === undefined) throw new RangeError(`${path} needs flanneld`);
+    await this.#startEtcd();
+    const hosts = hostsOf(this.lab);
+    const network = await FlannelNetwork.prepare(this.lab, name, hosts, flanneld);
+    const addresses: string[] = [];
+    for (const [index, host] of hosts.entries())
+      addresses.push(
+        await linkPod(host, {
+          name: SHORT_NAMES[name] ?? name,
+          subnet: network.subnets[index]!,
+          network: addressesOf(name),
+        }),
+      );
+    this.#flannel.set(path, { network, addresses });
   }
 
   async #prepareSegment(): Promise<void> {
@@ -155,6 +189,7 @@ export class PathLab {
       // `prepare` has made what the paths need.
       return this.#segment!.within(setup.storm, onStorm, (path) => measure({ name, ...path }));
     }
+    if (setup.kind === 'flannel') return this.#withFlannel(name, measure);
     if (setup.kind !== 'weft' && setup.kind !== 'kernel-to-weft') throw new RangeError(`${name} was not prepared`);
     const { network, addresses } = this.#networks.get(setup.network)!;
     return network.within(setup.offload, (daemonPids) => {
@@ -168,6 +203,17 @@ export class PathLab {
       return setup.kind === 'weft'
         ? measureAndRecord()
         : withoutChecksumOffload(hostsOf(this.lab)[0], measureAndRecord);
+    });
+  }
+
+  #withFlannel<T>(name: PathName, measure: (path: NamedPath) => Promise<T>): Promise<T> {
+    const { network, addresses } = this.#flannel.get(name)!;
+    return network.within(async (pids) => {
+      const path = podPath(name, this.lab, addresses, pids);
+      await waitForEcho(path.client.netns, path.server.address);
+      const result = await measure(path);
+      this.observations.addResident(name, pids);
+      return result;
     });
   }
 }

@@ -18,6 +18,8 @@ export const NETWORKS = {
   ipip: { number: 104, backend: { Type: 'ipip' } },
   'host-gw': { number: 105, backend: { Type: 'host-gw' } },
   segment: { number: 106, backend: { Type: 'vxlan', VNI: 3, Port: 4792, Learning: true } },
+  'flannel-udp': { number: 108, backend: { Type: 'udp' } },
+  'flannel-vxlan': { number: 109, backend: { Type: 'vxlan', VNI: 4, Port: 4793 } },
   // Room for 16,384 nodes, and below all others.
   scale: { number: 107, backend: { Type: 'udp' }, addresses: '10.0.0.0/10' },
 } as const satisfies Record<string, NetworkSpec>;
@@ -30,6 +32,8 @@ export type PathSetup =
   | { readonly kind: 'direct' | 'kernel-vxlan' | 'plain-routing' }
   /** weftd on both hosts, or on the server's only, with the kernel's VXLAN on the client's. */
   | { readonly kind: 'weft' | 'kernel-to-weft'; readonly network: NetworkName; readonly offload: Offload }
+  /** The real flanneld on both hosts, if there is one. */
+  | { readonly kind: 'flannel'; readonly network: NetworkName }
   /** Pods of one subnet on a learning segment, and where a third pod broadcasts meanwhile. */
   | { readonly kind: 'segment'; readonly storm: Storm };
 
@@ -53,6 +57,11 @@ const weft = (network: NetworkName, offload: Offload = 'auto'): PathSetup => ({ 
 /** Paths that everybody compares with are measured whole where a scheduler is free, by one TCP stream elsewhere. */
 const MAIN: PathSpec['plan'] = {
   free: TESTS,
+  'one-core': ['tcp1'],
+  'nic-like': ['tcp1'],
+};
+const SEVERAL: PathSpec['plan'] = {
+  free: ['tcp1', 'bidir', 'udp64', 'rtt', 'rtt-full'],
   'one-core': ['tcp1'],
   'nic-like': ['tcp1'],
 };
@@ -115,7 +124,7 @@ const TABLE = {
     text: 'pod to pod through weftd, backend ipip, --offload=auto',
     setup: weft('ipip'),
     quick: ['tcp1'],
-    plan: { free: ['tcp1', 'bidir', 'udp64', 'rtt', 'rtt-full'], 'one-core': ['tcp1'], 'nic-like': ['tcp1'] },
+    plan: SEVERAL,
   },
   'plain-routing': {
     text: "pod to pod without overlay, by static routes to the other host's pods",
@@ -127,6 +136,17 @@ const TABLE = {
     setup: weft('host-gw'),
     plan: ROUTED,
     quick: ['tcp1'],
+  },
+  'flannel-udp': {
+    text: 'pod to pod through flanneld, backend udp',
+    setup: { kind: 'flannel', network: 'flannel-udp' },
+    plan: SEVERAL,
+    quick: QUICK,
+  },
+  'flannel-vxlan': {
+    text: "pod to pod through flanneld, backend vxlan: the kernel's VXLAN device",
+    setup: { kind: 'flannel', network: 'flannel-vxlan' },
+    plan: SEVERAL,
   },
   segment: {
     text: 'pods of one subnet on two hosts, joined by weftd, backend vxlan with Learning',
@@ -173,6 +193,8 @@ export interface Selection {
   readonly tests: readonly (TestName | ScaleName)[] | undefined;
   /** Without any of the three: only what --quick measures. */
   readonly quick?: boolean;
+  /** There is a flanneld: its paths can be measured. */
+  readonly flanneld?: boolean;
 }
 
 /**
@@ -182,6 +204,7 @@ export interface Selection {
 export function isWanted(selection: Selection, setting: Setting, test: TestName, path: PathName): boolean {
   const { settings, paths, tests } = selection;
   const spec: PathSpec = TABLE[path];
+  if (spec.setup.kind === 'flannel' && selection.flanneld !== true) return false;
   const planned = spec.plan[setting]?.includes(test) === true;
   if (settings === undefined && paths === undefined && tests === undefined)
     return selection.quick === true ? setting === 'free' && spec.quick?.includes(test) === true : planned;

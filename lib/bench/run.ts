@@ -15,6 +15,7 @@ import { type PathLab, UNDERLAY_MTU, underlayQdisc, withPathLab } from './path-l
 import type { Selection } from './paths.ts';
 import { notMeasured, pathsOf, planRun, scalesOf } from './plan.ts';
 import { INNER_MTU } from './pod-link.ts';
+import { programsOf, requirePrograms } from './programs.ts';
 import { type BenchReport, type Method, type ResultRow, SCHEMA, toRows } from './report.ts';
 import { Rounds, SCALE_PLACE } from './rounds.ts';
 import { ScaleSeries } from './scale.ts';
@@ -26,6 +27,8 @@ export interface BenchOptions extends Durations {
   readonly selection: Selection;
   /** The run ends within so many seconds of the process's start, with less measured if need be; undefined: it takes its time. */
   readonly budgetSeconds: number | undefined;
+  /** The file of flanneld; undefined: its paths are not measured. */
+  readonly flanneld: string | undefined;
 }
 
 /** What the caller lends: clocks, chance, its process id, and places for progress lines and for the report. */
@@ -36,6 +39,8 @@ export interface BenchHost {
   /** In [0, 1). */
   readonly random: () => number;
   readonly pid: number;
+  /** PATH: where other programs are looked for. */
+  readonly searchPath: string;
   readonly log: (line: string) => void;
   /** Called once, before the lab is removed: a signal that ended the measurements ends the process next. */
   readonly report: (report: BenchReport) => void;
@@ -50,12 +55,15 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** Builds the paths, measures, reports, removes them. Throws WeftError NOT_ROOT, TOOL_MISSING, DAEMON_FAILED, INTERRUPTED, ... */
 export async function runBench(options: BenchOptions, host: BenchHost): Promise<void> {
+  const { selection } = options;
+  requirePrograms(programsOf(planRun(selection, 1), scalesOf(selection).length > 0), host.searchPath);
   const environment = await describeEnvironment();
   const fib = timeFibLookups([2, 10_000], host.random).map(({ entries, ...rest }) => ({ routes: entries, ...rest }));
   const fdb = timeFdbLookups([2, 10_000], host.random);
   const labOptions = {
     paths: pathsOf(options.selection),
     id: `b${host.pid.toString(36)}`,
+    flanneld: options.flanneld,
     stormSeconds: longestTcpSeconds(options.tcpSeconds),
     log: host.log,
     lastWordsMs: LAST_WORDS_MS,

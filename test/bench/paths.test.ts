@@ -3,7 +3,7 @@ import { metricsOf, PACKET_SIZES, SETTINGS, TESTS, UNITS } from '../../lib/bench
 import { isWanted, NETWORKS, PATHS, pathText, type Selection, setupOf } from '../../lib/bench/paths.ts';
 import { INNER_MTU } from '../../lib/bench/pod-link.ts';
 
-const ALL: Selection = { settings: undefined, paths: undefined, tests: undefined };
+const ALL: Selection = { settings: undefined, paths: undefined, tests: undefined, flanneld: true };
 
 function cells(selection: Selection): string[] {
   return SETTINGS.flatMap((setting) =>
@@ -19,7 +19,13 @@ test('without a selection every path is measured by one stream where the schedul
   for (const path of ['direct', 'kernel-vxlan', 'weft-udp', 'weft-vxlan'])
     for (const name of TESTS) t.true(planned.includes(`free ${name} ${path}`));
   // What keeps a run of five rounds below half an hour: docs/performance.md.
-  t.true(planned.length <= 115, String(planned.length));
+  const without = cells({ ...ALL, flanneld: false });
+  t.true(without.length <= 115, String(without.length));
+  t.deepEqual(
+    planned.filter((cell) => !without.includes(cell)),
+    planned.filter((cell) => cell.includes(' flannel-')),
+    'and without flanneld all but its paths',
+  );
 });
 
 test('a selection is measured in all combinations, but a storm only as it is planned', (t) => {
@@ -28,7 +34,7 @@ test('a selection is measured in all combinations, but a storm only as it is pla
   t.is(storms.length, 3);
   t.is(tests.length, SETTINGS.length * (PATHS.length - storms.length));
   t.deepEqual(
-    cells({ settings: ['nic-like'], paths: ['weft-ipip', 'segment'], tests: undefined }),
+    cells({ ...ALL, settings: ['nic-like'], paths: ['weft-ipip', 'segment'] }),
     TESTS.map((name) => `nic-like ${name} weft-ipip`),
   );
   t.deepEqual(cells({ ...ALL, paths: ['segment-storm'] }), ['free tcp1 segment-storm']);

@@ -2,7 +2,7 @@ import test from 'ava';
 import { PATHS, type Selection } from '../../lib/bench/paths.ts';
 import { notMeasured, pathsOf, planRun, scalesOf, testsOf } from '../../lib/bench/plan.ts';
 
-const ALL: Selection = { settings: undefined, paths: undefined, tests: undefined };
+const ALL: Selection = { settings: undefined, paths: undefined, tests: undefined, flanneld: true };
 const SOME: Selection = {
   settings: ['free', 'nic-like'],
   paths: ['direct', 'weft-udp', 'weft-ipip'],

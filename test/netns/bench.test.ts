@@ -1,6 +1,10 @@
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import type { Metric, TestName } from '../../lib/bench/matrix.ts';
-import { PATHS } from '../../lib/bench/paths.ts';
+import { PATHS, setupOf } from '../../lib/bench/paths.ts';
 import { type BenchReport, findRow } from '../../lib/bench/report.ts';
 import { until } from '../../lib/lab/until.ts';
 import { PATIENCE_MS } from '../patience.ts';
@@ -8,6 +12,8 @@ import { whySkipped } from './enter.ts';
 import { remainsOf, start } from './weft.ts';
 
 // `weft bench` as a user starts it.
+
+const WEFTD = fileURLToPath(new URL('../../../bin/weftd', import.meta.url));
 
 const netnsTest = whySkipped() === undefined ? test.serial : test.serial.skip;
 
@@ -33,7 +39,7 @@ netnsTest('a short benchmark measures every path and leaves nothing behind', asy
   const measured = report.results.filter(({ metric }) => metric === 'throughput');
   t.deepEqual(
     measured.map(({ path }) => path),
-    PATHS,
+    PATHS.filter((path) => setupOf(path).kind !== 'flannel' || measured.some((row) => row.path === path)),
   );
   for (const row of measured) t.true(row.median > 0 && row.samples.length === 1, JSON.stringify(row));
   t.deepEqual(new Set(Object.values(report.fragments)), new Set([0]));
@@ -170,3 +176,74 @@ netnsTest('scales are measured with leases of nodes that do not exist', async (t
   for (const point of scale.leases) t.true(point.gigabitsPerSecond > 0, JSON.stringify(point));
   t.deepEqual(remainsOf('b', pid), []);
 });
+
+/** A drop-in takes the same flags: a program that becomes weftd stands for flanneld, with files of its own. */
+function standInForFlanneld(): { readonly file: string; readonly remove: () => void } {
+  const folder = mkdtempSync(join(tmpdir(), 'weft-flanneld-'));
+  const file = join(folder, 'flanneld');
+  const own = `own=$(mktemp -d ${folder}/XXXXXX)`;
+  const flags = '--control-socket=$own/weft.sock --state-dir=$own';
+  writeFileSync(file, `#!/bin/sh\n${own}\nexec ${process.execPath} ${WEFTD} ${flags} "$@"\n`);
+  chmodSync(file, 0o755);
+  return { file, remove: () => rmSync(folder, { recursive: true }) };
+}
+
+netnsTest('where there is a flanneld, it is measured beside the others', async (t) => {
+  const { file, remove } = standInForFlanneld();
+  t.teardown(remove);
+  const selection = [
+    '--settings',
+    'free,one-core',
+    '--tests',
+    'tcp1,rtt',
+    '--paths',
+    'weft-udp,flannel-udp,flannel-vxlan',
+  ];
+  const args = ['bench', '--json', '--quick', '--budget', UNHURRIED, '--flanneld', file, ...selection];
+  const { code, stdout, stderr, pid } = await start(args).outcome;
+  t.is(code, 0, stderr);
+  const report = JSON.parse(stdout) as BenchReport;
+  t.deepEqual(report.failures, []);
+  for (const path of ['flannel-udp', 'flannel-vxlan'] as const) {
+    for (const setting of ['free', 'one-core'] as const) {
+      t.true((findRow(report.results, setting, 'tcp1', 'throughput', path)?.median ?? 0) > 0, `${setting} ${path}`);
+      t.true((findRow(report.results, setting, 'rtt', 'p50', path)?.median ?? 0) > 0, `${setting} ${path}`);
+    }
+    t.true((report.daemon?.residentBytesOf[path] ?? 0) > 1e7, 'memory is read of what flanneld is');
+  }
+  t.deepEqual(remainsOf('b', pid), []);
+});
+
+for (const [what, args, env, line] of [
+  [
+    'a flanneld that is not there',
+    ['--flanneld', '/nowhere/flanneld'],
+    {},
+    'weft: Cannot run flanneld: "/nowhere/flanneld" does not exist',
+  ],
+  [
+    "flanneld's paths without one",
+    ['--paths', 'flannel-udp'],
+    { PATH: '/nowhere' },
+    'weft: Cannot measure flannel-udp: there is no flanneld on PATH',
+  ],
+  [
+    'iperf3 that is missing',
+    ['--paths', 'direct'],
+    { PATH: '/nowhere' },
+    'weft: Cannot run "iperf3": it is not installed',
+  ],
+  [
+    'etcd that is missing',
+    ['--paths', 'weft-udp'],
+    { PATH: '/nowhere' },
+    'weft: Cannot run "etcd": it is not installed',
+  ],
+] as const)
+  netnsTest(`${what}: one line before anything is built`, async (t) => {
+    const { code, stdout, stderr } = await start(['bench', ...args], { ...process.env, ...env }).outcome;
+    t.is(code, 1);
+    t.is(stdout, '');
+    t.is(stderr.split('\n')[0], line);
+    t.true(stderr.split('\n').length <= 3, stderr);
+  });

@@ -18,7 +18,10 @@ interface Outcome {
 }
 
 /** Starts `bin/weft` of this checkout. `progress` is what it has written to standard error so far. */
-export function start(args: readonly string[]): {
+export function start(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = process.env,
+): {
   child: ChildProcess;
   outcome: Promise<Outcome>;
   progress: () => string;
@@ -26,6 +29,7 @@ export function start(args: readonly string[]): {
   const child = spawn(process.execPath, [WEFT, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: 4 * PATIENCE_MS,
+    env,
   });
   let stdout = '';
   let stderr = '';

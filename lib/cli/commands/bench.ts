@@ -1,8 +1,10 @@
 import { writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { FAR_TESTS, type FarTest } from '../../bench/far/far-report.ts';
 import { SCALES, type ScaleName, SETTINGS, type Setting, TESTS, type TestName } from '../../bench/matrix.ts';
-import { PATHS, type PathName } from '../../bench/paths.ts';
+import { PATHS, type PathName, setupOf } from '../../bench/paths.ts';
+import { checkFlanneld, findProgram } from '../../bench/programs.ts';
 import { type BenchOptions, runBench } from '../../bench/run.ts';
 import { DEFAULT_CONTROL_SOCKET } from '../../control/protocol.ts';
 import { messageOf, WeftError } from '../../error.ts';
@@ -29,6 +31,7 @@ interface BenchCommandOptions {
   readonly peer?: string;
   readonly tokenFile?: string;
   readonly controlSocket: string;
+  readonly flanneld?: string;
   /** true: to standard output. */
   readonly json?: string | true;
 }
@@ -79,6 +82,7 @@ export function benchCommand(): Command {
         .env('WEFT_CONTROL_SOCKET')
         .default(DEFAULT_CONTROL_SOCKET),
     )
+    .option('--flanneld <file>', 'measure this flanneld too (default: that on PATH, if there is one)')
     .option('--json [file]', 'print JSON with stable keys, or write it to a file beside the table')
     .addHelpText(
       'after',
@@ -117,6 +121,7 @@ Exit code: 0 when the run was as planned or its --budget was used up, 1 when a m
         clock: () => performance.now() / 1000,
         random: Math.random,
         pid: process.pid,
+        searchPath: process.env.PATH ?? '',
         log: (line) => process.stderr.write(`${printableLines(line)}\n`),
         report: (report) => {
           printReport(report, options.json, () => formatReport(report));
@@ -164,13 +169,16 @@ async function runFar(options: BenchCommandOptions): Promise<void> {
 
 function toRunOptions(options: BenchCommandOptions): BenchOptions {
   const preset = options.quick === true ? QUICK : FULL;
+  const flanneld = flanneldOf(options);
   return {
     rounds: options.rounds ?? preset.rounds,
     tcpSeconds: options.seconds ?? preset.seconds,
     udpTrialSeconds: options.udpSeconds ?? preset.udpSeconds,
     pings: options.pings ?? preset.pings,
     pingIntervalSeconds: PING_INTERVAL_SECONDS,
+    flanneld,
     selection: {
+      flanneld: flanneld !== undefined,
       settings: options.settings,
       paths: options.paths ?? options.contenders,
       tests: options.tests,
@@ -178,6 +186,18 @@ function toRunOptions(options: BenchCommandOptions): BenchOptions {
     },
     budgetSeconds: options.budget ?? preset.budget,
   };
+}
+
+/** Throws WeftError FLANNELD_MISSING for a path that cannot be run, and where flanneld's paths are asked for and there is none. */
+function flanneldOf({ flanneld, paths }: BenchCommandOptions): string | undefined {
+  if (flanneld !== undefined) checkFlanneld(flanneld);
+  const found = flanneld ?? findProgram('flanneld', process.env.PATH ?? '');
+  const needed = paths?.find((path) => setupOf(path).kind === 'flannel');
+  if (found === undefined && needed !== undefined)
+    throw new WeftError('FLANNELD_MISSING', `Cannot measure ${needed}: there is no flanneld on PATH`, {
+      hint: 'Give the path of one with --flanneld',
+    });
+  return found === undefined ? undefined : resolve(found);
 }
 
 function describe(preset: Preset): string {
