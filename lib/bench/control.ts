@@ -31,8 +31,16 @@ export function readCpuTimes(): { readonly steal: number; readonly all: number }
 
 function busySecondsOfOthers(pids: readonly number[]): number {
   const { user, kernel } = machineCpuTimes(readFileSync('/proc/stat', 'utf8'));
-  const own = pids.map((pid) => processCpuSeconds(readFileSync(`/proc/${pid}/stat`, 'utf8')));
-  return user + kernel - own.reduce((sum, seconds) => sum + seconds, 0);
+  return user + kernel - pids.reduce((sum, pid) => sum + cpuSecondsOf(pid), 0);
+}
+
+/** 0 of a process that has ended: that it did is told by whoever needs it. */
+function cpuSecondsOf(pid: number): number {
+  try {
+    return processCpuSeconds(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return 0;
+  }
 }
 
 /** Milliseconds of a chain of integer operations, each of which waits for the one before: no memory, no system call. */

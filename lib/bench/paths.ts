@@ -1,6 +1,6 @@
 /** Every path that is compared: what it is, what its pods need, and which of the measurements a run makes of it by itself. */
 import type { Path } from '../measure/path.ts';
-import { type ScaleName, type Setting, TESTS, type TestName } from './matrix.ts';
+import { isUdp, type ScaleName, type Setting, TESTS, type TestName } from './matrix.ts';
 
 interface NetworkSpec {
   readonly number: number;
@@ -60,6 +60,11 @@ const MAIN: PathSpec['plan'] = {
   'one-core': ['tcp1'],
   'nic-like': ['tcp1'],
 };
+/** What it carries is bounded by who sends, whatever the size of packets. */
+const BASE: PathSpec['plan'] = {
+  ...MAIN,
+  free: TESTS.filter((test) => !isUdp(test) || test === 'udp64' || test === 'udp1450'),
+};
 const SEVERAL: PathSpec['plan'] = {
   free: ['tcp1', 'bidir', 'udp64', 'rtt', 'rtt-full'],
   'one-core': ['tcp1'],
@@ -78,7 +83,7 @@ const TABLE = {
   direct: {
     text: 'host to host over the underlay, no overlay, no pods',
     setup: { kind: 'direct' },
-    plan: MAIN,
+    plan: BASE,
     quick: QUICK,
   },
   'kernel-vxlan': {

@@ -16,7 +16,7 @@ function cells(selection: Selection): string[] {
 test('without a selection every path is measured by one stream where the scheduler is free, and the main ones by all', (t) => {
   const planned = cells(ALL);
   for (const path of PATHS) t.true(planned.includes(`free tcp1 ${path}`), path);
-  for (const path of ['direct', 'kernel-vxlan', 'weft-udp', 'weft-vxlan'])
+  for (const path of ['kernel-vxlan', 'weft-udp', 'weft-vxlan'])
     for (const name of TESTS) t.true(planned.includes(`free ${name} ${path}`));
   // What keeps a run of five rounds below half an hour: docs/performance.md.
   const without = cells({ ...ALL, flanneld: false });
