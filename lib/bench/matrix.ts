@@ -17,7 +17,7 @@ export const LOADS = { rtt: 0, 'rtt-half': 0.5, 'rtt-full': 1 } as const;
 
 export type UdpTest = keyof typeof PACKET_SIZES;
 export type TcpTest = keyof typeof STREAMS;
-export type RttTest = keyof typeof LOADS;
+type RttTest = keyof typeof LOADS;
 export type TestName = TcpTest | UdpTest | RttTest;
 
 /** In the order in which a path is measured by them. */

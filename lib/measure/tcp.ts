@@ -8,7 +8,7 @@ import { startTcpServer } from './tcp-server.ts';
 const PORT = 5201;
 
 /** CPU seconds per 10^9 bytes of payload. */
-export interface CpuPerGB {
+interface CpuPerGB {
   readonly user: number;
   /** System calls, and what the kernel does on nobody's behalf: interrupts. */
   readonly kernel: number;

@@ -7,7 +7,7 @@ export const SMALL_PACKET_BYTES = 64;
 export const SMALL_PAYLOAD_BYTES = udpPayload(SMALL_PACKET_BYTES);
 
 /** What of an IPv4 packet of so many bytes is UDP payload. */
-export function udpPayload(packetBytes: number): number {
+function udpPayload(packetBytes: number): number {
   return packetBytes - 20 - 8;
 }
 export const MAX_LOSS = 0.001;
