@@ -25,7 +25,7 @@ export async function startTcpServer({ netns, address, port }: TcpServerPlace): 
   await until(() => listening() || !server.running(), SERVER_START_MS);
   if (listening()) return server;
   await server.stop();
-  const words = (server.stderr() || server.stdout()).trim();
+  const words = (server.stderr() || server.stdout()).trim().replaceAll('\n', '; ');
   if (cannotExec(words)) throw toolMissing('iperf3');
-  throw new WeftError('IPERF3_FAILED', `the iperf3 server does not listen: ${words}`);
+  throw new WeftError('IPERF3_FAILED', `the iperf3 server does not listen on port ${port}: ${words}`);
 }

@@ -1,18 +1,36 @@
 /** The result of `weft bench --peer`: types of its JSON, and how samples become rows. Keys are stable within a schema. */
 import { type Summary, summarize } from '../../measure/statistics.ts';
-import { type Metric, UNITS } from '../matrix.ts';
 import type { Environment } from '../report.ts';
 import type { Role } from './handshake.ts';
 
 export const FAR_SCHEMA = 'weft-bench-far/1';
 
-/** What is measured on each path, named as in the lab's report; `rtt-load`: echoes beside one TCP stream to the far side. */
-export const FAR_TESTS = ['tcp1', 'tcp4', 'udp64', 'rtt', 'rtt-load'] as const;
+/** What is measured on each path, named as in the lab's report; `rtt-full`: echoes beside one TCP stream to the far side. */
+export const FAR_TESTS = ['tcp1', 'tcp4', 'udp64', 'rtt', 'rtt-full'] as const;
 export type FarTest = (typeof FAR_TESTS)[number];
 
 /** `overlay` is the one that runs; the others are the benchmark's own weftds. */
 export const FAR_PATHS = ['underlay', 'overlay', 'weft-udp', 'weft-vxlan'] as const;
 export type FarPath = (typeof FAR_PATHS)[number];
+
+/** Named as in the lab's report. CPU seconds of machine and weftd are per 10^9 bytes of payload; `load`: of the stream beside echoes. */
+const FAR_UNITS = {
+  throughput: 'Gb/s',
+  machineCpu: 's/GB',
+  machineUser: 's/GB',
+  machineKernel: 's/GB',
+  daemonCpu: 's/GB',
+  daemonUser: 's/GB',
+  daemonKernel: 's/GB',
+  retransmits: '',
+  rate: 'packets/s',
+  loss: '',
+  p50: 'ms',
+  p99: 'ms',
+  lost: '',
+  load: 'Gb/s',
+} as const;
+export type FarMetric = keyof typeof FAR_UNITS;
 
 /** Which way the payload goes; a round trip goes both. */
 export type Direction = 'to-far' | 'from-far' | 'both';
@@ -23,7 +41,7 @@ export interface FarSample {
   readonly path: FarPath;
   readonly test: FarTest;
   readonly direction: Direction;
-  readonly metric: Metric;
+  readonly metric: FarMetric;
   /** Whose CPU time it is; null of what is of both. */
   readonly side: Role | null;
   readonly value: number;
@@ -35,7 +53,7 @@ export interface FarRow extends Summary {
   readonly path: FarPath;
   readonly test: FarTest;
   readonly direction: Direction;
-  readonly metric: Metric;
+  readonly metric: FarMetric;
   readonly side: Role | null;
   readonly unit: string;
   readonly samples: readonly number[];
@@ -71,6 +89,7 @@ export interface FarFailure {
   readonly path: FarPath;
   /** null: the path itself could not be made. */
   readonly test: FarTest | null;
+  readonly direction: Direction | null;
   readonly message: string;
 }
 
@@ -138,7 +157,7 @@ function rowOf(group: readonly FarSample[]): FarRow {
     direction,
     metric,
     side,
-    unit: UNITS[metric],
+    unit: FAR_UNITS[metric],
     samples: values,
     ...summarize(values),
     ratioToUnderlay: null,

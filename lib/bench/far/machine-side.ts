@@ -4,14 +4,14 @@ import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WeftError } from '../../error.ts';
 import type { LabProcess } from '../../lab/netns.ts';
-import { machineCpuSeconds, processCpuSeconds, residentBytes } from '../../measure/cpu-time.ts';
+import { machineCpuTimes, processCpuTimes, residentBytes } from '../../measure/cpu-time.ts';
 import { measureRttTo } from '../../measure/rtt.ts';
 import { runTcpClient } from '../../measure/tcp-client.ts';
 import { startTcpServer } from '../../measure/tcp-server.ts';
 import { LocalUdpEnd } from '../../measure/udp-ends.ts';
 import { describeEnvironment } from '../environment.ts';
 import { Pair, type PairPlace } from './pair.ts';
-import type { Description, Place, ReplyTo, Request, Usage } from './requests.ts';
+import type { CpuTimes, Description, Place, ReplyTo, Request, Usage } from './requests.ts';
 import { lookAtOverlay, type OverlayPath, overlayPath } from './running-overlay.ts';
 
 export interface MachinePlace extends PairPlace {
@@ -123,9 +123,10 @@ export class MachineSide {
   #usage(place: Place): Usage {
     const { pid } = this.#path(place);
     const read = (file: string): string => readFileSync(`/proc/${file}`, 'utf8');
+    const { user, kernel } = machineCpuTimes(read('stat'));
     return {
-      machineSeconds: machineCpuSeconds(read('stat')),
-      daemonSeconds: pid === undefined ? null : processCpuSeconds(read(`${pid}/stat`)),
+      machine: { user, kernel },
+      daemon: pid === undefined ? null : daemonTimes(read(`${pid}/stat`)),
       residentBytes: pid === undefined ? null : residentBytes(read(`${pid}/status`)),
     };
   }
@@ -161,6 +162,11 @@ export class MachineSide {
     this.#udp.delete(place);
     await end?.stop();
   }
+}
+
+function daemonTimes(procPidStat: string): CpuTimes {
+  const { user, system } = processCpuTimes(procPidStat);
+  return { user, kernel: system };
 }
 
 async function describe(programs: string): Promise<Description> {

@@ -19,7 +19,7 @@ const TOOLS: Readonly<Record<FarTest, readonly string[]>> = {
   tcp4: ['iperf3'],
   udp64: [],
   rtt: ['ping'],
-  'rtt-load': ['ping', 'iperf3'],
+  'rtt-full': ['ping', 'iperf3'],
 };
 /** ping runs on the near side alone. */
 const NEAR_ONLY: readonly string[] = ['ping'];

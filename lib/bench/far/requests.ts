@@ -28,11 +28,17 @@ export interface OverlayNetwork {
   readonly mtu: number;
 }
 
+/** Seconds in user and in kernel mode. */
+export interface CpuTimes {
+  readonly user: number;
+  readonly kernel: number;
+}
+
 export interface Usage {
   /** Busy seconds of all CPUs since boot. */
-  readonly machineSeconds: number;
-  /** Of the weftd of a place: seconds since its start, user and kernel; null where there is none. */
-  readonly daemonSeconds: number | null;
+  readonly machine: CpuTimes;
+  /** Of the weftd of a place, since its start; null where there is none. */
+  readonly daemon: CpuTimes | null;
   /** Of that weftd now. */
   readonly residentBytes: number | null;
 }

@@ -4,10 +4,9 @@ import { OMITTED_SECONDS } from '../../measure/iperf3.ts';
 import type { ReceiveReply, ReceiveRequest, SendReply, SendRequest } from '../../measure/traffic-protocol.ts';
 import { UdpRateSearch } from '../../measure/udp.ts';
 import type { UdpReceiver, UdpSender } from '../../measure/udp-ends.ts';
-import type { Metric } from '../matrix.ts';
-import type { Direction, FarSample } from './far-report.ts';
+import type { Direction, FarMetric, FarSample } from './far-report.ts';
 import type { Role } from './handshake.ts';
-import type { Place, Side, Usage } from './requests.ts';
+import type { CpuTimes, Place, Side, Usage } from './requests.ts';
 
 export interface Sides {
   readonly near: Side;
@@ -23,7 +22,7 @@ export interface Outcome {
   readonly residentBytes?: Readonly<Record<Role, number>>;
 }
 
-const figure = (metric: Metric, value: number, side: Role | null = null) => ({ metric, side, value });
+const figure = (metric: FarMetric, value: number, side: Role | null = null) => ({ metric, side, value });
 
 /** The near side calls whoever sends, so that its firewall need not let anybody in. */
 export async function measureTcpBetween(
@@ -53,9 +52,24 @@ export async function measureTcpBetween(
 }
 
 function cpuFigures(side: Role, before: Usage, after: Usage, gigabytes: number): Outcome['figures'] {
-  const machine = figure('machineCpu', (after.machineSeconds - before.machineSeconds) / gigabytes, side);
-  if (before.daemonSeconds === null || after.daemonSeconds === null) return [machine];
-  return [machine, figure('daemonCpu', (after.daemonSeconds - before.daemonSeconds) / gigabytes, side)];
+  const spent = (then: CpuTimes, now: CpuTimes) => ({
+    user: (now.user - then.user) / gigabytes,
+    kernel: (now.kernel - then.kernel) / gigabytes,
+  });
+  const machine = spent(before.machine, after.machine);
+  const figures = [
+    figure('machineCpu', machine.user + machine.kernel, side),
+    figure('machineUser', machine.user, side),
+    figure('machineKernel', machine.kernel, side),
+  ];
+  if (before.daemon === null || after.daemon === null) return figures;
+  const daemon = spent(before.daemon, after.daemon);
+  return [
+    ...figures,
+    figure('daemonCpu', daemon.user + daemon.kernel, side),
+    figure('daemonUser', daemon.user, side),
+    figure('daemonKernel', daemon.kernel, side),
+  ];
 }
 
 export async function measureUdpBetween(
@@ -124,6 +138,6 @@ export async function measureRttUnderLoad(
   load.catch(() => undefined);
   await Promise.race([delay(OMITTED_SECONDS * 1000), load]);
   const outcome = await measureRttBetween(sides, place, { count, intervalSeconds });
-  await load;
-  return outcome;
+  const { bitsPerSecond } = await load;
+  return { ...outcome, figures: [...outcome.figures, figure('load', bitsPerSecond / 1e9)] };
 }

@@ -2,6 +2,7 @@
 import {
   type Direction,
   FAR_TESTS,
+  type FarMetric,
   type FarReport,
   type FarRow,
   type FarSideReport,
@@ -9,13 +10,12 @@ import {
   findFarRow,
 } from '../../bench/far/far-report.ts';
 import type { Role } from '../../bench/far/handshake.ts';
-import type { Metric } from '../../bench/matrix.ts';
 import { type Column, formatFields, formatTable } from '../table.ts';
 import { formatBytes, formatCount } from '../units.ts';
 
 interface Cell {
   readonly title: string;
-  readonly metric: Metric;
+  readonly metric: FarMetric;
   readonly side: Role | null;
   readonly digits: number;
 }
@@ -23,14 +23,14 @@ interface Cell {
 interface Layout {
   readonly title: string;
   /** The figure that is compared. */
-  readonly main: Metric;
+  readonly main: FarMetric;
   readonly mainTitle: string;
   readonly digits: number;
   /** More medians, without spread. */
   readonly others: readonly Cell[];
 }
 
-const cell = (title: string, metric: Metric, digits: number, side: Role | null = null): Cell => ({
+const cell = (title: string, metric: FarMetric, digits: number, side: Role | null = null): Cell => ({
   title,
   metric,
   side,
@@ -61,7 +61,11 @@ const LAYOUTS: Readonly<Record<FarTest, Layout>> = {
     others: [],
   },
   rtt: { title: 'Round trip, idle', ...RTT },
-  'rtt-load': { title: 'Round trip beside one TCP stream to the far side', ...RTT },
+  'rtt-full': {
+    title: 'Round trip beside one TCP stream to the far side',
+    ...RTT,
+    others: [...RTT.others, cell('stream Gb/s', 'load', 2)],
+  },
 };
 
 const WAYS: Readonly<Record<Direction, string>> = { 'to-far': 'to far', 'from-far': 'from far', both: '' };
@@ -163,7 +167,8 @@ function formatEnd(report: FarReport): string {
   );
   const missing = groupMissing(report);
   const failures = report.failures.map(
-    ({ round, path, test, message }) => `  round ${round} ${path}${test === null ? '' : ` ${test}`}: ${message}\n`,
+    ({ round, path, test, direction, message }) =>
+      `  round ${round} ${[path, test ?? '', WAYS[direction ?? 'both']].filter((word) => word !== '').join(' ')}: ${message}\n`,
   );
   return [
     resident.join(''),

@@ -2,7 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isHostAddress4, parseIpv4 } from '../../addr/ipv4.ts';
-import { type BetweenOptions, runBetween } from '../../bench/far/between.ts';
+import { runBetween } from '../../bench/far/between.ts';
+import type { BetweenOptions } from '../../bench/far/between-run.ts';
 import { FarLink } from '../../bench/far/far-link.ts';
 import type { FarReport } from '../../bench/far/far-report.ts';
 import { FarServer, type Performer } from '../../bench/far/far-server.ts';
@@ -77,7 +78,7 @@ function describeServing(address: string, port: number, token: string): string {
   token                 ${token}
   on the other machine  weft bench --peer ${address}${port === DEFAULT_PORT ? '' : `:${port}`}
 
-It asks for the token. Open to it have to be TCP ports ${port} and ${tcp}, UDP ports ${udp}${isRoot ? ` to ${pair.vxlan}` : ''}.
+It asks for the token. Open to it have to be TCP ports ${port} and ${tcp}, UDP port${isRoot ? 's' : ''} ${udp}${isRoot ? ` to ${pair.vxlan}` : ''}.
 ${isRoot ? '' : 'This is not root: weftds of its own are left out.\n'}Ctrl-C ends this, and so do ten minutes without anybody.
 `;
 }
@@ -114,7 +115,13 @@ export async function measureWithPeer(options: PeerOptions, print: (report: FarR
   for (const signal of SIGNALS) process.on(signal, onSignal);
   try {
     const addresses = { near: link.own, far: link.other };
-    const hostOf = { now: () => new Date(), log, signal: abort.signal, addresses };
+    const hostOf = {
+      now: () => new Date(),
+      clock: () => performance.now() / 1000,
+      log,
+      signal: abort.signal,
+      addresses,
+    };
     const report = await runBetween(options, hostOf, { near, far: link }).catch((error: unknown) => {
       throw abort.signal.aborted ? new WeftError('INTERRUPTED', 'Interrupted before anything was measured') : error;
     });

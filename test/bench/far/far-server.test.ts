@@ -47,7 +47,7 @@ class World {
       perform: async (request: Request) => {
         this.asked.push(request);
         if (request.type === 'pair-stop') await new Promise(() => undefined);
-        return { machineSeconds: 1, daemonSeconds: null, residentBytes: null };
+        return { machine: { user: 1, kernel: 0 }, daemon: null, residentBytes: null };
       },
       close: async () => {
         // Another near side has to wait for that.
@@ -88,7 +88,7 @@ test('who has the token is served, and what was started is closed when it goes',
   const link = await world.open();
   t.is(link.other, ADDRESS);
   const usage = await link.ask({ type: 'usage', place: 'underlay' });
-  t.is(usage.machineSeconds, 1);
+  t.is(usage.machine.user, 1);
   t.deepEqual(world.asked, [{ type: 'usage', place: 'underlay' }]);
   await t.throwsAsync(link.ask({ type: 'ping', place: 'underlay', count: 1, intervalSeconds: 1 }), {
     code: 'FAR_REQUEST',
@@ -117,7 +117,7 @@ test('a second near side is told that there is one', async (t) => {
   const world = await World.make();
   const link = await world.open();
   await t.throwsAsync(world.open(), { code: 'FAR_BUSY', message: /somebody else/ });
-  t.like(await link.ask({ type: 'usage', place: 'underlay' }), { machineSeconds: 1 });
+  t.like(await link.ask({ type: 'usage', place: 'underlay' }), { daemon: null });
   link.close();
   await world.server.stop('done');
 });
@@ -141,7 +141,7 @@ test('it does not end for want of a near side while it has one, and does afterwa
   const world = await World.make({ limits: { idleMs: 2000 } });
   const link = await world.open();
   await delay(2200);
-  t.like(await link.ask({ type: 'usage', place: 'underlay' }), { machineSeconds: 1 });
+  t.like(await link.ask({ type: 'usage', place: 'underlay' }), { daemon: null });
   link.close();
   t.is(await world.server.ended, 'idle');
 });
@@ -196,7 +196,7 @@ test('garbage, huge lines, slow and silent clients and half-closed connections e
   await t.throwsAsync(waiting, { code: 'FAR_LOST' });
   t.true(await world.idle());
   const link = await untilServed(world);
-  t.like(await link.ask({ type: 'usage', place: 'underlay' }), { machineSeconds: 1 });
+  t.like(await link.ask({ type: 'usage', place: 'underlay' }), { daemon: null });
   link.close();
   await world.server.stop('done');
 });

@@ -56,7 +56,7 @@ const REPORT: FarReport = {
     { path: 'weft-udp', test: 'rtt', why: 'the far side was lost before' },
     { path: 'overlay', test: null, why: 'no weftd to measure here' },
   ],
-  failures: [{ round: 2, path: 'weft-vxlan', test: null, message: 'No echo' }],
+  failures: [{ round: 2, path: 'weft-vxlan', test: null, direction: null, message: 'No echo' }],
 };
 
 test('a report names both machines, compares with the underlay, and says what is missing', (t) => {
