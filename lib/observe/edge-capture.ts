@@ -48,6 +48,8 @@ export interface EdgeCaptureOptions {
 
 /** A frame waits this long for an older one of another edge, whose block the kernel has not handed over yet. */
 const HOLD_MS = RING_RETIRE_MS + 10;
+/** Our choice: how long the kernel has for its last blocks. Two retire times when it is idle. */
+const FINISH_MS = 1000;
 
 /** Our choice: more than outer and inner headers take, IPv6 and options included. */
 const HEADERS = 256;
@@ -145,11 +147,13 @@ export class EdgeCapture {
   async finish(): Promise<void> {
     // Of a network that is never silent there would be no end.
     for (const { socket } of this.#sources) socket.stopReceiving();
-    await delay(2 * RING_RETIRE_MS);
-    this.#handOver(Number.POSITIVE_INFINITY);
-    while (this.#hasMore) {
-      await nextTurn();
+    const endMs = performance.now() + FINISH_MS;
+    for (;;) {
       this.#handOver(Number.POSITIVE_INFINITY);
+      if (this.#options.isFull?.() === true) return;
+      if (this.#hasMore) await nextTurn();
+      else if (performance.now() > endMs || !this.#sources.some(({ socket }) => socket.untaken > 0)) return;
+      else await delay(RING_RETIRE_MS / 2);
     }
   }
 

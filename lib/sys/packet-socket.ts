@@ -72,6 +72,8 @@ export class PacketSocket {
   /** errno of the device that was set down, once it was; 0: never. */
   #downError = 0;
   #closed = false;
+  /** Frames given back. */
+  #taken = 0;
 
   /**
    * Throws WeftError NOT_PERMITTED (CAP_NET_RAW), NO_SUCH_DEVICE, NETNS_MISSING, or the errno's name. Nothing of other devices,
@@ -104,6 +106,13 @@ export class PacketSocket {
   /** Gives the frame in hand back to the kernel. */
   take(): void {
     this.#reader.take();
+    this.#taken++;
+  }
+
+  /** Frames that have come and that `peek` may not show yet: the kernel keeps a block that is not full for a while. */
+  get untaken(): number {
+    const { received, dropped } = this.statistics();
+    return received - dropped - this.#taken;
   }
 
   /** Hands over all that has come, and returns how many. Throws DEVICE_GONE, after what came before. */
