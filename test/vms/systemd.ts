@@ -145,14 +145,22 @@ async function checkKill(guest: Guest, identity: string): Promise<Check> {
   return { ...check, seen: `${restarts} restart, ${check.seen}` };
 }
 
-/** The CNI plugin reads subnet.env at any time: it stays. */
 async function checkStop(guest: Guest): Promise<Check> {
   await guest.run('systemctl stop weftd', LIMIT_MS);
   const state = await guest.run(`systemctl show -p ActiveState -p Result -p ExecMainStatus weftd
     ls /sys/class/net; ls /run/flannel`);
-  const right = ['ActiveState=inactive', 'Result=success', 'ExecMainStatus=0', 'subnet.env'].every((word) =>
-    state.includes(word),
-  );
-  const gone = !state.includes('flannel.1');
-  return { name: 'stop', seen: 'exit code 0, no device, subnet.env stays', fault: right && gone ? undefined : state };
+  return stopCheck(state, await journal(guest));
+}
+
+/** weftd's own words when a stop takes more than 0.9 s, as it may in an emulated machine; it then ends with code 1. */
+const TOO_LONG = 'Stopping takes too long';
+
+/** The device goes. subnet.env stays: the CNI plugin reads it at any time. `state`: of the unit, devices and files. */
+export function stopCheck(state: string, log: string): Check {
+  const has = (...words: readonly string[]): boolean => words.every((word) => state.includes(word));
+  const whole = has('ActiveState=inactive', 'Result=success', 'ExecMainStatus=0');
+  const cut = has('ActiveState=failed', 'ExecMainStatus=1') && log.includes(TOO_LONG);
+  const right = (whole || cut) && has('subnet.env') && !has('flannel.1');
+  const seen = `${whole ? 'exit code 0' : 'cut off by its limit of 0.9 s'}, no device, subnet.env stays`;
+  return { name: 'stop', seen, fault: right ? undefined : `${state}${log}` };
 }
