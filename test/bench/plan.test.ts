@@ -20,11 +20,8 @@ test('each round measures the same in another order', (t) => {
   const paths = planRun(SOME, 3)
     .filter(({ setting }) => setting === 'free')
     .map(({ path }) => path);
-  t.deepEqual(paths, [
-    ...['direct', 'weft-udp', 'weft-ipip'],
-    ...['weft-udp', 'weft-ipip', 'direct'],
-    ...['weft-ipip', 'direct', 'weft-udp'],
-  ] as typeof paths);
+  const [one, two, three] = ['direct', 'weft-udp', 'weft-ipip'];
+  t.is(paths.join(), [one, two, three, two, three, one, three, one, two].join());
 });
 
 test('what was planned and not tried is named, with the rounds it misses', (t) => {
