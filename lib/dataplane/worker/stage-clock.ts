@@ -32,6 +32,8 @@ import {
 
 /** Our choice: one round in so many on average is measured. The distance varies, or a rhythm of the traffic could fit it. */
 const SAMPLE = 64;
+/** From here on all is in the last bucket: 2.1 s, of nanoseconds. */
+const LAST_BUCKET = 2 ** (STAGE_BUCKETS - 1);
 
 export class StageClock {
   /** This round is measured. */
@@ -132,7 +134,8 @@ export class StageClock {
 
   #record(stage: number, value: number, packets: number): void {
     const at = STAGES + stage * STAGE_SIZE;
-    const bucket = value < 2 ? 0 : Math.min(STAGE_BUCKETS - 1, 31 - Math.clz32(value));
+    // clz32 takes its operand modulo 2^32: a thread that was stopped for 5 s would have slept for 0.7.
+    const bucket = value < 2 ? 0 : value >= LAST_BUCKET ? STAGE_BUCKETS - 1 : 31 - Math.clz32(value);
     this.#words[at / 4 + bucket]!++;
     this.#doubles[(at + STAGE_SUM) / 8]! += value;
     this.#doubles[(at + STAGE_TURNS) / 8]!++;
