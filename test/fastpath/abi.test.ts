@@ -4,10 +4,11 @@ import * as abi from '../../lib/fastpath/abi.ts';
 import { fdbBucketsFor } from '../../lib/fib/fdb.ts';
 import { FDB_BUCKET_SLOTS, FIB_CHUNK_ENTRIES } from '../../lib/fib/layout.ts';
 import { IOVEC_SIZE, MMSGHDR_SIZE } from '../../lib/linux/msghdr.ts';
+import { VNET_SIZE } from '../../lib/linux/virtio-net.ts';
 
 /** Tables of the memory: name, first byte, size at its fullest. */
 const TABLES: readonly [string, number, number][] = [
-  ['configuration', abi.CONFIG, 0x100],
+  ['configuration', abi.CONFIG, abi.CONFIG_PROBE_TOKEN + 8 - abi.CONFIG],
   ['segments', abi.SEGMENTS, (abi.MAX_SEGMENTS + 1) * abi.SEGMENT_SIZE],
   ['counters', abi.COUNTERS, (abi.MAX_SEGMENTS + 1) * abi.COUNTER_BLOCK],
   ['peers', abi.PEERS, (abi.MAX_PEERS + 1) * abi.PEER_SIZE],
@@ -39,6 +40,9 @@ const TABLES: readonly [string, number, number][] = [
   ['received control messages', abi.IN_CONTROL, abi.MAX_IN_SLOTS * abi.IN_CONTROL_SIZE],
   ['iovecs of a write', abi.WRITE_IOVECS, (512 + 2) * IOVEC_SIZE],
   ['poll descriptors', abi.POLL_FDS, (1 + 2 + abi.MAX_SEGMENTS) * 8],
+  ['descriptor of a wait', abi.WAIT_FD, 8],
+  ['event', abi.EVENT_VALUE, 8],
+  ['header without offloads', abi.ZERO_VNET, VNET_SIZE],
   ['clock and outbound block of the tap', abi.TAP_CLOCK, abi.TAP_OUT - abi.TAP_CLOCK + abi.TAP_RING + 4],
   ['inbound block of the tap', abi.TAP_IN, abi.TAP_RING + 4],
   ['recorded packets of trains', abi.TAP_TRAINS, abi.MAX_TRAINS * 4],
