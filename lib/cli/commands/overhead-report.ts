@@ -1,7 +1,8 @@
 /** `weft overhead` for people: 80 columns. */
 import type { StageReply } from '../../control/protocol.ts';
 import { quantile } from '../../measure/log2-buckets.ts';
-import type { DirectionReport, OverheadReport } from '../../observe/overhead/overhead.ts';
+import type { DirectionReport } from '../../observe/overhead/edge-pairs.ts';
+import type { OverheadReport } from '../../observe/overhead/overhead.ts';
 import { formatNanoseconds } from '../stage-table.ts';
 import { type Column, formatTable } from '../table.ts';
 import { formatBytes, formatCount } from '../units.ts';
@@ -36,17 +37,16 @@ function headline({
   notSeen,
   drops,
 }: OverheadReport): string {
-  const lost = outbound.lost + inbound.lost;
+  const paired = (way: DirectionReport) => `${formatCount(way.paired)} of ${formatCount(way.packets)}`;
   const lines = [
     `${seconds} s between ${overlayDevice} and ${underlayDevice}`,
-    `${formatCount(outbound.paired)} of ${formatCount(outbound.packets)} packets out and ${formatCount(inbound.paired)} of ${formatCount(inbound.packets)} in paired; ${formatCount(lost)} lost between the edges`,
+    `${paired(outbound)} packets out and ${paired(inbound)} in paired`,
+    `${formatCount(outbound.lost + inbound.lost)} lost between the edges`,
   ];
   const dropped = Object.entries(drops).map(([reason, count]) => `${formatCount(count)} ${reason}`);
   if (dropped.length > 0) lines.push(`weftd dropped ${dropped.join(', ')}`);
   if (notSeen > 0)
-    lines.push(
-      `${formatCount(notSeen)} frames were not looked at: no room. What they carried is in no figure, or seems lost`,
-    );
+    lines.push(`${formatCount(notSeen)} frames or packets found no room: in no figure, or they seem lost`);
   return lines.join('\n');
 }
 

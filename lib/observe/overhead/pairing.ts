@@ -2,7 +2,7 @@
 
 /** Our choice: what has not come out of weftd after so long does not come any more. */
 const LOST_AFTER_MS = 2000;
-/** Our choice: 8 million of packets a second that are lost within that; more are not remembered. */
+/** Our choice: half a million packets a second that do not come out. It bounds our memory. */
 const MOST_WAITING = 1_000_000;
 
 interface Waiting {
@@ -15,6 +15,7 @@ interface Waiting {
 export class Pairing {
   readonly #waiting = new Map<number, Waiting[]>();
   readonly #onPair: (elapsedNs: number, bytes: number) => void;
+  readonly #mostWaiting: number;
   #count = 0;
   /** On the edge where it goes in. */
   entered = 0;
@@ -23,20 +24,22 @@ export class Pairing {
   lost = 0;
   /** Came out, and was not seen to go in: weftd's own ICMP errors, and what was on its way at the start. */
   strangers = 0;
-  /** There was no room to remember them. */
+  /** Went in, and there was no room to remember them: they do not count as entered, and come out as strangers. */
   forgotten = 0;
 
-  constructor(onPair: (elapsedNs: number, bytes: number) => void) {
+  /** `mostWaiting`: how many may have gone in and not come out. */
+  constructor(onPair: (elapsedNs: number, bytes: number) => void, mostWaiting = MOST_WAITING) {
     this.#onPair = onPair;
+    this.#mostWaiting = mostWaiting;
   }
 
   /** Bytes are those of the IP packet; `id` as PacketKey has it. */
   enter(key: number, id: number, ns: number, bytes: number): void {
-    this.entered++;
-    if (this.#count >= MOST_WAITING) {
+    if (this.#count >= this.#mostWaiting) {
       this.forgotten++;
       return;
     }
+    this.entered++;
     this.#count++;
     const same = this.#waiting.get(key);
     if (same === undefined) this.#waiting.set(key, [{ id, ns, bytes }]);

@@ -38,6 +38,17 @@ test('what does not come out within 2 s is lost, and a later one of the same kin
   t.is(pairs.entered, pairs.paired + pairs.lost + 1);
 });
 
+test('what finds no room is counted apart, and every packet that went in is paired, lost or on its way', (t) => {
+  const pairs = new Pairing(() => undefined, 2);
+  for (const key of [1, 2, 3]) pairs.enter(key, -1, 0, 60);
+  t.deepEqual([pairs.entered, pairs.forgotten], [2, 1]);
+  pairs.leave(1, -1, 10);
+  pairs.leave(3, -1, 10);
+  t.is(pairs.strangers, 1);
+  pairs.enter(4, -1, 20, 60);
+  t.is(pairs.entered, pairs.paired + pairs.lost + pairs.finish(30, 100));
+});
+
 test('quantiles are those of the sorted values, at most 5 % off', (t) => {
   let state = 11;
   const latencies = new Latencies();
