@@ -26,6 +26,20 @@ const KERNEL_PATH = 0.1;
 const DAEMONS = 1.3;
 const SEGMENT = 2.5;
 
+/** A TCP run of so many seconds that count. */
+export function tcpRunSeconds(seconds: number): number {
+  return seconds + TCP_EXTRA;
+}
+
+/** A search for a loss-free rate that takes so many trials. */
+export function udpSearchSeconds(trialSeconds: number, trials: number): number {
+  return UDP_EXTRA + trials * (trialSeconds + TRIAL_EXTRA);
+}
+
+export function echoSeconds({ pings, pingIntervalSeconds }: Durations): number {
+  return pings * pingIntervalSeconds + RTT_EXTRA;
+}
+
 /** A visit with a price on each of its parts. */
 export interface PricedVisit extends Visit {
   /** Starting and stopping the path's daemons. */
@@ -55,11 +69,11 @@ function kindsOf(setting: Setting, test: TestName, path: PathName): string[] {
   return [`${setting} ${test} ${path}`, `${test} ${path}`, test, isUdp(test) ? 'udp' : isTcp(test) ? 'tcp' : test];
 }
 
-function testSeconds(test: TestName, { tcpSeconds, udpTrialSeconds, pings, pingIntervalSeconds }: Durations): number {
-  if (isTcp(test)) return tcpSeconds + TCP_EXTRA;
-  if (isUdp(test)) return UDP_EXTRA + UDP_TRIALS * (udpTrialSeconds + TRIAL_EXTRA);
-  if (LOADS[test] > 0) return loadSeconds(pings, pingIntervalSeconds) + TCP_EXTRA;
-  return pings * pingIntervalSeconds + RTT_EXTRA;
+function testSeconds(test: TestName, durations: Durations): number {
+  const { tcpSeconds, udpTrialSeconds, pings, pingIntervalSeconds } = durations;
+  if (isTcp(test)) return tcpRunSeconds(tcpSeconds);
+  if (isUdp(test)) return udpSearchSeconds(udpTrialSeconds, UDP_TRIALS);
+  return LOADS[test] > 0 ? tcpRunSeconds(loadSeconds(pings, pingIntervalSeconds)) : echoSeconds(durations);
 }
 
 function aroundSeconds(path: PathName): number {

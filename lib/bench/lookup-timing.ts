@@ -39,18 +39,10 @@ const SEGMENT = 1;
 const MAC_BASE = 0x02_00_00_00_00_00;
 
 /**
- * Times lookups of random overlay addresses that have a route, one /24 and one peer each, in tables of the given sizes
- * (1..16,000). All tables are timed in turn, RUNS times, so that a change in the machine's speed meets all. `random` gives
- * numbers in [0, 1).
+ * Times lookups of random overlay addresses that have a route, in tables of the given sizes (1..100,000): one /24 and one peer
+ * each, above 16,000 routes several of a peer. All tables are timed in turn, RUNS times, so that a change in the machine's speed
+ * meets all. `random` gives numbers in [0, 1).
  */
-export function timeFibLookups(sizes: readonly number[], random: () => number): LookupTiming[] {
-  return timeRouteScale(sizes, random).map(({ routes, nanosecondsPerLookup }) => ({
-    entries: routes,
-    nanosecondsPerLookup,
-  }));
-}
-
-/** The same for up to 100,000 routes, those above 16,000 of peers that have several; and how long each table took to build. */
 export function timeRouteScale(sizes: readonly number[], random: () => number): RouteScale[] {
   const loadMs: number[] = [];
   const timings = timeInTurn(sizes, (routes) => {

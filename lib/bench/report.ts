@@ -4,6 +4,7 @@ import { medianDeviation, outliersOf, summarize } from '../measure/statistics.ts
 import type { EstimateCheck } from './estimate.ts';
 import type { LookupTiming } from './lookup-timing.ts';
 import { type Metric, metricsOf, type ScaleName, type Setting, type TestName, UNITS } from './matrix.ts';
+import type { Method } from './method.ts';
 import type { NoiseFigures } from './noise.ts';
 import type { PathName } from './paths.ts';
 import type { NotMeasured } from './plan.ts';
@@ -66,23 +67,12 @@ export interface Environment {
   readonly defaultCongestionControl: string;
 }
 
-export interface Method {
-  readonly rounds: number;
-  readonly congestionControl: string;
-  readonly tcpSeconds: number;
-  readonly tcpOmittedSeconds: number;
+export interface LabMethod extends Method {
   readonly qdisc: string;
   readonly underlayMtu: number;
   readonly innerMtu: number;
   /** As the sender of kernel-vxlan, or of the first path measured, had it; null without a TCP test. */
   readonly tcpMss: number | null;
-  readonly smallPacketBytes: number;
-  readonly maxLoss: number;
-  readonly udpTrialSeconds: number;
-  readonly generator: string;
-  readonly pings: number;
-  readonly pingIntervalSeconds: number;
-  readonly rttResolutionMs: number;
   readonly oneCoreCpu: number;
 }
 
@@ -100,7 +90,7 @@ export interface BenchReport {
   readonly estimate: EstimateCheck | null;
   readonly noise: NoiseFigures;
   readonly environment: Environment;
-  readonly method: Method;
+  readonly method: LabMethod;
   readonly results: readonly ResultRow[];
   /** What the UDP generator offers and the receiver counts on the direct path without pacing, by setting. */
   readonly generatorCeiling: readonly GeneratorCeiling[];

@@ -1,23 +1,20 @@
 /** One run of `weft bench`: every path under every setting, interleaved, round after round. */
 import { WeftError } from '../error.ts';
-import { CONGESTION_CONTROL, OMITTED_SECONDS } from '../measure/iperf3.ts';
-import { PING_RESOLUTION_MS } from '../measure/ping-output.ts';
 import { longestTcpSeconds } from '../measure/tcp-client.ts';
-import { GENERATOR_TEXT } from '../measure/traffic-protocol.ts';
-import { MAX_LOSS, SMALL_PACKET_BYTES } from '../measure/udp.ts';
 import { readCpuTimes } from './control.ts';
 import type { Durations } from './costs.ts';
 import { describeEnvironment } from './environment.ts';
 import { formatLeft } from './estimate.ts';
-import { timeFdbLookups, timeFibLookups } from './lookup-timing.ts';
+import { timeFdbLookups, timeRouteScale } from './lookup-timing.ts';
+import { describeMethod } from './method.ts';
 import { judgeNoise, type NoiseFigures } from './noise.ts';
 import { type PathLab, UNDERLAY_MTU, underlayQdisc, withPathLab } from './path-lab.ts';
 import type { Selection } from './paths.ts';
-import { notMeasured, pathsOf, planRun, scalesOf } from './plan.ts';
+import { type NotMeasured, notMeasured, pathsOf, planRun, scalesOf } from './plan.ts';
 import { INNER_MTU } from './pod-link.ts';
 import { programsOf, requirePrograms } from './programs.ts';
-import { type BenchReport, type Method, type ResultRow, SCHEMA, toRows } from './report.ts';
-import { Rounds, SCALE_PLACE } from './rounds.ts';
+import { type BenchReport, type LabMethod, type ResultRow, SCHEMA, toRows } from './report.ts';
+import { Rounds, type RoundsOptions, SCALE_PLACE } from './rounds.ts';
 import { ScaleSeries } from './scale.ts';
 import { STORM_FRAMES_PER_SECOND } from './storm.ts';
 import { judge } from './thresholds.ts';
@@ -58,7 +55,10 @@ export async function runBench(options: BenchOptions, host: BenchHost): Promise<
   const { selection } = options;
   requirePrograms(programsOf(planRun(selection, 1), scalesOf(selection).length > 0), host.searchPath);
   const environment = await describeEnvironment();
-  const fib = timeFibLookups([2, 10_000], host.random).map(({ entries, ...rest }) => ({ routes: entries, ...rest }));
+  const fib = timeRouteScale([2, 10_000], host.random).map(({ routes, nanosecondsPerLookup }) => ({
+    routes,
+    nanosecondsPerLookup,
+  }));
   const fdb = timeFdbLookups([2, 10_000], host.random);
   const labOptions = {
     paths: pathsOf(options.selection),
@@ -90,42 +90,29 @@ async function measure(
 ): Promise<Measured> {
   const startedAt = host.now();
   const qdisc = await underlayQdisc(pathLab.lab);
-  const { selection, budgetSeconds } = options;
-  // Scales alone are measured once.
-  const selectedRounds = pathsOf(selection).length === 0 ? 1 : options.rounds;
-  const plan = planRun(selection, selectedRounds);
+  const { budgetSeconds } = options;
   const series = new ScaleSeries(pathLab, options, host.random);
-  const points = series.points(scalesOf(selection));
+  const work = planWork(options, series);
   const endBy = budgetSeconds === undefined ? undefined : budgetSeconds - REMOVAL_SECONDS;
-  const rounds = new Rounds(
-    { ...host, plan, points, rounds: selectedRounds, durations: options, endBy },
-    pathLab,
-    signal,
-  );
-  host.log(formatPlan([...plan.flatMap(({ tests }) => tests), ...points].length, rounds.estimate.now().leftSeconds));
-  const before = readCpuTimes();
-  await rounds.run();
-  const after = readCpuTimes();
-  const { samples, failures, controls, measurer } = rounds;
-  const missed = points.filter(({ piece }) => !rounds.measuredPoints.includes(piece));
-  if (signal.aborted && samples.length === 0 && missed.length === points.length)
+  const rounds = new Rounds({ ...host, ...work, durations: options, endBy }, pathLab, signal);
+  const count = [...work.plan.flatMap(({ tests }) => tests), ...work.points].length;
+  host.log(`the lab is there: ${count} measurements, ${formatLeft(rounds.estimate.now().leftSeconds)}`);
+  const stealShare = await stealDuring(() => rounds.run());
+  const { samples, failures, controls, measurer, measuredPoints } = rounds;
+  if (signal.aborted && samples.length === 0 && measuredPoints.length === 0)
     throw new WeftError('INTERRUPTED', 'Interrupted');
   const results = toRows(samples);
   const { offloads, fragments, storm } = pathLab.observations;
-  const stealShare = (after.steal - before.steal) / Math.max(after.all - before.all, 1e-9);
   return {
     schema: SCHEMA,
     startedAt: startedAt.toISOString(),
     durationSeconds: Math.round((host.now().getTime() - startedAt.getTime()) / 1000),
     interrupted: signal.aborted,
     budget: budgetSeconds === undefined ? null : { seconds: budgetSeconds, usedUp: rounds.outOfTime },
-    notMeasured: [
-      ...notMeasured(plan, [...samples, ...failures]),
-      ...[...new Set(missed.map(({ test }) => test))].map((test) => ({ ...SCALE_PLACE, test, rounds: 1 })),
-    ],
+    notMeasured: missing(work, rounds),
     estimate: rounds.estimate.check(),
     noise: noiseOf(results, controls, stealShare),
-    method: describeMethod(options, qdisc, rounds),
+    method: methodOf(work.rounds, options, qdisc, rounds),
     results,
     scale: series.figures,
     daemon: readDaemons(pathLab),
@@ -137,8 +124,29 @@ async function measure(
   };
 }
 
-function formatPlan(count: number, seconds: number): string {
-  return `the lab is there: ${count} measurements, ${formatLeft(seconds)}`;
+/** What is measured in each round, and what once, after them. */
+type Work = Pick<RoundsOptions, 'plan' | 'rounds' | 'points'>;
+
+function planWork({ selection, rounds: wanted }: BenchOptions, series: ScaleSeries): Work {
+  // Scales alone are measured once.
+  const rounds = pathsOf(selection).length === 0 ? 1 : wanted;
+  return { plan: planRun(selection, rounds), rounds, points: series.points(scalesOf(selection)) };
+}
+
+function missing({ plan, points }: Work, { samples, failures, measuredPoints }: Rounds): NotMeasured[] {
+  const missed = points.filter(({ piece }) => !measuredPoints.includes(piece)).map(({ test }) => test);
+  return [
+    ...notMeasured(plan, [...samples, ...failures]),
+    ...[...new Set(missed)].map((test) => ({ ...SCALE_PLACE, test, rounds: 1 })),
+  ];
+}
+
+/** Share of the CPU time of this machine that the hypervisor gave to others meanwhile. */
+async function stealDuring(body: () => Promise<void>): Promise<number> {
+  const before = readCpuTimes();
+  await body();
+  const after = readCpuTimes();
+  return (after.steal - before.steal) / Math.max(after.all - before.all, 1e-9);
 }
 
 function noiseOf(results: readonly ResultRow[], controls: NoiseFigures['controls'], stealShare: number): NoiseFigures {
@@ -148,24 +156,14 @@ function noiseOf(results: readonly ResultRow[], controls: NoiseFigures['controls
   return judgeNoise({ controls, stealShare, direct: direct.map(({ setting, samples }) => ({ setting, samples })) });
 }
 
-function describeMethod(options: BenchOptions, qdisc: string, rounds: Rounds): Method {
+function methodOf(rounds: number, durations: Durations, qdisc: string, { measurer, oneCpu }: Rounds): LabMethod {
   return {
-    rounds: options.rounds,
-    congestionControl: CONGESTION_CONTROL,
-    tcpSeconds: options.tcpSeconds,
-    tcpOmittedSeconds: OMITTED_SECONDS,
+    ...describeMethod(rounds, durations),
     qdisc,
     underlayMtu: UNDERLAY_MTU,
     innerMtu: INNER_MTU,
-    tcpMss: rounds.measurer.tcpMss,
-    smallPacketBytes: SMALL_PACKET_BYTES,
-    maxLoss: MAX_LOSS,
-    udpTrialSeconds: options.udpTrialSeconds,
-    generator: GENERATOR_TEXT,
-    pings: options.pings,
-    pingIntervalSeconds: options.pingIntervalSeconds,
-    rttResolutionMs: PING_RESOLUTION_MS,
-    oneCoreCpu: rounds.oneCpu,
+    tcpMss: measurer.tcpMss,
+    oneCoreCpu: oneCpu,
   };
 }
 

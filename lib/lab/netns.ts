@@ -40,7 +40,12 @@ export interface LabProcess {
   stop(signal?: NodeJS.Signals, graceMs?: number): Promise<ExitStatus>;
 }
 
-/** Starts a program in a namespace, undefined: ours. `ip netns exec` replaces itself by it, so the pid is the program's. */
+/** What runs a program in a namespace, undefined: ours. `ip netns exec` replaces itself by it, so the pid is the program's. */
+export function inNetns(netns: string | undefined, argv: readonly string[]): string[] {
+  return netns === undefined ? [...argv] : ['ip', 'netns', 'exec', netns, ...argv];
+}
+
+/** Starts a program in a namespace, undefined: ours. */
 export function spawnInNetns(
   netns: string | undefined,
   argv: readonly string[],
@@ -52,7 +57,7 @@ export function spawnInNetns(
   const logStart = log === undefined ? 0 : fstatSync(log).size;
   let child: ChildProcess;
   try {
-    const [program = '', ...args] = netns === undefined ? argv : ['ip', 'netns', 'exec', netns, ...argv];
+    const [program = '', ...args] = inNetns(netns, argv);
     child = spawn(program, args, {
       stdio: ['ignore', log ?? 'pipe', log ?? 'pipe'],
       detached: options.detached === true,
@@ -125,7 +130,7 @@ export async function execInNetns(
   const status = await program.exited;
   clearTimeout(timer);
   const result = { ...status, stdout: program.stdout(), stderr: program.stderr() };
-  const command = [...(netns === undefined ? [] : ['ip', 'netns', 'exec', netns]), ...argv].join(' ');
+  const command = inNetns(netns, argv).join(' ');
   if (timedOut) throw commandFailed(command, `no end within ${timeoutMs} ms`);
   if (status.code === 0 || options.allowFailure === true) return result;
   if (cannotExec(result.stderr)) throw toolMissing(argv[0] ?? '');

@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { WeftError } from '../error.ts';
+import { inNetns } from '../lab/netns.ts';
 import { lastWordsOf } from './last-words.ts';
 import type { TrafficReply, TrafficRequest } from './traffic-protocol.ts';
 
@@ -18,11 +19,8 @@ export class TrafficProcess {
   /** `netns` undefined: ours. */
   constructor(netns: string | undefined) {
     const script = fileURLToPath(new URL('./traffic.js', import.meta.url));
-    const own = [process.execPath, script];
-    const [program = '', ...args] = netns === undefined ? own : ['ip', 'netns', 'exec', netns, ...own];
-    this.#child = spawn(program, args, {
-      stdio: ['pipe', 'pipe', 'pipe'],
-    });
+    const [program = '', ...args] = inNetns(netns, [process.execPath, script]);
+    this.#child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
     this.#lastWords = lastWordsOf(this.#child.stderr);
     this.#replies = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
     this.#ended = new Promise((resolve) => {

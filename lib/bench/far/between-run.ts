@@ -4,7 +4,7 @@ import type { Direction, FarFailure, FarPath, FarSample, FarTest, NotMeasured } 
 import type { Role } from './handshake.ts';
 import type { BetweenPlan } from './plan.ts';
 import type { PairBackend, Place } from './requests.ts';
-import { type Durations, Progress, type Step, scheduleOf, type Visit } from './schedule.ts';
+import { Progress, type Repeats, type Step, scheduleOf, type Visit } from './schedule.ts';
 import {
   measureRttBetween,
   measureRttUnderLoad,
@@ -14,7 +14,7 @@ import {
   type Sides,
 } from './two-sides.ts';
 
-export interface BetweenOptions extends Durations {
+export interface BetweenOptions extends Repeats {
   readonly tests: readonly FarTest[];
 }
 

@@ -1,8 +1,5 @@
 /** One run of `weft bench --peer`: every path between the two machines, interleaved, round after round. */
-import { CONGESTION_CONTROL, OMITTED_SECONDS } from '../../measure/iperf3.ts';
-import { PING_RESOLUTION_MS } from '../../measure/ping-output.ts';
-import { GENERATOR_TEXT } from '../../measure/traffic-protocol.ts';
-import { MAX_LOSS, SMALL_PACKET_BYTES } from '../../measure/udp.ts';
+import { describeMethod } from '../method.ts';
 import { type BetweenHost, type BetweenOptions, BetweenRun } from './between-run.ts';
 import { FAR_SCHEMA, type FarReport, toFarRows } from './far-report.ts';
 import type { Role } from './handshake.ts';
@@ -31,28 +28,12 @@ export async function runBetween(
     lost: host.signal.aborted ? null : run.lost,
     near: side('near'),
     far: side('far'),
-    method: describeMethod(options),
+    method: describeMethod(options.rounds, options),
     overlay: plan.overlay,
     tcpMss: Object.fromEntries(run.tcpMss),
     results: toFarRows(run.samples),
     residentBytes: Object.fromEntries(run.residentBytes),
     notMeasured: [...plan.notMeasured, ...run.notReached()],
     failures: run.failures,
-  };
-}
-
-function describeMethod(options: BetweenOptions): FarReport['method'] {
-  return {
-    rounds: options.rounds,
-    congestionControl: CONGESTION_CONTROL,
-    tcpSeconds: options.tcpSeconds,
-    tcpOmittedSeconds: OMITTED_SECONDS,
-    smallPacketBytes: SMALL_PACKET_BYTES,
-    maxLoss: MAX_LOSS,
-    udpTrialSeconds: options.udpTrialSeconds,
-    generator: GENERATOR_TEXT,
-    pings: options.pings,
-    pingIntervalSeconds: options.pingIntervalSeconds,
-    rttResolutionMs: PING_RESOLUTION_MS,
   };
 }

@@ -1,5 +1,6 @@
 /** The result of `weft bench --peer`: types of its JSON, and how samples become rows. Keys are stable within a schema. */
 import { type Summary, summarize } from '../../measure/statistics.ts';
+import type { Method } from '../method.ts';
 import type { Environment } from '../report.ts';
 import type { Role } from './handshake.ts';
 
@@ -70,20 +71,6 @@ export interface FarSideReport {
   readonly environment: Environment;
 }
 
-interface FarMethod {
-  readonly rounds: number;
-  readonly congestionControl: string;
-  readonly tcpSeconds: number;
-  readonly tcpOmittedSeconds: number;
-  readonly smallPacketBytes: number;
-  readonly maxLoss: number;
-  readonly udpTrialSeconds: number;
-  readonly generator: string;
-  readonly pings: number;
-  readonly pingIntervalSeconds: number;
-  readonly rttResolutionMs: number;
-}
-
 export interface FarFailure {
   readonly round: number;
   readonly path: FarPath;
@@ -110,7 +97,7 @@ export interface FarReport {
   readonly lost: string | null;
   readonly near: FarSideReport;
   readonly far: FarSideReport;
-  readonly method: FarMethod;
+  readonly method: Method;
   /** Network, backend and MTU of the running overlay; null where there is none. */
   readonly overlay: { readonly name: string; readonly backend: string; readonly mtu: number } | null;
   /** TCP's MSS on each path, bytes: what its MTU leaves. */

@@ -4,7 +4,7 @@ import { messageOf, WeftError } from '../../error.ts';
 import { FarSession, type SessionHost } from './far-session.ts';
 import type { Request } from './requests.ts';
 
-/** Connections in the handshake at once: more wait in the kernel, or give up. */
+/** Our choice, the one that is served among them: Node closes what comes beyond. */
 const MOST_CONNECTIONS = 16;
 const MOST_WRONG_TOKENS = 5;
 

@@ -1,6 +1,5 @@
 /** This machine's side: does what the list of requests has, and keeps what it started until `close`. */
-import { accessSync, constants, readFileSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WeftError } from '../../error.ts';
 import type { LabProcess } from '../../lab/netns.ts';
@@ -10,6 +9,7 @@ import { runTcpClient } from '../../measure/tcp-client.ts';
 import { startTcpServer } from '../../measure/tcp-server.ts';
 import { LocalUdpEnd } from '../../measure/udp-ends.ts';
 import { describeEnvironment } from '../environment.ts';
+import { findProgram } from '../programs.ts';
 import { Pair, type PairPlace } from './pair.ts';
 import type { CpuTimes, Description, Place, ReplyTo, Request, Usage } from './requests.ts';
 import { lookAtOverlay, type OverlayPath, overlayPath } from './running-overlay.ts';
@@ -175,17 +175,6 @@ async function describe(programs: string): Promise<Description> {
   return {
     environment: await describeEnvironment(),
     isRoot,
-    missing: needed.filter((tool) => !isInstalled(tool, programs)),
+    missing: needed.filter((tool) => findProgram(tool, programs) === undefined),
   };
-}
-
-function isInstalled(program: string, programs: string): boolean {
-  return programs.split(delimiter).some((folder) => {
-    try {
-      accessSync(join(folder, program), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
 }

@@ -1,5 +1,4 @@
 /** What can be measured between two machines, and for what cannot, why. */
-
 import { FAR_PATHS, type FarPath, type FarReport, type FarTest, type NotMeasured } from './far-report.ts';
 import type { Role } from './handshake.ts';
 import type { Description, OverlayNetwork } from './requests.ts';
@@ -13,7 +12,7 @@ export interface BetweenPlan {
   readonly notMeasured: readonly NotMeasured[];
 }
 
-/** What each test needs on both machines, and a hint's package. */
+/** Programs that each test needs on both machines. */
 const TOOLS: Readonly<Record<FarTest, readonly string[]>> = {
   tcp1: ['iperf3'],
   tcp4: ['iperf3'],

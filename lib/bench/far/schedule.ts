@@ -1,14 +1,10 @@
 /** In which order a run measures, and what each step takes as far as one knows. Pure. */
+import { type Durations, echoSeconds, tcpRunSeconds, udpSearchSeconds } from '../costs.ts';
 import { Estimate, formatLeft, type Piece } from '../estimate.ts';
 import type { Direction, FarPath, FarTest } from './far-report.ts';
 
-export interface Durations {
+export interface Repeats extends Durations {
   readonly rounds: number;
-  /** Of a TCP run that count. */
-  readonly tcpSeconds: number;
-  readonly udpTrialSeconds: number;
-  readonly pings: number;
-  readonly pingIntervalSeconds: number;
 }
 
 /** One measurement. */
@@ -36,16 +32,12 @@ const DIRECTIONS: Readonly<Record<FarTest, readonly Direction[]>> = {
   'rtt-full': ['both'],
 };
 
-/** From runs on the development machine, seconds. */
-const TCP_EXTRA = 1.4;
-const UDP_EXTRA = 1.2;
+/** From runs on the development machine: trials, as the underlay limits the rate; seconds. */
 const UDP_TRIALS = 8;
-const TRIAL_EXTRA = 0.35;
-const RTT_EXTRA = 0.3;
 const PAIR_SECONDS = 4;
 
 /** Every round begins with another path: none always comes after the same neighbour. */
-export function scheduleOf(paths: readonly FarPath[], tests: readonly FarTest[], durations: Durations): Visit[] {
+export function scheduleOf(paths: readonly FarPath[], tests: readonly FarTest[], durations: Repeats): Visit[] {
   const rounds = Array.from({ length: durations.rounds }, (_, index) => index + 1);
   return rounds.flatMap((round) =>
     paths.map((_, index): Visit => {
@@ -77,11 +69,11 @@ function stepsOf(test: FarTest, path: FarPath, durations: Durations): Step[] {
 function plannedSeconds(test: FarTest, durations: Durations): number {
   switch (test) {
     case 'udp64':
-      return UDP_EXTRA + UDP_TRIALS * (durations.udpTrialSeconds + TRIAL_EXTRA);
+      return udpSearchSeconds(durations.udpTrialSeconds, UDP_TRIALS);
     case 'rtt':
-      return durations.pings * durations.pingIntervalSeconds + RTT_EXTRA;
+      return echoSeconds(durations);
     default:
-      return durations.tcpSeconds + TCP_EXTRA;
+      return tcpRunSeconds(durations.tcpSeconds);
   }
 }
 
