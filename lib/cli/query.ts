@@ -26,13 +26,11 @@ export function addDaemonOptions(
   command: Command,
   { network = 'one of several networks; default: the first' }: QueryWords = {},
 ): Command {
-  return command
-    .option('--network <name>', network)
-    .addOption(
-      new Option('--control-socket <path>', "the daemon's unix socket")
-        .env('WEFT_CONTROL_SOCKET')
-        .default(DEFAULT_CONTROL_SOCKET),
-    );
+  return command.option('--network <name>', network).addOption(controlSocketOption("the daemon's unix socket"));
+}
+
+export function controlSocketOption(description: string): Option {
+  return new Option('--control-socket <path>', description).env('WEFT_CONTROL_SOCKET').default(DEFAULT_CONTROL_SOCKET);
 }
 
 /** Asks the daemon once and prints its reply on standard output, as JSON or by `format`. Returns the reply. */

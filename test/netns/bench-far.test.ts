@@ -205,7 +205,12 @@ test('what a user types wrong, and what is not there, is one line each', async (
       [/^weft: 192\.0\.2\.2:8290 refuses the token/, nearHost, ['--peer', place], '00000-00000-00000-00000'],
       [/^weft: Cannot reach 192\.0\.2\.2:9000: nobody listens there/, nearHost, ['--peer', `${place}:9000`], far.token],
       [/^weft: Cannot read the token from \/none/, nearHost, ['--peer', place, '--token-file', '/none']],
-      [/^weft: --settings, --paths and --budget are/, nearHost, ['--peer', place, '--settings', 'free']],
+      [/^weft: --settings, --paths, --budget and --flanneld are/, nearHost, ['--peer', place, '--settings', 'free']],
+      [
+        /^weft: --peer does not measure scale-peers, but tcp1, /,
+        nearHost,
+        ['--peer', place, '--tests', 'tcp1,scale-peers'],
+      ],
     ];
     for (const [line, host, args, token] of cases) {
       const run = bench(host, args, token === undefined ? [] : [`WEFT_BENCH_TOKEN=${token}`]);

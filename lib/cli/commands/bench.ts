@@ -6,11 +6,11 @@ import { SCALES, type ScaleName, SETTINGS, type Setting, TESTS, type TestName } 
 import { PATHS, type PathName, setupOf } from '../../bench/paths.ts';
 import { checkFlanneld, findProgram } from '../../bench/programs.ts';
 import { type BenchOptions, runBench } from '../../bench/run.ts';
-import { DEFAULT_CONTROL_SOCKET } from '../../control/protocol.ts';
 import { messageOf, WeftError } from '../../error.ts';
 import { requireRoot } from '../../lab/command.ts';
 import { printableAll, printableLines, toJson } from '../../printable.ts';
 import { seconds, wholeNumber } from '../numbers.ts';
+import { controlSocketOption } from '../query.ts';
 import { measureWithPeer, serveBench } from './bench-far.ts';
 import { formatFarReport } from './bench-far-report.ts';
 import { formatReport } from './bench-report.ts';
@@ -77,11 +77,7 @@ export function benchCommand(): Command {
       '--token-file <file>',
       'the token that the far side has printed; else WEFT_BENCH_TOKEN, else it is asked for',
     )
-    .addOption(
-      new Option('--control-socket <path>', 'of the weftd whose overlay --peer measures, and --serve shows')
-        .env('WEFT_CONTROL_SOCKET')
-        .default(DEFAULT_CONTROL_SOCKET),
-    )
+    .addOption(controlSocketOption('of the weftd whose overlay --peer measures, and --serve shows'))
     .option('--flanneld <file>', 'measure this flanneld too (default: that on PATH, if there is one)')
     .option('--json [file]', 'print JSON with stable keys, or write it to a file beside the table')
     .addHelpText(
@@ -143,28 +139,31 @@ async function runFar(options: BenchCommandOptions): Promise<void> {
   const { serve, peer, tokenFile, controlSocket, json } = options;
   if (serve !== undefined && peer !== undefined)
     throw new WeftError('USAGE', '--serve and --peer are for two different machines');
-  const ofLab = [options.settings, options.paths, options.contenders, options.budget].some(
-    (choice) => choice !== undefined,
-  );
-  if (ofLab)
+  const { settings, paths, contenders, budget, flanneld } = options;
+  if ([settings, paths, contenders, budget, flanneld].some((choice) => choice !== undefined))
     throw new WeftError(
       'USAGE',
-      '--settings, --paths and --budget are of the lab: --peer and --serve do not have them',
+      '--settings, --paths, --budget and --flanneld are of the lab: --peer and --serve do not have them',
     );
   if (serve !== undefined) {
     await serveBench(serve, controlSocket);
     return;
   }
   const { rounds, tcpSeconds, udpTrialSeconds, pings, pingIntervalSeconds } = toRunOptions(options);
-  // Four streams take as long as one and say little more.
-  const standard = (test: FarTest): boolean => options.quick !== true || test !== 'tcp4';
-  const isWanted = (test: FarTest): boolean => options.tests?.some((wanted) => wanted === test) ?? standard(test);
-  const tests = FAR_TESTS.filter(isWanted);
-  if (tests.length === 0) throw new WeftError('USAGE', `--peer measures ${FAR_TESTS.join(', ')}`);
-  const run = { rounds, tests, tcpSeconds, udpTrialSeconds, pings, pingIntervalSeconds };
+  const run = { rounds, tests: farTestsOf(options), tcpSeconds, udpTrialSeconds, pings, pingIntervalSeconds };
   await measureWithPeer({ ...run, peer: peer ?? '', tokenFile, controlSocket }, (report) => {
     printReport(report, json, () => formatFarReport(printableAll(report)));
   });
+}
+
+/** Code: USAGE for a test that only the lab has. */
+function farTestsOf({ tests, quick }: BenchCommandOptions): FarTest[] {
+  const ofLab = tests?.filter((test) => !FAR_TESTS.some((known) => known === test)) ?? [];
+  if (ofLab.length > 0)
+    throw new WeftError('USAGE', `--peer does not measure ${ofLab.join(', ')}, but ${FAR_TESTS.join(', ')}`);
+  // Four streams take as long as one and say little more.
+  const standard = (test: FarTest): boolean => quick !== true || test !== 'tcp4';
+  return FAR_TESTS.filter((test) => tests?.includes(test) ?? standard(test));
 }
 
 function toRunOptions(options: BenchCommandOptions): BenchOptions {
