@@ -12,6 +12,19 @@ const netnsTest = whySkipped() === undefined ? test.serial : test.serial.skip;
 /** Seconds: others run on this machine meanwhile, and what they take is no result. */
 const UNHURRIED = '100000';
 
+/** What programs read of `weft-bench/3`: a key that goes or is renamed makes it another schema. */
+const KEYS =
+  'budget daemon durationSeconds environment estimate failures fdb fib fragments generatorCeiling interrupted method noise notMeasured offloads results scale schema startedAt storm thresholds'.split(
+    ' ',
+  );
+const METHOD_KEYS =
+  'congestionControl generator innerMtu maxLoss oneCoreCpu pingIntervalSeconds pings qdisc rounds rttResolutionMs smallPacketBytes tcpMss tcpOmittedSeconds tcpSeconds udpTrialSeconds underlayMtu'.split(
+    ' ',
+  );
+const ROW_KEYS = 'deviation max median metric min outliers path ratioToKernelVxlan samples setting test unit'.split(
+  ' ',
+);
+
 netnsTest('a short benchmark measures every path and leaves nothing behind', async (t) => {
   const { code, stdout, stderr, pid } = await start([
     'bench',
@@ -26,6 +39,9 @@ netnsTest('a short benchmark measures every path and leaves nothing behind', asy
   ]).outcome;
   t.is(code, 0, stderr);
   const report = JSON.parse(stdout) as BenchReport;
+  t.deepEqual(Object.keys(report).toSorted(), KEYS);
+  t.deepEqual(Object.keys(report.method).toSorted(), METHOD_KEYS);
+  t.deepEqual(Object.keys(report.results[0] ?? {}).toSorted(), ROW_KEYS);
   t.deepEqual(report.failures, []);
   const measured = report.results.filter(({ metric }) => metric === 'throughput');
   t.deepEqual(
