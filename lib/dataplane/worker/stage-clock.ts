@@ -9,7 +9,6 @@ import {
   COUNT_OUT_RECEIVED,
   COUNTER_BLOCK,
   COUNTERS,
-  MAX_SEGMENTS,
   STAGE_ASLEEP,
   STAGE_BUCKETS,
   STAGE_COUNT,
@@ -49,6 +48,7 @@ export class StageClock {
   /** Nanoseconds of each stage in this turn. */
   readonly #spent = new Float64Array(STAGE_COUNT);
   #packets = 0;
+  #segments: readonly number[] = [];
   /** This round has had a turn of that direction. */
   #hadOutbound = false;
   #hadInbound = false;
@@ -70,8 +70,9 @@ export class StageClock {
     this.#last = this.#now();
   }
 
-  /** After the poll of a round that is measured. */
-  wake(nowMs: number): void {
+  /** After the poll of a round that is measured; `segments`: those that packets of this round may be of. */
+  wake(nowMs: number, segments: readonly number[]): void {
+    this.#segments = segments;
     this.#record(STAGE_ASLEEP, (nowMs - this.#last) * 1e6, 0);
     this.#woke = nowMs;
     this.#hadOutbound = false;
@@ -124,11 +125,12 @@ export class StageClock {
     this.#last = this.#now();
   }
 
-  /** Of all segments; the low words are enough for a difference. */
+  /** Of the round's segments and of none, which is number 0; the low words are enough for a difference. */
   #received(counter: number): number {
-    let sum = 0;
-    for (let segment = 0; segment <= MAX_SEGMENTS; segment++)
-      sum = (sum + this.#words[(COUNTERS + segment * COUNTER_BLOCK) / 4 + counter * 2]!) | 0;
+    const at = COUNTERS / 4 + counter * 2;
+    let sum = this.#words[at]!;
+    for (let i = 0; i < this.#segments.length; i++)
+      sum = (sum + this.#words[at + (this.#segments[i]! * COUNTER_BLOCK) / 4]!) | 0;
     return sum;
   }
 

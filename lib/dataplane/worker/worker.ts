@@ -127,7 +127,7 @@ class Loop {
       clock.fallAsleep();
       const ready = this.#poll();
       const nowMs = performance.now();
-      if (clock.on) clock.wake(nowMs);
+      if (clock.on) clock.wake(nowMs, this.#devices.segments);
       this.#tick(nowMs);
       this.#takeNews();
       if (ready > 0) this.#work();

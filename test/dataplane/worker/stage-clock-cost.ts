@@ -32,7 +32,7 @@ function block(queue: Queue, withClock: boolean, feed: () => void, turn: () => v
     const start = performance.now();
     if (withClock) {
       queue.clock.fallAsleep();
-      if (queue.clock.on) queue.clock.wake(performance.now());
+      if (queue.clock.on) queue.clock.wake(performance.now(), [SEGMENT]);
     }
     turn();
     spent += performance.now() - start;

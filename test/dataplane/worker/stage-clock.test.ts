@@ -28,7 +28,7 @@ class Rounds {
       this.clock.fallAsleep();
       if (!this.clock.on) continue;
       this.now += ms;
-      this.clock.wake(this.now);
+      this.clock.wake(this.now, [5, 63]);
       return skipped;
     }
   }
@@ -61,6 +61,8 @@ test('a round has its time in the stages it was spent in, and its packets with t
   rounds.spend(20, STAGE_IN_WRITE);
   rounds.count(0, COUNT_IN_RECEIVED, 1);
   rounds.count(5, COUNT_IN_RECEIVED, 40);
+  // No packet is of a segment without a device.
+  rounds.count(6, COUNT_IN_RECEIVED, 1000);
   rounds.clock.endInbound(8);
   rounds.clock.beginOutbound();
   rounds.spend(4, STAGE_OUT_READ);
