@@ -29,8 +29,9 @@ function broken(line: string, width: number): string[] {
   let rest = line.slice(indent.length);
   while (rest.length > room) {
     const head = rest.slice(0, room + 1);
-    // After a space, or in a list of names after a comma.
-    const at = Math.max(head.lastIndexOf(' '), head.slice(0, room).lastIndexOf(',') + 1);
+    // After a space, or in a list of names after a comma: that of a number is none.
+    const comma = [...head.matchAll(/,(?!\d)/g)].findLast(({ index }) => index < room)?.index ?? -1;
+    const at = Math.max(head.lastIndexOf(' '), comma + 1);
     const cut = at > 0 ? at : room;
     lines.push(rest.slice(0, cut).trimEnd());
     rest = rest.slice(cut).trimStart();

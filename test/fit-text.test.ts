@@ -14,6 +14,7 @@ test('paragraphs are filled anew, options go on under their text, short lines st
     fitText('  --list  aaaaaaaaaa,bbbbbbbbbb,cccccccccc', 31),
     '  --list  aaaaaaaaaa,\n          bbbbbbbbbb,cccccccccc',
   );
+  t.is(fitText('of 45,000 frames and of 74,540', 27), 'of 45,000 frames and of\n74,540', 'a number is one word');
   t.is(fitText('short\nlines\n', 80), 'short\nlines\n');
 });
 

@@ -71,9 +71,9 @@ export class Estimate {
     return { share: leftSeconds === 0 ? 1 : elapsed / (elapsed + leftSeconds), leftSeconds };
   }
 
-  /** Call it at the end; null when the run ended before its middle, or right there. */
+  /** Call it at the end; null when the run was broken off, or ended right at its middle. */
   check(): EstimateCheck | null {
-    if (this.#half === undefined) return null;
+    if (this.#half === undefined || this.#pending.size > 0) return null;
     const tookSeconds = this.#clock() - this.#start - this.#half.atSeconds;
     if (tookSeconds <= 0) return null;
     return { ...this.#half, tookSeconds, error: this.#half.leftSeconds / tookSeconds - 1 };

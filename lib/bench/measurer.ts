@@ -109,7 +109,7 @@ export class Measurer {
       } = await udp.measure(server.address, this.#durations.udpTrialSeconds, PACKET_SIZES[test]);
       if (test === 'udp64' && name === 'direct' && !this.#ceilings.has(setting))
         this.#ceilings.set(setting, { setting, ...flood });
-      return { values: { rate, loss }, limit, text: `${Math.round(rate)} packets/s (${limit})` };
+      return { values: { rate, loss }, limit, text: `${Math.round(rate)} packets/s, limited by ${limit}` };
     } catch (error) {
       // Requests and replies may be out of step now: the next measurement gets processes of its own.
       this.#udp.delete(pair);

@@ -35,7 +35,7 @@ const NOISE_LIMITS = {
   directDeviation: { free: 0.3, other: 0.12 },
 } as const;
 /** Fewer repeats say nothing about spread. */
-const LEAST_REPEATS = 3;
+export const LEAST_REPEATS = 3;
 
 export function judgeNoise(input: NoiseInput): NoiseFigures {
   const reasons = [...ofMachine(input), ...ofDirectPath(input)];

@@ -21,55 +21,44 @@ function atMost(limit: number, name: string, measure: Measure, unit = ''): Thres
   return { name, comparison: 'at most', limit, unit, measure };
 }
 
-/** Ratio of two paths' medians in one run; by default weft-udp over kernel-vxlan. */
-function ratio(
-  setting: Setting,
-  test: TestName,
-  metric: Metric,
-  path: PathName = 'weft-udp',
-  base: PathName = 'kernel-vxlan',
-): Measure {
-  return ({ results }) => {
+/** One path's median over another's in one run, named as a run's progress names them: "free tcp1 weft-udp over kernel-vxlan". */
+function ratioOf(
+  bound: typeof atLeast,
+  limit: number,
+  [setting, test, metric]: readonly [Setting, TestName, Metric],
+  path: PathName,
+  base: PathName,
+): ThresholdSpec {
+  return bound(limit, `${setting} ${test} ${path} over ${base}`, ({ results }) => {
     const above = findRow(results, setting, test, metric, path);
     const below = findRow(results, setting, test, metric, base);
     return above === undefined || below === undefined || below.median === 0 ? undefined : above.median / below.median;
-  };
+  });
 }
 
 function largest(values: readonly number[] | undefined): number | undefined {
   return values === undefined || values.length === 0 ? undefined : Math.max(...values);
 }
 
-/** One path's throughput over another's, wherever it has a threshold: "TCP 1 stream, free, weft-vxlan over weft-udp". */
+/** One path's throughput over another's, wherever it has a threshold. */
 function tcpThresholds(
   limit: number,
   path: PathName,
   base: PathName,
   places: readonly (readonly [Setting, 'tcp1' | 'tcp4'])[],
 ): ThresholdSpec[] {
-  return places.map(([setting, test]) => {
-    const name = `TCP ${test === 'tcp1' ? '1 stream' : '4 streams'}, ${setting}, ${path} over ${base}`;
-    return atLeast(limit, name, ratio(setting, test, 'throughput', path, base));
-  });
+  return places.map(([setting, test]) => ratioOf(atLeast, limit, [setting, test, 'throughput'], path, base));
 }
 
 const THRESHOLDS: readonly ThresholdSpec[] = [
-  atLeast(0.5, 'TCP 1 stream, free, of kernel VXLAN', ratio('free', 'tcp1', 'throughput')),
-  atLeast(0.24, 'TCP 1 stream, one core, of kernel VXLAN', ratio('one-core', 'tcp1', 'throughput')),
-  atLeast(0.25, 'TCP 4 streams, free, of kernel VXLAN', ratio('free', 'tcp4', 'throughput')),
-  atLeast(0.6, 'TCP 1 stream, NIC-like, of kernel VXLAN', ratio('nic-like', 'tcp1', 'throughput')),
-  atLeast(
-    6,
-    'TCP 1 stream, free, offload auto over off',
-    ratio('free', 'tcp1', 'throughput', 'weft-udp', 'weft-udp-off'),
-  ),
-  atLeast(
-    0.06,
-    'TCP 1 stream, free, offload off, of kernel VXLAN',
-    ratio('free', 'tcp1', 'throughput', 'weft-udp-off'),
-  ),
-  atMost(10, 'RTT p50, free, times kernel VXLAN', ratio('free', 'rtt', 'p50')),
-  atLeast(0.7, 'UDP 64-byte loss-free rate, free, of kernel VXLAN', ratio('free', 'udp64', 'rate')),
+  ...tcpThresholds(0.5, 'weft-udp', 'kernel-vxlan', [['free', 'tcp1']]),
+  ...tcpThresholds(0.24, 'weft-udp', 'kernel-vxlan', [['one-core', 'tcp1']]),
+  ...tcpThresholds(0.25, 'weft-udp', 'kernel-vxlan', [['free', 'tcp4']]),
+  ...tcpThresholds(0.6, 'weft-udp', 'kernel-vxlan', [['nic-like', 'tcp1']]),
+  ...tcpThresholds(6, 'weft-udp', 'weft-udp-off', [['free', 'tcp1']]),
+  ...tcpThresholds(0.06, 'weft-udp-off', 'kernel-vxlan', [['free', 'tcp1']]),
+  ratioOf(atMost, 10, ['free', 'rtt', 'p50'], 'weft-udp', 'kernel-vxlan'),
+  ratioOf(atLeast, 0.7, ['free', 'udp64', 'rate'], 'weft-udp', 'kernel-vxlan'),
   ...tcpThresholds(0.95, 'weft-vxlan', 'weft-udp', [
     ['free', 'tcp1'],
     ['one-core', 'tcp1'],

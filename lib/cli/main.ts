@@ -110,6 +110,7 @@ Examples:
   weft capture             every packet, before and in the tunnel (needs root)
   weft peers --json        the other nodes, for scripts
   weft stats --watch       counters and rates, until Ctrl-C
+  weft overhead            what user space costs each packet now (needs root)
 
 Exit codes: 0 done, 1 failed, 2 wrong usage. weftd --help is about the daemon.`;
 

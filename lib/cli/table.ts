@@ -1,4 +1,5 @@
 /** Text tables for people: columns separated by two spaces, numbers to the right, no lines, no colour. */
+import { fitText } from '../fit-text.ts';
 
 export interface Column {
   readonly title: string;
@@ -25,10 +26,17 @@ export function formatTable(columns: readonly Column[], rows: readonly (readonly
     .join('');
 }
 
-/** "Label      value" lines with the values in one column; a value of several lines stays in it. */
-export function formatFields(fields: readonly (readonly [label: string, value: string])[]): string {
+/** "Label      value" lines with the values in one column; a value of several lines stays in it, and one that is longer than `columns` leave room for is broken. */
+export function formatFields(fields: readonly (readonly [label: string, value: string])[], columns = 0): string {
   const width = Math.max(...fields.map(([label]) => label.length)) + 2;
+  const fitted = (value: string): string =>
+    columns === 0
+      ? value
+      : value
+          .split('\n')
+          .map((line) => fitText(line, columns - width))
+          .join('\n');
   return fields
-    .map(([label, value]) => `${label.padEnd(width)}${value.replaceAll('\n', `\n${' '.repeat(width)}`)}\n`)
+    .map(([label, value]) => `${label.padEnd(width)}${fitted(value).replaceAll('\n', `\n${' '.repeat(width)}`)}\n`)
     .join('');
 }

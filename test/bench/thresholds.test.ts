@@ -27,13 +27,13 @@ test('each ratio is held against its limit, which itself is still good', (t) => 
       ...NOTHING,
       results: toRows([tcp('kernel-vxlan', kernel), tcp('weft-udp', auto), tcp('weft-udp-off', off)]),
     });
-  t.is(stateOf(judged(10, 5, 0.6), /1 stream, free, of kernel/), 'ok');
-  t.is(stateOf(judged(10, 4.99, 0.6), /1 stream, free, of kernel/), 'MISSED');
-  t.is(stateOf(judged(10, 6, 1), /auto over off/), 'ok');
-  t.is(stateOf(judged(10, 5.9, 1), /auto over off/), 'MISSED');
-  t.is(stateOf(judged(100, 50, 6), /offload off, of kernel/), 'ok');
-  t.is(stateOf(judged(100, 50, 5.9), /offload off, of kernel/), 'MISSED');
-  t.is(stateOf(judged(10, 5, 1), /one core/), 'not measured');
+  t.is(stateOf(judged(10, 5, 0.6), /free tcp1 weft-udp over kernel/), 'ok');
+  t.is(stateOf(judged(10, 4.99, 0.6), /free tcp1 weft-udp over kernel/), 'MISSED');
+  t.is(stateOf(judged(10, 6, 1), /weft-udp over weft-udp-off/), 'ok');
+  t.is(stateOf(judged(10, 5.9, 1), /weft-udp over weft-udp-off/), 'MISSED');
+  t.is(stateOf(judged(100, 50, 6), /weft-udp-off over kernel/), 'ok');
+  t.is(stateOf(judged(100, 50, 5.9), /weft-udp-off over kernel/), 'MISSED');
+  t.is(stateOf(judged(10, 5, 1), /one-core tcp1 weft-udp over kernel/), 'not measured');
 });
 
 test('each backend is held against what it has to keep up with, in the same run', (t) => {
@@ -47,12 +47,12 @@ test('each backend is held against what it has to keep up with, in the same run'
     ['segment-storm', 'storm-aside', 0.9],
   ];
   for (const [path, base, limit] of pairs) {
-    const name = new RegExp(`1 stream, free, ${path} over ${base}$`);
+    const name = new RegExp(`free tcp1 ${path} over ${base}$`);
     t.is(stateOf(judged([path, limit * 8], [base, 8]), name), 'ok');
     t.is(stateOf(judged([path, limit * 8 - 0.01], [base, 8]), name), 'MISSED');
     t.is(stateOf(judged([path, 8]), name), 'not measured');
   }
-  t.is(stateOf(judged(['weft-host-gw', 8], ['plain-routing', 8]), /one-core, weft-host-gw/), 'not measured');
+  t.is(stateOf(judged(['weft-host-gw', 8], ['plain-routing', 8]), /one-core tcp1 weft-host-gw/), 'not measured');
 });
 
 test('a round trip, a lookup, a start and the memory must not exceed their limits', (t) => {
@@ -76,7 +76,7 @@ test('a round trip, a lookup, a start and the memory must not exceed their limit
       ],
       daemon: { readySeconds: [0.1, ready], residentBytes: [bytes, 1e6], residentBytesOf: {} },
     });
-  const names = [/RTT/, /FIB/, /FDB/, /ready/, /resident/];
+  const names = [/rtt/, /FIB/, /FDB/, /ready/, /resident/];
   const good = judged(0.1, 2.4, 1, 150e6);
   const bad = judged(0.101, 2.41, 1.01, 150.1e6);
   t.deepEqual(

@@ -18,4 +18,8 @@ test('a value of several lines stays in its column', (t) => {
     ]),
     'A     one\n      two\nLong  x\n',
   );
+  t.is(
+    formatFields([['A', 'longer than there are columns\ntwo']], 24),
+    'A  longer than there are\n   columns\n   two\n',
+  );
 });

@@ -1,5 +1,6 @@
 /** What `npm run test:vms` is asked for: which guests are booted, and what is looked at with them. */
 import { parseArgs } from 'node:util';
+import { messageOf } from '../../lib/error.ts';
 import { CASE_NAMES, type CaseName } from './cases.ts';
 import { KIND_NAMES, KINDS, type KindName } from './kernels.ts';
 
@@ -13,8 +14,10 @@ export interface Plan {
 }
 
 export const USAGE = `usage: npm run test:vms -- [--guest KIND[,KIND]] [SUBJECT...]
-  KIND     ${KIND_NAMES.join(', ')}
-  SUBJECT  ${SUBJECTS.join(', ')}`;
+  KIND     of the first and of the second guest: ${KIND_NAMES.join(', ')}
+  SUBJECT  ${SUBJECTS.join(', ')};
+           without any, all of them
+Two hosts with a kernel of their own each. Root; 1 to 20 minutes; docs/vms.md.`;
 
 /** The second guest where the usual kind cannot boot systemd. */
 const WITH_SYSTEMD: KindName = 'qemu612';
@@ -26,11 +29,7 @@ function usualKind(hasKvm: boolean): KindName {
 
 /** Throws what is wrong with the arguments. */
 export function plansOf(args: readonly string[], hasKvm: boolean): Plan[] {
-  const { values, positionals } = parseArgs({
-    args: [...args],
-    options: { guest: { type: 'string' } },
-    allowPositionals: true,
-  });
+  const { values, positionals } = parsed(args);
   const [one, two = one, ...more] = (values.guest ?? usualKind(hasKvm))
     .split(',')
     .map((name) => oneOf(KIND_NAMES, name));
@@ -45,6 +44,15 @@ export function plansOf(args: readonly string[], hasKvm: boolean): Plan[] {
   // All was asked for: all that there is.
   if (positionals.length === 0) return plans;
   throw new Error(`systemd needs a second guest of QEMU, not ${kinds[1]}\n${USAGE}`);
+}
+
+function parsed(args: readonly string[]) {
+  try {
+    const options = { guest: { type: 'string' } } as const;
+    return parseArgs({ args: [...args], options, allowPositionals: true });
+  } catch (error) {
+    throw new Error(`${messageOf(error)}\n${USAGE}`, { cause: error });
+  }
 }
 
 function oneOf<T extends string>(names: readonly T[], name: string): T {

@@ -12,7 +12,7 @@ import type { GuestOptions } from './guests.ts';
 import type { InsideTask } from './inside.ts';
 import { runIsolated } from './isolate.ts';
 import { fetchKernel, fetchQemu, fetchTools, KINDS, type KindName } from './kernels.ts';
-import { type Plan, plansOf } from './plan.ts';
+import { type Plan, plansOf, USAGE } from './plan.ts';
 
 const INSIDE = fileURLToPath(new URL('inside.js', import.meta.url));
 /** After so long the kernel ends all of it: several times what a plan takes on a busy machine. */
@@ -25,6 +25,10 @@ const totals = { passed: 0, failed: 0, skipped: 0 };
 const print = (line: string) => process.stdout.write(`${line}\n`);
 
 process.env.PATH = withSystemFolders(process.env.PATH);
+if (process.argv.some((argument) => argument === '--help' || argument === '-h')) {
+  print(USAGE);
+  process.exit();
+}
 try {
   await main();
 } catch (error) {

@@ -83,7 +83,7 @@ export async function measureUdpBetween(
   const { packetsPerSecond, loss, limit } = await search.measure('', options.seconds);
   return {
     figures: [{ ...figure('rate', packetsPerSecond), limit }, figure('loss', loss)],
-    text: `${Math.round(packetsPerSecond)} packets/s (${limit})`,
+    text: `${Math.round(packetsPerSecond)} packets/s, limited by ${limit}`,
   };
 }
 

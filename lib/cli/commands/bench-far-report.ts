@@ -1,4 +1,4 @@
-/** The report of `weft bench --peer` for people. */
+/** The report of `weft bench --peer` for people: 80 columns. */
 import {
   type Direction,
   FAR_TESTS,
@@ -16,9 +16,12 @@ import { formatBytes, formatCount } from '../units.ts';
 interface Cell {
   readonly title: string;
   readonly metric: FarMetric;
-  readonly side: Role | null;
+  /** `each`: of both machines, "here/far". */
+  readonly sides: 'none' | 'each';
   readonly digits: number;
 }
+
+const COLUMNS = 80;
 
 interface Layout {
   readonly title: string;
@@ -30,18 +33,13 @@ interface Layout {
   readonly others: readonly Cell[];
 }
 
-const cell = (title: string, metric: FarMetric, digits: number, side: Role | null = null): Cell => ({
+const cell = (title: string, metric: FarMetric, digits: number, sides: Cell['sides'] = 'none'): Cell => ({
   title,
   metric,
-  side,
+  sides,
   digits,
 });
-const TCP_OTHERS = [
-  cell('CPU here', 'machineCpu', 2, 'near'),
-  cell('far', 'machineCpu', 2, 'far'),
-  cell('weftd here', 'daemonCpu', 2, 'near'),
-  cell('far', 'daemonCpu', 2, 'far'),
-];
+const TCP_OTHERS = [cell('CPU s/GB', 'machineCpu', 2, 'each'), cell('weftd s/GB', 'daemonCpu', 2, 'each')];
 const RTT: Omit<Layout, 'title'> = {
   main: 'p50',
   mainTitle: 'p50 ms',
@@ -50,9 +48,10 @@ const RTT: Omit<Layout, 'title'> = {
 };
 const TCP: Omit<Layout, 'title'> = { main: 'throughput', mainTitle: 'Gb/s', digits: 2, others: TCP_OTHERS };
 
+const CPU_WORDS = 'CPU seconds per GB: here/far, of the machine and of weftd';
 const LAYOUTS: Readonly<Record<FarTest, Layout>> = {
-  tcp1: { title: 'TCP, 1 stream; CPU seconds per GB of machine and weftd', ...TCP },
-  tcp4: { title: 'TCP, 4 streams; CPU seconds per GB of machine and weftd', ...TCP },
+  tcp1: { title: `TCP, 1 stream; ${CPU_WORDS}`, ...TCP },
+  tcp4: { title: `TCP, 4 streams; ${CPU_WORDS}`, ...TCP },
   udp64: {
     title: 'UDP, 64-byte packets, highest rate without loss',
     main: 'rate',
@@ -78,10 +77,11 @@ export function formatFarReport(report: FarReport): string {
 function formatConditions(report: FarReport): string {
   const { near, far, method, overlay, tcpMss } = report;
   const mss = Object.entries(tcpMss).map(([path, bytes]) => `${path} ${bytes}`);
-  return formatFields([
+  const fields: (readonly [string, string])[] = [
     ['Here', describeSide(near)],
     ['Far side', describeSide(far)],
-    ['Rounds', `${method.rounds}, interleaved, ${report.durationSeconds} s in all; table: median (min–max)`],
+    ['Rounds', `${method.rounds}, interleaved, ${report.durationSeconds} s in all`],
+    ['Tables', 'median, min–max; ratio: to the underlay, same way'],
     ...(overlay === null
       ? []
       : [
@@ -100,7 +100,8 @@ function formatConditions(report: FarReport): string {
       `IPv4 packets of ${method.smallPacketBytes} bytes, loss up to ${method.maxLoss * 100} %, trials of ${method.udpTrialSeconds} s`,
     ],
     ['RTT', `${method.pings} echoes every ${method.pingIntervalSeconds * 1000} ms, both times taken here`],
-  ]);
+  ];
+  return formatFields(fields, COLUMNS);
 }
 
 function describeSide({ address, environment: e }: FarSideReport): string {
@@ -114,13 +115,15 @@ function formatTest(rows: readonly FarRow[], test: FarTest): string {
   const layout = LAYOUTS[test];
   const lines = rows.filter((row) => row.test === test && row.metric === layout.main);
   if (lines.length === 0) return '';
+  // A single run has no spread.
+  const isRepeated = lines.some(({ samples }) => samples.length > 1);
   const right = (title: string): Column => ({ title, align: 'right' });
   const columns: Column[] = [
     { title: 'Path' },
     { title: 'Way' },
     right(layout.mainTitle),
-    right('min–max'),
-    right('of underlay'),
+    ...(isRepeated ? [right('min–max')] : []),
+    right('ratio'),
     ...layout.others.map(({ title }) => right(title)),
     ...(test === 'udp64' ? [{ title: 'limited by' }] : []),
   ];
@@ -128,11 +131,16 @@ function formatTest(rows: readonly FarRow[], test: FarTest): string {
     row.path,
     WAYS[row.direction],
     number(row.median, layout.digits),
-    `${number(row.min, layout.digits)}–${number(row.max, layout.digits)}`,
+    ...(isRepeated ? [`${number(row.min, layout.digits)}–${number(row.max, layout.digits)}`] : []),
     formatRatio(row.ratioToUnderlay),
-    ...layout.others.map(({ metric, side, digits }) => {
-      const other = findFarRow(rows, { ...row, metric, side });
-      return other === undefined ? '-' : number(other.median, digits);
+    ...layout.others.map(({ metric, sides, digits }) => {
+      const of = (side: Role | null): string => {
+        const other = findFarRow(rows, { ...row, metric, side });
+        return other === undefined ? '-' : number(other.median, digits);
+      };
+      if (sides === 'none') return of(null);
+      const each = `${of('near')}/${of('far')}`;
+      return each === '-/-' ? '-' : each;
     }),
     ...(test === 'udp64' ? [[...new Set(row.limits ?? [])].join(', ')] : []),
   ]);
@@ -174,6 +182,9 @@ function formatEnd(report: FarReport): string {
     resident.join(''),
     missing.length === 0 ? '' : `Not measured\n${missing.join('')}`,
     failures.length === 0 ? '' : `Failed\n${failures.join('')}`,
+    report.results.length > 0 && report.results.every(({ samples }) => samples.length === 1)
+      ? 'One round: it shows that everything runs, not how fast.\n'
+      : '',
     report.lost === null ? '' : `${report.lost}\nThe report has what was measured before.\n`,
     report.interrupted ? 'Interrupted: the report has what was measured before.\n' : '',
   ]

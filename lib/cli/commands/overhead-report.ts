@@ -1,5 +1,6 @@
 /** `weft overhead` for people: 80 columns. */
 import type { StageReply } from '../../control/protocol.ts';
+import { fitText } from '../../fit-text.ts';
 import { quantile } from '../../measure/log2-buckets.ts';
 import type { DirectionReport } from '../../observe/overhead/edge-pairs.ts';
 import type { OverheadReport } from '../../observe/overhead/overhead.ts';
@@ -7,6 +8,7 @@ import { formatNanoseconds } from '../stage-table.ts';
 import { type Column, formatTable } from '../table.ts';
 import { formatBytes, formatCount } from '../units.ts';
 
+const WIDTH = 80;
 /** Of the largest bar. */
 const BAR = 40;
 
@@ -22,7 +24,7 @@ export function formatOverhead(report: OverheadReport): string {
       ] as const
     ).flatMap(([name, direction]) => (direction.paired === 0 ? [] : [histogram(name, direction)])),
     costs(report),
-    ...notes.map((note) => `note: ${note}\n`),
+    ...notes.map((note) => `${fitText(`note: ${note}`, WIDTH)}\n`),
   ]
     .filter((part) => part !== '')
     .join('\n');
@@ -47,7 +49,7 @@ function headline({
   if (dropped.length > 0) lines.push(`weftd dropped ${dropped.join(', ')}`);
   if (notSeen > 0)
     lines.push(`${formatCount(notSeen)} frames or packets found no room: in no figure, or they seem lost`);
-  return lines.join('\n');
+  return lines.map((line) => fitText(line, WIDTH)).join('\n');
 }
 
 const COLUMNS: readonly Column[] = [

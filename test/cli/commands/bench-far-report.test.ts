@@ -64,14 +64,25 @@ test('a report names both machines, compares with the underlay, and says what is
   t.regex(text, /^Here +192\.0\.2\.1: 2 x AMD EPYC/m);
   t.regex(text, /^Far side +192\.0\.2\.2: 8 x AMD EPYC/m);
   t.regex(text, /^Overlay +blue, vxlan, MTU 1450, as it runs$/m);
-  t.regex(text, /^underlay +to far +9\.41 +9\.41–9\.41 +1\.000 +1\.50 +1\.70 +- +-$/m);
-  t.regex(text, /^weft-vxlan +to far +4\.71 +4\.71–4\.71 +0\.500 +- +- +- +0\.90$/m);
-  t.regex(text, /^overlay +0\.250 +0\.250–0\.250 +25\.0 /m);
+  t.regex(text, /^Path +Way +Gb\/s +ratio +CPU s\/GB +weftd s\/GB$/m);
+  t.regex(text, /^underlay +to far +9\.41 +1\.000 +1\.50\/1\.70 +-$/m);
+  t.regex(text, /^weft-vxlan +to far +4\.71 +0\.500 +- +-\/0\.90$/m);
+  t.regex(text, /^overlay +0\.250 +25\.0 /m);
   t.regex(text, /^underlay +to far +1,234,567 .* sender$/m);
   t.regex(text, /^ {2}weft-udp tcp1, rtt: the far side was lost before$/m);
   t.regex(text, /^ {2}overlay: no weftd to measure here$/m);
   t.regex(text, /^ {2}round 2 weft-vxlan: No echo$/m);
   t.notRegex(text, /Interrupted|undefined|NaN/);
+});
+
+test('repeats have a spread, and every line its place on 80 columns', (t) => {
+  const again = SAMPLES.map((sample) => ({ ...sample, round: 2, value: sample.value * 1.1 }));
+  const text = formatFarReport({ ...REPORT, results: toFarRows([...SAMPLES, ...again]) });
+  t.regex(text, /^underlay +to far +9\.88 +9\.41–10\.35 +1\.000 +1\.58\/1\.79 +-$/m);
+  t.deepEqual(
+    text.split('\n').filter((line) => line.length > 80),
+    [],
+  );
 });
 
 test('how a run ended is its last line', (t) => {
