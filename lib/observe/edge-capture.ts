@@ -54,6 +54,9 @@ const FINISH_MS = 1000;
 /** Our choice: more than outer and inner headers take, IPv6 and options included. */
 const HEADERS = 256;
 
+/** Longer than any frame. */
+const WHOLE = 0x4_0000;
+
 /** Our choice: of a network that brings more than we can look at, signals and timers do not wait longer than this. */
 const TURN_MS = 50;
 /** Frames between two looks at the clock. */
@@ -298,8 +301,9 @@ function openEdge(
   return PacketSocket.open({
     device: edge.device,
     netns: edge.netns,
-    // The headers of a super-packet are those of all its pieces.
-    snapLength: Math.max(snapLength, HEADERS),
+    // The headers of a super-packet are those of all its pieces. Of a train, which may be shorter than the MTU, each datagram has
+    // headers of its own.
+    snapLength: edge.kind === 'underlay' && !raw ? WHOLE : Math.max(snapLength, HEADERS),
     snapAll: raw || (edge.kind === 'overlay' && snapLength <= HEADERS),
     filter: program === undefined ? compiled(edge, filter?.(edge) ?? '') : program(edge),
     ...(ringBytes !== undefined && { ringBytes }),

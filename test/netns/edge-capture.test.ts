@@ -82,11 +82,15 @@ function copy({ packet }: EdgePacket): Seen {
   return { bytes: bytes.toString('hex'), withoutId: withoutId.toString('hex'), length, of, idRebuilt };
 }
 
-async function captured(traffic: () => Promise<void>, isDone: (seen: Seen[][]) => boolean): Promise<Seen[][]> {
+async function captured(
+  traffic: () => Promise<void>,
+  isDone: (seen: Seen[][]) => boolean,
+  snapLength = 65_535,
+): Promise<Seen[][]> {
   const seen: Seen[][] = [[], [], []];
   const edges = [edge('a', 'a0'), edge('b', 'b1'), edge('c', 'c0')];
   const capture = EdgeCapture.open(edges, {
-    snapLength: 65_535,
+    snapLength,
     onPacket: (packet) => {
       // b1 sees answers come in, a0 and c0 see their own.
       if (packet.frame.outgoing === packet.number < 2) seen[packet.number]?.push(copy(packet));
@@ -151,29 +155,44 @@ for (const address of ['10.9.0.2', 'fd09::2'])
     compare(t, seen, 250);
   });
 
+/** Trains of so many bytes each, cut into datagrams of `size`. */
+async function sendTrains(count: number, bytes: number, size: number): Promise<void> {
+  withinNetns(path('a'), () => {
+    const fd = openUdpSocket(0x0a090001, 6, 1 << 20);
+    try {
+      const to = socketAddress(0x0a090002, 7);
+      check(setOption(fd, SOL_UDP, UDP_SEGMENT, size), 'setsockopt', 'UDP_SEGMENT');
+      for (let i = 0; i < count; i++) {
+        const payload = new Uint8Array(bytes).fill(i);
+        check(sendto(fd, payload, payload.length, 0, to, to.length), 'sendto', 'UDP');
+      }
+    } finally {
+      close(fd);
+    }
+  });
+}
+
 test('a train of UDP datagrams: sent byte for byte, its last datagram shorter', async (t) => {
   buildLink(t);
   listen(t);
   const seen = await captured(
-    async () => {
-      withinNetns(path('a'), () => {
-        const fd = openUdpSocket(0x0a090001, 6, 1 << 20);
-        try {
-          const to = socketAddress(0x0a090002, 7);
-          check(setOption(fd, SOL_UDP, UDP_SEGMENT, 1000), 'setsockopt', 'UDP_SEGMENT');
-          for (let i = 0; i < 5; i++) {
-            const payload = new Uint8Array(10_501).fill(i);
-            check(sendto(fd, payload, payload.length, 0, to, to.length), 'sendto', 'UDP');
-          }
-        } finally {
-          close(fd);
-        }
-      });
-    },
+    () => sendTrains(5, 10_501, 1000),
     ([sent, wire, received]) => [sent, wire, received].every((each) => each!.length === 55),
   );
   compare(t, seen, 55);
   t.is(seen[0]?.[10]?.length, 14 + 20 + 8 + 501);
+});
+
+test('a train that is shorter than the MTU has all its datagrams, each to the snap length', async (t) => {
+  buildLink(t);
+  listen(t);
+  const seen = await captured(
+    () => sendTrains(3, 1200, 100),
+    ([sent, wire, received]) => [sent, wire, received].every((each) => each!.length === 36),
+    192,
+  );
+  compare(t, seen, 36);
+  t.true(seen[0]!.every(({ bytes, of }) => bytes.length / 2 === 14 + 20 + 8 + 100 && of === 12));
 });
 
 /** Else its host would answer that the port is closed, and the next send would fail with that. */
