@@ -152,10 +152,11 @@ export class EdgeCapture {
     for (const { socket } of this.#sources) socket.stopReceiving();
     const endMs = performance.now() + FINISH_MS;
     for (;;) {
-      this.#handOver(Number.POSITIVE_INFINITY);
+      const isLate = performance.now() > endMs;
+      const isLeft = this.#handOver(Number.POSITIVE_INFINITY, !isLate);
       if (this.#options.isFull?.() === true) return;
       if (this.#hasMore) await nextTurn();
-      else if (performance.now() > endMs || !this.#sources.some(({ socket }) => socket.untaken > 0)) return;
+      else if (isLate || !isLeft) return;
       else await delay(RING_RETIRE_MS / 2);
     }
   }
@@ -183,8 +184,11 @@ export class EdgeCapture {
     for (const { socket } of this.#sources) socket.close();
   }
 
-  /** The oldest first. `dueMs`: younger ones have to wait while an edge has nothing to compare them with. */
-  #handOver(dueMs: number): boolean {
+  /**
+   * The oldest first. `dueMs`: younger ones have to wait while an edge has nothing to compare them with. `isEnd`: no more come,
+   * and all wait for those that the kernel has counted and not handed over yet, which may be older.
+   */
+  #handOver(dueMs: number, isEnd = false): boolean {
     const sources = this.#sources;
     const aheadMs = dueMs + HOLD_MS + AHEAD_MS;
     const endMs = performance.now() + TURN_MS;
@@ -198,6 +202,7 @@ export class EdgeCapture {
       for (const source of sources) {
         const frame = source.socket.peek();
         if (frame === undefined) {
+          if (isEnd && source.socket.untaken > 0) return true;
           if (!source.gone) complete = false;
           continue;
         }

@@ -256,6 +256,30 @@ test('after its end a capture sees nothing more', async (t) => {
   t.is(seen, 3);
 });
 
+test('also at its end a capture has the packets of all edges in their order', async (t) => {
+  buildLink(t);
+  listen(t);
+  const startSeconds = Math.floor(Date.now() / 1000);
+  for (let round = 0; round < 10; round++) {
+    const stamps: number[] = [];
+    const edges = [edge('c', 'c0'), edge('b', 'b1'), edge('a', 'a0')];
+    const capture = EdgeCapture.open(edges, {
+      snapLength: 64,
+      onPacket: ({ frame }) => stamps.push((frame.seconds - startSeconds) * 1e9 + frame.nanoseconds),
+    });
+    send(20);
+    // The first cross the link before those behind them are sent.
+    capture.stop();
+    await capture.run();
+    capture.close();
+    t.true(stamps.length >= 40, `${stamps.length}`);
+    t.deepEqual(
+      stamps,
+      stamps.toSorted((a, b) => a - b),
+    );
+  }
+});
+
 test('packets are seen though the clock was set back meanwhile', async (t) => {
   buildLink(t);
   listen(t);
