@@ -89,6 +89,7 @@ async function measure(
   signal: AbortSignal,
 ): Promise<Measured> {
   const startedAt = host.now();
+  const startSeconds = host.clock();
   const qdisc = await underlayQdisc(pathLab.lab);
   const { budgetSeconds } = options;
   const series = new ScaleSeries(pathLab, options, host.random);
@@ -106,7 +107,8 @@ async function measure(
   return {
     schema: SCHEMA,
     startedAt: startedAt.toISOString(),
-    durationSeconds: Math.round((host.now().getTime() - startedAt.getTime()) / 1000),
+    // Not by the wall clock, which may be set meanwhile.
+    durationSeconds: Math.round(host.clock() - startSeconds),
     interrupted: signal.aborted,
     budget: budgetSeconds === undefined ? null : { seconds: budgetSeconds, usedUp: rounds.outOfTime },
     notMeasured: missing(work, rounds),

@@ -80,16 +80,17 @@ function receive(request: ReceiveRequest): ReceiveReply {
     const count = receiver.receive();
     const now = performance.now();
     for (let i = 0; i < count; i++) {
-      if (receiver.length(i) === payloadSize && receiver.trial(i) === trial) record.add(receiver.sequence(i));
-      else foreign++;
-    }
-    if (count > 0) {
+      if (receiver.length(i) !== payloadSize || receiver.trial(i) !== trial) {
+        foreign++;
+        continue;
+      }
+      record.add(receiver.sequence(i));
       lastArrival = now;
       patience = quietMs;
-      continue;
     }
+    // What is not of this trial does not make it last: a stranger that goes on sending would have no end.
     if (now - lastArrival > patience) break;
-    sleep.microseconds(RECEIVE_INTERVAL_US);
+    if (count === 0) sleep.microseconds(RECEIVE_INTERVAL_US);
   }
   receiver.close();
   return { type: 'received', ...record.counts, foreign };

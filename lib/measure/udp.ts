@@ -77,7 +77,9 @@ export class UdpRateSearch {
     await this.#receiver.listen({ ...common, firstWithinMs: FIRST_WITHIN_MS, quietMs: QUIET_MS });
     const sent = await this.#sender.send({ to: server, ...common, rate, seconds });
     const { received } = await this.#receiver.received();
-    return { sentRate: sent.sent / sent.seconds, loss: sent.sent === 0 ? 1 : 1 - received / sent.sent };
+    // No more can arrive than was sent: what is above it is a stranger's.
+    const arrived = Math.min(received, sent.sent);
+    return { sentRate: sent.sent / sent.seconds, loss: sent.sent === 0 ? 1 : 1 - arrived / sent.sent };
   }
 }
 

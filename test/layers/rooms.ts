@@ -241,7 +241,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     why: 'it compares programs from outside; of their parts it times tables alone',
   },
   'bench/far': {
-    imports: ['addr', 'bench', 'control', 'lab', 'measure'],
+    imports: ['addr', 'bench', 'control', 'lab', 'line-limit.ts', 'measure'],
     packages: [],
     why: 'what comes from the other machine is a request on a list, never a command, path or address',
   },

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
 import { BACKENDS, type BackendName } from '../../lib/lab/backends.ts';
 import type { Lab } from '../../lib/lab/model.ts';
-import { execInNetns, spawnInNetns } from '../../lib/lab/netns.ts';
+import { execInNetns, type LabProcess, spawnInNetns } from '../../lib/lab/netns.ts';
 import { defaultConfig, type Overlay, startOverlay } from '../../lib/lab/overlay.ts';
 import { until } from '../../lib/lab/until.ts';
 import { withLab } from '../../lib/lab/with-lab.ts';
@@ -26,12 +26,16 @@ const KINDS = {
 } as const satisfies Partial<Record<BackendName, unknown>>;
 
 /** `weft overhead --json` on the first host while `body` runs. */
-async function overheadWhile(t: ExecutionContext, lab: Lab, body: () => Promise<void>): Promise<OverheadReport> {
+async function overheadWhile(
+  t: ExecutionContext,
+  lab: Lab,
+  body: (looking: LabProcess) => Promise<void>,
+): Promise<OverheadReport> {
   const { netns, controlSocket } = lab.hosts[0]!;
   const argv = [process.execPath, WEFT, 'overhead', '--json', '--seconds', '0', '--control-socket', controlSocket];
   const looking = spawnInNetns(netns, argv);
   t.true(await until(() => looking.stderr().includes('Looking at') || !looking.running(), PATIENCE_MS));
-  await body();
+  await body(looking);
   const { code } = await looking.stop('SIGINT');
   t.is(code, 0, looking.stderr());
   return JSON.parse(looking.stdout()) as OverheadReport;
@@ -113,6 +117,22 @@ test('TCP in super-packets and trains is paired whole, both ways, and nothing is
     if (report.notSeen === 0) t.deepEqual([outbound.lost, inbound.lost], [0, 0]);
     // How many of its few hundred turns the clock measured is chance.
     t.true(stages!.asleep.turns > 0);
+  });
+});
+
+test('weftd that ends while weft overhead looks: at once, what was seen and that it has ended', async (t) => {
+  await withLab({ id, hosts: 2 }, async (lab) => {
+    const overlay = await startOverlay(lab, { config: defaultConfig(BACKENDS.udp) });
+    const report = await overheadWhile(t, lab, async (looking) => {
+      await pings(t, lab, overlay);
+      await overlay.daemons[0]!.stop('SIGKILL');
+      // Nobody has to tell it that there is nothing more to see.
+      t.true(await until(() => !looking.running(), PATIENCE_MS));
+    });
+    t.true(report.outbound.paired >= PINGS, JSON.stringify(report.outbound));
+    t.deepEqual([report.stages, report.drops, report.daemonCpu], [null, {}, null]);
+    t.regex(report.notes.join('\n'), /^weftd did not answer at the end \(.*weft\.sock\): its clock, its drops/m);
+    t.regex(report.notes.join('\n'), /the overlay there is not seen any more/);
   });
 });
 

@@ -16,9 +16,10 @@ import {
   readGreeting,
 } from './handshake.ts';
 import { LineReader } from './line-reader.ts';
+import { checkFarReply, readFarMessage } from './replies.ts';
 import type { ReplyTo, Request, RequestType, Side } from './requests.ts';
 import { LINE_BYTES, Opener, Sealer } from './sealed-lines.ts';
-import { Pending, type SideReply } from './side-protocol.ts';
+import { Pending } from './side-protocol.ts';
 
 export interface FarLinkOptions {
   /** Name or dotted quad. */
@@ -88,9 +89,11 @@ export class FarLink implements Side {
     }
   }
 
-  ask<T extends RequestType>(request: Request & { readonly type: T }): Promise<ReplyTo<T>> {
-    // Who has the token is of this protocol's version, and its replies are as the type says.
-    return this.#pending.ask(request, (numbered) => this.#send(numbered)) as Promise<ReplyTo<T>>;
+  async ask<T extends RequestType>(request: Request & { readonly type: T }): Promise<ReplyTo<T>> {
+    const reply = await this.#pending.ask(request, (numbered) => this.#send(numbered));
+    checkFarReply(request.type, reply);
+    // It has just been checked.
+    return reply as ReplyTo<T>;
   }
 
   close(): void {
@@ -105,7 +108,7 @@ export class FarLink implements Side {
     this.#reader.push(chunk);
     try {
       for (let line = this.#reader.next(); line !== undefined; line = this.#reader.next()) {
-        const message = this.#opener.open(line) as SideReply | { readonly closing: string };
+        const message = readFarMessage(this.#opener.open(line));
         if ('closing' in message) this.#lose(message.closing);
         else this.#pending.settle(message);
       }

@@ -1,6 +1,7 @@
 /** `weft bench --serve`: listens at one address for one near side at a time, which has the token. */
 import { createServer, type Server, type Socket } from 'node:net';
 import { messageOf, WeftError } from '../../error.ts';
+import { LineLimit } from '../../line-limit.ts';
 import { FarSession, type SessionHost } from './far-session.ts';
 import type { Request } from './requests.ts';
 
@@ -30,6 +31,8 @@ export interface FarServerOptions {
   readonly token: string;
   readonly limits?: Partial<Readonly<Record<keyof typeof LIMITS, number>>>;
   readonly log: (line: string) => void;
+  /** Monotonic, milliseconds. */
+  readonly now: () => number;
   /** `near`: the other side's address. */
   readonly startPerformer: (near: string) => Performer;
 }
@@ -44,6 +47,8 @@ export class FarServer {
   readonly #sessions = new Set<FarSession>();
   /** The near side that is being served; after its end until what it started is gone. */
   #served: { readonly session: FarSession; readonly performer: Performer; ended?: Promise<void> } | undefined;
+  /** Of those who did not show the token: whoever can reach the port could fill the log. */
+  readonly #strangers: LineLimit;
   #wrongTokens = 0;
   #idle: NodeJS.Timeout | undefined;
   #end: (end: FarEnd) => void = () => undefined;
@@ -52,6 +57,7 @@ export class FarServer {
   private constructor(options: FarServerOptions) {
     this.#options = options;
     this.#limits = { ...LIMITS, ...options.limits };
+    this.#strangers = new LineLimit(options.now);
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
@@ -123,9 +129,15 @@ export class FarServer {
 
   #sessionEnded(session: FarSession, why: string): void {
     this.#sessions.delete(session);
-    this.#options.log(`${session.address}: ${why}`);
     const served = this.#served;
-    if (served?.session !== session) return;
+    if (served?.session !== session) {
+      this.#strangers.say((omitted) => {
+        const more = omitted === 0 ? '' : ` (and ${omitted} more without the token)`;
+        this.#options.log(`${session.address}: ${why}${more}`);
+      });
+      return;
+    }
+    this.#options.log(`${session.address}: ${why}`);
     served.ended = served.performer.close().then(() => {
       this.#served = undefined;
       if (this.#server.listening) this.#waitForNear();

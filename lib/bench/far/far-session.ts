@@ -25,6 +25,8 @@ import type { SideReply } from './side-protocol.ts';
 const MOST_REQUESTS = 4;
 /** Our choice: replies that nobody reads. */
 const MOST_UNREAD_BYTES = 256 * 1024;
+/** Our choice: how long the last line has to leave. */
+const LAST_WORDS_MS = 1000;
 
 export interface SessionHost {
   /** Normalized. */
@@ -177,8 +179,9 @@ export class FarSession {
     this.#state = 'ended';
     clearTimeout(this.#timer);
     // What was written leaves; then nothing more is taken, and nobody is waited for.
+    // Not the socket's own timer: that one waits for a client that goes on sending.
     this.#socket.end(() => this.#socket.destroy());
-    this.#socket.setTimeout(1000, () => this.#socket.destroy());
+    setTimeout(() => this.#socket.destroy(), LAST_WORDS_MS).unref();
     this.#host.ended(this, why);
   }
 }

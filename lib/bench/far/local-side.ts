@@ -14,7 +14,8 @@ const CLOSE_MS = 60_000;
 
 export class LocalSide implements Side {
   readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
-  readonly #pending = new Pending();
+  /** A measurement takes as long as it was asked to. */
+  readonly #pending = new Pending(null);
   readonly #ended: Promise<void>;
 
   constructor(place: MachinePlace) {

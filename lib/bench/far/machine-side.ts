@@ -40,6 +40,8 @@ export class MachineSide {
   #server: LabProcess | undefined;
   readonly #running = new Set<Promise<unknown>>();
   readonly #udp = new Map<Place, LocalUdpEnd>();
+  /** Of what makes and removes things. */
+  #lastTurn: Promise<unknown> = Promise.resolve();
 
   constructor(place: MachinePlace) {
     this.#place = place;
@@ -70,7 +72,7 @@ export class MachineSide {
       case 'usage':
         return this.#usage(request.place);
       case 'tcp-serve':
-        await this.#serveTcp(this.#path(request.place));
+        await this.#inTurn(() => this.#serveTcp(this.#path(request.place)));
         return {};
       case 'tcp-call': {
         const { streams, seconds, reverse } = request;
@@ -86,16 +88,27 @@ export class MachineSide {
       case 'udp-send':
         return await this.#udpTrial(request);
       case 'pair-start':
-        await this.#stopUdp('pair');
-        return { vtepMac: await this.#pair.start(request.backend) };
+        return await this.#inTurn(async () => {
+          await this.#stopUdp('pair');
+          return { vtepMac: await this.#pair.start(request.backend) };
+        });
       case 'pair-join':
-        await this.#pair.join(request.vtepMac);
+        await this.#inTurn(() => this.#pair.join(request.vtepMac));
         return {};
       case 'pair-stop':
-        await this.#stopUdp('pair');
-        await this.#pair.stop();
+        await this.#inTurn(async () => {
+          await this.#stopUdp('pair');
+          await this.#pair.stop();
+        });
         return {};
     }
+  }
+
+  /** One after the other, whatever is asked at once: of two that make the same thing one would lose sight of it. */
+  #inTurn<T>(body: () => Promise<T>): Promise<T> {
+    const turn = this.#lastTurn.then(body);
+    this.#lastTurn = turn.catch(() => undefined);
+    return turn;
   }
 
   /** Ends and removes everything, also what requests start meanwhile. */

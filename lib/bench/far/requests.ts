@@ -7,6 +7,7 @@ import type { TcpResult } from '../../measure/iperf3.ts';
 import type { RttSample } from '../../measure/rtt.ts';
 import type { ReceiveReply, SendReply } from '../../measure/traffic-protocol.ts';
 import type { Environment } from '../report.ts';
+import { address4, between, type Check, matching, oneOf, orNull, prefix4, vtepMac, whole } from './checks.ts';
 
 /** Where a measurement runs: over the network between the machines, through the running overlay, or through weftds of its own. */
 const PLACES = ['underlay', 'overlay', 'pair'] as const;
@@ -92,35 +93,10 @@ export interface Side {
   ask<T extends RequestType>(request: { readonly type: T } & Exchanges[T][0]): Promise<ReplyTo<T>>;
 }
 
-type Check = (value: unknown) => boolean;
-
-const oneOf =
-  (values: readonly unknown[]): Check =>
-  (value) =>
-    values.includes(value);
-const whole =
-  (least: number, most: number): Check =>
-  (value) =>
-    Number.isSafeInteger(value) && Number(value) >= least && Number(value) <= most;
-const between =
-  (least: number, most: number): Check =>
-  (value) =>
-    typeof value === 'number' && value >= least && value <= most;
-const orNull =
-  (check: Check): Check =>
-  (value) =>
-    value === null || check(value);
-const matching =
-  (pattern: RegExp): Check =>
-  (value) =>
-    typeof value === 'string' && pattern.test(value);
-
 const place = oneOf(PLACES);
-/** What a UDP trial and a TCP run may take at most, seconds. */
-const LONGEST_TRIAL = 60;
+/** What a UDP trial may take at most, seconds. */
+export const LONGEST_TRIAL = 60;
 const trial = { place, trial: whole(1, 2 ** 31), payloadSize: whole(8, 65_507) };
-const QUAD = String.raw`\d{1,3}(?:\.\d{1,3}){3}`;
-const vtepMac = orNull(matching(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/));
 
 /** What the far side takes; every key has to be there, and no other. */
 const FAR_REQUESTS: Readonly<Partial<Record<RequestType, Readonly<Record<string, Check>>>>> = {
@@ -128,8 +104,8 @@ const FAR_REQUESTS: Readonly<Partial<Record<RequestType, Readonly<Record<string,
   overlay: {},
   'overlay-use': {
     network: matching(/^[^\0]{0,64}$/),
-    peer: matching(new RegExp(String.raw`^${QUAD}/\d{1,2}$`)),
-    address: matching(new RegExp(`^${QUAD}$`)),
+    peer: prefix4,
+    address: address4,
   },
   usage: { place },
   'tcp-serve': { place },

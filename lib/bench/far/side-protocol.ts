@@ -13,20 +13,26 @@ export type SideReply =
   | { readonly id: number; readonly value: unknown }
   | { readonly id: number; readonly error: SideError };
 
-/** Our choice: the longest of all, a weftd and an etcd that start on a busy machine, takes two minutes at most. */
+/** Our choice: the longest of what a far side is asked, a weftd and an etcd that start on a busy machine, takes two minutes at most. */
 const REPLY_MS = 180_000;
 
 interface Waiting {
-  readonly timer: NodeJS.Timeout;
+  readonly timer: NodeJS.Timeout | undefined;
   resolve(value: unknown): void;
   reject(error: Error): void;
 }
 
 /** The requests that wait for a reply. */
 export class Pending {
+  readonly #replyMs: number | null;
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 1;
   #failure: WeftError | undefined;
+
+  /** `replyMs` null: a reply may take as long as it will, the end of who replies is noticed otherwise. */
+  constructor(replyMs: number | null = REPLY_MS) {
+    this.#replyMs = replyMs;
+  }
 
   /** `send` gets the request with its number. Rejects with the error of the reply, or the one of `fail`. */
   ask(request: object, send: (numbered: Numbered<object>) => void): Promise<unknown> {
@@ -36,13 +42,19 @@ export class Pending {
         return;
       }
       const id = this.#nextId++;
-      const timer = setTimeout(() => {
-        this.#waiting.delete(id);
-        reject(new WeftError('FAR_LOST', `There is no reply within ${REPLY_MS / 1000} s`));
-      }, REPLY_MS);
+      const timer = this.#deadline(id, reject);
       this.#waiting.set(id, { resolve, reject, timer });
       send({ ...request, id });
     });
+  }
+
+  #deadline(id: number, reject: (error: Error) => void): NodeJS.Timeout | undefined {
+    const replyMs = this.#replyMs;
+    if (replyMs === null) return undefined;
+    return setTimeout(() => {
+      this.#waiting.delete(id);
+      reject(new WeftError('FAR_LOST', `There is no reply within ${replyMs / 1000} s`));
+    }, replyMs);
   }
 
   /** False for a reply to nothing. */

@@ -58,7 +58,8 @@ export async function serveBench(text: string, controlSocket: string): Promise<v
     const side = new LocalSide({ role: 'far', own: address, other: near, ports, id, controlSocket, programs });
     return { perform: (request) => side.ask(request), close: () => side.close() };
   };
-  const server = await FarServer.listen({ address, port, token: normalizeToken(printed), log, startPerformer });
+  const now = () => performance.now();
+  const server = await FarServer.listen({ address, port, token: normalizeToken(printed), log, now, startPerformer });
   // A terminal that is gone takes the output with it, not the cleaning up.
   for (const signal of SIGNALS) process.once(signal, () => void server.stop(`${signal} there`));
   process.stdout.write(describeServing(address, port, printed));

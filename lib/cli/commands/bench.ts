@@ -1,7 +1,8 @@
-import { writeFileSync } from 'node:fs';
+import { closeSync, openSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { FAR_TESTS, type FarTest } from '../../bench/far/far-report.ts';
+import { LONGEST_TRIAL } from '../../bench/far/requests.ts';
 import { SCALES, type ScaleName, SETTINGS, type Setting, TESTS, type TestName } from '../../bench/matrix.ts';
 import { PATHS, type PathName, setupOf } from '../../bench/paths.ts';
 import { checkFlanneld, findProgram } from '../../bench/programs.ts';
@@ -111,6 +112,7 @@ Exit code: 0 when the run was as planned or its --budget was used up, 1 when a m
         return;
       }
       requireRoot();
+      requireWritable(options.json);
       let failed = false;
       await runBench(toRunOptions(options), {
         now: () => new Date(),
@@ -150,6 +152,9 @@ async function runFar(options: BenchCommandOptions): Promise<void> {
     return;
   }
   const { rounds, tcpSeconds, udpTrialSeconds, pings, pingIntervalSeconds } = toRunOptions(options);
+  if (udpTrialSeconds > LONGEST_TRIAL)
+    throw new WeftError('USAGE', `--udp-seconds is at most ${LONGEST_TRIAL} with --peer`);
+  requireWritable(json);
   const run = { rounds, tests: farTestsOf(options), tcpSeconds, udpTrialSeconds, pings, pingIntervalSeconds };
   await measureWithPeer({ ...run, peer: peer ?? '', tokenFile, controlSocket }, (report) => {
     printReport(report, json, () => formatFarReport(printableAll(report)));
@@ -219,6 +224,23 @@ function list<T extends string>(flags: string, description: string, all: readonl
     if (unknown !== undefined) throw new InvalidArgumentError(`"${unknown}" is not one of ${all.join(', ')}.`);
     return all.filter((known) => wanted.includes(known));
   });
+}
+
+/** Before a run of half an hour, not after it. Code: REPORT_NOT_WRITTEN. */
+function requireWritable(path: string | true | undefined): void {
+  if (typeof path !== 'string') return;
+  try {
+    const before = statSync(path, { throwIfNoEntry: false });
+    // Opening a pipe waits for its reader.
+    if (before !== undefined && !before.isFile() && !before.isDirectory()) return;
+    closeSync(openSync(path, 'a'));
+    if (before === undefined) unlinkSync(path);
+  } catch (cause) {
+    throw new WeftError('REPORT_NOT_WRITTEN', `Cannot write ${path}: ${messageOf(cause)}`, {
+      cause,
+      hint: 'Nothing has been measured: name another file',
+    });
+  }
 }
 
 function writeReport(path: string, json: string): void {

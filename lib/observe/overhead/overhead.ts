@@ -2,16 +2,14 @@
  * What user space costs on a running node: each inner packet is looked for on the overlay's device and on the underlay, and the
  * time between the two is weftd's, its queue in the kernel included. `weft overhead`.
  */
-import { readFileSync } from 'node:fs';
 import { askDaemon } from '../../control/client.ts';
-import type { NetworkReport, StagesReply } from '../../control/protocol.ts';
+import type { NetworkReport, StatusReply } from '../../control/protocol.ts';
 import { WeftError } from '../../error.ts';
-import { machineCpuSeconds, processCpuTimes } from '../../measure/cpu-time.ts';
 import { netnsOfDaemon } from '../daemon-netns.ts';
 import { describeGone, EdgeCapture } from '../edge-capture.ts';
 import { type Edge, edgesOf } from '../edges.ts';
 import { type DirectionReport, EdgePairs } from './edge-pairs.ts';
-import { stagesSince } from './stages-since.ts';
+import { readAfter, readBefore, type Spent, spentBetween } from './reading.ts';
 
 export interface OverheadOptions {
   readonly controlSocket: string;
@@ -23,14 +21,8 @@ export interface OverheadOptions {
   readonly onLooking: (source: string, stop: () => void) => void;
 }
 
-/** CPU time of some seconds of looking. */
-interface CpuReport {
-  readonly userSeconds: number;
-  readonly systemSeconds: number;
-}
-
 /** `--json`. Keys are stable. */
-export interface OverheadReport {
+export interface OverheadReport extends Omit<Spent, 'notes'> {
   readonly network: string;
   readonly overlayDevice: string;
   readonly underlayDevice: string;
@@ -39,16 +31,7 @@ export interface OverheadReport {
   readonly inbound: DirectionReport;
   /** What our own looking had no room for, frames of the kernel's or packets: they are in no figure, or seem lost. */
   readonly notSeen: number;
-  /** Of the data plane's own clock, during the looking. */
-  readonly stages: StagesReply | null;
-  /** What weftd dropped meanwhile, by reason; reasons that did not happen are left out. */
-  readonly drops: Readonly<Record<string, number>>;
-  /** Of weftd; null where it cannot be read. */
-  readonly daemonCpu: CpuReport | null;
-  readonly machineCpuSeconds: number;
-  /** Of this command. It is in the machine's. */
-  readonly ownCpuSeconds: number;
-  /** What could not be looked at, one sentence each. */
+  /** What could not be looked at, or is not known: one sentence each. */
   readonly notes: readonly string[];
 }
 
@@ -71,17 +54,17 @@ export async function measureOverhead(options: OverheadOptions): Promise<Overhea
     ringBytes: RING_BYTES,
     filter: (edge) => (edge === underlay ? underlay.networks[0]?.filter : undefined),
     onPacket: (packet) => pairs.see(packet),
-    onGone: (edge, error) => notes.push(describeGone(edge, error)),
+    onGone: (edge, error) => {
+      notes.push(describeGone(edge, error));
+      // With one edge alone nothing is paired.
+      capture.stop();
+    },
   });
   const expiry = setInterval(() => pairs.expire(), EXPIRE_MS);
   try {
     const name = report?.name ?? '';
-    const looked = await lookFor(
-      options,
-      capture,
-      { name, pid: status.pid },
-      `${overlay.device} and ${underlay.device}`,
-    );
+    const source = `${overlay.device} and ${underlay.device}`;
+    const { notes: unknown, ...looked } = await lookFor(options, capture, { name, status }, source);
     const unseen = capture.statistics().reduce((sum, { dropped }) => sum + dropped, 0);
     return {
       network: name,
@@ -90,7 +73,7 @@ export async function measureOverhead(options: OverheadOptions): Promise<Overhea
       ...looked,
       ...pairs.finish(),
       notSeen: unseen + pairs.forgotten,
-      notes,
+      notes: [...notes, ...unknown],
     };
   } finally {
     clearInterval(expiry);
@@ -98,38 +81,25 @@ export async function measureOverhead(options: OverheadOptions): Promise<Overhea
   }
 }
 
-type Looked = Pick<
-  OverheadReport,
-  'seconds' | 'stages' | 'drops' | 'daemonCpu' | 'machineCpuSeconds' | 'ownCpuSeconds'
->;
+type Looked = Spent & Pick<OverheadReport, 'seconds'>;
 
 /** Captures for the time asked for, and says what the daemon and the machine did meanwhile. */
 async function lookFor(
   { controlSocket, seconds, onLooking }: OverheadOptions,
   capture: EdgeCapture,
-  daemon: { readonly name: string; readonly pid: number },
+  { name, status }: { readonly name: string; readonly status: StatusReply },
   source: string,
 ): Promise<Looked> {
   const stop = () => capture.stop();
   const timer = seconds > 0 ? setTimeout(stop, seconds * 1000) : undefined;
-  const stats = () => askDaemon(controlSocket, '/v1/stats', daemon.name === '' ? undefined : daemon.name);
   try {
-    const statsBefore = await stats();
-    const before = readCpu(daemon.pid);
+    const before = await readBefore(controlSocket, name, status);
     const startMs = performance.now();
     onLooking(source, stop);
     await capture.run();
     const elapsed = (performance.now() - startMs) / 1000;
-    const after = readCpu(daemon.pid);
-    const statsAfter = await stats();
-    return {
-      seconds: Math.round(elapsed * 10) / 10,
-      stages: stagesSince(statsBefore.stages ?? null, statsAfter.stages ?? null),
-      drops: risen(statsBefore.drops, statsAfter.drops),
-      daemonCpu: spent(before.daemon, after.daemon),
-      machineCpuSeconds: round(after.machine - before.machine),
-      ownCpuSeconds: round(after.own - before.own),
-    };
+    const spent = spentBetween(before, await readAfter(controlSocket, name, status));
+    return { seconds: Math.round(elapsed * 10) / 10, ...spent };
   } finally {
     clearTimeout(timer);
   }
@@ -147,36 +117,4 @@ function edgesOfNetwork(
   throw new WeftError('NO_TUNNEL', `No packet of this network goes through weftd: ${type} has no device of its own`, {
     hint: 'weft bench measures what the kernel forwards alone',
   });
-}
-
-interface Cpu {
-  readonly daemon: { readonly user: number; readonly system: number } | undefined;
-  readonly machine: number;
-  readonly own: number;
-}
-
-function readCpu(pid: number): Cpu {
-  const { user, system } = process.cpuUsage();
-  let daemon: Cpu['daemon'];
-  try {
-    daemon = processCpuTimes(readFileSync(`/proc/${pid}/stat`, 'utf8'));
-  } catch {
-    // In another pid namespace it cannot be seen.
-  }
-  return { daemon, machine: machineCpuSeconds(readFileSync('/proc/stat', 'utf8')), own: (user + system) / 1e6 };
-}
-
-function spent(before: Cpu['daemon'], after: Cpu['daemon']): CpuReport | null {
-  if (before === undefined || after === undefined) return null;
-  return { userSeconds: round(after.user - before.user), systemSeconds: round(after.system - before.system) };
-}
-
-/** CPU times come in steps of 10 ms. */
-function round(seconds: number): number {
-  return Math.round(seconds * 100) / 100;
-}
-
-function risen(before: Readonly<Record<string, number>>, after: Readonly<Record<string, number>>) {
-  const all = Object.entries(after).map(([reason, count]) => [reason, count - (before[reason] ?? 0)] as const);
-  return Object.fromEntries(all.filter(([, count]) => count > 0));
 }

@@ -2,6 +2,8 @@
 
 /** Our choice: what has not come out of weftd after so long does not come any more. */
 const LOST_AFTER_MS = 2000;
+/** Seen later than this after it went in, or before it: the clock of the stamps was set meanwhile, and nothing is known. */
+const MOST_BELIEVED_MS = 2 * LOST_AFTER_MS;
 /** Our choice: half a million packets a second that do not come out. It bounds our memory. */
 const MOST_WAITING = 1_000_000;
 
@@ -24,7 +26,7 @@ export class Pairing {
   lost = 0;
   /** Came out, and was not seen to go in: weftd's own ICMP errors, and what was on its way at the start. */
   strangers = 0;
-  /** Went in, and there was no room to remember them: they do not count as entered, and come out as strangers. */
+  /** Went in, and there was no room to remember them, or the clock was set while they were on their way: they do not count as entered. */
   forgotten = 0;
 
   /** `mostWaiting`: how many may have gone in and not come out. */
@@ -63,19 +65,41 @@ export class Pairing {
     const [found] = same.splice(at, 1);
     if (same.length === 0) this.#waiting.delete(key);
     this.#count--;
+    const elapsed = ns - found!.ns;
+    if (elapsed < 0 || elapsed > MOST_BELIEVED_MS * 1e6) {
+      this.entered--;
+      this.forgotten++;
+      return;
+    }
     this.paired++;
-    this.#onPair(ns - found!.ns, found!.bytes);
+    this.#onPair(elapsed, found!.bytes);
   }
 
   /** Gives up what went in too long before `ns`. */
   expire(ns: number): void {
+    this.#forget(ns + LOST_AFTER_MS * 1e6);
     this.#giveUp(ns - LOST_AFTER_MS * 1e6);
   }
 
   /** At the end: what went in less than `ms` before `ns` may still be on its way, and is not lost. Returns how many those are. */
   finish(ns: number, ms: number): number {
+    this.#forget(ns + LOST_AFTER_MS * 1e6);
     this.#giveUp(ns - ms * 1e6);
     return this.#count;
+  }
+
+  /** What went in later than `after`, which is to come: the clock was set back since, and they would wait until it is there again. */
+  #forget(after: number): void {
+    for (const [key, same] of this.#waiting) {
+      const left = same.filter(({ ns }) => ns <= after);
+      const gone = same.length - left.length;
+      if (gone === 0) continue;
+      this.entered -= gone;
+      this.forgotten += gone;
+      this.#count -= gone;
+      if (left.length === 0) this.#waiting.delete(key);
+      else this.#waiting.set(key, left);
+    }
   }
 
   #giveUp(before: number): void {

@@ -137,6 +137,42 @@ test('garbage, huge lines, slow and silent clients and half-closed connections e
   await world.server.stop('done');
 });
 
+test('however many come without the token, six lines a minute tell of them', async (t) => {
+  let now = 0;
+  const world = await World.make({ now: () => now });
+  const comeAndGo = async () => {
+    const socket = world.raw();
+    socket.write('GET / HTTP/1.1\r\n\r\n');
+    await once(socket, 'close');
+  };
+  for (let i = 0; i < 50; i++) await comeAndGo();
+  t.is(world.log.length, 6, world.log.join('; '));
+  now = 60_000;
+  await comeAndGo();
+  t.true(await until(() => world.log.length === 7, PATIENCE_MS));
+  t.regex(world.log[6]!, /^127\.0\.0\.1: it does not speak the protocol \(and 44 more without the token\)$/);
+  const link = await world.open();
+  t.regex(world.log[7]!, /^Measuring with/);
+  link.close();
+  await world.server.stop('done');
+});
+
+test('a far side that answers nonsense is an error of that request, one whose lines are none ends the connection', async (t) => {
+  const answers: unknown[] = [null, { machine: { user: -1, kernel: 0 }, daemon: null, residentBytes: null }, 'x'];
+  const world = await World.make({
+    startPerformer: () => ({ perform: () => Promise.resolve(answers.shift()), close: () => Promise.resolve() }),
+  });
+  const link = await world.open();
+  for (let i = 0; i < 3; i++)
+    await t.throwsAsync(link.ask({ type: 'usage', place: 'underlay' }), {
+      code: 'FAR_PROTOCOL',
+      message: /answer to "usage" makes no sense/,
+    });
+  // Without a value the reply is none.
+  await t.throwsAsync(link.ask({ type: 'usage', place: 'underlay' }), { code: 'FAR_LOST', message: /is no reply/ });
+  await world.server.stop('done');
+});
+
 test('a proof of another connection, or the one of the far side itself, opens nothing', async (t) => {
   const world = await World.make();
   const near = Buffer.alloc(32, 9);

@@ -25,6 +25,7 @@ export class World {
       port: 0,
       token: TOKEN,
       log: (line) => log.push(line),
+      now: () => 0,
       startPerformer: () => world.value!.#startPerformer(),
       ...options,
     });

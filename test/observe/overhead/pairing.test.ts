@@ -49,6 +49,26 @@ test('what finds no room is counted apart, and every packet that went in is pair
   t.is(pairs.entered, pairs.paired + pairs.lost + pairs.finish(30, 100));
 });
 
+test('what was on its way when the clock was set is in no figure, and is not remembered for ever', (t) => {
+  const { pairs, times } = pairing();
+  const HOUR = 3600 * 1000 * MS;
+  pairs.enter(1, -1, 5000 * MS, 60);
+  pairs.leave(1, -1, 5000 * MS - HOUR);
+  pairs.enter(2, -1, 5000 * MS, 60);
+  pairs.leave(2, -1, 5000 * MS + HOUR);
+  t.deepEqual([times, pairs.paired, pairs.forgotten], [[], 0, 2]);
+  // Set back: what waits is of a time to come.
+  for (let key = 10; key < 20; key++) pairs.enter(key, -1, 5000 * MS, 60);
+  pairs.enter(30, -1, 5000 * MS - HOUR, 60);
+  pairs.expire(5001 * MS - HOUR);
+  t.is(pairs.forgotten, 12);
+  pairs.leave(30, -1, 5002 * MS - HOUR);
+  t.deepEqual(times, [2 * MS]);
+  pairs.enter(40, -1, 5010 * MS - HOUR, 60);
+  t.is(pairs.finish(5000 * MS - HOUR, 100), 0);
+  t.is(pairs.entered, pairs.paired + pairs.lost);
+});
+
 test('quantiles are those of the sorted values, at most 5 % off', (t) => {
   let state = 11;
   const latencies = new Latencies();
