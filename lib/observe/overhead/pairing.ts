@@ -13,9 +13,14 @@ interface Waiting {
   readonly bytes: number;
 }
 
+type Early = Pick<Waiting, 'id' | 'ns'>;
+
 /** One direction. Times are nanoseconds of the kernel's clock, since any moment that is the same for all. */
 export class Pairing {
   readonly #waiting = new Map<number, Waiting[]>();
+  /** Came out before they were seen to go in: a kernel that is busy hands over the frames of one edge later than those of the other. */
+  readonly #early = new Map<number, Early[]>();
+  #earlyCount = 0;
   readonly #onPair: (elapsedNs: number, bytes: number) => void;
   readonly #mostWaiting: number;
   #count = 0;
@@ -42,6 +47,12 @@ export class Pairing {
       return;
     }
     this.entered++;
+    const elapsed = this.#takeEarly(key, id, ns);
+    if (elapsed !== undefined) {
+      this.paired++;
+      this.#onPair(elapsed, bytes);
+      return;
+    }
     this.#count++;
     const same = this.#waiting.get(key);
     if (same === undefined) this.#waiting.set(key, [{ id, ns, bytes }]);
@@ -52,17 +63,10 @@ export class Pairing {
   leave(key: number, id: number, ns: number): void {
     const same = this.#waiting.get(key);
     if (same === undefined) {
-      this.strangers++;
+      this.#keepEarly(key, { id, ns });
       return;
     }
-    const at =
-      id < 0
-        ? 0
-        : Math.max(
-            0,
-            same.findIndex((waiting) => waiting.id === id),
-          );
-    const [found] = same.splice(at, 1);
+    const [found] = same.splice(indexOf(same, id), 1);
     if (same.length === 0) this.#waiting.delete(key);
     this.#count--;
     const elapsed = ns - found!.ns;
@@ -75,14 +79,54 @@ export class Pairing {
     this.#onPair(elapsed, found!.bytes);
   }
 
+  #keepEarly(key: number, early: Early): void {
+    if (this.#earlyCount >= this.#mostWaiting) {
+      this.strangers++;
+      return;
+    }
+    this.#earlyCount++;
+    const same = this.#early.get(key);
+    if (same === undefined) this.#early.set(key, [early]);
+    else same.push(early);
+  }
+
+  /** How long after `ns` the packet came out that goes in now; undefined: it has not yet. */
+  #takeEarly(key: number, id: number, ns: number): number | undefined {
+    const same = this.#early.get(key);
+    if (same === undefined) return undefined;
+    const at = indexOf(same, id);
+    const elapsed = same[at]!.ns - ns;
+    if (elapsed < 0 || elapsed > MOST_BELIEVED_MS * 1e6) return undefined;
+    same.splice(at, 1);
+    if (same.length === 0) this.#early.delete(key);
+    this.#earlyCount--;
+    return elapsed;
+  }
+
+  /** What came out before `before`, or is of a time after `after`, has not been seen to go in. */
+  #giveUpEarly(before: number, after: number): void {
+    for (const [key, same] of this.#early) {
+      const left = same.filter(({ ns }) => ns >= before && ns <= after);
+      const gone = same.length - left.length;
+      if (gone === 0) continue;
+      this.strangers += gone;
+      this.#earlyCount -= gone;
+      if (left.length === 0) this.#early.delete(key);
+      else this.#early.set(key, left);
+    }
+  }
+
   /** Gives up what went in too long before `ns`. */
   expire(ns: number): void {
-    this.#forget(ns + LOST_AFTER_MS * 1e6);
-    this.#giveUp(ns - LOST_AFTER_MS * 1e6);
+    const most = LOST_AFTER_MS * 1e6;
+    this.#giveUpEarly(ns - most, ns + most);
+    this.#forget(ns + most);
+    this.#giveUp(ns - most);
   }
 
   /** At the end: what went in less than `ms` before `ns` may still be on its way, and is not lost. Returns how many those are. */
   finish(ns: number, ms: number): number {
+    this.#giveUpEarly(Number.POSITIVE_INFINITY, ns);
     this.#forget(ns + LOST_AFTER_MS * 1e6);
     this.#giveUp(ns - ms * 1e6);
     return this.#count;
@@ -114,4 +158,10 @@ export class Pairing {
       else same.splice(0, gone);
     }
   }
+}
+
+/** Of several that look alike the one with the same identification, else the oldest. */
+function indexOf(same: readonly Early[], id: number): number {
+  const at = id < 0 ? 0 : same.findIndex((one) => one.id === id);
+  return Math.max(0, at);
 }

@@ -20,6 +20,7 @@ test('packets that look alike are paired by their identification, else the oldes
   t.deepEqual(times, [50, 300, 300]);
   t.is(pairs.paired, 3);
   pairs.leave(7, -1, 700);
+  t.is(pairs.finish(800, 100), 0);
   t.is(pairs.strangers, 1);
 });
 
@@ -44,9 +45,25 @@ test('what finds no room is counted apart, and every packet that went in is pair
   t.deepEqual([pairs.entered, pairs.forgotten], [2, 1]);
   pairs.leave(1, -1, 10);
   pairs.leave(3, -1, 10);
-  t.is(pairs.strangers, 1);
   pairs.enter(4, -1, 20, 60);
-  t.is(pairs.entered, pairs.paired + pairs.lost + pairs.finish(30, 100));
+  const onTheWay = pairs.finish(30, 100);
+  t.is(pairs.entered, pairs.paired + pairs.lost + onTheWay);
+  t.is(pairs.strangers, 1);
+});
+
+test('a packet whose going in is handed over after its coming out is paired, and is no stranger', (t) => {
+  const { pairs, times } = pairing();
+  pairs.leave(7, 5, 300);
+  pairs.leave(7, 6, 400);
+  pairs.enter(7, 6, 350, 60);
+  pairs.enter(7, 5, 250, 60);
+  t.deepEqual(times, [50, 50]);
+  // It came out before it went in: another one.
+  pairs.leave(8, -1, 300);
+  pairs.enter(8, -1, 350, 60);
+  t.is(pairs.paired, 2);
+  t.is(pairs.finish(400, 100), 1);
+  t.deepEqual([pairs.entered, pairs.strangers, pairs.lost], [3, 1, 0]);
 });
 
 test('what was on its way when the clock was set is in no figure, and is not remembered for ever', (t) => {
@@ -64,7 +81,7 @@ test('what was on its way when the clock was set is in no figure, and is not rem
   t.is(pairs.forgotten, 12);
   pairs.leave(30, -1, 5002 * MS - HOUR);
   t.deepEqual(times, [2 * MS]);
-  pairs.enter(40, -1, 5010 * MS - HOUR, 60);
+  pairs.enter(40, -1, 5010 * MS, 60);
   t.is(pairs.finish(5000 * MS - HOUR, 100), 0);
   t.is(pairs.entered, pairs.paired + pairs.lost);
 });
