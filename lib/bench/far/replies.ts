@@ -78,7 +78,8 @@ const isReply = having({ id: COUNT });
 /** A line of the far side: why it ends, or a reply. Code: FAR_PROTOCOL. */
 export function readFarMessage(message: unknown): SideReply | { readonly closing: string } {
   if (isClosing(message)) return message as { readonly closing: string };
-  const valid = isReply(message) && (having({ error: isError })(message) || having({ value: () => true })(message));
+  // A reply that has nothing to tell has no value either.
+  const valid = isReply(message) && (!Object.hasOwn(message as object, 'error') || having({ error: isError })(message));
   if (!valid) throw new WeftError('FAR_PROTOCOL', 'A line of the far side is no reply');
   return message as SideReply;
 }

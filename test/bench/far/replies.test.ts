@@ -86,6 +86,7 @@ test('a line is a reply, an error, or why the far side ends; everything else is 
   for (const good of [
     { id: 1, value: null },
     { id: 2, value: {} },
+    { id: 2 },
     { id: 3, error: { code: 'TOOL_MISSING', message: 'no', hint: null } },
     { closing: 'Ctrl-C there' },
   ])
@@ -96,7 +97,6 @@ test('a line is a reply, an error, or why the far side ends; everything else is 
     'x',
     [],
     {},
-    { id: 1 },
     { id: '1', value: 1 },
     { id: -1, value: 1 },
     { id: 1, error: null },
