@@ -11,7 +11,7 @@ const COLUMNS: readonly Column[] = [
   { title: 'p90', align: 'right' },
   { title: 'p99', align: 'right' },
   { title: 'Mean', align: 'right' },
-  { title: 'A packet', align: 'right' },
+  { title: 'Per packet', align: 'right' },
 ];
 
 /** Words of the stages, in the order of a turn: docs/operations.md explains each. */

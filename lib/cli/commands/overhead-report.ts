@@ -11,6 +11,8 @@ import { formatBytes, formatCount } from '../units.ts';
 const WIDTH = 80;
 /** Of the largest bar. */
 const BAR = 40;
+/** Our choice: of less, seconds for a GB are a guess. */
+const LEAST_BYTES = 10_000_000;
 
 export function formatOverhead(report: OverheadReport): string {
   const { outbound, inbound, notes } = report;
@@ -43,12 +45,15 @@ function headline({
   const lines = [
     `${seconds} s between ${overlayDevice} and ${underlayDevice}`,
     `${paired(outbound)} packets out and ${paired(inbound)} in paired`,
-    `${formatCount(outbound.lost + inbound.lost)} lost between the edges`,
+    // What was not looked at on one edge is not told from what did not come out.
+    `${notSeen > 0 ? 'at most ' : ''}${formatCount(outbound.lost + inbound.lost)} lost between the edges`,
   ];
   const dropped = Object.entries(drops).map(([reason, count]) => `${formatCount(count)} ${reason}`);
   if (dropped.length > 0) lines.push(`weftd dropped ${dropped.join(', ')}`);
   if (notSeen > 0)
-    lines.push(`${formatCount(notSeen)} frames or packets found no room: in no figure, or they seem lost`);
+    lines.push(
+      `${formatCount(notSeen)} frames or packets found no room to be looked at: in no figure, or they seem lost`,
+    );
   return lines.map((line) => fitText(line, WIDTH)).join('\n');
 }
 
@@ -101,7 +106,10 @@ function costs(report: OverheadReport): string {
   const packets = outbound.paired + inbound.paired;
   if (packets === 0) return 'No packet was paired: there is no figure for what one costs. Does anything pass?\n';
   const each = (cpu: number): string =>
-    `${(cpu / (bytes / 1e9)).toFixed(2)} s per GB, ${((cpu / packets) * 1e6).toFixed(2)} us a packet`;
+    [
+      ...(bytes < LEAST_BYTES ? [] : [`${(cpu / (bytes / 1e9)).toFixed(2)} s per GB`]),
+      `${((cpu / packets) * 1e6).toFixed(2)} us a packet`,
+    ].join(', ');
   const lines: string[] = [];
   if (daemonCpu === null) lines.push('CPU of weftd: it cannot be read from here');
   else {
