@@ -1,6 +1,6 @@
 /** Runs one test over one path. */
 import { measureLoadedRtt } from '../measure/loaded-rtt.ts';
-import { measureRtt } from '../measure/rtt.ts';
+import { formatRtt, measureRtt } from '../measure/rtt.ts';
 import { measureTcp } from '../measure/tcp.ts';
 import { UdpBench } from '../measure/udp.ts';
 import type { Durations } from './costs.ts';
@@ -78,8 +78,9 @@ export class Measurer {
 
   async #rtt(path: NamedPath): Promise<Outcome> {
     const { pings, pingIntervalSeconds } = this.#durations;
-    const { p50Ms: p50, p99Ms: p99, lost } = await measureRtt(path, pings, pingIntervalSeconds);
-    return { values: { p50, p99, lost }, text: `p50 ${p50.toFixed(3)} ms, p99 ${p99.toFixed(3)} ms` };
+    const sample = await measureRtt(path, pings, pingIntervalSeconds);
+    const { p50Ms: p50, p99Ms: p99, lost } = sample;
+    return { values: { p50, p99, lost }, text: formatRtt(sample) };
   }
 
   /** `share` of what one stream reaches; where that was not measured, it is now. */
@@ -92,7 +93,7 @@ export class Measurer {
     const { p50Ms: p50, p99Ms: p99, lost, gigabitsPerSecond: load } = sample;
     return {
       values: { p50, p99, lost, load },
-      text: `p50 ${p50.toFixed(3)} ms, p99 ${p99.toFixed(3)} ms beside ${load.toFixed(2)} Gb/s`,
+      text: `${formatRtt(sample)} beside ${load.toFixed(2)} Gb/s`,
     };
   }
 

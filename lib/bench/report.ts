@@ -1,6 +1,6 @@
 /** The result of `weft bench`: types of its JSON, and how samples become rows. Keys are stable within a schema. */
 import type { OffloadStatus } from '../dataplane/stats.ts';
-import { medianDeviation, outliersOf, summarize } from '../measure/statistics.ts';
+import { medianDeviation, outliersOf, ratioTo, summarize } from '../measure/statistics.ts';
 import type { EstimateCheck } from './estimate.ts';
 import type { LookupTiming } from './lookup-timing.ts';
 import { type Metric, metricsOf, type ScaleName, type Setting, type TestName, UNITS } from './matrix.ts';
@@ -154,8 +154,7 @@ export function toRows(samples: readonly Sample[]): ResultRow[] {
   const rows = [...groups.values()].flatMap((group) => rowsOf(group));
   return rows.map((row) => {
     const base = findRow(rows, row.setting, row.test, row.metric, 'kernel-vxlan');
-    const ratio = base === undefined || base.median === 0 ? null : row.median / base.median;
-    return { ...row, ratioToKernelVxlan: ratio };
+    return { ...row, ratioToKernelVxlan: ratioTo(row.median, base?.median) };
   });
 }
 

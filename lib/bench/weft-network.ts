@@ -10,10 +10,10 @@ import type { StatsReply, StatusReply } from '../control/protocol.ts';
 import { WeftError } from '../error.ts';
 import { putConfig } from '../lab/etcd.ts';
 import type { Lab, LabHost } from '../lab/model.ts';
-import { execInNetns, type LabProcess } from '../lab/netns.ts';
+import type { LabProcess } from '../lab/netns.ts';
 import { startReadyDaemon, whenPeersAreKnown } from '../lab/ready-daemon.ts';
-import { until } from '../lab/until.ts';
 import { residentBytes } from '../measure/cpu-time.ts';
+import { answersEcho } from './echo.ts';
 import { NETWORKS, type NetworkName, type Offload } from './paths.ts';
 
 const FIRST_PACKET_WITHIN_MS = 5000;
@@ -132,9 +132,6 @@ function subnetOf(status: StatusReply, host: LabHost): string {
 
 /** Until an echo comes back. Code: PATH_DOWN. */
 export async function waitForEcho(netns: string, address: string): Promise<void> {
-  const answered = await until(async () => {
-    const { code } = await execInNetns(netns, ['ping', '-c', '1', '-W', '1', address], { allowFailure: true });
-    return code === 0;
-  }, FIRST_PACKET_WITHIN_MS);
-  if (!answered) throw new WeftError('PATH_DOWN', `${address} answers no ping from ${netns}`);
+  if (!(await answersEcho(netns, address, FIRST_PACKET_WITHIN_MS)))
+    throw new WeftError('PATH_DOWN', `${address} answers no ping from ${netns}`);
 }

@@ -7,6 +7,11 @@ export function formatCount(value: number): string {
     .replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
+/** To so many decimal places; without any as formatCount has it. */
+export function formatDecimal(value: number, digits: number): string {
+  return digits === 0 ? formatCount(value) : value.toFixed(digits);
+}
+
 /** Decimal units, as in network rates: 1500 is "1.5 kB". */
 export function formatBytes(value: number): string {
   return formatScaled(value, ['B', 'kB', 'MB', 'GB', 'TB', 'PB']);

@@ -2,7 +2,15 @@ import { join } from 'node:path';
 import { WeftError } from '../error.ts';
 import { toolMissing } from './command.ts';
 import type { Lab } from './model.ts';
-import { cannotExec, type ExecResult, execInNetns, type LabProcess, spawnInNetns, whyNotReady } from './netns.ts';
+import {
+  cannotExec,
+  type ExecResult,
+  execInNetns,
+  type LabProcess,
+  type SpawnOptions,
+  spawnInNetns,
+  whyNotReady,
+} from './netns.ts';
 
 /** flannel's default: its keys are below this one. */
 export const DEFAULT_ETCD_PREFIX = '/coreos.com/network';
@@ -23,14 +31,24 @@ export interface StartEtcdOptions {
  * Throws WeftError TOOL_MISSING or ETCD_FAILED.
  */
 export async function startEtcd(lab: Lab, options: StartEtcdOptions = {}): Promise<LabProcess> {
-  const argv = ['etcd', ...etcdFlags(lab), ...(options.extraArgs ?? [])];
+  const flags = [...etcdFlags(lab), ...(options.extraArgs ?? [])];
   const logFile = join(lab.directory, 'etcd.log');
-  const etcd = spawnInNetns(lab.etcdNetns, argv, { logFile, detached: options.detached === true });
+  return runEtcd(lab.etcdNetns, flags, { name: 'etcd', logFile, detached: options.detached === true });
+}
+
+/** The same with flags of one's own, in a namespace, undefined: ours. `name`: which etcd it is, for the error. */
+export async function runEtcd(
+  netns: string | undefined,
+  flags: readonly string[],
+  { name, ...options }: SpawnOptions & { readonly name: string },
+): Promise<LabProcess> {
+  const etcd = spawnInNetns(netns, ['etcd', ...flags], options);
   const why = await whyNotReady(etcd, () => etcd.stdout().includes(READY_TEXT), START_TIMEOUT_MS);
   if (why === undefined) return etcd;
   const output = etcd.stdout().trimEnd();
-  if (cannotExec(output)) throw toolMissing('etcd');
-  throw new WeftError('ETCD_FAILED', `Cannot start etcd: ${why}: ${output.split('\n').at(-1) ?? ''}`);
+  // Where ip(8) starts it, that says so; else Node does.
+  if (cannotExec(output) || cannotExec(etcd.stderr())) throw toolMissing('etcd');
+  throw new WeftError('ETCD_FAILED', `Cannot start ${name}: ${why}: ${output.split('\n').at(-1) ?? ''}`);
 }
 
 function etcdFlags(lab: Lab): string[] {

@@ -48,6 +48,19 @@ export function processCpuTimes(procPidStat: string): { readonly user: number; r
   return { user: user / TICKS_PER_SECOND, system: system / TICKS_PER_SECOND };
 }
 
+/** Seconds in user mode, and in the kernel's. */
+export interface CpuTimes {
+  readonly user: number;
+  /** System calls; of a machine also what the kernel does on nobody's behalf: interrupts. */
+  readonly kernel: number;
+}
+
+/** What was spent between two readings, for each 10^9 bytes of `bytes`. */
+export function cpuPerGB(before: CpuTimes, after: CpuTimes, bytes: number): CpuTimes {
+  const gigabytes = bytes / 1e9;
+  return { user: (after.user - before.user) / gigabytes, kernel: (after.kernel - before.kernel) / gigabytes };
+}
+
 /** Bytes resident now, from the text of /proc/<pid>/status. */
 export function residentBytes(procPidStatus: string): number {
   const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(procPidStatus)?.[1];

@@ -12,6 +12,11 @@ export interface RttSample {
   readonly lost: number;
 }
 
+/** "p50 0.211 ms, p99 0.848 ms" */
+export function formatRtt({ p50Ms, p99Ms }: RttSample): string {
+  return `p50 ${p50Ms.toFixed(3)} ms, p99 ${p99Ms.toFixed(3)} ms`;
+}
+
 /** Echoes sent before those that count: neighbours are found, code is warm. */
 const WARM_UP = 10;
 

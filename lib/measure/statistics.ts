@@ -42,6 +42,11 @@ export function outliersOf(values: readonly number[]): number[] {
   return values.flatMap((value, index) => (Math.abs(value - middle) > far ? [index] : []));
 }
 
+/** `value` over `base`; null without a base, or where that is 0. */
+export function ratioTo(value: number, base: number | undefined): number | null {
+  return base === undefined || base === 0 ? null : value / base;
+}
+
 export interface Summary {
   readonly median: number;
   readonly min: number;

@@ -1,18 +1,11 @@
 /** One TCP run over a path, with the CPU time it took. */
 import { readFileSync } from 'node:fs';
-import { machineCpuTimes, processCpuTimes } from './cpu-time.ts';
+import { type CpuTimes, cpuPerGB, machineCpuTimes, processCpuTimes } from './cpu-time.ts';
 import type { Path } from './path.ts';
 import { runTcpClient } from './tcp-client.ts';
 import { startTcpServer } from './tcp-server.ts';
 
 const PORT = 5201;
-
-/** CPU seconds per 10^9 bytes of payload. */
-interface CpuPerGB {
-  readonly user: number;
-  /** System calls, and what the kernel does on nobody's behalf: interrupts. */
-  readonly kernel: number;
-}
 
 export interface TcpSample {
   /** Of both directions together if both sent. */
@@ -22,10 +15,10 @@ export interface TcpSample {
   readonly retransmits: number;
   /** Busy seconds of all CPUs per 10^9 bytes of payload, of all processes and of the kernel. */
   readonly machineCpuSecondsPerGB: number;
-  readonly machineCpu: CpuPerGB;
+  readonly machineCpu: CpuTimes;
   /** Of both daemons together; undefined where there are none. */
   readonly daemonCpuSecondsPerGB: number | undefined;
-  readonly daemonCpu: CpuPerGB | undefined;
+  readonly daemonCpu: CpuTimes | undefined;
   /** TCP's MSS, bytes. */
   readonly mss: number;
 }
@@ -44,12 +37,9 @@ export async function measureTcp(path: Path, streams: number, seconds: number, l
     const test = { server: path.server.address, port: PORT, streams, seconds, ...load };
     const result = await runTcpClient(path.client.netns, test);
     const after = cpuNow(path);
-    const perGB = (kind: 'machine' | 'daemons'): CpuPerGB => ({
-      user: (after[kind].user - before[kind].user) / (result.totalBytes / 1e9),
-      kernel: (after[kind].kernel - before[kind].kernel) / (result.totalBytes / 1e9),
-    });
-    const machineCpu = perGB('machine');
-    const daemonCpu = path.daemonPids.length > 0 ? perGB('daemons') : undefined;
+    const machineCpu = cpuPerGB(before.machine, after.machine, result.totalBytes);
+    const daemonCpu =
+      path.daemonPids.length > 0 ? cpuPerGB(before.daemons, after.daemons, result.totalBytes) : undefined;
     return {
       gigabitsPerSecond: result.bitsPerSecond / 1e9,
       backGigabitsPerSecond: result.backBitsPerSecond / 1e9,
@@ -65,7 +55,7 @@ export async function measureTcp(path: Path, streams: number, seconds: number, l
   }
 }
 
-function cpuNow(path: Path): Readonly<Record<'machine' | 'daemons', CpuPerGB>> {
+function cpuNow(path: Path): Readonly<Record<'machine' | 'daemons', CpuTimes>> {
   const daemons = { user: 0, kernel: 0 };
   for (const pid of path.daemonPids) {
     const { user, system } = processCpuTimes(readFileSync(`/proc/${pid}/stat`, 'utf8'));

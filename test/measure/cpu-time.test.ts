@@ -1,6 +1,12 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
-import { machineCpuSeconds, machineCpuTimes, processCpuSeconds, residentBytes } from '../../lib/measure/cpu-time.ts';
+import {
+  cpuPerGB,
+  machineCpuSeconds,
+  machineCpuTimes,
+  processCpuSeconds,
+  residentBytes,
+} from '../../lib/measure/cpu-time.ts';
 
 test('the machine is busy in user, nice, system, irq and softirq time, not when idle, waiting or stolen from', (t) => {
   //                 user nice system idle  iowait irq softirq steal guest guest_nice
@@ -32,4 +38,8 @@ test('text that is not from /proc is refused', (t) => {
   t.throws(() => machineCpuSeconds('intr 1 2 3'), { code: 'PROC_FORMAT' });
   t.throws(() => processCpuSeconds('1 (x) S 0'), { code: 'PROC_FORMAT' });
   t.throws(() => residentBytes('Name: x'), { code: 'PROC_FORMAT' });
+});
+
+test('what a GB cost is the difference of two readings', (t) => {
+  t.deepEqual(cpuPerGB({ user: 1, kernel: 2 }, { user: 2, kernel: 5 }, 2e9), { user: 0.5, kernel: 1.5 });
 });

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { median, medianDeviation, outliersOf, percentile, summarize } from '../../lib/measure/statistics.ts';
+import { median, medianDeviation, outliersOf, percentile, ratioTo, summarize } from '../../lib/measure/statistics.ts';
 import { random } from '../random.ts';
 
 test('the median of an odd number of values is the middle one, whatever their order', (t) => {
@@ -73,4 +73,10 @@ test('an outlier is far from the others by their own measure, and of few repeats
   t.deepEqual(outliersOf([10, 10.2, 3, 9.9]), [], 'four are too few');
   t.deepEqual(outliersOf([10, 10, 10, 10, 10.4]), [], 'however close together the others are');
   t.deepEqual(outliersOf([10, 10, 10, 10, 11]), [4]);
+});
+
+test('there is no ratio to nothing, nor to 0', (t) => {
+  t.is(ratioTo(3, 2), 1.5);
+  t.is(ratioTo(3, undefined), null);
+  t.is(ratioTo(3, 0), null);
 });

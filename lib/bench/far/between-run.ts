@@ -1,5 +1,6 @@
 /** What a run of `weft bench --peer` measures, one step after the other. */
 import { messageOf, WeftError } from '../../error.ts';
+import { STREAMS } from '../matrix.ts';
 import type { Direction, FarFailure, FarPath, FarSample, FarTest, NotMeasured } from './far-report.ts';
 import type { Role } from './handshake.ts';
 import type { BetweenPlan } from './plan.ts';
@@ -139,7 +140,7 @@ export class BetweenRun {
     switch (test) {
       case 'tcp1':
       case 'tcp4':
-        return measureTcpBetween(this.#sides, place, { streams: test === 'tcp1' ? 1 : 4, seconds, direction });
+        return measureTcpBetween(this.#sides, place, { streams: STREAMS[test].streams, seconds, direction });
       case 'udp64':
         return measureUdpBetween(this.#sides, place, { seconds: udpTrialSeconds, direction });
       case 'rtt':

@@ -1,5 +1,6 @@
 /** The result of `weft bench --peer`: types of its JSON, and how samples become rows. Keys are stable within a schema. */
-import { type Summary, summarize } from '../../measure/statistics.ts';
+import { ratioTo, type Summary, summarize } from '../../measure/statistics.ts';
+import { type Metric, type TestName, UNITS } from '../matrix.ts';
 import type { Method } from '../method.ts';
 import type { Environment } from '../report.ts';
 import type { Role } from './handshake.ts';
@@ -7,31 +8,15 @@ import type { Role } from './handshake.ts';
 export const FAR_SCHEMA = 'weft-bench-far/1';
 
 /** What is measured on each path, named as in the lab's report; `rtt-full`: echoes beside one TCP stream to the far side. */
-export const FAR_TESTS = ['tcp1', 'tcp4', 'udp64', 'rtt', 'rtt-full'] as const;
+export const FAR_TESTS = ['tcp1', 'tcp4', 'udp64', 'rtt', 'rtt-full'] as const satisfies readonly TestName[];
 export type FarTest = (typeof FAR_TESTS)[number];
 
 /** `overlay` is the one that runs; the others are the benchmark's own weftds. */
 export const FAR_PATHS = ['underlay', 'overlay', 'weft-udp', 'weft-vxlan'] as const;
 export type FarPath = (typeof FAR_PATHS)[number];
 
-/** Named as in the lab's report. CPU seconds of machine and weftd are per 10^9 bytes of payload; `load`: of the stream beside echoes. */
-const FAR_UNITS = {
-  throughput: 'Gb/s',
-  machineCpu: 's/GB',
-  machineUser: 's/GB',
-  machineKernel: 's/GB',
-  daemonCpu: 's/GB',
-  daemonUser: 's/GB',
-  daemonKernel: 's/GB',
-  retransmits: '',
-  rate: 'packets/s',
-  loss: '',
-  p50: 'ms',
-  p99: 'ms',
-  lost: '',
-  load: 'Gb/s',
-} as const;
-export type FarMetric = keyof typeof FAR_UNITS;
+/** CPU seconds of machine and weftd are per 10^9 bytes of payload; `load`: of the stream beside echoes. No test sends both ways. */
+export type FarMetric = Exclude<Metric, 'back'>;
 
 /** Which way the payload goes; a round trip goes both. */
 export type Direction = 'to-far' | 'from-far' | 'both';
@@ -121,16 +106,12 @@ export function toFarRows(samples: readonly FarSample[]): FarRow[] {
   const place = ({ test, path }: FarRow): number =>
     FAR_TESTS.indexOf(test) * FAR_PATHS.length + FAR_PATHS.indexOf(path);
   return rows
-    .map((row) => ({ ...row, ratioToUnderlay: ratio(row.median, bases.get(keyOf(row))) }))
+    .map((row) => ({ ...row, ratioToUnderlay: ratioTo(row.median, bases.get(keyOf(row))) }))
     .sort((a, b) => place(a) - place(b));
 }
 
 function keyOf({ test, direction, metric, side }: FarSample | FarRow): string {
   return `${test} ${direction} ${metric} ${String(side)}`;
-}
-
-function ratio(median: number, base: number | undefined): number | null {
-  return base === undefined || base === 0 ? null : median / base;
 }
 
 function rowOf(group: readonly FarSample[]): FarRow {
@@ -144,7 +125,7 @@ function rowOf(group: readonly FarSample[]): FarRow {
     direction,
     metric,
     side,
-    unit: FAR_UNITS[metric],
+    unit: UNITS[metric],
     samples: values,
     ...summarize(values),
     ratioToUnderlay: null,

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WeftError } from '../../error.ts';
 import type { LabProcess } from '../../lab/netns.ts';
-import { machineCpuTimes, processCpuTimes, residentBytes } from '../../measure/cpu-time.ts';
+import { type CpuTimes, machineCpuTimes, processCpuTimes, residentBytes } from '../../measure/cpu-time.ts';
 import { measureRttTo } from '../../measure/rtt.ts';
 import { runTcpClient } from '../../measure/tcp-client.ts';
 import { startTcpServer } from '../../measure/tcp-server.ts';
@@ -11,7 +11,7 @@ import { LocalUdpEnd } from '../../measure/udp-ends.ts';
 import { describeEnvironment } from '../environment.ts';
 import { findProgram } from '../programs.ts';
 import { Pair, type PairPlace } from './pair.ts';
-import type { CpuTimes, Description, Place, ReplyTo, Request, Usage } from './requests.ts';
+import type { Description, Place, ReplyTo, Request, Usage } from './requests.ts';
 import { lookAtOverlay, type OverlayPath, overlayPath } from './running-overlay.ts';
 
 export interface MachinePlace extends PairPlace {

@@ -13,11 +13,12 @@ import { join } from 'node:path';
 import { askDaemon } from '../../control/client.ts';
 import type { StatusReply } from '../../control/protocol.ts';
 import { WeftError } from '../../error.ts';
-import { ipBatch, run, toolMissing } from '../../lab/command.ts';
+import { ipBatch, run } from '../../lab/command.ts';
 import { weftdPath } from '../../lab/daemon.ts';
-import { cannotExec, execInNetns, type LabProcess, spawnInNetns, whyNotReady } from '../../lab/netns.ts';
+import { runEtcd } from '../../lab/etcd.ts';
+import { execInNetns, type LabProcess, spawnInNetns, whyNotReady } from '../../lab/netns.ts';
 import { connectPod } from '../../lab/pod.ts';
-import { until } from '../../lab/until.ts';
+import { answersEcho } from '../echo.ts';
 import type { Role } from './handshake.ts';
 import type { Ports } from './ports.ts';
 import type { PairBackend } from './requests.ts';
@@ -107,11 +108,7 @@ export class Pair {
       ...(backend === 'vxlan' && { BackendType: 'vxlan', BackendData: { VNI, VtepMAC: vtepMac } }),
     };
     await this.#put(backend, `subnets/${subnetOf(backend, this.#otherRole)}.0-24`, JSON.stringify(value));
-    const answered = await until(async () => {
-      const argv = ['ping', '-n', '-c', '1', '-W', '1', path.other];
-      return (await execInNetns(path.netns, argv, { allowFailure: true })).code === 0;
-    }, FIRST_ECHO_MS);
-    if (answered) return;
+    if (await answersEcho(path.netns, path.other, FIRST_ECHO_MS)) return;
     const port = this.#place.ports.pair[backend];
     throw new WeftError('PATH_DOWN', `No echo through the weftds of the pair (${backend})`, {
       hint: `Does a firewall drop UDP port ${port} between ${this.#place.own} and ${this.#place.other}?`,
@@ -155,7 +152,7 @@ export class Pair {
     return directory;
   }
 
-  async #startEtcd(directory: string): Promise<LabProcess> {
+  #startEtcd(directory: string): Promise<LabProcess> {
     const { clients, peers } = this.#place.ports.etcd;
     const [client, peer] = [`http://127.0.0.1:${clients}`, `http://127.0.0.1:${peers}`];
     const flags = [
@@ -166,12 +163,7 @@ export class Pair {
       `--initial-advertise-peer-urls=${peer}`,
       `--initial-cluster=default=${peer}`,
     ];
-    const etcd = spawnInNetns(undefined, ['etcd', ...flags], { logFile: join(directory, 'etcd.log') });
-    const why = await whyNotReady(etcd, () => etcd.stdout().includes('ready to serve client requests'), START_MS);
-    if (why === undefined) return etcd;
-    if (cannotExec(etcd.stderr())) throw toolMissing('etcd');
-    const lastLine = etcd.stdout().trimEnd().split('\n').at(-1) ?? '';
-    throw new WeftError('ETCD_FAILED', `Cannot start etcd of the pair on ${client}: ${why}: ${lastLine}`);
+    return runEtcd(undefined, flags, { name: `etcd of the pair on ${client}`, logFile: join(directory, 'etcd.log') });
   }
 
   async #put(backend: PairBackend, key: string, value: string): Promise<void> {

@@ -2,7 +2,9 @@
  * What a side of `weft bench --peer` can be asked: a fixed list, each with numbers in bounds and names out of a list. There are
  * no command lines, paths, addresses or ports among them: a side knows its own and those of the other.
  */
+
 import { WeftError } from '../../error.ts';
+import type { CpuTimes } from '../../measure/cpu-time.ts';
 import type { TcpResult } from '../../measure/iperf3.ts';
 import type { RttSample } from '../../measure/rtt.ts';
 import type { ReceiveReply, SendReply } from '../../measure/traffic-protocol.ts';
@@ -27,12 +29,6 @@ export interface OverlayNetwork {
   /** Of this machine, in the subnet: what the other one can reach. null: no device has one. */
   readonly address: string | null;
   readonly mtu: number;
-}
-
-/** Seconds in user and in kernel mode. */
-export interface CpuTimes {
-  readonly user: number;
-  readonly kernel: number;
 }
 
 export interface Usage {

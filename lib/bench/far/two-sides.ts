@@ -1,12 +1,14 @@
 /** Single measurements between two sides: each asks both for their part. */
 import { setTimeout as delay } from 'node:timers/promises';
+import { cpuPerGB } from '../../measure/cpu-time.ts';
 import { OMITTED_SECONDS } from '../../measure/iperf3.ts';
+import { formatRtt } from '../../measure/rtt.ts';
 import type { ReceiveReply, ReceiveRequest, SendReply, SendRequest } from '../../measure/traffic-protocol.ts';
 import { UdpRateSearch } from '../../measure/udp.ts';
 import type { UdpReceiver, UdpSender } from '../../measure/udp-ends.ts';
 import type { Direction, FarMetric, FarSample } from './far-report.ts';
 import type { Role } from './handshake.ts';
-import type { CpuTimes, Place, Side, Usage } from './requests.ts';
+import type { Place, Side, Usage } from './requests.ts';
 
 export interface Sides {
   readonly near: Side;
@@ -37,9 +39,8 @@ export async function measureTcpBetween(
   const reverse = direction === 'from-far';
   const result = await near.ask({ type: 'tcp-call', place, streams, seconds, reverse });
   const after = await usage();
-  const gigabytes = result.totalBytes / 1e9;
   const cpu = (['near', 'far'] as const).flatMap((side, index) =>
-    cpuFigures(side, before[index]!, after[index]!, gigabytes),
+    cpuFigures(side, before[index]!, after[index]!, result.totalBytes),
   );
   const throughput = result.bitsPerSecond / 1e9;
   const [own, others] = after.map(({ residentBytes }) => residentBytes);
@@ -51,19 +52,15 @@ export async function measureTcpBetween(
   };
 }
 
-function cpuFigures(side: Role, before: Usage, after: Usage, gigabytes: number): Outcome['figures'] {
-  const spent = (then: CpuTimes, now: CpuTimes) => ({
-    user: (now.user - then.user) / gigabytes,
-    kernel: (now.kernel - then.kernel) / gigabytes,
-  });
-  const machine = spent(before.machine, after.machine);
+function cpuFigures(side: Role, before: Usage, after: Usage, bytes: number): Outcome['figures'] {
+  const machine = cpuPerGB(before.machine, after.machine, bytes);
   const figures = [
     figure('machineCpu', machine.user + machine.kernel, side),
     figure('machineUser', machine.user, side),
     figure('machineKernel', machine.kernel, side),
   ];
   if (before.daemon === null || after.daemon === null) return figures;
-  const daemon = spent(before.daemon, after.daemon);
+  const daemon = cpuPerGB(before.daemon, after.daemon, bytes);
   return [
     ...figures,
     figure('daemonCpu', daemon.user + daemon.kernel, side),
@@ -116,10 +113,11 @@ interface Echoes {
 }
 
 export async function measureRttBetween({ near }: Sides, place: Place, echoes: Echoes): Promise<Outcome> {
-  const { p50Ms, p99Ms, lost } = await near.ask({ type: 'ping', place, ...echoes });
+  const sample = await near.ask({ type: 'ping', place, ...echoes });
+  const { p50Ms, p99Ms, lost } = sample;
   return {
     figures: [figure('p50', p50Ms), figure('p99', p99Ms), figure('lost', lost)],
-    text: `p50 ${p50Ms.toFixed(3)} ms, p99 ${p99Ms.toFixed(3)} ms`,
+    text: formatRtt(sample),
   };
 }
 

@@ -11,7 +11,7 @@ import {
 } from '../../bench/far/far-report.ts';
 import type { Role } from '../../bench/far/handshake.ts';
 import { type Column, formatFields, formatTable } from '../table.ts';
-import { formatBytes, formatCount } from '../units.ts';
+import { formatBytes, formatDecimal } from '../units.ts';
 
 interface Cell {
   readonly title: string;
@@ -130,13 +130,13 @@ function formatTest(rows: readonly FarRow[], test: FarTest): string {
   const cells = lines.map((row) => [
     row.path,
     WAYS[row.direction],
-    number(row.median, layout.digits),
-    ...(isRepeated ? [`${number(row.min, layout.digits)}–${number(row.max, layout.digits)}`] : []),
+    formatDecimal(row.median, layout.digits),
+    ...(isRepeated ? [`${formatDecimal(row.min, layout.digits)}–${formatDecimal(row.max, layout.digits)}`] : []),
     formatRatio(row.ratioToUnderlay),
     ...layout.others.map(({ metric, sides, digits }) => {
       const of = (side: Role | null): string => {
         const other = findFarRow(rows, { ...row, metric, side });
-        return other === undefined ? '-' : number(other.median, digits);
+        return other === undefined ? '-' : formatDecimal(other.median, digits);
       };
       if (sides === 'none') return of(null);
       const each = `${of('near')}/${of('far')}`;
@@ -150,10 +150,6 @@ function formatTest(rows: readonly FarRow[], test: FarTest): string {
 function formatRatio(ratio: number | null): string {
   if (ratio === null) return '-';
   return ratio.toFixed(ratio < 10 ? 3 : 1);
-}
-
-function number(value: number, digits: number): string {
-  return digits === 0 ? formatCount(value) : value.toFixed(digits);
 }
 
 /** A line for each path and reason, with all tests that it is true of. */

@@ -2,7 +2,7 @@
 import { isTcp, isUdp, LOADS, type Metric, PACKET_SIZES, STREAMS, type TestName } from '../../bench/matrix.ts';
 import { findRow, type ResultRow } from '../../bench/report.ts';
 import { type Column, formatTable } from '../table.ts';
-import { formatCount } from '../units.ts';
+import { formatDecimal } from '../units.ts';
 
 interface Layout {
   readonly title: string;
@@ -157,6 +157,5 @@ function mostFrequent(limits: readonly string[]): string | undefined {
 }
 
 function number(value: number | undefined, digits: number): string | undefined {
-  if (value === undefined) return undefined;
-  return digits === 0 ? formatCount(value) : value.toFixed(digits);
+  return value === undefined ? undefined : formatDecimal(value, digits);
 }
