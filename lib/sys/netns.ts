@@ -37,6 +37,16 @@ export function withinNetns<T>(path: string | undefined, body: () => T): T {
   }
 }
 
+/** The number that the namespace of `netlink` has for that of the file `path`. Throws as withinNetns does. */
+export function netnsIdOf(path: string, netlink: { netnsId(fd: number): number | undefined }): number | undefined {
+  const fd = openNamespace(path);
+  try {
+    return netlink.netnsId(fd);
+  } finally {
+    close(fd);
+  }
+}
+
 /** A body that waits would go on in the wrong namespace. */
 function runSynchronous<T>(body: () => T): T {
   const result = body();

@@ -57,6 +57,7 @@ class Trace {
         suspects: report?.suspects,
         way: report === undefined ? [] : wayOf(report),
         tables: report?.tables,
+        notes: report?.notes,
       },
       null,
       1,

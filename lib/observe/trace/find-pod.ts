@@ -2,8 +2,8 @@
 import { readdirSync, readlinkSync, statSync } from 'node:fs';
 import { formatIpv4, type Ipv4 } from '../../addr/ipv4.ts';
 import { WeftError } from '../../error.ts';
-import { type Link, RouteNetlink } from '../../sys/netlink/rtnetlink.ts';
-import { withinNetns } from '../../sys/netns.ts';
+import { RouteNetlink } from '../../sys/netlink/rtnetlink.ts';
+import { netnsIdOf, withinNetns } from '../../sys/netns.ts';
 
 export interface FoundPod {
   /** File of its namespace. */
@@ -21,10 +21,19 @@ export interface FoundPod {
  * are no pod's. Throws WeftError POD_NOT_FOUND; NOT_PERMITTED when no other namespace may be entered at all.
  */
 export function findPod(address: Ipv4, netnsOfHost: string | undefined): FoundPod {
-  const seen = new Set([inodeOf(netnsOfHost ?? '/proc/self/ns/net')]);
+  const host = withinNetns(netnsOfHost, () => RouteNetlink.open());
+  try {
+    return lookEverywhere(address, inodeOf(netnsOfHost ?? '/proc/self/ns/net'), host);
+  } finally {
+    host.close();
+  }
+}
+
+function lookEverywhere(address: Ipv4, inodeOfHost: string | undefined, host: RouteNetlink): FoundPod {
+  const seen = new Set([inodeOfHost]);
+  const hostLinks = host.links();
   let refused: WeftError | undefined;
   let other: FoundPod | undefined;
-  const hostLinks = withinNetns(netnsOfHost, readLinks);
   for (const path of namespaceFiles()) {
     const inode = inodeOf(path);
     if (inode === undefined || seen.has(inode)) continue;
@@ -32,9 +41,10 @@ export function findPod(address: Ipv4, netnsOfHost: string | undefined): FoundPo
     try {
       const found = withinNetns(path, () => lookFor(address, path));
       if (found === undefined) continue;
-      // Others have the same address where several clusters, or labs, share a machine: ours hangs on a veth of the host.
+      // Others have the same address, and the same indices, where several clusters or labs share a machine.
       const end = hostLinks.find(({ index }) => index === found.hostIndex);
-      if (end?.kind === 'veth' && end.linkedIndex === found.index) return found;
+      if (end?.kind === 'veth' && end.linkedIndex === found.index && end.linkedNetns === netnsIdOf(path, host))
+        return found;
       other ??= found;
     } catch (error) {
       // A namespace may end meanwhile.
@@ -69,15 +79,6 @@ function inodeOf(path: string): string | undefined {
     return String(statSync(path).ino);
   } catch {
     return undefined;
-  }
-}
-
-function readLinks(): readonly Link[] {
-  const netlink = RouteNetlink.open();
-  try {
-    return netlink.links();
-  } finally {
-    netlink.close();
   }
 }
 

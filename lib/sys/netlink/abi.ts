@@ -1,6 +1,6 @@
 /**
  * The constants of AF_NETLINK and of the rtnetlink family that Weft uses, named as in the kernel's headers.
- * Source: include/uapi/linux/{netlink,rtnetlink,if_link,if_addr,neighbour,if}.h. All are specification.
+ * Source: include/uapi/linux/{netlink,rtnetlink,if_link,if_addr,neighbour,net_namespace,if}.h. All are specification.
  */
 
 // Sockets: netlink(7).
@@ -35,6 +35,7 @@ export const RTM_GETROUTE = 26;
 export const RTM_NEWNEIGH = 28;
 export const RTM_DELNEIGH = 29;
 export const RTM_GETNEIGH = 30;
+export const RTM_GETNSID = 90;
 
 // Message flags. Some values mean one thing in a request and another in an answer.
 export const NLM_F_REQUEST = 0x01;
@@ -68,6 +69,7 @@ export const IFLA_STATS64 = 23;
 export const IFLA_AF_SPEC = 26;
 export const IFLA_INET_CONF = 1;
 export const IFLA_EXT_MASK = 29;
+export const IFLA_LINK_NETNSID = 37;
 export const IFLA_GSO_MAX_SIZE = 41;
 export const IFLA_INFO_KIND = 1;
 export const IFLA_INFO_DATA = 2;
@@ -83,6 +85,10 @@ export const IFNAMSIZ = 16;
 
 /** IPV4_DEVCONF_*, include/uapi/linux/ip.h: the settings of net.ipv4.conf.<device>. */
 export const Ipv4Setting = { acceptLocal: 23 } as const;
+
+// Network namespaces, as one of them numbers the others.
+export const NETNSA_NSID = 1;
+export const NETNSA_FD = 3;
 
 // Addresses.
 export const IFA_ADDRESS = 1;

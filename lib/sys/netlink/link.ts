@@ -11,6 +11,7 @@ import {
   IFLA_INFO_DATA,
   IFLA_INFO_KIND,
   IFLA_LINK,
+  IFLA_LINK_NETNSID,
   IFLA_LINKINFO,
   IFLA_MASTER,
   IFLA_MTU,
@@ -62,6 +63,8 @@ export interface Link {
   readonly masterIndex: number | undefined;
   /** Of a veth: index of its other end, in that one's namespace; of a VLAN or the like: of the device below. */
   readonly linkedIndex?: number | undefined;
+  /** Where `linkedIndex` counts: the other namespace's number in this one; undefined for this one itself. */
+  readonly linkedNetns?: number | undefined;
 }
 
 /** A VXLAN device of the kernel. While it is up it holds the port of its underlay families, on all addresses. */
@@ -145,6 +148,7 @@ export function parseLink(payload: Uint8Array): Link {
     gsoMaxSize: readU32(attributes, IFLA_GSO_MAX_SIZE),
     masterIndex: readU32(attributes, IFLA_MASTER),
     linkedIndex: readU32(attributes, IFLA_LINK),
+    linkedNetns: readU32(attributes, IFLA_LINK_NETNSID),
   };
 }
 

@@ -4,6 +4,8 @@ import { WeftError } from '../../error.ts';
 import {
   IFF_UP,
   IFNAMSIZ,
+  NETNSA_FD,
+  NETNSA_NSID,
   NLM_F_CREATE,
   NLM_F_EXCL,
   NLM_F_REPLACE,
@@ -15,6 +17,7 @@ import {
   RTM_GETADDR,
   RTM_GETLINK,
   RTM_GETNEIGH,
+  RTM_GETNSID,
   RTM_GETROUTE,
   RTM_NEWADDR,
   RTM_NEWLINK,
@@ -35,7 +38,7 @@ import {
   parseLinkStats,
   txQueueLengthAttribute,
 } from './link.ts';
-import type { Attribute } from './message.ts';
+import { type Attribute, parseAttributes, readU32, u32Attribute } from './message.ts';
 import {
   emitNeighbor,
   emitNeighborDeletion,
@@ -72,6 +75,9 @@ export interface InterfaceAddress {
   /** Prefix length, bits. */
   readonly length: number;
 }
+
+/** struct rtgenmsg (u8 family), padded. */
+const RTGENMSG_ROOM = 4;
 
 /**
  * Links, addresses, routes and neighbours of the network namespace the calling thread was in when `open` was called.
@@ -114,6 +120,22 @@ export class RouteNetlink {
   /** The kernel's counters of a device; undefined when there is no such link. */
   linkStats(name: string): LinkStats | undefined {
     return this.#findLinkByName(name, parseLinkStats);
+  }
+
+  /**
+   * The number that this socket's namespace has for the one `fd` is open on, as `linkedNetns` of a link has it. 2^32 - 1 as long
+   * as it has none: it gets one with its first link that is shown here.
+   */
+  netnsId(fd: number): number | undefined {
+    return this.#socket.ask(
+      {
+        type: RTM_GETNSID,
+        body: new Uint8Array(RTGENMSG_ROOM),
+        attributes: [u32Attribute(NETNSA_FD, fd)],
+        operation: () => 'find the number of a network namespace',
+      },
+      (payload) => readU32(parseAttributes(payload, RTGENMSG_ROOM), NETNSA_NSID),
+    );
   }
 
   #findLinkByName<T>(name: string, parse: (payload: Uint8Array) => T): T | undefined {
