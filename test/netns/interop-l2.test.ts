@@ -3,7 +3,9 @@ import { askDaemon } from '../../lib/control/client.ts';
 import { connectL2Pod } from '../../lib/lab/l2-pod.ts';
 import type { LabHost } from '../../lib/lab/model.ts';
 import { execInNetns } from '../../lib/lab/netns.ts';
+import { until } from '../../lib/lab/until.ts';
 import { violations } from '../control/schema.ts';
+import { PATIENCE_MS } from '../patience.ts';
 import { captureWhile, readFields, udpPortAs } from './interop/capture.ts';
 import { type Cluster, type ClusterOptions, withCluster } from './interop/cluster.ts';
 import { assertPing, assertTcp, assertUdp, ping, startServer } from './interop/traffic.ts';
@@ -123,9 +125,13 @@ test('what Weft has learned from ARP and neighbour discovery it answers itself',
       for (const address of addresses) await assertPing(t, podNetns, address, { count: 2 });
     };
     t.true((await requestsOnUnderlay(segment, first!.host, pingAll)) >= addresses.length, 'all are asked for at first');
-    for (const family of ['-4', '-6']) await execInNetns(podNetns, ['ip', family, 'neigh', 'flush', 'dev', 'eth2']);
-    for (const [index, address] of addresses.entries())
-      t.not(await macOf(first!.host, address), segment.macs[1 + Math.floor(index / 2)]!, 'the pod has forgotten');
+    // What another asks at this moment teaches it anew.
+    const forgets = async (): Promise<boolean> => {
+      for (const family of ['-4', '-6']) await execInNetns(podNetns, ['ip', family, 'neigh', 'flush', 'dev', 'eth2']);
+      const known = await Promise.all(addresses.map((address) => macOf(first!.host, address)));
+      return known.every((mac, index) => mac !== segment.macs[1 + Math.floor(index / 2)]);
+    };
+    t.true(await until(forgets, PATIENCE_MS), 'the pod forgets');
     t.is(await requestsOnUnderlay(segment, first!.host, pingAll), 0);
     t.is(await macOf(first!.host, '10.99.0.3'), segment.macs[2]!);
   });

@@ -131,7 +131,7 @@ test('weftd that ends while weft overhead looks: at once, what was seen and that
     });
     t.true(report.outbound.paired >= PINGS, JSON.stringify(report.outbound));
     t.deepEqual([report.stages, report.drops, report.daemonCpu], [null, {}, null]);
-    t.regex(report.notes.join('\n'), /^weftd did not answer at the end \(.*weft\.sock\): its clock, its drops/m);
+    t.regex(report.notes.join('\n'), /^weftd did not answer at the end \(.*weft\.sock.*\): its clock, its drops/m);
     t.regex(report.notes.join('\n'), /the overlay there is not seen any more/);
   });
 });
