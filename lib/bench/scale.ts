@@ -5,8 +5,9 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { processCpuSeconds, residentBytes } from '../measure/cpu-time.ts';
+import { beside } from '../measure/loaded-rtt.ts';
 import type { Path } from '../measure/path.ts';
-import { measureTcp, type TcpSample } from '../measure/tcp.ts';
+import { measureTcp } from '../measure/tcp.ts';
 import { UdpBench } from '../measure/udp.ts';
 import type { Durations } from './costs.ts';
 import type { Piece } from './estimate.ts';
@@ -127,7 +128,7 @@ export class ScaleSeries {
     await lab.writeLeases(0, null);
     const leases = perSecond * ARRIVAL_SECONDS;
     const point = await lab.within(async (path): Promise<LeaseScale> => {
-      const [tcp, lastSeconds] = await beside(path, () =>
+      const [tcp, lastSeconds] = await beside(measureTcp(path, 1, ARRIVAL_SECONDS + 1), () =>
         leases === 0 ? Promise.resolve(0) : arrive(lab, leases, perSecond),
       );
       return { perSecond, leases, gigabitsPerSecond: tcp.gigabitsPerSecond, lastSeconds };
@@ -135,15 +136,6 @@ export class ScaleSeries {
     this.#leases.push(point);
     return `${perSecond} leases/s: ${point.gigabitsPerSecond.toFixed(2)} Gb/s, the last one known after ${point.lastSeconds.toFixed(3)} s`;
   }
-}
-
-/** Runs one TCP stream, and `body` meanwhile, from when the stream's omitted second is over. */
-async function beside<T>(path: Path, body: () => Promise<T>): Promise<[TcpSample, T]> {
-  const stream = measureTcp(path, 1, ARRIVAL_SECONDS + 1);
-  const both = await Promise.allSettled([stream, delay(1000).then(body)]);
-  if (both[0].status === 'rejected') throw both[0].reason;
-  if (both[1].status === 'rejected') throw both[1].reason;
-  return [both[0].value, both[1].value];
 }
 
 async function arrive(lab: ScaleLab, leases: number, perSecond: number): Promise<number> {

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { OMITTED_SECONDS } from './iperf3.ts';
 import type { Path } from './path.ts';
 import { measureRtt, type RttSample } from './rtt.ts';
-import { measureTcp } from './tcp.ts';
+import { measureTcp, type TcpSample } from './tcp.ts';
 
 export interface LoadedRttSample extends RttSample {
   /** What the stream beside carried. */
@@ -27,10 +27,15 @@ export async function measureLoadedRtt(
 ): Promise<LoadedRttSample> {
   const load = bitsPerSecond === undefined ? {} : { bitsPerSecond };
   const stream = measureTcp(path, 1, loadSeconds(pings, intervalSeconds), load);
-  // Slow start is over when the omitted second is. If the stream fails meanwhile, that is what is thrown.
-  const echoes = delay(OMITTED_SECONDS * 1000).then(() => measureRtt(path, pings, intervalSeconds));
-  const [tcp, rtt] = await Promise.allSettled([stream, echoes]);
+  const [{ gigabitsPerSecond }, rtt] = await beside(stream, () => measureRtt(path, pings, intervalSeconds));
+  return { ...rtt, gigabitsPerSecond };
+}
+
+/** Runs `body` beside a TCP run that has just been begun, from when its slow start is over: the omitted second. */
+export async function beside<T>(stream: Promise<TcpSample>, body: () => Promise<T>): Promise<[TcpSample, T]> {
+  const [tcp, result] = await Promise.allSettled([stream, delay(OMITTED_SECONDS * 1000).then(body)]);
+  // If the stream failed meanwhile, that is why the other did.
   if (tcp.status === 'rejected') throw tcp.reason;
-  if (rtt.status === 'rejected') throw rtt.reason;
-  return { ...rtt.value, gigabitsPerSecond: tcp.value.gigabitsPerSecond };
+  if (result.status === 'rejected') throw result.reason;
+  return [tcp.value, result.value];
 }

@@ -1,4 +1,5 @@
 /** Brings together what was seen of a packet on one edge and then on the other. Pure. */
+import { Held, type Seen } from './held.ts';
 
 /** Our choice: what has not come out of weftd after so long does not come any more. */
 const LOST_AFTER_MS = 2000;
@@ -7,23 +8,18 @@ const MOST_BELIEVED_MS = 2 * LOST_AFTER_MS;
 /** Our choice: half a million packets a second that do not come out. It bounds our memory. */
 const MOST_WAITING = 1_000_000;
 
-interface Waiting {
-  readonly id: number;
-  readonly ns: number;
+/** What went in. */
+interface Entered extends Seen {
   readonly bytes: number;
 }
 
-type Early = Pick<Waiting, 'id' | 'ns'>;
-
 /** One direction. Times are nanoseconds of the kernel's clock, since any moment that is the same for all. */
 export class Pairing {
-  readonly #waiting = new Map<number, Waiting[]>();
+  readonly #waiting = new Held<Entered>();
   /** Came out before they were seen to go in: a kernel that is busy hands over the frames of one edge later than those of the other. */
-  readonly #early = new Map<number, Early[]>();
-  #earlyCount = 0;
+  readonly #early = new Held<Seen>();
   readonly #onPair: (elapsedNs: number, bytes: number) => void;
   readonly #mostWaiting: number;
-  #count = 0;
   /** On the edge where it goes in. */
   entered = 0;
   paired = 0;
@@ -42,126 +38,66 @@ export class Pairing {
 
   /** Bytes are those of the IP packet; `id` as PacketKey has it. */
   enter(key: number, id: number, ns: number, bytes: number): void {
-    if (this.#count >= this.#mostWaiting) {
+    if (this.#waiting.size >= this.#mostWaiting) {
       this.forgotten++;
       return;
     }
     this.entered++;
-    const elapsed = this.#takeEarly(key, id, ns);
-    if (elapsed !== undefined) {
-      this.paired++;
-      this.#onPair(elapsed, bytes);
+    const early = this.#early.find(key, id);
+    if (early === undefined || !isBelieved(early.ns - ns)) {
+      this.#waiting.add(key, { id, ns, bytes });
       return;
     }
-    this.#count++;
-    const same = this.#waiting.get(key);
-    if (same === undefined) this.#waiting.set(key, [{ id, ns, bytes }]);
-    else same.push({ id, ns, bytes });
+    this.#early.remove(key, early);
+    this.#pair(early.ns - ns, bytes);
   }
 
   /** Of several that look alike the one with the same identification, else the oldest. */
   leave(key: number, id: number, ns: number): void {
-    const same = this.#waiting.get(key);
-    if (same === undefined) {
-      this.#keepEarly(key, { id, ns });
+    const found = this.#waiting.find(key, id);
+    if (found === undefined) {
+      if (this.#early.size >= this.#mostWaiting) this.strangers++;
+      else this.#early.add(key, { id, ns });
       return;
     }
-    const [found] = same.splice(indexOf(same, id), 1);
-    if (same.length === 0) this.#waiting.delete(key);
-    this.#count--;
-    const elapsed = ns - found!.ns;
-    if (elapsed < 0 || elapsed > MOST_BELIEVED_MS * 1e6) {
-      this.entered--;
-      this.forgotten++;
-      return;
-    }
+    this.#waiting.remove(key, found);
+    const elapsed = ns - found.ns;
+    if (isBelieved(elapsed)) this.#pair(elapsed, found.bytes);
+    else this.#forget(1);
+  }
+
+  #pair(elapsedNs: number, bytes: number): void {
     this.paired++;
-    this.#onPair(elapsed, found!.bytes);
+    this.#onPair(elapsedNs, bytes);
   }
 
-  #keepEarly(key: number, early: Early): void {
-    if (this.#earlyCount >= this.#mostWaiting) {
-      this.strangers++;
-      return;
-    }
-    this.#earlyCount++;
-    const same = this.#early.get(key);
-    if (same === undefined) this.#early.set(key, [early]);
-    else same.push(early);
-  }
-
-  /** How long after `ns` the packet came out that goes in now; undefined: it has not yet. */
-  #takeEarly(key: number, id: number, ns: number): number | undefined {
-    const same = this.#early.get(key);
-    if (same === undefined) return undefined;
-    const at = indexOf(same, id);
-    const elapsed = same[at]!.ns - ns;
-    if (elapsed < 0 || elapsed > MOST_BELIEVED_MS * 1e6) return undefined;
-    same.splice(at, 1);
-    if (same.length === 0) this.#early.delete(key);
-    this.#earlyCount--;
-    return elapsed;
-  }
-
-  /** What came out before `before`, or is of a time after `after`, has not been seen to go in. */
-  #giveUpEarly(before: number, after: number): void {
-    for (const [key, same] of this.#early) {
-      const left = same.filter(({ ns }) => ns >= before && ns <= after);
-      const gone = same.length - left.length;
-      if (gone === 0) continue;
-      this.strangers += gone;
-      this.#earlyCount -= gone;
-      if (left.length === 0) this.#early.delete(key);
-      else this.#early.set(key, left);
-    }
+  #forget(packets: number): void {
+    this.entered -= packets;
+    this.forgotten += packets;
   }
 
   /** Gives up what went in too long before `ns`. */
   expire(ns: number): void {
     const most = LOST_AFTER_MS * 1e6;
-    this.#giveUpEarly(ns - most, ns + most);
-    this.#forget(ns + most);
-    this.#giveUp(ns - most);
+    this.strangers += this.#early.drop((early) => early.ns < ns - most || early.ns > ns + most);
+    this.#giveUp(ns - most, ns + most);
   }
 
   /** At the end: what went in less than `ms` before `ns` may still be on its way, and is not lost. Returns how many those are. */
   finish(ns: number, ms: number): number {
-    this.#giveUpEarly(Number.POSITIVE_INFINITY, ns);
-    this.#forget(ns + LOST_AFTER_MS * 1e6);
-    this.#giveUp(ns - ms * 1e6);
-    return this.#count;
+    this.strangers += this.#early.drop(() => true);
+    this.#giveUp(ns - ms * 1e6, ns + LOST_AFTER_MS * 1e6);
+    return this.#waiting.size;
   }
 
-  /** What went in later than `after`, which is to come: the clock was set back since, and they would wait until it is there again. */
-  #forget(after: number): void {
-    for (const [key, same] of this.#waiting) {
-      const left = same.filter(({ ns }) => ns <= after);
-      const gone = same.length - left.length;
-      if (gone === 0) continue;
-      this.entered -= gone;
-      this.forgotten += gone;
-      this.#count -= gone;
-      if (left.length === 0) this.#waiting.delete(key);
-      else this.#waiting.set(key, left);
-    }
-  }
-
-  #giveUp(before: number): void {
-    for (const [key, same] of this.#waiting) {
-      // In the order of their times.
-      const late = same.findIndex(({ ns }) => ns >= before);
-      const gone = late < 0 ? same.length : late;
-      if (gone === 0) continue;
-      this.lost += gone;
-      this.#count -= gone;
-      if (gone === same.length) this.#waiting.delete(key);
-      else same.splice(0, gone);
-    }
+  /** What went in before `before` is lost. Of what went in after `after`, which is to come, the clock was set back since: it would wait until then. */
+  #giveUp(before: number, after: number): void {
+    this.#forget(this.#waiting.drop(({ ns }) => ns > after));
+    this.lost += this.#waiting.drop(({ ns }) => ns < before);
   }
 }
 
-/** Of several that look alike the one with the same identification, else the oldest. */
-function indexOf(same: readonly Early[], id: number): number {
-  const at = id < 0 ? 0 : same.findIndex((one) => one.id === id);
-  return Math.max(0, at);
+/** Whether a packet can have taken so many nanoseconds. */
+function isBelieved(elapsedNs: number): boolean {
+  return elapsedNs >= 0 && elapsedNs <= MOST_BELIEVED_MS * 1e6;
 }
