@@ -12,6 +12,10 @@ export default {
     'lib/daemon/main.ts',
     'lib/demo/*-child.ts',
     'lib/fastpath/assembly/index.ts',
+    'lib/page/{live,report}/main.ts',
+    // Until live page, report and server are there.
+    'lib/page/kit/{dom,plot}.ts',
+    'lib/{ui/messages,watch/watch}.ts',
     'test/netns/interop/*-child.ts',
     'test/**/*-cost.ts',
   ],

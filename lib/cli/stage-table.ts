@@ -1,8 +1,8 @@
 /** The stage clock for people: where a turn's time goes, by its stages. */
 import type { StageReply, StagesReply } from '../control/protocol.ts';
 import { quantile } from '../measure/log2-buckets.ts';
+import { formatCount } from '../units.ts';
 import { type Column, formatTable } from './table.ts';
-import { formatCount } from './units.ts';
 
 const COLUMNS: readonly Column[] = [
   { title: 'Stage' },

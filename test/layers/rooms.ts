@@ -35,6 +35,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   'undo.ts': { imports: ['log.ts'], packages: 'none', why: 'it knows steps and not what they undo' },
   'version.ts': { imports: [], packages: [], why: 'it reads one file' },
   'backoff.ts': { imports: [], packages: 'none', why: 'pauses are numbers; who waits has the clock' },
+  'units.ts': { imports: [], packages: 'none', why: 'terminal and page say quantities alike' },
   'make-directory.ts': { imports: [], packages: [], why: 'it is given a path' },
   'optional-package.ts': { imports: [], packages: [], why: 'it is given the name of what it loads' },
 
@@ -206,8 +207,25 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     packages: [],
     why: 'it looks at this host and changes nothing',
   },
+  watch: {
+    imports: ['control', 'measure'],
+    packages: [],
+    why: 'it sees of a daemon what the control socket says, as any program could',
+  },
   observe: {
-    imports: ['addr', 'capture', 'control', 'lease', 'linux', 'measure', 'sys', 'sys/netlink', 'wire', 'wire/layout'],
+    imports: [
+      'addr',
+      'capture',
+      'control',
+      'lease',
+      'linux',
+      'measure',
+      'sys',
+      'sys/netlink',
+      'watch',
+      'wire',
+      'wire/layout',
+    ],
     packages: [],
     ambient: true,
     why: 'it looks at the edges of a node and asks the daemon by its control socket, as any program could',
@@ -250,6 +268,32 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     packages: [],
     why: 'it shows what a user can see, by the control socket and on the wire',
   },
+  'ui/messages.ts': {
+    imports: ['control', 'watch'],
+    packages: [],
+    why: 'server and page meet here, and neither sees into the other',
+  },
+  ui: {
+    imports: [],
+    packages: [],
+    why: 'it is another program than the daemon, and asks it by the sockets that anybody in their groups may use',
+  },
+  page: { imports: [], packages: [], why: 'its rooms are below it' },
+  'page/kit': {
+    imports: [],
+    packages: ['uplot', 'uplot/dist/uPlot.min.css'],
+    why: 'a browser runs it: there is no Node.js',
+  },
+  'page/live': {
+    imports: ['page/kit'],
+    packages: [],
+    why: 'a browser runs it: there is no Node.js',
+  },
+  'page/report': {
+    imports: ['page/kit'],
+    packages: [],
+    why: 'a browser runs it: there is no Node.js; of bench it knows the types',
+  },
   cli: {
     imports: [
       'addr',
@@ -264,6 +308,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       'measure',
       'observe',
       'printable.ts',
+      'units.ts',
       'version.ts',
       'wireshark',
     ],

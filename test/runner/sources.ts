@@ -11,11 +11,16 @@ export const compiledPath = (source: string): string => `dist/${source.replace(/
 /** Sources whose compiled file is missing or older, so that yesterday's code is not tested. */
 export function staleSources(root: string): string[] {
   const fastpathSources = filesUnder(root, 'lib/fastpath/assembly');
+  // esbuild makes one file of a page, and a style sheet.
+  const pages = ['live', 'report'].map((page) => `dist/page/${page}/main.js`);
+  const pageSources = filesUnder(root, 'lib/page').filter((file) => !file.endsWith('.d.ts'));
   const compiled = [...filesUnder(root, 'lib'), ...filesUnder(root, 'test')].filter(
-    (file) => file.endsWith('.ts') && !file.endsWith('.d.ts') && !fastpathSources.includes(file),
+    (file) =>
+      file.endsWith('.ts') && !file.endsWith('.d.ts') && !fastpathSources.includes(file) && !pageSources.includes(file),
   );
   return [
     ...compiled.filter((file) => isOlder(root, compiledPath(file), file)),
+    ...pageSources.filter((file) => pages.some((page) => isOlder(root, page, file))),
     ...fastpathSources.filter((file) => isOlder(root, 'dist/lib/fastpath/fastpath.wasm', file)),
   ];
 }

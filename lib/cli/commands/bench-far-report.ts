@@ -10,8 +10,8 @@ import {
   findFarRow,
 } from '../../bench/far/far-report.ts';
 import type { Role } from '../../bench/far/handshake.ts';
+import { formatBytes, formatDecimal } from '../../units.ts';
 import { type Column, formatFields, formatTable } from '../table.ts';
-import { formatBytes, formatDecimal } from '../units.ts';
 
 interface Cell {
   readonly title: string;

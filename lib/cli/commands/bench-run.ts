@@ -4,7 +4,7 @@ import { LEAST_REPEATS, type NoiseFigures } from '../../bench/noise.ts';
 import type { NotMeasured } from '../../bench/plan.ts';
 import type { BenchReport } from '../../bench/report.ts';
 import { fitText } from '../../fit-text.ts';
-import { formatDuration } from '../units.ts';
+import { formatDuration } from '../../units.ts';
 
 const COLUMNS = 80;
 

@@ -1,7 +1,7 @@
 /** The tables of a report of `weft bench` that grow with the size of a network. */
 import type { LeaseScale, PeerScale, ScaleFigures } from '../../bench/scale.ts';
+import { formatBytes, formatCount } from '../../units.ts';
 import { type Column, formatTable } from '../table.ts';
-import { formatBytes, formatCount } from '../units.ts';
 
 /** Of what was measured, one text a table. */
 export function formatScale({ routes, peers, leases }: ScaleFigures): string[] {

@@ -1,8 +1,8 @@
 /** The tables of a report of `weft bench`, one a test, of TCP another for its CPU time: 80 columns. */
 import { isTcp, isUdp, LOADS, type Metric, PACKET_SIZES, STREAMS, type TestName } from '../../bench/matrix.ts';
 import { findRow, type ResultRow } from '../../bench/report.ts';
+import { formatDecimal } from '../../units.ts';
 import { type Column, formatTable } from '../table.ts';
-import { formatDecimal } from '../units.ts';
 
 interface Layout {
   readonly title: string;

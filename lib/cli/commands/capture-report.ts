@@ -3,7 +3,7 @@ import type { EdgeCapture } from '../../observe/edge-capture.ts';
 import type { Edge } from '../../observe/edges.ts';
 import { FileOutput } from '../../observe/outputs.ts';
 import type { CaptureResult, PacketOutput } from '../../observe/run-capture.ts';
-import { formatCount } from '../units.ts';
+import { formatCount } from '../../units.ts';
 
 interface CaptureWish {
   /** File, or "-"; undefined: lines are shown. */

@@ -15,11 +15,11 @@ import { type PacketOutput, runCapture } from '../../observe/run-capture.ts';
 import { StreamSink } from '../../observe/stream-sink.ts';
 import { runTap } from '../../observe/tap-capture.ts';
 import { printable } from '../../printable.ts';
+import { formatCount } from '../../units.ts';
 import { readVersion } from '../../version.ts';
 import { DROP_REASON_NAMES, explainDrop } from '../drop-words.ts';
 import { seconds, wholeNumber } from '../numbers.ts';
 import { addQueryOptions, type QueryOptions } from '../query.ts';
-import { formatCount } from '../units.ts';
 import { endLines, startLine } from './capture-report.ts';
 
 interface CaptureOptions extends QueryOptions {

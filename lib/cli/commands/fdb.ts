@@ -1,8 +1,8 @@
 import { Command } from 'commander';
 import type { FdbReply } from '../../control/protocol.ts';
+import { formatAge, formatCount } from '../../units.ts';
 import { addQueryOptions, printReply, type QueryOptions } from '../query.ts';
 import { type Column, formatTable } from '../table.ts';
-import { formatAge, formatCount } from '../units.ts';
 
 export function fdbCommand(): Command {
   return addQueryOptions(new Command('fdb'))

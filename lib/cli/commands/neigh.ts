@@ -1,8 +1,8 @@
 import { Command } from 'commander';
 import type { NeighReply } from '../../control/protocol.ts';
+import { formatAge } from '../../units.ts';
 import { addQueryOptions, printReply, type QueryOptions } from '../query.ts';
 import { type Column, formatTable } from '../table.ts';
-import { formatAge } from '../units.ts';
 
 export function neighCommand(): Command {
   return addQueryOptions(new Command('neigh'))

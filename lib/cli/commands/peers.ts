@@ -1,8 +1,8 @@
 import { Command } from 'commander';
 import type { Peer, PeersReply } from '../../control/protocol.ts';
+import { formatBytes, formatCount, formatDuration, formatExpiry } from '../../units.ts';
 import { addQueryOptions, printReply, type QueryOptions } from '../query.ts';
 import { type Column, formatTable } from '../table.ts';
-import { formatBytes, formatCount, formatDuration, formatExpiry } from '../units.ts';
 
 export function peersCommand(): Command {
   return addQueryOptions(new Command('peers'))

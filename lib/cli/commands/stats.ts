@@ -4,12 +4,12 @@ import { askDaemon } from '../../control/client.ts';
 import type { StatsReply } from '../../control/protocol.ts';
 import { countAt, counterRows } from '../../dataplane/counters.ts';
 import { toJson } from '../../printable.ts';
+import { formatBitRate, formatBytes, formatCount } from '../../units.ts';
 import { seconds } from '../numbers.ts';
 import { addQueryOptions, printReply, type QueryOptions } from '../query.ts';
 import { drawn } from '../screen.ts';
 import { formatStages } from '../stage-table.ts';
 import { type Column, formatFields, formatTable } from '../table.ts';
-import { formatBitRate, formatBytes, formatCount } from '../units.ts';
 
 interface StatsOptions extends QueryOptions {
   /** Seconds between two readings; true: the default. */

@@ -1,9 +1,9 @@
 import { Command } from 'commander';
 import type { BackendStatus, NetworkReport, StatusReply, StoreStatus } from '../../control/protocol.ts';
+import { formatBytes, formatCount, formatDuration, formatExpiry } from '../../units.ts';
 import { addQueryOptions, printReply, type QueryOptions } from '../query.ts';
 import { type Style, terminalStyle } from '../style.ts';
 import { formatFields, formatTable } from '../table.ts';
-import { formatBytes, formatCount, formatDuration, formatExpiry } from '../units.ts';
 
 /** `weft status`. Exit code 1 while what is shown is not ready, so that scripts can wait for it. */
 export function statusCommand(): Command {

@@ -2,9 +2,9 @@
 import { fitText } from '../../fit-text.ts';
 import type { VerifyFault, VerifyReport } from '../../observe/verify/report.ts';
 import { printable } from '../../printable.ts';
+import { formatCount } from '../../units.ts';
 import { PLAIN, type Style } from '../style.ts';
 import { type Column, formatTable } from '../table.ts';
-import { formatCount } from '../units.ts';
 
 const COLUMNS = 80;
 /** Our choice: a screen of them. */

@@ -4,7 +4,7 @@ import { askDaemon } from '../../control/client.ts';
 import type { StagesReply, StatsReply, StatusReply } from '../../control/protocol.ts';
 import { messageOf } from '../../error.ts';
 import { machineCpuSeconds, processCpuTimes } from '../../measure/cpu-time.ts';
-import { stagesSince } from './stages-since.ts';
+import { stagesSince } from '../../watch/stages-since.ts';
 
 /** Which process it is: one that was started anew counts from 0. */
 export type DaemonIdentity = Pick<StatusReply, 'pid' | 'startedAt'>;

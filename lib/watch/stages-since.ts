@@ -1,5 +1,5 @@
 /** The stage clock over a while: the difference of two readings. Pure. */
-import type { StageReply, StagesReply } from '../../control/protocol.ts';
+import type { StageReply, StagesReply } from '../control/protocol.ts';
 
 /** `before` and `now` of one daemon; where its data plane was started anew between them, all since then. */
 export function stagesSince(before: StagesReply | null, now: StagesReply | null): StagesReply | null {

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { formatBitRate, formatBytes, formatCount, formatDuration, formatExpiry } from '../../lib/cli/units.ts';
+import { formatBitRate, formatBytes, formatCount, formatDuration, formatExpiry } from '../lib/units.ts';
 
 const rows: readonly (readonly [actual: string, expected: string])[] = [
   [formatCount(0), '0'],

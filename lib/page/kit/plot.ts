@@ -1,0 +1,43 @@
+/** uPlot in the page's colours: axes, cursor and legend alike in report and live page. */
+import uPlot from 'uplot';
+import 'uplot/dist/uPlot.min.css';
+
+export type { AlignedData, Options, Series } from 'uplot';
+
+/** A colour of theme.css as it is now: light, dark or print. */
+export function colour(name: string): string {
+  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+}
+
+/** Calls `draw` when the reader changes between light and dark, and before and after printing. */
+export function onThemeChange(draw: () => void): void {
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', draw);
+  matchMedia('print').addEventListener('change', draw);
+}
+
+/** An axis in the page's colours; add what is special to it. */
+export function axis(options: uPlot.Axis = {}): uPlot.Axis {
+  return {
+    stroke: colour('muted'),
+    grid: { stroke: colour('line'), width: 1 },
+    ticks: { stroke: colour('line'), width: 1 },
+    font: `12px ${getComputedStyle(document.body).fontFamily}`,
+    ...options,
+  };
+}
+
+/**
+ * A plot in `target`, as wide as it. `label` is what one sees in a sentence: for those who do not see the picture. It is drawn
+ * anew by who made it when the theme changes: uPlot keeps colours.
+ */
+export function plot(
+  target: HTMLElement,
+  label: string,
+  options: Omit<uPlot.Options, 'width'>,
+  data: uPlot.AlignedData,
+): uPlot {
+  const made = new uPlot({ ...options, width: Math.max(200, target.clientWidth) }, data, target);
+  made.root.setAttribute('role', 'img');
+  made.root.setAttribute('aria-label', label);
+  return made;
+}
