@@ -1,7 +1,8 @@
 /** A page in a headless Chromium, Debian's, as its reader sees it: what it draws, asks for, and complains about. */
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
-import axeCore from 'axe-core';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { PATIENCE_MS } from './patience.ts';
 
@@ -58,7 +59,7 @@ function launch(executablePath: string): Promise<Browser> {
 /** What axe finds wrong with the page as it is now: contrast, names, order. One line each; empty is good. */
 export async function axe(page: Page): Promise<string[]> {
   // Not as a script element, which a page's policy refuses.
-  await page.evaluate(axeCore.source);
+  await page.evaluate(readFileSync(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8'));
   const { violations } = (await page.evaluate('axe.run()')) as {
     violations: { id: string; help: string; nodes: { target: string[]; failureSummary: string }[] }[];
   };

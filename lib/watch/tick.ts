@@ -27,7 +27,7 @@ export interface Tick {
   readonly stages: StagesReply | null;
 }
 
-export interface DirectionRates {
+interface DirectionRates {
   readonly packets: number;
   readonly bytes: number;
   /** Inner packets that a system call moved; null where there was none. */
@@ -35,7 +35,7 @@ export interface DirectionRates {
   readonly packetsPerWrite: number | null;
 }
 
-export interface PeerRates extends PeerTraffic {
+interface PeerRates extends PeerTraffic {
   readonly publicIp: string;
 }
 
