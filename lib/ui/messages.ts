@@ -8,7 +8,7 @@ import type { Tick } from '../watch/tick.ts';
 
 /** The stream; `?network=NAME` chooses a network. */
 export const EVENTS_PATH = '/events';
-/** Followed by the id of a packet: a PacketDetail, or 404 when the server has forgotten it. */
+/** Followed by the id of a packet, and the same query as the stream's: a PacketDetail, or 404 when the server has forgotten it. */
 export const PACKET_PATH = '/packet/';
 
 export interface PageEvents {
@@ -40,7 +40,10 @@ export interface Hello {
   readonly network: string;
   /** What each drop reason means, by its name. */
   readonly dropReasons: Readonly<Record<string, string>>;
-  /** What was before this page came, the oldest first; at most HISTORY ticks. */
+  /**
+   * What was before this page came, the oldest first; at most HISTORY ticks. That it stays small with many peers, `stages` is null in them, and
+   * `peers` is empty but in the latest PEER_HISTORY, where the busiest BUSIEST are.
+   */
   readonly history: readonly PageTick[];
   /** The latest packets that are kept, as a batch. */
   readonly packets: PacketBatch;
@@ -48,6 +51,9 @@ export interface Hello {
 
 /** Seconds that the server remembers, at a tick a second. */
 export const HISTORY = 600;
+/** Ticks of `history` that have peers, and how many of them at most. */
+export const PEER_HISTORY = 60;
+export const BUSIEST = 50;
 
 export interface PageTick extends Tick {
   /** Counters since the daemon started; undefined in `history`. */
@@ -100,6 +106,8 @@ export interface PacketDetail {
   readonly sentence: string;
   /** "1 of a train of 12", "part of a super-packet cut by 1,348 bytes"; empty: neither. */
   readonly notes: readonly string[];
+  /** Where it was when, in that order: "read from flannel0", "sent to 192.0.2.2"; `us` since the first. */
+  readonly points: readonly { readonly name: string; readonly time: string; readonly us: number }[];
   /**
    * Outermost first. The outer ones are not recorded by weftd: they are built from what it knows, and `rebuilt` says so of each. Offsets of fields count
    * in `bytes`.
