@@ -13,9 +13,9 @@ export default {
     'lib/demo/*-child.ts',
     'lib/fastpath/assembly/index.ts',
     'lib/page/{live,report}/main.ts',
-    // Until live page, report and server are there.
+    // Until live page and report are there.
     'lib/page/kit/{dom,plot}.ts',
-    'lib/{ui/messages,watch/watch}.ts',
+    'lib/ui/messages.ts',
     'test/netns/interop/*-child.ts',
     'test/**/*-cost.ts',
   ],

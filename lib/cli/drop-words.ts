@@ -14,3 +14,8 @@ export function explainDrop(reason: string): string {
   const help = HELP.get(reason);
   return help === undefined ? reason : `${reason}: ${help}`;
 }
+
+/** What each means, by its name. */
+export function dropReasonWords(): Readonly<Record<string, string>> {
+  return Object.fromEntries(HELP);
+}

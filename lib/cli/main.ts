@@ -80,6 +80,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/overhead.ts')).overheadCommand(),
   },
   {
+    name: 'ui',
+    summary: 'a page in the browser: peers, traffic, drops, packets',
+    load: async () => (await import('./commands/ui.ts')).uiCommand(),
+  },
+  {
     name: 'wireshark',
     summary: 'dissector, capture interface and leases for Wireshark',
     load: async () => (await import('./commands/wireshark.ts')).wiresharkCommand(),

@@ -13,12 +13,12 @@ import { formatIpv6 } from '../addr/ipv6.ts';
 import { Layers, type TunnelPorts, word } from '../capture/layers.ts';
 import { LINKTYPE_ETHERNET } from '../capture/link-type.ts';
 import type { WirePacket } from '../capture/wire-packet.ts';
+import { describeOther, describeTransport } from '../headers/words.ts';
 import { readIpv6 } from '../wire/ipv6.ts';
 import { IPPROTO_TCP, IPPROTO_UDP } from '../wire/layout/ip.ts';
 import { IPV4_DESTINATION, IPV4_ID, IPV4_SOURCE, IPV4_TOTAL_LENGTH } from '../wire/layout/ipv4.ts';
 import { IPV6_DESTINATION, IPV6_HEADER, IPV6_PAYLOAD_LENGTH, IPV6_SOURCE } from '../wire/layout/ipv6.ts';
 import { isProbe } from '../wire/probe.ts';
-import { describeOther, describeTransport } from './packet-words.ts';
 
 /** Our choice: packets whose second sight is awaited. */
 const AWAITED = 4096;

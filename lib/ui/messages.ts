@@ -49,7 +49,7 @@ export interface Hello {
   readonly packets: PacketBatch;
 }
 
-/** Seconds that the server remembers, at a tick a second. */
+/** Ticks that the server remembers; there is one a second, with very many peers fewer. */
 export const HISTORY = 600;
 /** Ticks of `history` that have peers, and how many of them at most. */
 export const PEER_HISTORY = 60;
@@ -129,6 +129,8 @@ export interface PacketHeader {
 export interface PacketField {
   readonly name: string;
   readonly value: string;
+  /** False: weftd does not say it, and its bytes stand as zeros in `bytes`. */
+  readonly known: boolean;
   /** Byte offset and length in `bytes`. */
   readonly at: number;
   readonly length: number;

@@ -207,6 +207,11 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     packages: [],
     why: 'it looks at this host and changes nothing',
   },
+  headers: {
+    imports: ['addr', 'capture', 'wire', 'wire/layout'],
+    packages: [],
+    why: 'terminal and page show the same packet alike; it is given bytes',
+  },
   watch: {
     imports: ['control', 'measure'],
     packages: [],
@@ -217,6 +222,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       'addr',
       'capture',
       'control',
+      'headers',
       'lease',
       'linux',
       'measure',
@@ -274,7 +280,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     why: 'server and page meet here, and neither sees into the other',
   },
   ui: {
-    imports: [],
+    imports: ['addr', 'capture', 'control', 'headers', 'measure', 'ui/messages.ts', 'watch', 'wire', 'wire/layout'],
     packages: [],
     why: 'it is another program than the daemon, and asks it by the sockets that anybody in their groups may use',
   },
@@ -308,6 +314,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       'measure',
       'observe',
       'printable.ts',
+      'ui',
       'units.ts',
       'version.ts',
       'wireshark',
