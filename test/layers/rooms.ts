@@ -269,6 +269,11 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     packages: [],
     why: 'what comes from the other machine is a request on a list, never a command, path or address',
   },
+  report: {
+    imports: ['bench', 'printable.ts', 'units.ts'],
+    packages: [],
+    why: 'a report becomes a page by its numbers alone: of the benchmark it knows the types',
+  },
   demo: {
     imports: ['addr', 'bench', 'capture', 'control', 'lab', 'measure'],
     packages: [],
@@ -314,6 +319,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       'measure',
       'observe',
       'printable.ts',
+      'report',
       'ui',
       'units.ts',
       'version.ts',

@@ -1,4 +1,3 @@
-import { closeSync, openSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { FAR_TESTS, type FarTest } from '../../bench/far/far-report.ts';
@@ -7,13 +6,14 @@ import { SCALES, type ScaleName, SETTINGS, type Setting, TESTS, type TestName } 
 import { PATHS, type PathName, setupOf } from '../../bench/paths.ts';
 import { checkFlanneld, findProgram } from '../../bench/programs.ts';
 import { type BenchOptions, runBench } from '../../bench/run.ts';
-import { messageOf, WeftError } from '../../error.ts';
+import { WeftError } from '../../error.ts';
 import { requireRoot } from '../../lab/command.ts';
-import { printableAll, printableLines, toJson } from '../../printable.ts';
+import { printableAll, printableLines } from '../../printable.ts';
 import { seconds, wholeNumber } from '../numbers.ts';
 import { controlSocketOption } from '../query.ts';
 import { measureWithPeer, serveBench } from './bench-far.ts';
 import { formatFarReport } from './bench-far-report.ts';
+import { printReport, requireRoom, requireWritable, writeHtml, writeHtmlOf } from './bench-output.ts';
 import { formatReport } from './bench-report.ts';
 
 interface BenchCommandOptions {
@@ -35,6 +35,8 @@ interface BenchCommandOptions {
   readonly flanneld?: string;
   /** true: to standard output. */
   readonly json?: string | true;
+  readonly html?: string;
+  readonly read?: string;
 }
 
 interface Preset {
@@ -81,6 +83,8 @@ export function benchCommand(): Command {
     .addOption(controlSocketOption('of the weftd whose overlay --peer measures, and --serve shows'))
     .option('--flanneld <file>', 'measure this flanneld too (default: that on PATH, if there is one)')
     .option('--json [file]', 'print JSON with stable keys, or write it to a file beside the table')
+    .option('--html <file>', 'write the report with pictures too: one file that needs nothing else')
+    .option('--read <file>', 'measure nothing: make the --html of a report that --json wrote')
     .addHelpText(
       'after',
       `
@@ -100,19 +104,25 @@ Examples:
   weft bench --serve 192.0.2.2                              on one machine, and then
   weft bench --peer 192.0.2.2                               on another: what is between them
   weft bench --tests scale-peers,scale-leases               a network of 1,000 nodes
-  weft bench --json result.json                             about half an hour
+  weft bench --json result.json --html result.html          about half an hour
+  weft bench --read result.json --html result.html          of an earlier run
 
 Ctrl-C ends the measurements, prints the report of what was measured and removes the lab.
 Exit code: 0 when the run was as planned or its --budget was used up, 1 when a measurement failed, 130 after Ctrl-C
 (143 after SIGTERM). Missed thresholds are in the report.`,
     )
     .action(async (options: BenchCommandOptions) => {
+      if (options.read !== undefined) {
+        readEarlier(options.read, options);
+        return;
+      }
       if (options.serve !== undefined || options.peer !== undefined) {
         await runFar(options);
         return;
       }
       requireRoot();
       requireWritable(options.json);
+      requireRoom(options.html);
       let failed = false;
       await runBench(toRunOptions(options), {
         now: () => new Date(),
@@ -123,6 +133,7 @@ Exit code: 0 when the run was as planned or its --budget was used up, 1 when a m
         log: (line) => process.stderr.write(`${printableLines(line)}\n`),
         report: (report) => {
           printReport(report, options.json, () => formatReport(report));
+          if (options.html !== undefined) writeHtml(options.html, report, options.json);
           failed = report.failures.length > 0;
         },
       });
@@ -130,15 +141,19 @@ Exit code: 0 when the run was as planned or its --budget was used up, 1 when a m
     });
 }
 
-function printReport(report: object, json: string | true | undefined, format: () => string): void {
-  const text = `${toJson(report, 2)}\n`;
-  if (typeof json === 'string') writeReport(json, text);
-  process.stdout.write(json === true ? text : format());
+/** Code: USAGE without --html, or with anything that is of a run. */
+function readEarlier(file: string, { html, controlSocket: _, read: __, ...run }: BenchCommandOptions): void {
+  const others = Object.keys(run);
+  if (others.length > 0)
+    throw new WeftError('USAGE', '--read measures nothing: of the other options it has --html alone');
+  if (html === undefined) throw new WeftError('USAGE', '--read needs --html: the file that it writes');
+  writeHtmlOf(file, html);
 }
 
 /** Between two machines. Code: USAGE for options of the lab alone. */
 async function runFar(options: BenchCommandOptions): Promise<void> {
-  const { serve, peer, tokenFile, controlSocket, json } = options;
+  const { serve, peer, tokenFile, controlSocket, json, html } = options;
+  if (html !== undefined) throw new WeftError('USAGE', '--html is of the lab: --peer and --serve do not have it');
   if (serve !== undefined && peer !== undefined)
     throw new WeftError('USAGE', '--serve and --peer are for two different machines');
   const { settings, paths, contenders, budget, flanneld } = options;
@@ -224,34 +239,4 @@ function list<T extends string>(flags: string, description: string, all: readonl
     if (unknown !== undefined) throw new InvalidArgumentError(`"${unknown}" is not one of ${all.join(', ')}.`);
     return all.filter((known) => wanted.includes(known));
   });
-}
-
-/** Before a run of half an hour, not after it. Code: REPORT_NOT_WRITTEN. */
-function requireWritable(path: string | true | undefined): void {
-  if (typeof path !== 'string') return;
-  try {
-    const before = statSync(path, { throwIfNoEntry: false });
-    // Opening a pipe waits for its reader.
-    if (before !== undefined && !before.isFile() && !before.isDirectory()) return;
-    closeSync(openSync(path, 'a'));
-    if (before === undefined) unlinkSync(path);
-  } catch (cause) {
-    throw new WeftError('REPORT_NOT_WRITTEN', `Cannot write ${path}: ${messageOf(cause)}`, {
-      cause,
-      hint: 'Nothing has been measured: name another file',
-    });
-  }
-}
-
-function writeReport(path: string, json: string): void {
-  try {
-    writeFileSync(path, json);
-  } catch (cause) {
-    // The run took long: its result must not be lost with the file.
-    process.stdout.write(json);
-    throw new WeftError('REPORT_NOT_WRITTEN', `Cannot write ${path}: ${messageOf(cause)}`, {
-      cause,
-      hint: 'The report is on standard output instead',
-    });
-  }
 }

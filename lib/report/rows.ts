@@ -1,0 +1,99 @@
+/** What a report has of one figure, in the order in which people read it. Pure: of the benchmark it knows the types. */
+import type { BenchReport, ResultRow } from '../bench/report.ts';
+
+/** As the names of settings, tests and metrics come in a file: it may be of another version. */
+export interface Place {
+  readonly setting?: string;
+  readonly test: string;
+  readonly metric: string;
+  readonly path?: string;
+}
+
+/** The paths of the tables, those that are compared with first. */
+const ORDER = [
+  'direct',
+  'plain-routing',
+  'weft-host-gw',
+  'kernel-vxlan',
+  'flannel-vxlan',
+  'flannel-udp',
+  'weft-udp',
+  'weft-vxlan',
+  'weft-ipip',
+  'kernel-to-weft',
+  'weft-udp-off',
+  'weft-vxlan-off',
+  'kernel-to-weft-off',
+  'segment',
+  'storm-aside',
+  'segment-storm',
+];
+const SETTINGS = ['free', 'one-core', 'nic-like'];
+
+export function rowsOf({ results }: Pick<BenchReport, 'results'>, { setting, test, metric, path }: Place): ResultRow[] {
+  const found = results.filter(
+    (row) =>
+      row.test === test &&
+      row.metric === metric &&
+      (setting === undefined || row.setting === setting) &&
+      (path === undefined || row.path === path),
+  );
+  return found.toSorted((a, b) => rank(SETTINGS, a.setting) - rank(SETTINGS, b.setting) || byPath(a.path, b.path));
+}
+
+/** For sorting: as the tables have them, unknown ones last. */
+function byPath(a: string, b: string): number {
+  return rank(ORDER, a) - rank(ORDER, b);
+}
+
+function rank(order: readonly string[], name: string): number {
+  const index = order.indexOf(name);
+  return index < 0 ? order.length : index;
+}
+
+/** Groups in the order in which they first come. */
+export function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const group = groups.get(keyOf(item));
+    if (group === undefined) groups.set(keyOf(item), [item]);
+    else group.push(item);
+  }
+  return groups;
+}
+
+/** Ours, and not the kernel's or flanneld's. */
+export function isWeft(path: string): boolean {
+  return (
+    path.startsWith('weft') || path.startsWith('kernel-to-weft') || path.startsWith('segment') || path === 'storm-aside'
+  );
+}
+
+const PHRASES: Readonly<Record<string, string>> = {
+  direct: 'the direct path',
+  'plain-routing': 'plain routing',
+  'weft-host-gw': 'Weft with host-gw',
+  'kernel-vxlan': "the kernel's VXLAN",
+  'flannel-vxlan': 'flannel with VXLAN',
+  'flannel-udp': 'flannel over UDP',
+  'weft-udp': 'Weft over UDP',
+  'weft-vxlan': 'Weft with VXLAN',
+  'weft-ipip': 'Weft with IP in IP',
+  'weft-udp-off': 'Weft over UDP without offloads',
+  'weft-vxlan-off': 'Weft with VXLAN without offloads',
+};
+
+/** A path within a sentence. */
+export function phraseOf(path: string): string {
+  return PHRASES[path] ?? path;
+}
+
+const SETTING_PHRASES: Readonly<Record<string, string>> = {
+  free: 'with a free scheduler',
+  'one-core': 'on one core',
+  'nic-like': 'as over a plain NIC',
+};
+
+export function settingPhrase(setting: string): string {
+  return SETTING_PHRASES[setting] ?? setting;
+}
