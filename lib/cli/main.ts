@@ -49,6 +49,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/stats.ts')).statsCommand(),
   },
   {
+    name: 'top',
+    summary: 'peers, rates, drops, batch sizes and CPU, refreshed',
+    load: async () => (await import('./commands/top.ts')).topCommand(),
+  },
+  {
     name: 'ping',
     summary: 'round trips to a peer, underlay and overlay side by side',
     load: async () => (await import('./commands/ping.ts')).pingCommand(),
@@ -114,7 +119,7 @@ Examples:
   weft trace 10.244.32.2   why does that pod not answer? (needs root)
   weft capture             every packet, before and in the tunnel (needs root)
   weft peers --json        the other nodes, for scripts
-  weft stats --watch       counters and rates, until Ctrl-C
+  weft top                 peers and rates, refreshed, until q
   weft overhead            what user space costs each packet now (needs root)
 
 Exit codes: 0 done, 1 failed, 2 wrong usage. weftd --help is about the daemon.`;

@@ -35,7 +35,7 @@ interface DirectionRates {
   readonly packetsPerWrite: number | null;
 }
 
-interface PeerRates extends PeerTraffic {
+export interface PeerRates extends PeerTraffic {
   readonly publicIp: string;
 }
 

@@ -323,6 +323,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       'ui',
       'units.ts',
       'version.ts',
+      'watch',
       'wireshark',
     ],
     packages: ['commander'],
