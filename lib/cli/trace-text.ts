@@ -1,6 +1,7 @@
 /** `weft trace` for people: 80 columns, one thing a line, the answer last. */
 import { fitText } from '../fit-text.ts';
-import type { Point, TableStep, WireHeader } from '../observe/trace/model.ts';
+import type { WireHeader } from '../headers/fields.ts';
+import type { Point, TableStep } from '../observe/trace/model.ts';
 import type { ProbeReport, TraceReport } from '../observe/trace/trace.ts';
 import { explainDrop } from './drop-words.ts';
 import { PLAIN, type Style } from './style.ts';

@@ -1,6 +1,7 @@
 /** The edges of a running node, where packets can be seen: the overlay's devices and the underlay's interfaces. */
 import { captureFilter, type Wire } from '../capture/checks.ts';
-import type { BackendStatus, NetworkReport, StatusReply } from '../control/protocol.ts';
+import type { NetworkReport, StatusReply } from '../control/protocol.ts';
+import { wireOf } from '../headers/wire-of.ts';
 
 export interface EdgeNetwork {
   /** '' for the only network of a daemon without --network. */
@@ -60,22 +61,6 @@ function networkOf({ name, backend, network }: NetworkReport): EdgeNetwork | und
   const wire = wireOf(backend);
   const prefixes = network.ipv6 === null ? [network.ipv4] : [network.ipv4, network.ipv6];
   return wire === undefined ? undefined : { name, prefixes, wire, filter: ownFilter(wire, prefixes) };
-}
-
-/** Undefined of a backend that carries nothing. */
-export function wireOf({ type, port, vni }: Pick<BackendStatus, 'type' | 'port' | 'vni'>): Wire | undefined {
-  switch (type) {
-    case 'udp':
-      return { encapsulation: 'ip-in-udp', port: port ?? 8285 };
-    case 'vxlan':
-      return { encapsulation: 'vxlan', port: port ?? 8472, vni: vni ?? 1 };
-    case 'ipip':
-      return { encapsulation: 'ipip' };
-    case 'host-gw':
-      return { encapsulation: 'none' };
-    default:
-      return undefined;
-  }
 }
 
 /** What belongs to any network of this kind and port: also packets whose VNI is nobody's. */

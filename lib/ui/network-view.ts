@@ -5,7 +5,9 @@ import type { WeftError } from '../error.ts';
 import type { Tick } from '../watch/tick.ts';
 import { type WatchEvent, watchDaemon } from '../watch/watch.ts';
 import type { PageEvents, Sentence } from './messages.ts';
-import { type KeptPacket, PacketFeed } from './packet-feed.ts';
+import { type Surroundings, surroundingsOf } from './outer-headers.ts';
+import type { KeptPacket } from './packet-detail.ts';
+import { PacketFeed } from './packet-feed.ts';
 import { encodeEvent, type PageStream } from './page-stream.ts';
 import { type PeerTimes, pageTick, peerTimes, TickHistory } from './page-tick.ts';
 import { PeerChanges } from './peer-changes.ts';
@@ -38,6 +40,8 @@ export class NetworkView {
   #watching: AbortController | undefined;
   /** Undefined: not asked yet, or it does not answer. */
   #status: { readonly reply: StatusReply; readonly lasting: string; readonly atMs: number } | undefined;
+  /** As of the last status, also of a weftd that has ended. */
+  #around: Surroundings | undefined;
   #gone: Sentence | undefined;
   #tap: Sentence | null | undefined;
 
@@ -47,6 +51,7 @@ export class NetworkView {
     this.#feed = new PacketFeed({
       network,
       nextId,
+      around: () => this.#around,
       onBatch: (batch) => this.#tell('packets', batch),
       onState: (problem) => this.#tellTap(problem),
     });
@@ -79,13 +84,8 @@ export class NetworkView {
     this.#pages.delete(page);
   }
 
-  find(
-    id: number,
-  ):
-    | { readonly kept: KeptPacket; readonly status: StatusReply | undefined; readonly peers: readonly Peer[] }
-    | undefined {
-    const kept = this.#feed.find(id);
-    return kept && { kept, status: this.#status?.reply, peers: this.#peers.all.changed };
+  find(id: number): KeptPacket | undefined {
+    return this.#feed.find(id);
   }
 
   beat(): void {
@@ -133,6 +133,9 @@ export class NetworkView {
 
   #takeView(status: StatusReply, peers: readonly Peer[]): void {
     this.#times = peerTimes(peers);
+    const around = surroundingsOf(status);
+    // One object as long as it is the same: thousands of packets keep it.
+    if (JSON.stringify(around) !== JSON.stringify(this.#around)) this.#around = around;
     const lasting = lastingPart(status);
     const now = performance.now();
     const isNews = this.#status?.lasting !== lasting || now - this.#status.atMs >= STATUS_MS;

@@ -2,6 +2,8 @@
 import { openTap, type Tap, type TapRecord } from '../control/tap-client.ts';
 import { WeftError } from '../error.ts';
 import type { PacketBatch, PacketLine, Sentence } from './messages.ts';
+import type { Surroundings } from './outer-headers.ts';
+import type { KeptPacket } from './packet-detail.ts';
 import { packetLine } from './packet-line.ts';
 import { LINES_PER_SECOND, SampleChoice } from './sample.ts';
 
@@ -23,14 +25,11 @@ export interface FeedOptions {
   readonly network: string;
   /** Numbers packets across all networks. */
   readonly nextId: () => number;
+  /** What is known of the network now. */
+  readonly around: () => Surroundings | undefined;
   readonly onBatch: (batch: PacketBatch) => void;
   /** Null: the packets come. */
   readonly onState: (problem: Sentence | null) => void;
-}
-
-export interface KeptPacket {
-  readonly line: PacketLine;
-  readonly record: TapRecord;
 }
 
 export class PacketFeed {
@@ -123,7 +122,7 @@ export class PacketFeed {
 
   #keep(record: TapRecord): PacketLine {
     const line = packetLine(record, this.#options.nextId());
-    this.#kept.set(line.id, { line, record });
+    this.#kept.set(line.id, { line, record, around: this.#options.around() });
     if (this.#kept.size > KEPT) this.#kept.delete(this.#kept.keys().next().value!);
     return line;
   }

@@ -68,7 +68,7 @@ function asPacket(bytes: Uint8Array, length: number): WirePacket {
 }
 
 /** ns of CLOCK_REALTIME as "12:31:07.120441", local time. */
-function timeOfDay(ns: bigint): string {
+export function timeOfDay(ns: bigint): string {
   const time = new Date(Number(ns / 1_000_000n)).toTimeString().slice(0, 8);
   return `${time}.${String((ns / 1000n) % 1_000_000n).padStart(6, '0')}`;
 }

@@ -4,6 +4,7 @@ import { WeftError } from '../error.ts';
 import { type Guarded, judge } from './guard.ts';
 import { authorityOf, type ListenAddress } from './listen-address.ts';
 import { EVENTS_PATH, PACKET_PATH } from './messages.ts';
+import { packetDetail } from './packet-detail.ts';
 import { type PageFile, readPageFiles } from './page-files.ts';
 import { PageStream } from './page-stream.ts';
 import { Session } from './session.ts';
@@ -53,7 +54,7 @@ export async function startUi(options: UiOptions): Promise<Ui> {
   const listened = { ...options.listen, port };
   const session = new Session(port);
   const views = new Views(options);
-  const answerer = new Answerer({ listened, session }, views, files, options.network);
+  const answerer = new Answerer({ listened, session }, views, files, options);
   server.on('request', (request, response) => answerer.answer(request, response));
   return {
     url: `http://${authorityOf(asked(listened))}/?token=${session.token}`,
@@ -98,13 +99,13 @@ class Answerer {
   readonly #guarded: Guarded;
   readonly #views: Views;
   readonly #files: ReadonlyMap<string, PageFile>;
-  readonly #network: string;
+  readonly #options: UiOptions;
 
-  constructor(guarded: Guarded, views: Views, files: ReadonlyMap<string, PageFile>, network: string) {
+  constructor(guarded: Guarded, views: Views, files: ReadonlyMap<string, PageFile>, options: UiOptions) {
     this.#guarded = guarded;
     this.#views = views;
     this.#files = files;
-    this.#network = network;
+    this.#options = options;
   }
 
   answer(request: IncomingMessage, response: ServerResponse): void {
@@ -125,7 +126,7 @@ class Answerer {
 
   #pass(path: string, query: URLSearchParams, method: string, response: ServerResponse): void {
     const file = this.#files.get(path);
-    const network = query.get('network') ?? this.#network;
+    const network = query.get('network') ?? this.#options.network;
     if (file !== undefined) reply(response, 200, file.contentType, file.content);
     else if (path === EVENTS_PATH) this.#stream(network, method, response);
     else if (path.startsWith(PACKET_PATH)) this.#packet(network, path.slice(PACKET_PATH.length), response);
@@ -143,9 +144,9 @@ class Answerer {
   }
 
   #packet(network: string, id: string, response: ServerResponse): void {
-    const found = /^\d{1,15}$/.test(id) ? this.#views.find(network, Number(id)) : undefined;
-    if (found === undefined) reply(response, 404, 'text/plain; charset=utf-8', 'This packet is forgotten.\n');
-    else reply(response, 404, 'text/plain; charset=utf-8', 'Not yet.\n');
+    const kept = /^\d{1,15}$/.test(id) ? this.#views.find(network, Number(id)) : undefined;
+    if (kept === undefined) reply(response, 404, 'text/plain; charset=utf-8', 'This packet is forgotten.\n');
+    else reply(response, 200, 'application/json', JSON.stringify(packetDetail(kept, this.#options.dropReasons)));
   }
 }
 

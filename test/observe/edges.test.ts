@@ -1,6 +1,7 @@
 import test from 'ava';
 import type { NetworkReport } from '../../lib/control/protocol.ts';
-import { edgesOf, wireOf } from '../../lib/observe/edges.ts';
+import { wireOf } from '../../lib/headers/wire-of.ts';
+import { edgesOf } from '../../lib/observe/edges.ts';
 
 interface Shape {
   readonly name?: string;

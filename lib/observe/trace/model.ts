@@ -55,17 +55,3 @@ export interface Answer {
   readonly text: string;
   readonly hint: string | null;
 }
-
-/** A field of a header as it stands on the wire. */
-export interface WireField {
-  readonly name: string;
-  readonly value: string;
-  /** Byte offset in the frame, and length. */
-  readonly at: number;
-  readonly length: number;
-}
-
-export interface WireHeader {
-  readonly name: string;
-  readonly fields: readonly WireField[];
-}

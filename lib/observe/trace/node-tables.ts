@@ -2,7 +2,7 @@
 import { type Ipv4, parseIpv4 } from '../../addr/ipv4.ts';
 import { parsePrefix } from '../../addr/prefix.ts';
 import type { Wire } from '../../capture/checks.ts';
-import { wireOf } from '../edges.ts';
+import { wireOf } from '../../headers/wire-of.ts';
 import { bridgeOf, type HostTables, readHostTables } from './host-tables.ts';
 import type { Situation } from './situation.ts';
 

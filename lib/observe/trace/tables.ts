@@ -1,13 +1,13 @@
 /** The first part of a trace: what the daemon's and the kernel's tables say, and who is suspect. No packet is sent. */
 import { formatIpv4 } from '../../addr/ipv4.ts';
 import { formatMac, parseMac } from '../../addr/mac.ts';
+import { overheadOf } from '../../headers/frame.ts';
 import { describeRoute } from './host-tables.ts';
 import type { Suspect, TableStep } from './model.ts';
 import { deviceAddressOf, type NodeTables, readNodeTables } from './node-tables.ts';
 import type { Probe } from './probe.ts';
 import type { Situation } from './situation.ts';
 import { missingPodRoute, passageSuspects } from './suspects.ts';
-import { overheadOf } from './wire-frame.ts';
 
 export interface Tables extends NodeTables {
   readonly steps: readonly TableStep[];

@@ -6,12 +6,17 @@ import { tunnelPorts } from '../../capture/checks.ts';
 import { askDaemon } from '../../control/client.ts';
 import type { StatsReply } from '../../control/protocol.ts';
 import { messageOf, WeftError } from '../../error.ts';
+import { drawFrame } from '../../headers/draw.ts';
+import type { WireHeader } from '../../headers/fields.ts';
+import { buildFrame } from '../../headers/frame.ts';
 import { withinNetns } from '../../sys/netns.ts';
 import { sendRawIpv4 } from '../../sys/raw-ip-socket.ts';
+import { emitEthernetHeader } from '../../wire/ethernet.ts';
+import { ETHERNET_HEADER, ETHERTYPE_IPV4 } from '../../wire/layout/ethernet.ts';
 import { type EngineWatch, watchEngine } from './engine-watch.ts';
 import { type FarHost, openFarHost } from './far-host.ts';
 import { readCounters } from './host-tables.ts';
-import type { Answer, Point, Suspect, TableStep, WireHeader } from './model.ts';
+import type { Answer, Point, Suspect, TableStep } from './model.ts';
 import { deviceAddressOf } from './node-tables.ts';
 import { leastSize, PROBE_SIZE, PROBE_TTL, type Probe, probePacket } from './probe.ts';
 import { Recognizer, type UnderlayEnds } from './recognize.ts';
@@ -19,7 +24,6 @@ import { type Situation, situate, type TraceRequest } from './situation.ts';
 import { readTables, type Tables } from './tables.ts';
 import { decide, type Evidence, lastStage } from './verdict.ts';
 import { openPlaces, type Place, type PointWatch, type SeenPoint, withoutFrame } from './watch-points.ts';
-import { buildFrame, drawFrame } from './wire-frame.ts';
 
 export interface TraceOptions extends TraceRequest {
   readonly transport: Probe['transport'];
@@ -316,7 +320,7 @@ class Run {
 
   /** As it would be; undefined while the next hop's address is not known. */
   #planned(size: number): Uint8Array | undefined {
-    const { underlay, overlay, overlayDevice, underlayDevice, ownAddress, peerAddress, wire, source } = this.#tables;
+    const { underlay, underlayDevice, ownAddress, peerAddress, wire, source } = this.#tables;
     if (ownAddress === undefined || peerAddress === undefined) return undefined;
     const hop = underlay.routeTo(peerAddress).route?.gateway ?? peerAddress;
     const link = underlay.link(underlayDevice);
@@ -325,6 +329,7 @@ class Run {
     const ttl = PROBE_TTL - (fromPod ? 1 : 0) - (wire.encapsulation === 'ip-in-udp' ? 1 : 0);
     const { transport, port } = this.#options;
     const probe = { source, destination: this.#situation.destination, transport, port, id: this.#id, size };
+    const packet = probePacket(probe, ttl);
     return buildFrame(
       {
         wire,
@@ -334,14 +339,27 @@ class Run {
         destination: peerAddress,
         // VXLAN leaves by one of eight ports, chosen by the flow.
         sourcePort: wire.encapsulation === 'ip-in-udp' ? wire.port : 0,
-        innerSourceMac: overlay.link(overlayDevice)?.mac ?? 0,
-        innerDestinationMac: parseMac(this.#situation.peer?.vtepMac ?? '') ?? 0,
-        dontFragment: true,
+        // As flannel's kernel device: docs/wire-formats.md.
+        dontFragment: wire.encapsulation !== 'vxlan',
         outerId: 0,
         tos: 0,
+        ttl: 64,
       },
-      probePacket(probe, ttl),
+      wire.encapsulation === 'vxlan' ? this.#ofVteps(packet) : packet,
     );
+  }
+
+  /** From this node's VTEP to the peer's. */
+  #ofVteps(packet: Uint8Array): Uint8Array {
+    const { overlay, overlayDevice } = this.#tables;
+    const frame = new Uint8Array(ETHERNET_HEADER + packet.length);
+    emitEthernetHeader(new DataView(frame.buffer), 0, {
+      source: overlay.link(overlayDevice)?.mac ?? 0,
+      destination: parseMac(this.#situation.peer?.vtepMac ?? '') ?? 0,
+      type: ETHERTYPE_IPV4,
+    });
+    frame.set(packet, ETHERNET_HEADER);
+    return frame;
   }
 }
 

@@ -7,12 +7,12 @@ import { parseMac } from '../../addr/mac.ts';
 import type { Wire } from '../../capture/checks.ts';
 import type { InspectedNode } from '../../capture/expectation.ts';
 import { messageOf, WeftError } from '../../error.ts';
+import { wireOf } from '../../headers/wire-of.ts';
 import { type BackendObject, findOption } from '../../lease/backend-option.ts';
 import type { LeaseAttrs } from '../../lease/lease.ts';
 import { decodeLeaseAttrs } from '../../lease/lease-attrs.ts';
 import { parseNetworkConfig } from '../../lease/network-config.ts';
 import { parseSubnetKey } from '../../lease/subnet-key.ts';
-import { wireOf } from '../edges.ts';
 import type { VerifiedNetwork } from './networks.ts';
 
 /** Codes: LEASES_UNREADABLE. `mtu`: of the underlay. */

@@ -8,7 +8,7 @@ import type { AnyWire } from '../../capture/checks.ts';
 import type { InspectedNode } from '../../capture/expectation.ts';
 import type { ControlReplies, NetworkReport, Peer } from '../../control/protocol.ts';
 import { isIgnored } from '../../control/protocol.ts';
-import { wireOf } from '../edges.ts';
+import { wireOf } from '../../headers/wire-of.ts';
 
 export interface VerifiedNetwork {
   /** '' where there is one without a name. */
