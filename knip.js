@@ -13,9 +13,6 @@ export default {
     'lib/demo/*-child.ts',
     'lib/fastpath/assembly/index.ts',
     'lib/page/{live,report}/main.ts',
-    // Until live page and report are there.
-    'lib/page/kit/{dom,plot}.ts',
-    'lib/ui/messages.ts',
     'test/netns/interop/*-child.ts',
     'test/**/*-cost.ts',
   ],

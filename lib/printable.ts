@@ -28,13 +28,13 @@ export function printableLines(text: string): string {
     .join('\n');
 }
 
-/** The same of all text in a value, as a reply that is shown. */
-export function printableAll<T>(value: T): T {
+/** The same of all text in a value, as a reply that is shown; of long ones the first `most` characters. */
+export function printableAll<T>(value: T, most?: number): T {
   // The shape stays, so the type does.
-  if (typeof value === 'string') return printable(value) as T;
-  if (Array.isArray(value)) return value.map((item: unknown) => printableAll(item)) as T;
+  if (typeof value === 'string') return printable(value, most) as T;
+  if (Array.isArray(value)) return value.map((item: unknown) => printableAll(item, most)) as T;
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, printableAll<unknown>(item)])) as T;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, printableAll<unknown>(item, most)])) as T;
 }
 
 /** JSON that can be shown: the same value, and nothing in it that a terminal obeys. `indent`: spaces. */

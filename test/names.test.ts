@@ -6,6 +6,7 @@ import test from 'ava';
 /** Tests of a room that are about more than one of its files, or about something that has no file. */
 const SUBJECTS: Readonly<Record<string, string>> = {
   'page/report': 'the page of lib/report in a browser',
+  'page/live': 'the live page in a browser',
   'page/theme': 'the colours of theme.css',
   'capture/inspect-encapsulations': 'the checks of a capture for VXLAN, IP in IP and none',
   'cli/bin': 'bin/weft and bin/weftd as a shell starts them',

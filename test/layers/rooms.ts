@@ -307,7 +307,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     why: 'a browser runs it: there is no Node.js',
   },
   'page/live': {
-    imports: ['page/kit'],
+    imports: ['control', 'page/kit', 'printable.ts', 'ui/messages.ts', 'units.ts'],
     packages: [],
     why: 'a browser runs it: there is no Node.js',
   },

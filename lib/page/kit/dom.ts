@@ -10,10 +10,7 @@ export function el<Tag extends keyof HTMLElementTagNameMap>(
   ...children: readonly Child[]
 ): HTMLElementTagNameMap[Tag] {
   const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes))
-    if (value !== undefined && value !== false) element.setAttribute(name, value === true ? '' : String(value));
-  element.append(...children.filter((child) => child !== undefined));
-  return element;
+  return filled(element, attributes, children);
 }
 
 /** Changes the text only if it is another: a text that stays is not drawn, and not read aloud, again. */
@@ -25,5 +22,24 @@ export function setText(element: Element, text: string): void {
 export function byId(id: string): HTMLElement {
   const element = document.getElementById(id);
   if (element === null) throw new Error(`the page has no element "${id}"`);
+  return element;
+}
+
+const SVG = 'http://www.w3.org/2000/svg';
+
+/** An element of a drawing. */
+export function svg<Tag extends keyof SVGElementTagNameMap>(
+  tag: Tag,
+  attributes: Attributes = {},
+  ...children: readonly Child[]
+): SVGElementTagNameMap[Tag] {
+  const element = document.createElementNS(SVG, tag);
+  return filled(element, attributes, children);
+}
+
+function filled<Kind extends Element>(element: Kind, attributes: Attributes, children: readonly Child[]): Kind {
+  for (const [name, value] of Object.entries(attributes))
+    if (value !== undefined && value !== false) element.setAttribute(name, value === true ? '' : String(value));
+  element.append(...children.filter((child) => child !== undefined));
   return element;
 }

@@ -2,7 +2,7 @@
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 
-export type { AlignedData, Options, Series } from 'uplot';
+export type { AlignedData, Options } from 'uplot';
 
 /** A colour of theme.css as it is now: light, dark or print. */
 export function colour(name: string): string {
