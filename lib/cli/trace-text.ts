@@ -75,7 +75,7 @@ function probeLines({ size, points: seen, answer }: ProbeReport, peer: string | 
     if (host === 'far' && own.length > 0) lines.push('  on the other host, by its own clock');
     let before: Point | undefined;
     for (const point of own) {
-      lines.push(pointLine(point, before));
+      lines.push(...pointLines(point, before));
       before = point;
     }
   }
@@ -95,13 +95,13 @@ function besides(points: readonly Point[], peer: string | null): string[] {
   return wrap(`meanwhile ${peer}: a ping on the underlay ${said('underlay-answer')}${through}`, 5);
 }
 
-function pointLine(point: Point, before: Point | undefined): string {
+function pointLines(point: Point, before: Point | undefined): string[] {
   const ms = before === undefined ? 0 : elapsed(before, point);
   const time = before === undefined ? '0.000 ms' : `+${ms.toFixed(3)}   `;
   const who = point.by === null || point.kind === 'answer' ? '' : ` by ${point.by}`;
   const words = [WORDS[point.kind], point.note ?? ''].filter((word) => word !== '').join(', ');
   const text = `${time.padStart(13)}  ${point.place.padEnd(9)} ${point.device.padEnd(12)} ${point.direction.padEnd(3)}  ${words}${who}`;
-  return text.slice(0, COLUMNS);
+  return wrap(text, 0);
 }
 
 function elapsed(a: Point, b: Point): number {

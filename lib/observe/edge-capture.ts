@@ -103,6 +103,8 @@ export class EdgeCapture {
       for (const edge of edges) {
         sources.push(sourceOf(openEdge(edge, options), edge, sources.length, options));
       }
+      // To map a ring takes milliseconds: what passed one edge meanwhile would seem to be lost before the other.
+      for (const { socket } of sources) socket.startReceiving();
     } catch (error) {
       for (const { socket } of sources) socket.close();
       throw error;
@@ -311,6 +313,7 @@ function openEdge(
     snapLength: edge.kind === 'underlay' && !raw ? WHOLE : Math.max(snapLength, HEADERS),
     snapAll: raw || (edge.kind === 'overlay' && snapLength <= HEADERS),
     filter: program === undefined ? compiled(edge, filter?.(edge) ?? '') : program(edge),
+    waits: true,
     ...(ringBytes !== undefined && { ringBytes }),
   });
 }

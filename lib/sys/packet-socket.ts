@@ -26,7 +26,7 @@ import { check, Errno, SyscallError } from './errno.ts';
 import { bind, close, errno, getsockname, getsockopt, socket } from './ffi.ts';
 import { RouteNetlink } from './netlink/rtnetlink.ts';
 import { withinNetns } from './netns.ts';
-import { dropAll, type FilterInstruction, snapFilter } from './packet-filter.ts';
+import { dropAll, type FilterInstruction, type PacketFilter, snapFilter } from './packet-filter.ts';
 import type { SeenFrame } from './packet-frame.ts';
 import { mapRing, type PacketRing } from './packet-ring.ts';
 import { RingReader } from './ring-reader.ts';
@@ -56,6 +56,8 @@ export interface PacketSocketOptions {
   readonly filter?: readonly FilterInstruction[] | undefined;
   /** Keep no more than the snap length of super-packets and trains, too. */
   readonly snapAll?: boolean;
+  /** Nothing is seen until `startReceiving`: of several sockets none should begin long before the others. */
+  readonly waits?: boolean;
 }
 
 /** A capture on one device, from when it is opened. */
@@ -74,6 +76,7 @@ export class PacketSocket {
   #closed = false;
   /** Frames given back. */
   #taken = 0;
+  readonly #filter: PacketFilter;
 
   /**
    * Throws WeftError NOT_PERMITTED (CAP_NET_RAW), NO_SUCH_DEVICE, NETNS_MISSING, or the errno's name. Nothing of other devices,
@@ -89,12 +92,14 @@ export class PacketSocket {
     device: string,
     bound: { readonly linkType: 1 | 101; readonly mtu: number },
     ring: PacketRing,
+    filter: PacketFilter,
   ) {
     this.fd = fd;
     this.device = device;
     this.linkType = bound.linkType;
     this.mtu = bound.mtu;
     this.#ring = ring;
+    this.#filter = filter;
     this.#reader = new RingReader(ring);
   }
 
@@ -125,6 +130,12 @@ export class PacketSocket {
     }
     this.checkDevice();
     return count;
+  }
+
+  /** Frames from now on, of one that waits. Throws the errno's name. */
+  startReceiving(): void {
+    const object = `packet socket on "${this.device}"`;
+    check(attachFilter(this.fd, this.#filter), 'setsockopt SO_ATTACH_FILTER', object);
   }
 
   /** No more frames from now on; those that have come stay. Throws the errno's name. */
@@ -175,7 +186,7 @@ export class PacketSocket {
   }
 }
 
-function openHere({ device, snapLength, ringBytes, filter, snapAll }: PacketSocketOptions): PacketSocket {
+function openHere({ device, snapLength, ringBytes, filter, snapAll, waits }: PacketSocketOptions): PacketSocket {
   const link = findDevice(device);
   const object = `packet socket on "${device}"`;
   // Protocol 0: until it is bound it sees nothing. With ETH_P_ALL it would see all devices meanwhile.
@@ -186,11 +197,8 @@ function openHere({ device, snapLength, ringBytes, filter, snapAll }: PacketSock
     check(setOption(fd, SOL_PACKET, PACKET_VNET_HDR, 1), 'setsockopt PACKET_VNET_HDR', object);
     ring = mapRing(fd, ringBytes ?? USUAL_RING_BYTES, RING_RETIRE_MS, object);
     // What is longer than that is no single packet.
-    check(
-      attachFilter(fd, snapFilter(filter, snapLength, snapAll === true ? 0xffff_ffff : link.mtu + LINK_HEADER)),
-      'setsockopt SO_ATTACH_FILTER',
-      object,
-    );
+    const wanted = snapFilter(filter, snapLength, snapAll === true ? 0xffff_ffff : link.mtu + LINK_HEADER);
+    check(attachFilter(fd, waits === true ? dropAll() : wanted), 'setsockopt SO_ATTACH_FILTER', object);
     const address = new Uint8Array(SOCKADDR_LL_SIZE);
     const view = new DataView(address.buffer);
     view.setUint16(SOCKADDR_FAMILY, AF_PACKET, true);
@@ -200,7 +208,7 @@ function openHere({ device, snapLength, ringBytes, filter, snapAll }: PacketSock
     const { hardware } = boundTo(fd, device);
     const hasEthernet = hardware === ARPHRD_ETHER || hardware === ARPHRD_LOOPBACK;
     const linkType = hasEthernet ? LINKTYPE_ETHERNET : LINKTYPE_RAW;
-    return new PacketSocket(fd, device, { linkType, mtu: link.mtu }, ring);
+    return new PacketSocket(fd, device, { linkType, mtu: link.mtu }, ring, wanted);
   } catch (error) {
     ring?.release();
     close(fd);

@@ -241,6 +241,29 @@ test('timers and signals have their turn while more comes than can be looked at'
   t.true(seenByThen < total, `${seenByThen} had to be looked at first`);
 });
 
+test('no edge begins before the last is open: what passes one of them meanwhile is not half seen', async (t) => {
+  buildLink(t);
+  listen(t);
+  const seen = new Map<string, number>();
+  const capture = EdgeCapture.open([edge('a', 'a0'), edge('b', 'b1'), edge('c', 'c0')], {
+    snapLength: 64,
+    // Asked for as each edge is opened, when those before it are open already.
+    program: () => {
+      send(5);
+      return [[0x06, 0, 0, 0xffff_ffff]];
+    },
+    onPacket: ({ edge: { device } }) => seen.set(device, (seen.get(device) ?? 0) + 1),
+  });
+  t.teardown(() => capture.close());
+  send(3);
+  const received = (): number[] => capture.statistics().map((counts) => counts.received);
+  t.true(await until(() => received().every((count) => count >= 3), PATIENCE_MS), `${received()}`);
+  capture.stop();
+  await capture.run();
+  const [a, b, c] = ['a0', 'b1', 'c0'].map((device) => seen.get(device) ?? 0);
+  t.true(a === 3 && b === 3 && c === 3, `${a} ${b} ${c}`);
+});
+
 test('after its end a capture sees nothing more', async (t) => {
   buildLink(t);
   listen(t);
