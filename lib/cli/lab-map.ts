@@ -31,6 +31,15 @@ export function formatMap(lab: Lab, pods: readonly PlacedPod[], name = ownName()
   return `${lines.join('\n')}\n`;
 }
 
+/** For `eval "$(weft lab show --shell)"`: pod1=10.244.4.2, h1=192.0.2.1; of tenants t1pod1 and so on. */
+export function formatVariables(lab: Lab, pods: readonly PlacedPod[]): string {
+  const lines = [
+    ...pods.map(({ site, pod }) => `${site.podNetns.slice(lab.id.length + 1)}=${pod.address}`),
+    ...lab.hosts.map(({ number, underlayAddress }) => `h${number}=${underlayAddress}`),
+  ];
+  return lines.map((line) => `${line}\n`).join('');
+}
+
 /** Each in the order of its words: what `lab` is told, before options. */
 function toTry(lab: Lab, pods: readonly PlacedPod[], nameOf: (netns: string) => string): string[] {
   const first = pods[0];

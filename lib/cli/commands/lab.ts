@@ -25,7 +25,7 @@ import { destroyLab, isTakenLabId, listLabIds } from '../../lab/remove.ts';
 import { startTenants, tenantConfig } from '../../lab/tenants.ts';
 import { keepingLab } from '../../lab/with-lab.ts';
 import { printableLines, toJson } from '../../printable.ts';
-import { DEFAULT_ID, formatMap, place } from '../lab-map.ts';
+import { DEFAULT_ID, formatMap, formatVariables, place } from '../lab-map.ts';
 
 const UP_HELP = `
 Examples:
@@ -57,7 +57,7 @@ export function labCommand(): Command {
     .command('up')
     .description('Build a lab and start etcd and a weftd on each host')
     .option('--hosts <count>', `number of hosts, 1 to ${MAX_HOSTS}`, '2')
-    .option('--id <id>', 'first part of the names of all namespaces', DEFAULT_ID)
+    .addOption(idOption('first part of the names of all namespaces'))
     .addOption(new Option('--backend <type>', 'how packets are carried').choices(BACKEND_NAMES).default('udp'))
     .addOption(
       new Option('--backend-config <json>', "flannel's Backend object, instead of --backend").conflicts('backend'),
@@ -76,26 +76,27 @@ export function labCommand(): Command {
     .option('--no-daemon', 'start etcd only: weftd is started by hand')
     .addHelpText('after', UP_HELP)
     .action(up);
-  lab
-    .command('down')
-    .description('End everything in a lab and remove it')
-    .option('--id <id>', 'the lab', DEFAULT_ID)
-    .action(down);
+  lab.command('down').description('End everything in a lab and remove it').addOption(idOption('the lab')).action(down);
   lab
     .command('exec')
     .description('Run a command in a host (h1), a pod (pod2) or the underlay (net)')
     .argument('<where>', 'h1, h2, ..., pod1, pod2, ..., net; of a tenant t1h1, t1pod1, ...')
     .argument('<command...>', 'the command and its arguments; put -- before it')
-    .option('--id <id>', 'the lab', DEFAULT_ID)
+    .addOption(idOption('the lab'))
     .passThroughOptions()
     .action(exec);
   lab
     .command('show')
     .description('Print the addresses of a lab, and what to try in it, again')
-    .option('--id <id>', 'the lab', DEFAULT_ID)
+    .addOption(idOption('the lab'))
+    .option('--shell', 'print the addresses as variables of a shell: pod1=10.244.4.2')
     .action(show);
   lab.command('list').description('List the labs on this machine').option('--json', 'print JSON').action(list);
   return lab;
+}
+
+function idOption(description: string): Option {
+  return new Option('--id <id>', description).env('WEFT_LAB').default(DEFAULT_ID);
 }
 
 async function up(options: UpOptions): Promise<void> {
@@ -150,17 +151,13 @@ async function down({ id }: IdOption): Promise<void> {
   process.stdout.write(existed ? `Lab "${id}" is removed\n` : `There is no lab "${id}"\n`);
 }
 
-async function show({ id }: IdOption): Promise<void> {
+async function show({ id, shell }: IdOption & { readonly shell?: boolean }): Promise<void> {
   requireRoot();
   const lab = await requireLab(id);
   const sites = lab.tenants.length > 0 ? lab.tenants.flatMap((tenant) => tenant.sites) : lab.hosts;
   const pods = await Promise.all(sites.map(async (site) => ({ site, pod: await expectedPod(site) })));
-  process.stdout.write(
-    formatMap(
-      lab,
-      pods.flatMap(({ site, pod }) => (pod === undefined ? [] : [{ site, pod }])),
-    ),
-  );
+  const placed = pods.flatMap(({ site, pod }) => (pod === undefined ? [] : [{ site, pod }]));
+  process.stdout.write(shell === true ? formatVariables(lab, placed) : formatMap(lab, placed));
 }
 
 /** Throws WeftError LAB_NOT_FOUND. */
