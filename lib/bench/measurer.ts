@@ -15,11 +15,12 @@ import {
   type TestName,
   type UdpTest,
 } from './matrix.ts';
-import type { NamedPath } from './paths.ts';
+import type { NamedPath, StageReading } from './paths.ts';
 import type { GeneratorCeiling, Sample } from './report.ts';
+import { stageTimes } from './stage-times.ts';
 
 /** What a test came to. */
-export interface Outcome extends Pick<Sample, 'values' | 'limit'> {
+export interface Outcome extends Pick<Sample, 'values' | 'limit' | 'stages' | 'rttMs'> {
   /** For the progress line. */
   readonly text: string;
 }
@@ -52,8 +53,8 @@ export class Measurer {
   }
 
   measure(test: TestName, path: NamedPath, setting: Setting): Promise<Outcome> {
-    if (isTcp(test)) return this.#tcp(test, path, setting);
-    if (isUdp(test)) return this.#udpRate(test, path, setting);
+    if (isTcp(test)) return withStages(path, () => this.#tcp(test, path, setting));
+    if (isUdp(test)) return withStages(path, () => this.#udpRate(test, path, setting));
     return LOADS[test] === 0 ? this.#rtt(path) : this.#loadedRtt(LOADS[test], path, setting);
   }
 
@@ -79,8 +80,8 @@ export class Measurer {
   async #rtt(path: NamedPath): Promise<Outcome> {
     const { pings, pingIntervalSeconds } = this.#durations;
     const sample = await measureRtt(path, pings, pingIntervalSeconds);
-    const { p50Ms: p50, p99Ms: p99, lost } = sample;
-    return { values: { p50, p99, lost }, text: formatRtt(sample) };
+    const { p50Ms: p50, p99Ms: p99, lost, rttMs } = sample;
+    return { values: { p50, p99, lost }, rttMs, text: formatRtt(sample) };
   }
 
   /** `share` of what one stream reaches; where that was not measured, it is now. */
@@ -90,9 +91,10 @@ export class Measurer {
     if (share < 1 && !this.#oneStream.has(key)) await this.#tcp('tcp1', path, setting);
     const bitsPerSecond = share < 1 ? share * (this.#oneStream.get(key) ?? 0) * 1e9 : undefined;
     const sample = await measureLoadedRtt(path, pings, pingIntervalSeconds, bitsPerSecond);
-    const { p50Ms: p50, p99Ms: p99, lost, gigabitsPerSecond: load } = sample;
+    const { p50Ms: p50, p99Ms: p99, lost, rttMs, gigabitsPerSecond: load } = sample;
     return {
       values: { p50, p99, lost, load },
+      rttMs,
       text: `${formatRtt(sample)} beside ${load.toFixed(2)} Gb/s`,
     };
   }
@@ -122,4 +124,15 @@ export class Measurer {
   async stop(): Promise<void> {
     for (const udp of this.#udp.values()) await udp.stop();
   }
+}
+
+/** With what the stage clocks saw meanwhile. They are read before and after, not while something is measured. */
+async function withStages(path: NamedPath, measure: () => Promise<Outcome>): Promise<Outcome> {
+  // A daemon that does not answer spoils no measurement of its packets.
+  const read = (): Promise<StageReading | undefined> =>
+    path.readStages?.().catch(() => undefined) ?? Promise.resolve(undefined);
+  const before = await read();
+  const outcome = await measure();
+  const after = before === undefined ? undefined : await read();
+  return before === undefined || after === undefined ? outcome : { ...outcome, stages: stageTimes(before, after) };
 }

@@ -196,7 +196,7 @@ export class PathLab {
       const measureAndRecord = async (): Promise<T> => {
         const path = podPath(name, this.lab, addresses, daemonPids);
         await waitForEcho(path.client.netns, path.server.address);
-        const result = await measure(path);
+        const result = await measure({ ...path, readStages: () => network.readStages() });
         this.observations.addDaemons(name, await network.record(daemonPids));
         return result;
       };

@@ -1,4 +1,5 @@
 /** Every path that is compared: what it is, what its pods need, and which of the measurements a run makes of it by itself. */
+import type { StagesReply } from '../control/protocol.ts';
 import type { Path } from '../measure/path.ts';
 import { isUdp, type ScaleName, type Setting, TESTS, type TestName } from './matrix.ts';
 
@@ -178,6 +179,14 @@ export type PathName = keyof typeof TABLE;
 /** One of the paths that are compared, carrying packets now. */
 export interface NamedPath extends Path {
   readonly name: PathName;
+  /** Reads the stage clocks of the sending and the receiving weftd, null where there is none; absent where there is neither. */
+  readonly readStages?: () => Promise<StageReading>;
+}
+
+/** Since the start of each daemon. */
+export interface StageReading {
+  readonly sender: StagesReply | null;
+  readonly receiver: StagesReply | null;
 }
 
 // Object.keys forgets that the keys are those of the table.

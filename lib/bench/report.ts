@@ -2,6 +2,7 @@
 import type { OffloadStatus } from '../dataplane/stats.ts';
 import { medianDeviation, outliersOf, ratioTo, summarize } from '../measure/statistics.ts';
 import type { EstimateCheck } from './estimate.ts';
+import type { LatencyRow } from './latencies.ts';
 import type { LookupTiming } from './lookup-timing.ts';
 import { type Metric, metricsOf, type ScaleName, type Setting, type TestName, UNITS } from './matrix.ts';
 import type { Method } from './method.ts';
@@ -9,6 +10,7 @@ import type { NoiseFigures } from './noise.ts';
 import type { PathName } from './paths.ts';
 import type { NotMeasured } from './plan.ts';
 import type { ScaleFigures } from './scale.ts';
+import type { StageRow, StageTimes } from './stage-times.ts';
 import type { StormCount } from './storm.ts';
 
 export const SCHEMA = 'weft-bench/3';
@@ -22,6 +24,10 @@ export interface Sample {
   readonly values: Readonly<Partial<Record<Metric, number>>>;
   /** What limited a UDP rate: `loss`, or `sender` when nothing was lost and the sending side could not offer more. */
   readonly limit?: string;
+  /** Of TCP and UDP over weftd. */
+  readonly stages?: StageTimes;
+  /** Of a round-trip time: all of them. */
+  readonly rttMs?: readonly number[];
 }
 
 export interface ResultRow {
@@ -92,6 +98,10 @@ export interface BenchReport {
   readonly environment: Environment;
   readonly method: LabMethod;
   readonly results: readonly ResultRow[];
+  /** Where a packet's time goes in the weftds of each path; absent in reports of before it was measured. */
+  readonly stages?: readonly StageRow[];
+  /** All round-trip times of each measurement, as histograms; absent as above. */
+  readonly latencies?: readonly LatencyRow[];
   /** What the UDP generator offers and the receiver counts on the direct path without pacing, by setting. */
   readonly generatorCeiling: readonly GeneratorCeiling[];
   /** Offloads of the daemons after their load, each different answer once: a fallback in operation shows here. */

@@ -5,6 +5,7 @@ import { readCpuTimes } from './control.ts';
 import type { Durations } from './costs.ts';
 import { describeEnvironment } from './environment.ts';
 import { formatLeft } from './estimate.ts';
+import { toLatencyRows } from './latencies.ts';
 import { timeFdbLookups, timeRouteScale } from './lookup-timing.ts';
 import { describeMethod } from './method.ts';
 import { judgeNoise, type NoiseFigures } from './noise.ts';
@@ -16,6 +17,7 @@ import { programsOf, requirePrograms } from './programs.ts';
 import { type BenchReport, type LabMethod, type ResultRow, SCHEMA, toRows } from './report.ts';
 import { Rounds, type RoundsOptions, SCALE_PLACE } from './rounds.ts';
 import { ScaleSeries } from './scale.ts';
+import { toStageRows } from './stage-times.ts';
 import { STORM_FRAMES_PER_SECOND } from './storm.ts';
 import { judge } from './thresholds.ts';
 
@@ -116,6 +118,8 @@ async function measure(
     noise: noiseOf(results, controls, stealShare),
     method: methodOf(work.rounds, options, qdisc, rounds),
     results,
+    stages: toStageRows(samples),
+    latencies: toLatencyRows(samples),
     scale: series.figures,
     daemon: readDaemons(pathLab),
     generatorCeiling: measurer.ceilings,

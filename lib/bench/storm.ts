@@ -14,10 +14,9 @@ import { connectL2Pod } from '../lab/l2-pod.ts';
 import type { Lab, LabHost } from '../lab/model.ts';
 import { execInNetns } from '../lab/netns.ts';
 import { until } from '../lab/until.ts';
-import type { Path } from '../measure/path.ts';
 import { TrafficProcess } from '../measure/traffic-process.ts';
 import { SMALL_PAYLOAD_BYTES } from '../measure/udp.ts';
-import { NETWORKS, type Storm } from './paths.ts';
+import { type NamedPath, NETWORKS, type Storm } from './paths.ts';
 import { type WeftNetwork, waitForEcho } from './weft-network.ts';
 
 /** Our choice: fifty times what the limiter lets one sender flood (lib/dataplane/worker/storm.ts), and little beside what two CPUs can do. */
@@ -93,16 +92,21 @@ export class StormLab {
   }
 
   /** Runs `body` on the segment while it storms. `onStorm` gets the count of a storm on the overlay. */
-  within<T>(storm: Storm, onStorm: (count: StormCount) => void, body: (path: Path) => Promise<T>): Promise<T> {
+  within<T>(
+    storm: Storm,
+    onStorm: (count: StormCount) => void,
+    body: (path: Omit<NamedPath, 'name'>) => Promise<T>,
+  ): Promise<T> {
     const [client, server] = this.#hosts;
     return this.#network.within('auto', async (daemonPids) => {
       // The devices are new with each start of the daemons.
       for (const { netns } of this.#hosts) await ipBatch(netns, [`link set ${DEVICE} master br0`]);
-      const path: Path = {
+      const path: Omit<NamedPath, 'name'> = {
         client: { netns: client.podNetns, address: `${SUBNET.overlay}.${client.number}` },
         server: { netns: server.podNetns, address: `${SUBNET.overlay}.${server.number}` },
         daemonPids,
         namespaces: this.#hosts.flatMap(({ netns, podNetns }) => [netns, podNetns]),
+        readStages: () => this.#network.readStages(),
       };
       await waitForEcho(client.podNetns, path.server.address);
       if (storm === 'none') return body(path);

@@ -14,7 +14,7 @@ import type { LabProcess } from '../lab/netns.ts';
 import { startReadyDaemon, whenPeersAreKnown } from '../lab/ready-daemon.ts';
 import { residentBytes } from '../measure/cpu-time.ts';
 import { answersEcho } from './echo.ts';
-import { NETWORKS, type NetworkName, type Offload } from './paths.ts';
+import { NETWORKS, type NetworkName, type Offload, type StageReading } from './paths.ts';
 
 const FIRST_PACKET_WITHIN_MS = 5000;
 
@@ -104,6 +104,14 @@ export class WeftNetwork {
   /** How many peers the daemon of a host, by index, knows now; call it inside `within`. */
   async peersOf(index: number): Promise<number> {
     return (await askDaemon(this.#hosts[index]!.controlSocket, '/v1/status')).peers;
+  }
+
+  /** The stage clocks of both ends; the kernel's end has none. Call it inside `within`. */
+  async readStages(): Promise<StageReading> {
+    const stages = await Promise.all(
+      this.#hosts.map(async ({ controlSocket }) => (await askDaemon(controlSocket, '/v1/stats')).stages ?? null),
+    );
+    return { sender: stages.length > 1 ? stages[0]! : null, receiver: stages.at(-1) ?? null };
   }
 
   /** Each daemon as it is now; call it inside `within`. */

@@ -2,10 +2,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { OMITTED_SECONDS } from './iperf3.ts';
 import type { Path } from './path.ts';
-import { measureRtt, type RttSample } from './rtt.ts';
+import { measureRtt, type TimedRtts } from './rtt.ts';
 import { measureTcp, type TcpSample } from './tcp.ts';
 
-export interface LoadedRttSample extends RttSample {
+export interface LoadedRttSample extends TimedRtts {
   /** What the stream beside carried. */
   readonly gigabitsPerSecond: number;
 }

@@ -12,6 +12,11 @@ export interface RttSample {
   readonly lost: number;
 }
 
+/** With each round trip, milliseconds, in the order of the echoes. */
+export interface TimedRtts extends RttSample {
+  readonly rttMs: readonly number[];
+}
+
 /** "p50 0.211 ms, p99 0.848 ms" */
 export function formatRtt({ p50Ms, p99Ms }: RttSample): string {
   return `p50 ${p50Ms.toFixed(3)} ms, p99 ${p99Ms.toFixed(3)} ms`;
@@ -21,8 +26,8 @@ export function formatRtt({ p50Ms, p99Ms }: RttSample): string {
 const WARM_UP = 10;
 
 /** Code: PING_FAILED if nothing comes back. */
-export function measureRtt(path: Path, count: number, intervalSeconds: number): Promise<RttSample> {
-  return measureRttTo(path.server.address, count, intervalSeconds, path.client.netns);
+export function measureRtt(path: Path, count: number, intervalSeconds: number): Promise<TimedRtts> {
+  return timeRtts(path.server.address, count, intervalSeconds, path.client.netns);
 }
 
 /** The same to an address, from a namespace, undefined: ours. */
@@ -32,6 +37,16 @@ export async function measureRttTo(
   intervalSeconds: number,
   netns?: string,
 ): Promise<RttSample> {
+  const { rttMs: _, ...sample } = await timeRtts(address, count, intervalSeconds, netns);
+  return sample;
+}
+
+async function timeRtts(
+  address: string,
+  count: number,
+  intervalSeconds: number,
+  netns: string | undefined,
+): Promise<TimedRtts> {
   const argv = ['ping', ...pingArguments(address, count + WARM_UP, intervalSeconds)];
   const timeoutMs = (count + WARM_UP) * intervalSeconds * 1000 + 10_000;
   const { stdout, stderr } = await execInNetns(netns, argv, { timeoutMs, allowFailure: true });
@@ -46,5 +61,6 @@ export async function measureRttTo(
     p50Ms: percentile(rtts, 0.5),
     p99Ms: percentile(rtts, 0.99),
     lost: result.sent - result.received,
+    rttMs: rtts,
   };
 }

@@ -6,7 +6,7 @@ import { type Html, html } from './html.ts';
 import { figure, type Scale } from './numbers.ts';
 
 /** Classes of report.css: what is Weft's, what it is compared with, and parts of a whole. */
-type Tone = 'weft' | 'weft-2' | 'other' | 'other-2' | 'part-1' | 'part-2' | 'part-3' | 'part-4';
+export type Tone = 'weft' | 'weft-2' | 'other' | 'other-2' | 'part-1' | 'part-2' | 'part-3' | 'part-4';
 
 interface Segment {
   readonly from: number;

@@ -1,5 +1,6 @@
 /** What the figures are to be read with: machine, software, method, verdict. Pure. */
 import type { BenchReport } from '../bench/report.ts';
+import { median } from '../measure/statistics.ts';
 import { formatBytes, formatDuration } from '../units.ts';
 import { type Html, html, table } from './html.ts';
 import { figure } from './numbers.ts';
@@ -31,8 +32,6 @@ export function formatDate(iso: string): string {
 
 export function factsSection(report: BenchReport): Html {
   const { environment: e, method: m, noise, durationSeconds, startedAt } = report;
-  const median = (values: readonly number[]): number =>
-    values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
   const loops = noise.controls.map(({ loopMs }) => loopMs);
   const rows: [string, string][] = [
     ['Machine', `${e.cpus} × ${e.cpu}, ${formatBytes(e.memoryBytes)} of memory`],

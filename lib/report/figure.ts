@@ -1,11 +1,14 @@
 /** What each picture of the report has: a sentence that says what one sees, the picture, its reading, and its numbers. Pure. */
-import { type Html, html } from './html.ts';
+import { Html, html } from './html.ts';
+
+/** A figure, or what stands where there is none. */
+export type SectionPart = Figure | Html | undefined;
 
 export interface Section {
   /** Of its element, and in the contents. */
   readonly id: string;
   readonly title: string;
-  readonly body: Html;
+  readonly parts: readonly SectionPart[];
 }
 
 export interface Figure {
@@ -18,7 +21,16 @@ export interface Figure {
   readonly numbers: Html;
 }
 
-export function figureHtml({ id, finding, picture, reading, numbers }: Figure): Html {
+export function partHtml(part: SectionPart): Html | undefined {
+  return part === undefined || part instanceof Html ? part : figureHtml(part);
+}
+
+/** The first figure of a section: what one should know of it. */
+export function headlineOf({ parts }: Section): Figure | undefined {
+  return parts.find((part): part is Figure => part !== undefined && !(part instanceof Html));
+}
+
+function figureHtml({ id, finding, picture, reading, numbers }: Figure): Html {
   return html`<figure id="${id}"><figcaption>${finding}</figcaption>${picture}<p class="reading">${reading}</p>${details('The numbers', numbers)}</figure>`;
 }
 

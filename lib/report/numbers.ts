@@ -11,6 +11,16 @@ export function figure(value: number): string {
   return value === 0 ? '0' : value.toFixed(size >= 0.1 ? 2 : size >= 0.01 ? 3 : 4);
 }
 
+/** How many: 2, 1,000; a median of counts may lie between two. */
+export function count(value: number): string {
+  return Number.isInteger(value) ? formatCount(value) : figure(value);
+}
+
+/** Round-trip times in ms, as far as a resolution of 1 us goes: 0.004, 0.045, 0.21, 2.83. */
+export function milliseconds(value: number): string {
+  return value < 0.1 ? value.toFixed(3) : figure(value);
+}
+
 /** Where values lie on an axis, 0 to 100. */
 export interface Scale {
   readonly ticks: readonly number[];

@@ -98,6 +98,35 @@ const REPORT = keys({
     rttResolutionMs: 'number',
   }),
   results: list(ROW),
+  stages: maybe(
+    list(
+      keys({
+        setting: 'string',
+        test: 'string',
+        path: 'string',
+        side: 'string',
+        stage: 'string',
+        samples: NUMBERS,
+        median: 'number',
+        min: 'number',
+        max: 'number',
+        deviation: 'number',
+      }),
+    ),
+  ),
+  latencies: maybe(
+    list(
+      keys({
+        setting: 'string',
+        test: 'string',
+        path: 'string',
+        count: 'number',
+        bucketsPerOctave: 'number',
+        first: 'number',
+        counts: NUMBERS,
+      }),
+    ),
+  ),
   generatorCeiling: list(keys({ setting: 'string', sentPerSecond: 'number', receivedPerSecond: 'number' })),
   offloads: { values: list(keys({ name: 'string', active: 'boolean', reason: 'string' })) },
   fib: list(keys({ routes: 'number', nanosecondsPerLookup: 'number' })),

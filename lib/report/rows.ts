@@ -1,5 +1,4 @@
-/** What a report has of one figure, in the order in which people read it. Pure: of the benchmark it knows the types. */
-import type { BenchReport, ResultRow } from '../bench/report.ts';
+/** What a report has of one figure, in the order in which people read it. Pure, and for the browser too. */
 
 /** As the names of settings, tests and metrics come in a file: it may be of another version. */
 export interface Place {
@@ -30,7 +29,18 @@ const ORDER = [
 ];
 const SETTINGS = ['free', 'one-core', 'nic-like'];
 
-export function rowsOf({ results }: Pick<BenchReport, 'results'>, { setting, test, metric, path }: Place): ResultRow[] {
+/** What rows are chosen and sorted by. */
+export interface PlacedRow {
+  readonly setting: string;
+  readonly test: string;
+  readonly metric: string;
+  readonly path: string;
+}
+
+export function rowsOf<Row extends PlacedRow>(
+  { results }: { readonly results: readonly Row[] },
+  { setting, test, metric, path }: Place,
+): Row[] {
   const found = results.filter(
     (row) =>
       row.test === test &&
@@ -42,7 +52,7 @@ export function rowsOf({ results }: Pick<BenchReport, 'results'>, { setting, tes
 }
 
 /** For sorting: as the tables have them, unknown ones last. */
-function byPath(a: string, b: string): number {
+export function byPath(a: string, b: string): number {
   return rank(ORDER, a) - rank(ORDER, b);
 }
 

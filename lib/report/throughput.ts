@@ -1,9 +1,8 @@
 /** How fast TCP goes: one, four and sixteen streams, and both directions at once. Pure. */
 import type { BenchReport, ResultRow } from '../bench/report.ts';
 import { type BarRow, barPlot } from './bars.ts';
-import { figureHtml, notMeasured, type Section } from './figure.ts';
-import { type Html, html } from './html.ts';
-import { figure, linearScale } from './numbers.ts';
+import { notMeasured, type Section, type SectionPart } from './figure.ts';
+import { count, figure, linearScale } from './numbers.ts';
 import { beside, bySetting, READING, repeatBars, repeatTable } from './repeats.ts';
 import { isWeft, phraseOf, rowsOf, settingPhrase } from './rows.ts';
 
@@ -15,27 +14,27 @@ const STREAMS = [
 
 export function throughputSection(report: BenchReport): Section {
   const streams = STREAMS.map(([test, words]) => streamFigure(report, test, words));
-  return { id: 'throughput', title: 'Throughput', body: html`${streams}${bothWaysFigure(report)}` };
+  return { id: 'throughput', title: 'Throughput', parts: [...streams, bothWaysFigure(report)] };
 }
 
-function streamFigure(report: BenchReport, test: string, words: string): Html {
+function streamFigure(report: BenchReport, test: string, words: string): SectionPart {
   const rows = rowsOf(report, { test, metric: 'throughput' });
   if (rows.length === 0) return notMeasured(words.toLowerCase().replace('tcp', 'TCP'));
-  const retransmits = (row: ResultRow): string => figure(beside(report, row, 'retransmits')?.median ?? 0);
-  return figureHtml({
+  const retransmits = (row: ResultRow): string => count(beside(report, row, 'retransmits')?.median ?? 0);
+  return {
     id: test,
     finding: `${words}: ${compare(rows, 'Gb/s')}.`,
     picture: repeatBars(rows, 'Gb/s'),
     reading: READING,
     numbers: repeatTable(`${words}, Gb/s`, 'Gb/s', rows, [{ title: 'retransmits', cell: retransmits }]),
-  });
+  };
 }
 
 /**
  * "Weft over UDP reaches 0.53 of the kernel's VXLAN (6.3 of 12 Gb/s), 0.20 on one core; plain routing 2.1": the first path of
  * ours that was measured beside kernel-vxlan, in the first setting and then in the others.
  */
-function compare(rows: readonly ResultRow[], unit: string): string {
+export function compare(rows: readonly ResultRow[], unit: string): string {
   const ours = rows.find(({ path }) => path === 'weft-udp') ?? rows.find(({ path }) => isWeft(path));
   const subject = ours ?? rows[0];
   if (subject === undefined) return 'nothing was measured';
@@ -56,7 +55,7 @@ function compare(rows: readonly ResultRow[], unit: string): string {
   return `${[first, ...others].join(', ')}${routing}`;
 }
 
-function bothWaysFigure(report: BenchReport): Html {
+function bothWaysFigure(report: BenchReport): SectionPart {
   const rows = rowsOf(report, { test: 'bidir', metric: 'throughput' });
   if (rows.length === 0) return notMeasured('both directions at once');
   // The throughput is the sum of both.
@@ -72,7 +71,7 @@ function bothWaysFigure(report: BenchReport): Html {
   const subject = rows.find(({ path }) => path === 'weft-udp') ?? rows.find(({ path }) => isWeft(path)) ?? rows[0]!;
   const one = rowsOf(report, { test: 'tcp1', metric: 'throughput', setting: subject.setting, path: subject.path })[0];
   const beside1 = one === undefined ? '' : `, beside ${figure(one.median)} in one direction alone`;
-  return figureHtml({
+  return {
     id: 'bidir',
     finding: `Both directions at once: ${phraseOf(subject.path)} carries ${figure(subject.median)} Gb/s in all${beside1}.`,
     picture: barPlot({
@@ -84,5 +83,5 @@ function bothWaysFigure(report: BenchReport): Html {
     numbers: repeatTable('Both directions, Gb/s', 'Gb/s', rows, [
       { title: 'back', cell: (row) => figure(backOf(row)) },
     ]),
-  });
+  };
 }

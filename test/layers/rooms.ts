@@ -260,6 +260,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       'measure',
       'sys',
       'version.ts',
+      'watch',
     ],
     packages: [],
     why: 'it compares programs from outside; of their parts it times tables alone',
@@ -270,7 +271,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     why: 'what comes from the other machine is a request on a list, never a command, path or address',
   },
   report: {
-    imports: ['bench', 'printable.ts', 'units.ts'],
+    imports: ['bench', 'measure', 'printable.ts', 'units.ts'],
     packages: [],
     why: 'a report becomes a page by its numbers alone: of the benchmark it knows the types',
   },
@@ -312,9 +313,9 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     why: 'a browser runs it: there is no Node.js',
   },
   'page/report': {
-    imports: ['page/kit'],
-    packages: [],
-    why: 'a browser runs it: there is no Node.js; of bench it knows the types',
+    imports: ['page/kit', 'report'],
+    packages: ['uplot'],
+    why: 'a browser runs it: there is no Node.js; of report it has what is pure, and of bench nothing',
   },
   cli: {
     imports: [

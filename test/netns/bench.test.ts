@@ -14,7 +14,7 @@ const UNHURRIED = '100000';
 
 /** What programs read of `weft-bench/3`: a key that goes or is renamed makes it another schema. */
 const KEYS =
-  'budget daemon durationSeconds environment estimate failures fdb fib fragments generatorCeiling interrupted method noise notMeasured offloads results scale schema startedAt storm thresholds'.split(
+  'budget daemon durationSeconds environment estimate failures fdb fib fragments generatorCeiling interrupted latencies method noise notMeasured offloads results scale schema stages startedAt storm thresholds'.split(
     ' ',
   );
 const METHOD_KEYS =

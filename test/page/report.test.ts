@@ -4,12 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
-import type { BrowserContextOptions } from 'playwright-core';
+import type { BrowserContextOptions, Page } from 'playwright-core';
 import type { BenchReport } from '../../lib/bench/report.ts';
+import { until } from '../../lib/lab/until.ts';
+import { curvePlots } from '../../lib/report/curves.ts';
 import { figure } from '../../lib/report/numbers.ts';
 import { reportPage } from '../../lib/report/page.ts';
 import { rowsOf } from '../../lib/report/rows.ts';
 import { axe, type Visit, withPage } from '../browser.ts';
+import { PATIENCE_MS } from '../patience.ts';
 import { fullReport } from '../report/full-report.ts';
 
 const ASSETS = {
@@ -40,41 +43,161 @@ async function withReport(
   }
 }
 
+/** Not by page.waitForFunction, whose eval the page's policy refuses. */
+async function whenTrue(t: ExecutionContext, page: Page, expression: string): Promise<void> {
+  t.true(await until(async () => (await page.evaluate(expression)) === true, PATIENCE_MS), expression);
+}
+
 interface Bar {
   readonly name: string;
   readonly value: string;
-  /** Of the bar, and of its axis up to the last tick. */
-  readonly width: number;
-  readonly whole: number;
+  /** Places of the rectangles, 0 to 1 of the axis. */
+  readonly parts: readonly (readonly [from: number, to: number, height: number])[];
+  readonly dots: number;
+  readonly hollow: number;
 }
 
-const BARS = `[...document.querySelectorAll('#tcp1 .bar:not(.axis)')].map((row) => ({
-  name: row.querySelector('.name').textContent,
-  value: row.querySelector('.value').textContent,
-  width: row.querySelector('rect').getBoundingClientRect().width,
-  whole: row.querySelector('svg').getBoundingClientRect().width,
-}))`;
+/** The rows of a figure's bars, and the number at the end of its axis. */
+async function barsOf(page: Page, id: string): Promise<{ readonly bars: readonly Bar[]; readonly top: number }> {
+  return (await page.evaluate(`(() => {
+    const figure = document.getElementById('${id}');
+    const top = Number([...figure.querySelectorAll('.axis text')].at(-1).textContent.replaceAll(',', ''));
+    const bars = [...figure.querySelectorAll('.bar:not(.axis)')].map((row) => {
+      const track = row.querySelector('svg').getBoundingClientRect();
+      return {
+        name: row.querySelector('.name').textContent,
+        value: row.querySelector('.value').textContent,
+        parts: [...row.querySelectorAll('rect')].map((rect) => {
+          const { left, right, height } = rect.getBoundingClientRect();
+          return [(left - track.left) / track.width, (right - track.left) / track.width, height];
+        }),
+        dots: row.querySelectorAll('.dot').length,
+        hollow: row.querySelectorAll('.hollow').length,
+      };
+    });
+    return { bars, top };
+  })()`)) as { bars: Bar[]; top: number };
+}
 
-test('a full run: bars are as long as its figures, in light and dark nothing is unreadable, and it is small', async (t) => {
+/** A pixel or two of an axis of 600. */
+const NEAR = 0.003;
+
+function near(t: ExecutionContext, actual: number | undefined, expected: number, what: string): void {
+  t.true(actual !== undefined && Math.abs(actual - expected) < NEAR, `${what}: ${actual}, not ${expected}`);
+}
+
+/** Bars, spread and dots of throughput. */
+async function checkThroughput(t: ExecutionContext, page: Page, report: BenchReport): Promise<void> {
+  for (const name of ['tcp1', 'tcp4', 'tcp16']) {
+    const rows = rowsOf(report, { test: name, metric: 'throughput' });
+    const { bars, top } = await barsOf(page, name);
+    t.true(top >= Math.max(...rows.map(({ max }) => max)));
+    t.deepEqual(
+      bars.map((bar) => `${bar.name} ${bar.value} ${bar.dots} ${bar.hollow}`),
+      rows.map((row) => `${row.path} ${figure(row.median)} ${row.samples.length} ${row.outliers.length}`),
+    );
+    for (const [index, { parts }] of bars.entries())
+      near(t, parts[0]?.[1], (rows[index]?.median ?? 0) / top, `${name} ${index}`);
+  }
+}
+
+/** Stages, stacked, in the order of a turn. */
+async function checkStages(t: ExecutionContext, page: Page, report: BenchReport): Promise<void> {
+  const rows = (report.stages ?? []).filter((row) => row.setting === 'free' && row.test === 'tcp1');
+  const { bars, top } = await barsOf(page, 'stages-tcp1');
+  const ends = new Set(rows.map(({ side, path }) => `${side} ${path}`));
+  t.is(bars.length, ends.size);
+  const [first] = bars;
+  const stages = rows.filter(({ side, path }) => side === 'sender' && path === first?.name);
+  t.is(first?.parts.length, 4);
+  let sum = 0;
+  for (const [index, { median }] of stages.entries()) {
+    near(t, first?.parts[index]?.[0], sum / top, `stage ${index}`);
+    sum += median;
+    near(t, first?.parts[index]?.[1], sum / top, `stage ${index}`);
+  }
+  t.is(first?.value, figure(sum));
+}
+
+/** Each bucket that holds an echo is a column, the fullest the highest. */
+async function checkLatencies(t: ExecutionContext, page: Page, report: BenchReport): Promise<void> {
+  const { bars } = await barsOf(page, 'distribution');
+  t.is(bars.length, report.latencies?.length ?? 0);
+  const row = report.latencies?.find(({ test: name, path }) => name === 'rtt' && path === bars[0]?.name);
+  const counts = row?.counts.filter((count) => count > 0) ?? [];
+  t.is(bars[0]?.parts.length, counts.length);
+  const heights = bars[0]?.parts.map(([, , height]) => height) ?? [];
+  const most = Math.max(...counts);
+  for (const [index, count] of counts.entries())
+    t.true(Math.abs((heights[index] ?? 0) / Math.max(...heights) - count / most) < 0.03, `bucket ${index}`);
+}
+
+/** What uPlot has, against what lib/report/curves.ts says; and where it draws it. */
+async function checkCurves(t: ExecutionContext, page: Page, report: BenchReport): Promise<void> {
+  const plots = curvePlots(report);
+  t.is(await page.locator('[data-curve]').count(), plots.length);
+  for (const { id, curves } of plots) {
+    const drawn = (await page.evaluate(`(() => {
+      const { data, scales, bbox, valToPos } = document.querySelector('[data-curve="${id}"]').uplot;
+      const ys = data.slice(1).flat().filter((y) => y !== null);
+      return { data, top: scales.y.max, height: bbox.height, places: ys.map((y) => valToPos(y, 'y', true) - bbox.top) };
+    })()`)) as { data: (number | null)[][]; top: number; height: number; places: number[] };
+    const [xs = [], ...series] = drawn.data;
+    t.is(series.length, curves.length, id);
+    for (const [index, { points }] of curves.entries())
+      t.deepEqual(
+        series[index]?.flatMap((y, k) => (y === null ? [] : [[xs[k], y]])),
+        points.map(({ at, y }) => [at, y]),
+        id,
+      );
+    for (const point of curves.flatMap(({ points }) => points)) t.true(point.max <= drawn.top, id);
+    for (const place of drawn.places) t.true(place >= 0 && place <= drawn.height, `${id}: ${place} of ${drawn.height}`);
+  }
+}
+
+test('a full run: what is drawn is what its JSON says, in light and dark nothing is unreadable, and it is small', async (t) => {
   const report = fullReport();
   t.true(Buffer.byteLength(reportPage(report, ASSETS)) < 2_000_000);
-  const rows = rowsOf(report, { test: 'tcp1', metric: 'throughput' });
   for (const colorScheme of ['light', 'dark'] as const)
     await withReport(t, report, { colorScheme }, async ({ page }) => {
-      const bars = (await page.evaluate(BARS)) as Bar[];
-      t.is(bars.length, rows.length);
-      const top = Number(await page.locator('#tcp1 .axis text').last().textContent());
-      t.true(top >= Math.max(...rows.map(({ max }) => max)));
-      for (const [index, { name, value, width, whole }] of bars.entries()) {
-        const { path, median } = rows[index]!;
-        t.is(`${name} ${value}`, `${path} ${figure(median)}`);
-        t.true(Math.abs(width - (median / top) * whole) <= 1, `${name}: ${width} of ${whole}, ${median} of ${top}`);
-      }
-      const ours = rows.find(({ path, setting }) => path === 'weft-udp' && setting === 'free');
-      const finding = await page.locator('#tcp1 figcaption').textContent();
-      t.true(finding?.includes(`reaches ${ours?.ratioToKernelVxlan?.toFixed(2)} of the kernel's VXLAN`), finding ?? '');
+      await checkThroughput(t, page, report);
+      await checkStages(t, page, report);
+      await checkLatencies(t, page, report);
+      await checkCurves(t, page, report);
       t.deepEqual(await axe(page), []);
     });
+});
+
+test('on a phone nothing is wider than it; on paper tables are open, colours light and plots within the page', async (t) => {
+  const report = fullReport();
+  await withReport(t, report, { viewport: { width: 390, height: 800 }, colorScheme: 'dark' }, async ({ page }) => {
+    t.is(await page.evaluate('document.documentElement.scrollWidth'), 390);
+    await checkThroughput(t, page, report);
+    await page.setViewportSize({ width: 1000, height: 800 });
+    await whenTrue(t, page, `document.querySelector('[data-curve=packet-rate]').uplot.width > 600`);
+    await page.setViewportSize({ width: 700, height: 900 });
+    await page.emulateMedia({ media: 'print' });
+    await whenTrue(t, page, `[...document.querySelectorAll('details')].every((details) => details.open)`);
+    await whenTrue(t, page, `document.querySelector('[data-curve=packet-rate]').uplot.width === 640`);
+    t.is(await page.evaluate('getComputedStyle(document.body).backgroundColor'), 'rgb(255, 255, 255)');
+    t.is(await page.evaluate('document.documentElement.scrollWidth'), 700);
+    await page.emulateMedia({ media: 'screen' });
+    await whenTrue(t, page, `[...document.querySelectorAll('details')].every((details) => !details.open)`);
+  });
+});
+
+test('with the keyboard: from the contents to a section, and its tables open', async (t) => {
+  await withReport(t, fullReport(), {}, async ({ page }) => {
+    const focused = (): Promise<unknown> => page.evaluate('document.activeElement.textContent');
+    for (let presses = 0; (await focused()) !== 'Thresholds' && presses < 100; presses++)
+      await page.keyboard.press('Tab');
+    t.is(await focused(), 'Thresholds');
+    await page.keyboard.press('Enter');
+    await whenTrue(t, page, `location.hash === '#thresholds'`);
+    await page.locator('#tcp1 summary').focus();
+    await page.keyboard.press('Enter');
+    t.true(await page.locator('#tcp1 table').isVisible());
+  });
 });
 
 test('hostile text stays text, and is cut where it is long', async (t) => {

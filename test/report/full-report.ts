@@ -1,8 +1,10 @@
 /** A report as a full run makes it: every path in its settings by all its tests, five rounds, all scales. The numbers are made up. */
+import { toLatencyRows } from '../../lib/bench/latencies.ts';
 import { SETTINGS, type TestName } from '../../lib/bench/matrix.ts';
 import { PATHS, type PathName, setupOf } from '../../lib/bench/paths.ts';
 import { testsOf } from '../../lib/bench/plan.ts';
 import { type BenchReport, type Sample, SCHEMA, toRows } from '../../lib/bench/report.ts';
+import { type StageTimes, toStageRows } from '../../lib/bench/stage-times.ts';
 import { judge } from '../../lib/bench/thresholds.ts';
 import { random } from '../random.ts';
 
@@ -31,6 +33,8 @@ export function fullReport(): BenchReport {
   const results = toRows(samples);
   const figures = {
     results,
+    stages: toStageRows(samples),
+    latencies: toLatencyRows(samples),
     fib: [2, 10_000].map((routes) => ({ routes, nanosecondsPerLookup: about(5) })),
     fdb: [2, 10_000].map((entries) => ({ entries, nanosecondsPerLookup: about(6) })),
     daemon: daemonFigures(about),
@@ -40,20 +44,33 @@ export function fullReport(): BenchReport {
 
 type About = (value: number) => number;
 
-function valuesOf(test: TestName, path: PathName, about: About): Pick<Sample, 'values' | 'limit'> {
+function valuesOf(test: TestName, path: PathName, about: About): Pick<Sample, 'values' | 'limit' | 'stages' | 'rttMs'> {
   const speed = SPEED[path] ?? (path.endsWith('-off') ? 0.7 : 5);
   const daemon = setupOf(path).kind === 'direct' || setupOf(path).kind === 'kernel-vxlan' ? 0 : 1;
-  if (test.startsWith('udp')) return { values: { rate: about(speed * 30_000), loss: 0.0002 }, limit: 'sender' };
+  const stages = setupOf(path).kind === 'weft' ? { stages: stagesOf(path, about) } : {};
+  if (test.startsWith('udp'))
+    return { values: { rate: about(speed * 30_000), loss: 0.0002 }, limit: 'sender', ...stages };
   if (test.startsWith('rtt')) {
     const slow = test === 'rtt' ? 1 : test === 'rtt-half' ? 3 : 9;
     const load = test === 'rtt' ? {} : { load: about(speed / 2) };
-    return { values: { p50: about((slow * 0.3) / speed), p99: about((slow * 0.9) / speed), lost: 0, ...load } };
+    const p50 = (slow * 0.3) / speed;
+    const rttMs = Array.from({ length: 500 }, () => p50 * 2 ** (about(1) * 6 - 6));
+    return { values: { p50: about(p50), p99: about(3 * p50), lost: 0, ...load }, rttMs };
   }
   const [user, kernel] = [about(0.2 / speed), about(1.4 / speed)];
   const ours = daemon === 0 ? {} : { daemonCpu: user + kernel / 2, daemonUser: user, daemonKernel: kernel / 2 };
   const back = test === 'bidir' ? { back: about(speed * 0.8) } : {};
   const machine = { machineCpu: 2 * user + 2 * kernel, machineUser: 2 * user, machineKernel: 2 * kernel };
-  return { values: { throughput: about(speed), ...back, ...machine, ...ours, retransmits: Math.round(about(20)) } };
+  const values = { throughput: about(speed), ...back, ...machine, ...ours, retransmits: Math.round(about(20)) };
+  return { values, ...stages };
+}
+
+function stagesOf(path: PathName, about: About): StageTimes {
+  const slow = path.endsWith('-off') ? 15 : 1;
+  return {
+    sender: { 'wake-up': about(200), read: about(300 * slow), code: about(90), send: about(500 * slow) },
+    receiver: { 'wake-up': about(150), receive: about(200 * slow), code: about(150), write: about(300 * slow) },
+  };
 }
 
 function daemonFigures(about: About): NonNullable<BenchReport['daemon']> {
@@ -66,7 +83,9 @@ function daemonFigures(about: About): NonNullable<BenchReport['daemon']> {
   };
 }
 
-function circumstances(about: About): Omit<BenchReport, 'results' | 'fib' | 'fdb' | 'daemon' | 'thresholds'> {
+function circumstances(
+  about: About,
+): Omit<BenchReport, 'results' | 'stages' | 'latencies' | 'fib' | 'fdb' | 'daemon' | 'thresholds'> {
   return {
     schema: SCHEMA,
     startedAt: '2026-11-29T15:03:28.912Z',

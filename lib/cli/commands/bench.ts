@@ -142,8 +142,10 @@ Exit code: 0 when the run was as planned or its --budget was used up, 1 when a m
 }
 
 /** Code: USAGE without --html, or with anything that is of a run. */
-function readEarlier(file: string, { html, controlSocket: _, read: __, ...run }: BenchCommandOptions): void {
-  const others = Object.keys(run);
+function readEarlier(file: string, options: BenchCommandOptions): void {
+  const { html } = options;
+  // The socket has a default.
+  const others = Object.keys(options).filter((name) => !['read', 'html', 'controlSocket'].includes(name));
   if (others.length > 0)
     throw new WeftError('USAGE', '--read measures nothing: of the other options it has --html alone');
   if (html === undefined) throw new WeftError('USAGE', '--read needs --html: the file that it writes');
