@@ -10,6 +10,8 @@ import { packetDetail } from './stream.ts';
 export interface PacketDetailView {
   /** Undefined: none is chosen. */
   show(id: number | undefined): void;
+  /** Of its first field, or the one that had it last. */
+  focus(): void;
 }
 
 /** Our choice: bytes of a row, so that a row fits beside the list, and on a phone; below NARROW_BELOW it is that, in CSS pixels. */
@@ -55,6 +57,7 @@ export function packetDetails(query: string): PacketDetailView {
           });
       }, PAUSE_MS);
     },
+    focus: () => target.querySelector<HTMLElement>('li[tabindex="0"]')?.focus(),
   };
 }
 

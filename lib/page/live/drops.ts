@@ -5,7 +5,7 @@ import type { Context } from './context.ts';
 import { formatRate } from './words.ts';
 
 export function drops({ store, redraw }: Context): void {
-  const none = el('p', { class: 'empty' }, 'Nothing was dropped.');
+  const none = el('p', { class: 'empty' });
   const list = el('ul', { class: 'drops' });
   const overflow = el('p', { class: 'warn', hidden: true });
   byId('drops-body').append(none, list, overflow);
@@ -15,7 +15,8 @@ export function drops({ store, redraw }: Context): void {
     const reasons = [...new Set([...Object.keys(totals), ...Object.keys(rates)])]
       .filter((reason) => (totals[reason] ?? 0) > 0 || (rates[reason] ?? 0) > 0)
       .toSorted((a, b) => (totals[b] ?? 0) - (totals[a] ?? 0) || (a < b ? -1 : 1));
-    none.hidden = reasons.length > 0 || store.total === undefined;
+    none.hidden = reasons.length > 0;
+    setText(none, store.total === undefined ? 'No figures yet.' : 'Nothing was dropped since weftd started.');
     show(list, reasons, store.hello?.dropReasons ?? {});
     for (const [k, reason] of reasons.entries()) {
       const [, rate, total] = list.children[k]!.firstElementChild!.children;

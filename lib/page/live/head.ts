@@ -30,19 +30,20 @@ export function drawLink(store: Store): void {
 
 const LINKS: Readonly<Record<Store['link'], (store: Store) => StateWords>> = {
   connecting: () => ({ text: 'connecting', level: undefined }),
-  live: () => ({ text: 'live', level: undefined }),
+  live: ({ gone }) => ({ text: gone === undefined ? 'live' : 'waiting for weftd', level: undefined }),
   stale: (store) => ({
     text: `no news for ${formatDuration(store.silentSeconds(performance.now()))}: what is shown is as of then`,
     level: 'warn',
   }),
-  unreachable: () => ({
-    text: 'weft ui does not answer: start it again in the terminal where it ran; this page tries on',
-    level: 'bad',
-  }),
-  over: () => ({
-    text: 'this page is of a weft ui that has ended, or its address was opened elsewhere: run weft ui and open the address that it prints',
-    level: 'bad',
-  }),
+  unreachable: () => ({ text: 'no connection', level: 'bad' }),
+  over: () => ({ text: 'over', level: 'bad' }),
+};
+
+/** What keeps news from coming, and what to do about it. */
+const ENDS: Readonly<Partial<Record<Store['link'], string>>> = {
+  unreachable:
+    'weft ui does not answer: it has ended, or cannot be reached. Start it again where it ran; this page tries on by itself.',
+  over: 'The weft ui that this page came from has ended. Run weft ui again and open the address that it prints.',
 };
 
 function aboutOf({ status, nowMs }: Store): string {
@@ -84,16 +85,34 @@ function networks(store: Store, query: string): void {
   );
 }
 
-function alarms({ status, gone }: Store): void {
+interface Alarm {
+  readonly text: string;
+  readonly level: 'bad' | 'warn';
+}
+
+/** Of now; what was one before the daemon was silent may be none any more. */
+function sentencesOf({ status, gone, link }: Store): Alarm[] {
+  const end = ENDS[link];
+  if (end !== undefined) return [{ text: end, level: 'bad' }];
+  if (gone !== undefined) {
+    const text = [gone.text, gone.hint].filter((part) => part !== null).join('. ');
+    return [{ text, level: 'bad' }];
+  }
+  const hint = status?.waitingFor?.hint;
+  return [
+    ...(status?.alarms ?? []).map((text) => ({ text, level: 'bad' as const })),
+    ...(hint ? [{ text: hint, level: 'warn' as const }] : []),
+  ];
+}
+
+function alarms(store: Store): void {
   const list = byId('alarms');
-  const waiting = status?.waitingFor?.hint;
-  const said = gone === undefined ? (status?.alarms ?? []) : [[gone.text, gone.hint].filter(Boolean).join('. ')];
-  const texts = gone === undefined && waiting ? [...said, waiting] : said;
-  const key = JSON.stringify(texts);
+  const all = sentencesOf(store);
+  const key = JSON.stringify(all);
   if (list.dataset.key === key) return;
   list.dataset.key = key;
-  list.replaceChildren(...texts.map((text) => el('li', {}, text)));
-  list.hidden = texts.length === 0;
+  list.replaceChildren(...all.map(({ text, level }) => el('li', { class: level }, text)));
+  list.hidden = all.length === 0;
 }
 
 function say(element: HTMLElement, { text, level }: StateWords): void {

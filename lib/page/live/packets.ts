@@ -42,6 +42,8 @@ export function packetList({ store, redraw }: Context, detail: PacketDetailView)
       detail.show(line.id);
       drawBar();
     },
+    open: () => detail.focus(),
+    leave: () => follow(),
     scrolled: (atEnd) => {
       if (atEnd && log.paused && chosen === undefined) log.follow();
       else if (!atEnd) log.pause();
@@ -78,8 +80,8 @@ export function packetList({ store, redraw }: Context, detail: PacketDetailView)
     setText(sentence, text);
     setText(said, hasList ? countsText(store) : '');
     if (!rows.viewport.hidden) {
-      rows.show(log.view);
-      if (!log.paused) rows.toEnd();
+      if (log.paused) rows.show(log.view);
+      else rows.showEnd(log.view);
     }
     drawBar();
   };

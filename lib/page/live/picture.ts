@@ -82,8 +82,8 @@ export function picture({ store, redraw, choice }: Context): void {
         ),
       ),
     );
-    const said = sentence(store.hello?.host, views);
-    drawing.setAttribute('aria-label', said);
+    const said = store.peersKnown ? sentence(store.hello?.host, views) : '';
+    drawing.setAttribute('aria-label', said === '' ? 'Nodes' : said);
     setText(byId('nodes-said'), said);
   };
 
@@ -177,6 +177,7 @@ function cut(text: string): string {
 }
 
 function sentence(host: string | undefined, views: readonly PeerView[]): string {
+  if (views.length === 0) return `${host ?? 'This host'}, alone`;
   const active = views.filter(({ busy }) => busy > 0).length;
   const troubled = views.filter(({ trouble }) => trouble !== undefined).length;
   const all = `${host ?? 'This host'} and ${plural(views.length, 'peer')}, ${active === 0 ? 'none' : active} with traffic now`;

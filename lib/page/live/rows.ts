@@ -12,8 +12,12 @@ export interface RowsOptions<Item> {
   /** Puts a row's text into its cells. */
   fill(cells: readonly HTMLElement[], item: Item, row: HTMLElement): void;
   isChosen(item: Item): boolean;
-  /** By key or pointer; `open`: by Enter or a click. */
-  choose(item: Item, open: boolean): void;
+  /** By key or pointer. */
+  choose(item: Item): void;
+  /** The chosen one, by Enter. */
+  open?(): void;
+  /** By Escape. */
+  leave?(): void;
   /** After the reader has scrolled. */
   scrolled?(atEnd: boolean): void;
 }
@@ -61,14 +65,14 @@ export class VirtualRows<Item> {
   }
 
   show(items: readonly Item[]): void {
-    this.#items = items;
-    this.#at = items.findIndex((item) => this.#options.isChosen(item));
+    this.#hold(items);
     this.draw();
   }
 
-  /** Shows the last row. */
-  toEnd(): void {
-    this.draw();
+  /** The same, and scrolls to the last row. */
+  showEnd(items: readonly Item[]): void {
+    this.#hold(items);
+    this.#setHeight();
     this.viewport.scrollTop = this.viewport.scrollHeight;
     this.draw();
   }
@@ -81,6 +85,11 @@ export class VirtualRows<Item> {
     this.draw();
   }
 
+  #hold(items: readonly Item[]): void {
+    this.#items = items;
+    this.#at = items.findIndex((item) => this.#options.isChosen(item));
+  }
+
   /** Of the window that rows are seen in. */
   get #height(): number {
     return this.viewport.clientHeight - (this.#options.header?.offsetHeight ?? 0);
@@ -89,10 +98,7 @@ export class VirtualRows<Item> {
   draw(): void {
     const { viewport } = this;
     const items = this.#items;
-    this.#rowHeight = Number.parseFloat(getComputedStyle(viewport).getPropertyValue(ROW_HEIGHT)) || this.#rowHeight;
-    const height = `${items.length * this.#rowHeight}px`;
-    if (this.#space.style.height !== height) this.#space.style.height = height;
-    viewport.setAttribute('aria-rowcount', String(items.length));
+    this.#setHeight();
     const { first, end } = visibleRows(viewport.scrollTop, this.#height, this.#rowHeight, items.length);
     while (this.#pool.length < end - first) this.#pool.push(this.#makeRow());
     for (const [k, { row, cells }] of this.#pool.entries()) {
@@ -105,6 +111,15 @@ export class VirtualRows<Item> {
     const active = this.#at >= first && this.#at < end ? this.#pool[this.#at - first]!.row.id : '';
     if (active === '') viewport.removeAttribute('aria-activedescendant');
     else viewport.setAttribute('aria-activedescendant', active);
+  }
+
+  /** Of the space that all rows would take. */
+  #setHeight(): void {
+    const { viewport } = this;
+    this.#rowHeight = Number.parseFloat(getComputedStyle(viewport).getPropertyValue(ROW_HEIGHT)) || this.#rowHeight;
+    const height = `${this.#items.length * this.#rowHeight}px`;
+    if (this.#space.style.height !== height) this.#space.style.height = height;
+    viewport.setAttribute('aria-rowcount', String(this.#items.length));
   }
 
   #place(row: HTMLElement, index: number): void {
@@ -135,19 +150,15 @@ export class VirtualRows<Item> {
 
   #key(event: KeyboardEvent): void {
     if (event.target !== this.viewport || event.ctrlKey || event.altKey || event.metaKey) return;
-    if (event.key === 'Enter' || event.key === ' ') {
-      const item = this.#items[this.#at];
-      if (item !== undefined) this.#options.choose(item, true);
-      event.preventDefault();
-      return;
-    }
+    if (event.key === 'Enter' && this.#at >= 0) this.#options.open?.();
+    if (event.key === 'Escape') this.#options.leave?.();
     const page = Math.max(1, Math.floor(this.#height / this.#rowHeight) - 1);
     const start = this.#at < 0 && event.key === 'ArrowUp' ? this.#items.length : this.#at;
     const to = moved(event.key, start, this.#items.length, page);
     if (to === undefined) return;
     event.preventDefault();
     this.#at = to;
-    this.#options.choose(this.#items[to]!, false);
+    this.#options.choose(this.#items[to]!);
     this.reveal();
   }
 
@@ -156,7 +167,7 @@ export class VirtualRows<Item> {
     const item = this.#items[Number(row?.getAttribute('aria-rowindex')) - 1];
     if (item === undefined) return;
     this.#at = Number(row?.getAttribute('aria-rowindex')) - 1;
-    this.#options.choose(item, true);
+    this.#options.choose(item);
     this.draw();
   }
 }

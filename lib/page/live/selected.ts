@@ -82,7 +82,7 @@ function factsOf({ peer, rates, trouble }: PeerView, { nowMs = 0 }: Store): Fact
 }
 
 function rateText(bytes: number, packets: number): string {
-  return `${formatBitRate(bytes)}, ${formatRate(packets)} packets/s`;
+  return `${formatBitRate(bytes)}\n${formatRate(packets)} packets/s`;
 }
 
 function ownFacts({ status, ticks, nowMs = 0 }: Store): Fact[] {
@@ -115,7 +115,7 @@ function ownFacts({ status, ticks, nowMs = 0 }: Store): Fact[] {
             .join(', '),
     ],
     ['Device', backend === null ? NOTHING : `${backend.device}, MTU ${backend.mtu}`],
-    ['Source check', backend === null ? NOTHING : backend.sourceCheck ? 'on' : 'off'],
+    ['Sources', backend === null ? NOTHING : backend.sourceCheck ? 'checked' : 'not checked'],
     [
       'Store',
       `${store.kind}, ${store.endpoint}${store.connected ? '' : `: not connected${store.lastError === null ? '' : `, ${store.lastError}`}`}`,

@@ -1,5 +1,5 @@
 /** Three strips over one axis of time: packets, drops by reason, round-trip times. The cursor is in all of them. */
-import { formatBitRate } from '../../units.ts';
+import { formatBitRate, formatCount } from '../../units.ts';
 import { byId, el, setText } from '../kit/dom.ts';
 import { type AlignedData, axis, colour, type Options, onThemeChange, plot } from '../kit/plot.ts';
 import type { Context } from './context.ts';
@@ -107,7 +107,13 @@ function rttStrip({ ticks }: Store): Strip {
 }
 
 function short(value: number): string {
-  return value < 10_000 ? String(value) : value < 1e6 ? `${value / 1e3} k` : `${value / 1e6} M`;
+  return value < 100_000
+    ? value < 10
+      ? String(value)
+      : formatCount(value)
+    : value < 1e6
+      ? `${value / 1e3} k`
+      : `${value / 1e6} M`;
 }
 
 class Slot {
@@ -204,7 +210,7 @@ class Slot {
           ...(dashed ? { dash: [4, 3] } : {}),
         })),
       ],
-      hooks: { draw: [(made) => nameLines(made, strip)], setCursor: [() => this.#say()] },
+      hooks: { draw: [(made) => nameLines(made, this.#strip ?? strip)], setCursor: [() => this.#say()] },
     };
   }
 }
