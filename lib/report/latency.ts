@@ -53,7 +53,7 @@ function rangeFigure(report: BenchReport, rows: readonly ResultRow[]): SectionPa
       { title: 'p99 ms', cell: (row) => milliseconds(high(row)?.median ?? 0) },
       { title: 'lost', cell: (row) => count(beside(report, row, 'lost')?.median ?? 0) },
       { title: 'load Gb/s', cell: (row) => figure(beside(report, row, 'load')?.median ?? 0) },
-      { title: 'load', cell: ({ test }) => wordsOf(test) },
+      { title: 'load', words: true, cell: ({ test }) => wordsOf(test) },
     ]),
   };
 }

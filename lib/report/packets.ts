@@ -29,7 +29,7 @@ function rateFigure(report: BenchReport, rows: readonly ResultRow[]): SectionPar
       { title: 'bytes', cell: ({ test }) => String(packetBytes(test) ?? '') },
       { title: 'Gb/s', cell: (row) => figure((row.median * (packetBytes(row.test) ?? 0) * 8) / 1e9) },
       { title: 'lost %', cell: (row) => figure((beside(report, row, 'loss')?.median ?? 0) * 100) },
-      { title: 'limited by', cell: ({ limits = [] }) => [...new Set(limits)].join(', ') },
+      { title: 'limited by', words: true, cell: ({ limits = [] }) => [...new Set(limits)].join(', ') },
     ]),
   };
 }

@@ -1,7 +1,7 @@
 /** One figure of several paths and settings, with its spread: bars, and the same as a table. Pure. */
 import type { BenchReport, ResultRow } from '../bench/report.ts';
 import { type BarGroup, type BarRow, barPlot } from './bars.ts';
-import { type Html, html, table } from './html.ts';
+import { type Html, html, type TableColumn, table } from './html.ts';
 import { figure, linearScale } from './numbers.ts';
 import { groupBy, isWeft } from './rows.ts';
 
@@ -41,6 +41,8 @@ function dotsOf({ samples, outliers }: ResultRow): { at: number; hollow: boolean
 
 export interface ExtraColumn {
   readonly title: string;
+  /** Words, and not numbers. */
+  readonly words?: true;
   readonly cell: (row: ResultRow) => string;
 }
 
@@ -50,21 +52,13 @@ export function repeatTable(
   rows: readonly ResultRow[],
   more: readonly ExtraColumn[] = [],
 ): Html {
-  const titles = [
-    'Path',
-    'Setting',
-    unit,
-    '±',
-    'min',
-    'max',
-    'of kernel-vxlan',
-    ...more.map(({ title }) => title),
-    'rounds',
+  const columns: TableColumn[] = [
+    { title: 'Path' },
+    { title: 'Setting' },
+    ...[unit, '±', 'min', 'max', 'of kernel-vxlan'].map((title) => ({ title, number: true })),
+    ...more.map(({ title, words }) => ({ title, number: words !== true })),
+    { title: 'rounds' },
   ];
-  const columns = titles.map((title, index) => ({
-    title,
-    number: index > 1 && title !== 'limited by' && title !== 'rounds',
-  }));
   return table(
     caption,
     columns,

@@ -1,7 +1,12 @@
-import test from 'ava';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
 import type { Metric, TestName } from '../../lib/bench/matrix.ts';
-import { PATHS, setupOf } from '../../lib/bench/paths.ts';
+import { PATHS, type PathName, setupOf } from '../../lib/bench/paths.ts';
 import { type BenchReport, findRow } from '../../lib/bench/report.ts';
+import { jsonForScript } from '../../lib/report/html.ts';
+import { readReport } from '../../lib/report/read.ts';
 import { whySkipped } from './enter.ts';
 import { remainsOf, start } from './weft.ts';
 
@@ -25,7 +30,31 @@ const ROW_KEYS = 'deviation max median metric min outliers path ratioToKernelVxl
   ' ',
 );
 
+/** A packet costs time in each stage of the weftds that carry it, and of nobody else. */
+function checkStages(t: ExecutionContext, { stages = [] }: BenchReport): void {
+  const places = (path: PathName): string[] =>
+    stages.filter((row) => row.path === path && row.test === 'tcp1').map(({ side, stage }) => `${side} ${stage}`);
+  const receiver = ['receiver wake-up', 'receiver receive', 'receiver code', 'receiver write'];
+  for (const path of ['weft-udp', 'weft-vxlan', 'weft-ipip', 'segment'] as const)
+    t.deepEqual(places(path), ['sender wake-up', 'sender read', 'sender code', 'sender send', ...receiver], path);
+  t.deepEqual(places('kernel-to-weft'), receiver);
+  for (const path of ['direct', 'kernel-vxlan', 'plain-routing', 'weft-host-gw'] as const)
+    t.deepEqual(places(path), []);
+  for (const row of stages) t.true(row.median > 0, JSON.stringify(row));
+}
+
+netnsTest('a page that cannot be written is told before anything is measured', async (t) => {
+  const { code, stdout, stderr } = await start(['bench', '--html', '/no/such/folder/report.html']).outcome;
+  t.is(code, 1);
+  t.is(stdout, '');
+  t.regex(stderr, /Cannot write \/no\/such\/folder\/report\.html: ENOENT.*\n.*Nothing has been measured/);
+  t.notRegex(stderr, /preparing/);
+});
+
 netnsTest('a short benchmark measures every path and leaves nothing behind', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'weft-bench-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const page = join(directory, 'report.html');
   const { code, stdout, stderr, pid } = await start([
     'bench',
     '--json',
@@ -36,9 +65,13 @@ netnsTest('a short benchmark measures every path and leaves nothing behind', asy
     'free',
     '--tests',
     'tcp1',
+    '--html',
+    page,
   ]).outcome;
   t.is(code, 0, stderr);
-  const report = JSON.parse(stdout) as BenchReport;
+  const report = readReport(stdout, 'standard output');
+  checkStages(t, report);
+  t.true(readFileSync(page, 'utf8').includes(jsonForScript(report).source), 'the page is of this report');
   t.deepEqual(Object.keys(report).toSorted(), KEYS);
   t.deepEqual(Object.keys(report.method).toSorted(), METHOD_KEYS);
   t.deepEqual(Object.keys(report.results[0] ?? {}).toSorted(), ROW_KEYS);
@@ -74,6 +107,15 @@ netnsTest('a benchmark of some paths measures them by all that was asked for', a
   const measured = report.results.filter(({ metric }) => ['rate', 'p50'].includes(metric));
   t.is(measured.length, 2 * 2 * paths.length, JSON.stringify(measured));
   for (const row of measured) t.true(row.median > 0 && row.samples.length === 1, JSON.stringify(row));
+  // All echoes of a quick run that were answered.
+  t.is(report.latencies?.length, 2 * paths.length);
+  for (const { count, counts } of report.latencies ?? []) {
+    t.true(count > 0 && count <= 100, String(count));
+    t.is(
+      counts.reduce((sum, bucket) => sum + bucket, 0),
+      count,
+    );
+  }
   const judged = report.thresholds.filter(({ state }) => state !== 'not measured');
   t.is(judged.length, 4, 'lookups, start and memory');
   t.deepEqual(remainsOf('b', pid), []);

@@ -8,6 +8,8 @@ import { axis, colour, plot } from '../kit/plot.ts';
 const DASHES: readonly number[][] = [[], [7, 4], [2, 3], [12, 3, 2, 3]];
 const FONT = 12;
 const HEIGHT = 260;
+/** Room for the numbers of the vertical axis: "800,000". */
+const LEFT = 66;
 
 /** Where a test finds the plot. */
 export interface CurvePlace extends HTMLElement {
@@ -29,9 +31,10 @@ export function drawCurve(place: CurvePlace, model: CurvePlot, label: string, wi
     at,
     ...model.curves.map(({ points }) => at.map((x) => points.find((point) => point.at === x)?.y ?? null)),
   ];
+  const right = named ? labelRoom(model.curves, size) : 20;
   const options: Omit<uPlot.Options, 'width'> = {
     height: named ? HEIGHT : 190,
-    padding: [12, named ? labelRoom(model.curves, size) : 20, 0, 0],
+    padding: [12, right, 0, 0],
     legend: { show: false },
     cursor: { show: false },
     scales: {
@@ -40,11 +43,7 @@ export function drawCurve(place: CurvePlace, model: CurvePlot, label: string, wi
     },
     axes: [
       axis({
-        splits: () =>
-          spaced(
-            model.ticks.map((tick) => tick.at),
-            at,
-          ),
+        splits: () => spaced(model, at, size - LEFT - right),
         values: (_, splits) => splits.map((split) => model.ticks.find((tick) => tick.at === split)?.text ?? ''),
         label: model.xLabel,
         labelSize: 20,
@@ -56,7 +55,7 @@ export function drawCurve(place: CurvePlace, model: CurvePlot, label: string, wi
           splits.map((split) =>
             split === 0 ? '0' : split >= 1000 ? figure(split) : String(Number(split.toPrecision(6))),
           ),
-        size: 66,
+        size: LEFT,
       }),
     ],
     series: [
@@ -106,11 +105,18 @@ function topOf({ curves }: CurvePlot, seen: number): number {
   return most === 0 ? 1 : most * 1.08;
 }
 
-/** Without those that would stand on another: 64 and 256 bytes on a phone. */
-function spaced(ticks: readonly number[], at: readonly number[]): number[] {
-  const span = (at.at(-1) ?? 1) - (at[0] ?? 0);
+/** Without those that would stand on the one to their right: 10,000 beside 100,000 on a phone. `width`: of the axis, pixels. */
+function spaced({ ticks }: CurvePlot, at: readonly number[], width: number): number[] {
+  const [first, last] = around(at[0] ?? 0, at.at(-1) ?? 1);
+  const perPixel = (last - first) / width;
   const kept: number[] = [];
-  for (const tick of ticks) if (kept.length === 0 || tick - kept.at(-1)! > span * 0.09) kept.push(tick);
+  let left = Number.POSITIVE_INFINITY;
+  for (const tick of ticks.toReversed()) {
+    const half = ((tick.text.length * 7) / 2 + 4) * perPixel;
+    if (tick.at + half > left) continue;
+    kept.unshift(tick.at);
+    left = tick.at - half;
+  }
   return kept;
 }
 
