@@ -7,6 +7,7 @@ import test from 'ava';
 const SUBJECTS: Readonly<Record<string, string>> = {
   'page/report': 'the page of lib/report in a browser',
   'page/live': 'the live page in a browser',
+  'page/live-states': 'the same where something is missing or not as it should be',
   'page/theme': 'the colours of theme.css',
   'capture/inspect-encapsulations': 'the checks of a capture for VXLAN, IP in IP and none',
   'cli/bin': 'bin/weft and bin/weftd as a shell starts them',

@@ -6,6 +6,7 @@ import { formatCount } from '../../units.ts';
 import { byId, el } from '../kit/dom.ts';
 import { asciiOf, dump, extent, payloadAt, type Row } from './bytes.ts';
 import { packetDetail } from './stream.ts';
+import { formatNanoseconds } from './words.ts';
 
 export interface PacketDetailView {
   /** Undefined: none is chosen. */
@@ -72,7 +73,7 @@ function draw(detail: PacketDetail, room: number): Node[] {
   const from = payloadAt(detail);
   const kept = bytes.length / 2;
   return [
-    el('p', { class: `verdict ${line.verdict}` }, el('b', {}, line.reason ?? line.verdict), ` ${sentence}`),
+    el('p', { class: `verdict ${line.verdict}` }, sentence),
     ...(notes.length === 0 ? [] : [el('p', { class: 'muted' }, notes.join('; '))]),
     el(
       'ol',
@@ -83,7 +84,7 @@ function draw(detail: PacketDetail, room: number): Node[] {
           {},
           el('span', { class: 'mono' }, time),
           ` ${name}`,
-          el('span', { class: 'number muted' }, us === 0 ? '' : `+${us} µs`),
+          el('span', { class: 'number muted' }, us === 0 ? '' : `+${formatNanoseconds(us * 1000)}`),
         ),
       ),
     ),

@@ -1,4 +1,5 @@
 /** Drops by reason: each with its sentence, how often it happens now, and how often it has. */
+import { printable } from '../../printable.ts';
 import { formatCount } from '../../units.ts';
 import { byId, el, setText } from '../kit/dom.ts';
 import type { Context } from './context.ts';
@@ -42,7 +43,7 @@ function show(list: HTMLElement, reasons: readonly string[], sentences: Readonly
         el(
           'div',
           { class: 'drop' },
-          el('b', {}, reason),
+          el('b', {}, printable(reason)),
           el('span', { class: 'number' }),
           el('span', { class: 'number muted' }),
         ),

@@ -61,7 +61,7 @@ export function picture({ store, redraw, choice }: Context): void {
 
   const draw = (): void => {
     const views = order.map(({ peer }) => store.peers.get(peer.subnet)!);
-    setText(hostName, store.hello?.host ?? '');
+    setText(hostName, cut(store.hello?.host ?? ''));
     drawEdges(layout, views, edgeOf);
     drawDots(layout, views, dotsOf);
     const at = views.findIndex(({ peer }) => peer.subnet === choice.subnet);

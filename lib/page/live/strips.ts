@@ -1,4 +1,5 @@
 /** Three strips over one axis of time: packets, drops by reason, round-trip times. The cursor is in all of them. */
+import { printable } from '../../printable.ts';
 import { formatBitRate, formatCount } from '../../units.ts';
 import { byId, el, setText } from '../kit/dom.ts';
 import { type AlignedData, axis, colour, type Options, onThemeChange, plot } from '../kit/plot.ts';
@@ -30,6 +31,8 @@ interface Strip {
 }
 
 const HEIGHT = 104;
+/** Our choice: characters of a name at the end of a line; there is room for 13 and a sign. */
+const MOST_NAME = 60;
 const AXIS_HEIGHT = 30;
 const LEFT = 62;
 /** Room for names at the ends of lines. */
@@ -87,7 +90,10 @@ function dropStrip({ ticks }: Store): Strip {
     format: (value) => `${rateOf(value)}/s`,
     tick: short,
     least: 1,
-    lines: names.map((name, k) => ({ name, colour: lines.length === 0 ? 'muted' : DROP_COLOURS[k]! })),
+    lines: names.map((name, k) => ({
+      name: printable(name, MOST_NAME),
+      colour: lines.length === 0 ? 'muted' : DROP_COLOURS[k]!,
+    })),
     data: dropColumns(ticks, names),
   };
 }

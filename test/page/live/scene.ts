@@ -192,8 +192,8 @@ export function detail(of: PacketLine): PacketDetail {
     line: of,
     sentence:
       of.verdict === 'dropped'
-        ? 'No peer holds the subnet of the destination; the sender got an ICMP error'
-        : `sent to ${of.peer} in a datagram of its own`,
+        ? `Dropped on its way out of flannel0: no-route. ${DROP_REASONS['no-route']}`
+        : `Read from flannel0 and sent to ${of.peer} in UDP`,
     notes: of.verdict === 'dropped' ? [] : ['1 of a train of 12'],
     points:
       of.verdict === 'dropped'
