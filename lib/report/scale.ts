@@ -92,7 +92,7 @@ function routesFinding({ scale: { routes } }: BenchReport): string {
 function peersFinding({ scale: { peers } }: BenchReport): string {
   const [few, many] = [peers[0]!, peers.at(-1)!];
   const rest = `${figure(many.restCpuShare * 100)} % of a CPU at rest and ${figure(many.residentBytes / 1e6)} MB`;
-  return `Among ${count(many.peers)} peers ${figure(many.packetsPerSecond)} packets/s pass, among ${count(few.peers)} ${figure(few.packetsPerSecond)}; ${count(many.peers)} peers cost ${rest}`;
+  return `${figure(many.packetsPerSecond)} packets/s pass among ${count(many.peers)} peers, ${figure(few.packetsPerSecond)} among ${count(few.peers)}; ${count(many.peers)} peers cost ${rest}`;
 }
 
 function leasesFinding({ scale: { leases } }: BenchReport): string {

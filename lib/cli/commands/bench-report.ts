@@ -8,6 +8,7 @@ import { formatBytes, formatCount } from '../../units.ts';
 import { type Column, formatFields, formatTable } from '../table.ts';
 import { formatRun, roundsOf } from './bench-run.ts';
 import { formatScale } from './bench-scale.ts';
+import { formatStageCosts } from './bench-stages.ts';
 import { formatTest } from './bench-tables.ts';
 
 const COLUMNS = 80;
@@ -17,6 +18,7 @@ export function formatReport(report: BenchReport): string {
   return [
     formatConditions(report),
     ...tables,
+    formatStageCosts(report.stages),
     ...formatScale(report.scale),
     formatNotes(report),
     formatPaths(report),
