@@ -34,7 +34,7 @@ export interface Sentence {
 
 export interface Hello {
   readonly version: string;
-  /** Of this machine. */
+  /** The node's: this machine, or a host of a lab. */
   readonly host: string;
   /** The network that is shown; '' for the only one. */
   readonly network: string;

@@ -1,5 +1,4 @@
 /** One network as its pages see it: looked at while there are pages, once for all of them. */
-import { hostname } from 'node:os';
 import type { Peer, StatsReply, StatusReply } from '../control/protocol.ts';
 import type { WeftError } from '../error.ts';
 import type { Tick } from '../watch/tick.ts';
@@ -18,6 +17,8 @@ export interface ViewOptions {
   /** Undefined: where weftd says that it is. */
   readonly tapSocket: string | undefined;
   readonly version: string;
+  /** Of the node that is shown. */
+  readonly host: string;
   /** What each drop reason means. */
   readonly dropReasons: Readonly<Record<string, string>>;
 }
@@ -25,6 +26,9 @@ export interface ViewOptions {
 const TICK_MS = 1000;
 /** Peers and status, which cost weftd more. */
 const SLOW_MS = 5000;
+/** Our choice: what the daemon is asked costs it time for each peer, and may cost 1 % of a core. */
+const TICK_MS_PER_PEER = 1;
+const SLOW_MS_PER_PEER = 10;
 /** Our choice: a status that differs in nothing but uptime and memory is told so often, ms. */
 const STATUS_MS = 60_000;
 
@@ -63,8 +67,8 @@ export class NetworkView {
 
   /** What a new page has to know, as events. */
   get first(): string[] {
-    const { version, dropReasons } = this.#options;
-    const hello = { version, host: hostname(), network: this.#network, dropReasons };
+    const { version, host, dropReasons } = this.#options;
+    const hello = { version, host, network: this.#network, dropReasons };
     const events = [encodeEvent('hello', { ...hello, history: this.#history.ticks, packets: this.#feed.latest })];
     if (this.#status !== undefined) events.push(encodeEvent('status', this.#status.reply));
     if (this.#gone !== undefined) events.push(encodeEvent('gone', this.#gone));
@@ -107,7 +111,18 @@ export class NetworkView {
   async #watch(signal: AbortSignal): Promise<void> {
     const { controlSocket } = this.#options;
     const network = this.#network === '' ? undefined : this.#network;
-    const settings = { controlSocket, network, intervalMs: TICK_MS, slowIntervalMs: SLOW_MS, signal };
+    const count = (): number => this.#peers.count;
+    const settings = {
+      controlSocket,
+      network,
+      signal,
+      get intervalMs(): number {
+        return Math.max(TICK_MS, count() * TICK_MS_PER_PEER);
+      },
+      get slowIntervalMs(): number {
+        return Math.max(SLOW_MS, count() * SLOW_MS_PER_PEER);
+      },
+    };
     for await (const event of watchDaemon(settings)) if (!signal.aborted) this.#take(event);
   }
 

@@ -17,6 +17,10 @@ export class PeerChanges {
     return changed.length + gone.length === 0 ? undefined : { changed, gone };
   }
 
+  get count(): number {
+    return this.#known.size;
+  }
+
   get all(): PeersChange {
     return { changed: [...this.#known.values()].map(({ peer }) => peer), gone: [] };
   }

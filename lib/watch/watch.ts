@@ -11,7 +11,7 @@ export interface WatchOptions {
   readonly controlSocket: string;
   /** Undefined: the first. */
   readonly network: string | undefined;
-  /** Between two readings of the counters. */
+  /** Between two readings of the counters. Read each time, as the next: they may follow the number of peers. */
   readonly intervalMs: number;
   /** Between two readings of the peers and the status, which cost weftd more. */
   readonly slowIntervalMs: number;
@@ -31,7 +31,7 @@ const RETRY_MS = 500;
 
 /** Runs until `signal` aborts. Throws what is not a WeftError only. */
 export async function* watchDaemon(options: WatchOptions): AsyncGenerator<WatchEvent> {
-  const { controlSocket, network, intervalMs, slowIntervalMs, signal } = options;
+  const { controlSocket, network, signal } = options;
   let failure: string | undefined;
   let before: (Reading & { readonly startedAt: string }) | undefined;
   let viewedAt = Number.NEGATIVE_INFINITY;
@@ -39,7 +39,7 @@ export async function* watchDaemon(options: WatchOptions): AsyncGenerator<WatchE
   while (!signal.aborted) {
     const begun = performance.now();
     try {
-      if (begun - viewedAt >= slowIntervalMs || run === undefined) {
+      if (begun - viewedAt >= options.slowIntervalMs || run === undefined) {
         const status = await askDaemon(controlSocket, '/v1/status', network);
         const { peers } = await askDaemon(controlSocket, '/v1/peers', network);
         run = status;
@@ -61,6 +61,7 @@ export async function* watchDaemon(options: WatchOptions): AsyncGenerator<WatchE
       if (failure !== error.message) yield { kind: 'gone', error };
       failure = error.message;
     }
+    const { intervalMs } = options;
     const pause = failure === undefined ? intervalMs - (performance.now() - begun) : Math.min(RETRY_MS, intervalMs);
     await delay(Math.max(0, pause), undefined, { signal }).catch(() => undefined);
   }

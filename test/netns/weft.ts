@@ -45,8 +45,8 @@ export function start(
   return { child, outcome, progress: () => stderr };
 }
 
-/** Namespaces and directory of the lab that a run of `weft bench` (b) or `weft demo` (d) made; it is named after its process id. */
-export function remainsOf(prefix: 'b' | 'd', pid: number): string[] {
+/** Namespaces and directory of the lab that a run of `weft bench` (b), `weft demo` (d) or `weft ui --lab` (u) made; it is named after its process id. */
+export function remainsOf(prefix: 'b' | 'd' | 'u', pid: number): string[] {
   const id = `${prefix}${pid.toString(36)}`;
   const directory = directoryOf(id);
   return [

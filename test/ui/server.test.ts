@@ -23,6 +23,7 @@ async function start(t: ExecutionContext, options: Partial<UiOptions> = {}): Pro
     controlSocket: '/nowhere/weft.sock',
     tapSocket: undefined,
     version: '1.2.3',
+    host: 'node1',
     dropReasons: REASONS,
     restMs: 0,
     ...options,
@@ -130,7 +131,7 @@ test('the stream: hello, status, all peers, why there are no packets; then ticks
   const { base, cookie } = await enter(ui.url);
   const stream = await EventStream.open(base, cookie);
   const hello = await stream.find('hello');
-  t.like(hello, { version: '1.2.3', network: '', dropReasons: REASONS, history: [] });
+  t.like(hello, { version: '1.2.3', host: 'node1', network: '', dropReasons: REASONS, history: [] });
   t.like(await stream.find('status'), { state: 'ready', pid: STATUS.pid });
   t.deepEqual((await stream.find('peers', ({ changed }) => changed.length > 0)).changed, PEERS.peers);
   t.regex((await stream.find('tap'))!.text, /its tap is switched off/);
