@@ -4,7 +4,7 @@ import { type BarRow, barPlot, type Tone } from './bars.ts';
 import { notMeasured, type Section, type SectionPart } from './figure.ts';
 import { type Html, table } from './html.ts';
 import { figure, linearScale } from './numbers.ts';
-import { beside, bySetting } from './repeats.ts';
+import { beside, bySetting, dotsOf } from './repeats.ts';
 import { byPath, isWeft, phraseOf, rowsOf, settingPhrase } from './rows.ts';
 
 const LEGEND: readonly (readonly [Tone, string])[] = [
@@ -30,16 +30,22 @@ function cpuFigure(report: BenchReport): SectionPart {
     id: 'cpu-gb',
     finding: `A gigabyte by one TCP stream through ${phraseOf(subject.path)} takes ${figure(subject.median)} CPU seconds of the machine ${settingPhrase(subject.setting)}${daemons}${than}.`,
     picture: barPlot({
-      scale: linearScale(rows.map((row) => partsOf(report, row).at(-1)?.to ?? row.median)),
+      scale: linearScale(rows.flatMap((row) => [row.max, partsOf(report, row).at(-1)?.to ?? 0])),
       axis: 's/GB',
       groups: bySetting(
         rows,
-        (row): BarRow => ({ label: row.path, value: figure(row.median), segments: partsOf(report, row) }),
+        (row): BarRow => ({
+          label: row.path,
+          value: figure(row.median),
+          segments: partsOf(report, row),
+          spread: [row.min, row.max],
+          dots: dotsOf(row),
+        }),
       ),
       legend: LEGEND,
     }),
     reading:
-      'Medians of the rounds: busy CPU seconds of both hosts, of sender and receiver too, for 10⁹ bytes of payload.',
+      'Bar: medians of the rounds; line and dots: the machine in each round. Busy CPU seconds of both hosts, of sender and receiver too, for 10⁹ bytes of payload.',
     numbers: cpuTable(report),
   };
 }

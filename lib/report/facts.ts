@@ -1,4 +1,5 @@
 /** What the figures are to be read with: machine, software, method, verdict. Pure. */
+import { SETTING_TEXT, SETTINGS } from '../bench/matrix.ts';
 import type { BenchReport } from '../bench/report.ts';
 import { median } from '../measure/statistics.ts';
 import { formatBytes, formatDuration } from '../units.ts';
@@ -40,6 +41,12 @@ export function factsSection(report: BenchReport): Html {
       'Run',
       `${formatDate(startedAt)}, ${formatDuration(durationSeconds)}, ${m.rounds} rounds planned, paths interleaved`,
     ],
+    ...SETTINGS.filter((setting) => report.results.some((row) => row.setting === setting)).map(
+      (setting): [string, string] => [
+        `Setting ${setting}`,
+        `${SETTING_TEXT[setting]}${setting === 'one-core' ? ` (CPU ${m.oneCoreCpu})` : ''}`,
+      ],
+    ),
     ['Load before it', e.loadAverage.toFixed(2)],
     ...(noise.controls.length === 0
       ? []

@@ -6,7 +6,7 @@ import { type BarGroup, type BarRow, barPlot } from './bars.ts';
 import { notMeasured, type Section, type SectionPart } from './figure.ts';
 import { table } from './html.ts';
 import { count, figure, logScale, milliseconds } from './numbers.ts';
-import { beside, repeatTable } from './repeats.ts';
+import { beside, dotsOf, repeatTable } from './repeats.ts';
 import { byPath, groupBy, isWeft, phraseOf, rowsOf } from './rows.ts';
 
 const LOADS = [
@@ -38,7 +38,7 @@ function rangeFigure(report: BenchReport, rows: readonly ResultRow[]): SectionPa
           label: row.path,
           value: `${milliseconds(row.median)} – ${p99 === undefined ? '?' : milliseconds(p99.median)}`,
           segments: [{ from: row.median, to: p99?.median ?? row.median, tone: isWeft(row.path) ? 'weft' : 'other' }],
-          dots: [...row.samples, ...(p99?.samples ?? [])].map((at) => ({ at, hollow: false })),
+          dots: [...dotsOf(row), ...(p99 === undefined ? [] : dotsOf(p99))],
         };
       }),
     }),
@@ -48,7 +48,7 @@ function rangeFigure(report: BenchReport, rows: readonly ResultRow[]): SectionPa
     finding: `${finding(rows)}.`,
     picture: barPlot({ scale: logScale(values), axis: 'ms', groups }),
     reading:
-      'Bar: from p50 to p99, medians of the rounds; dot: p50 and p99 of one round. The axis is logarithmic. Blue is Weft.',
+      'Bar: from p50 to p99, medians of the rounds; dot: p50 and p99 of one round, hollow where it lies far from the others. The axis is logarithmic. Blue is Weft.',
     numbers: repeatTable('Round-trip time, p50 in ms', 'p50 ms', rows, [
       { title: 'p99 ms', cell: (row) => milliseconds(high(row)?.median ?? 0) },
       { title: 'lost', cell: (row) => count(beside(report, row, 'lost')?.median ?? 0) },

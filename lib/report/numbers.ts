@@ -28,11 +28,12 @@ export interface Scale {
 }
 
 const STEPS = [1, 2, 5, 10] as const;
-const clamp = (percent: number): number => Math.min(100, Math.max(0, percent));
+/** A file may hold any number: what lies nowhere lies at the left. */
+const clamp = (percent: number): number => (Number.isNaN(percent) ? 0 : Math.min(100, Math.max(0, percent)));
 
 /** From 0 to the first round number that no value exceeds, with about `most` steps. */
 export function linearScale(values: readonly number[], most = 5): Scale {
-  const top = Math.max(...values, 0);
+  const top = Math.max(...values.filter(Number.isFinite), 0);
   if (top === 0) return { ticks: [0], percent: () => 0 };
   const raw = top / most;
   const power = 10 ** Math.floor(Math.log10(raw));
@@ -47,7 +48,7 @@ export function linearScale(values: readonly number[], most = 5): Scale {
 
 /** Between round numbers (1, 2, 5, 10) around the values, which are above 0; others lie at the left end. */
 export function logScale(values: readonly number[]): Scale {
-  const positive = values.filter((value) => value > 0);
+  const positive = values.filter((value) => value > 0 && Number.isFinite(value));
   if (positive.length === 0) return { ticks: [1, 10], percent: () => 0 };
   const low = Math.min(...positive);
   const high = Math.max(...positive);

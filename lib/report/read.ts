@@ -96,6 +96,7 @@ const REPORT = keys({
     pings: 'number',
     pingIntervalSeconds: 'number',
     rttResolutionMs: 'number',
+    oneCoreCpu: 'number',
   }),
   results: list(ROW),
   stages: maybe(

@@ -3,7 +3,7 @@ import type { BenchReport, ResultRow } from '../bench/report.ts';
 import { type BarGroup, type BarRow, barPlot } from './bars.ts';
 import { type Html, html, type TableColumn, table } from './html.ts';
 import { figure, linearScale } from './numbers.ts';
-import { groupBy, isWeft } from './rows.ts';
+import { groupBy, isWeft, settingTitle } from './rows.ts';
 
 export const READING =
   'Bar: median; line: from the least to the greatest; dot: one round, hollow where it lies far from the others. Blue is Weft.';
@@ -22,7 +22,10 @@ export function bySetting<Row extends { readonly setting: string }>(
   rows: readonly Row[],
   make: (row: Row) => BarRow,
 ): BarGroup[] {
-  return [...groupBy(rows, ({ setting }) => setting)].map(([title, group]) => ({ title, rows: group.map(make) }));
+  return [...groupBy(rows, ({ setting }) => setting)].map(([setting, group]) => ({
+    title: settingTitle(setting),
+    rows: group.map(make),
+  }));
 }
 
 function repeatRow(row: ResultRow): BarRow {
@@ -35,7 +38,8 @@ function repeatRow(row: ResultRow): BarRow {
   };
 }
 
-function dotsOf({ samples, outliers }: ResultRow): { at: number; hollow: boolean }[] {
+/** Each round, hollow where it is an outlier. */
+export function dotsOf({ samples, outliers }: ResultRow): { at: number; hollow: boolean }[] {
   return samples.map((at, index) => ({ at, hollow: outliers.includes(index) }));
 }
 

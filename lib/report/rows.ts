@@ -104,6 +104,17 @@ const SETTING_PHRASES: Readonly<Record<string, string>> = {
   'nic-like': 'as over a plain NIC',
 };
 
+const SETTING_TITLES: Readonly<Record<string, string>> = {
+  free: 'free: the scheduler places everything',
+  'one-core': 'one-core: everything on one CPU',
+  'nic-like': 'nic-like: without the offloads that a veth has and a plain NIC has not',
+};
+
+/** Above the rows of a setting. */
+export function settingTitle(setting: string): string {
+  return SETTING_TITLES[setting] ?? setting;
+}
+
 export function settingPhrase(setting: string): string {
   return SETTING_PHRASES[setting] ?? setting;
 }

@@ -3,7 +3,7 @@ import type { BenchReport, ResultRow } from '../bench/report.ts';
 import { type BarRow, barPlot } from './bars.ts';
 import { notMeasured, type Section, type SectionPart } from './figure.ts';
 import { count, figure, linearScale } from './numbers.ts';
-import { beside, bySetting, READING, repeatBars, repeatTable } from './repeats.ts';
+import { beside, bySetting, dotsOf, READING, repeatBars, repeatTable } from './repeats.ts';
 import { isWeft, phraseOf, rowsOf, settingPhrase } from './rows.ts';
 
 const STREAMS = [
@@ -67,6 +67,8 @@ function bothWaysFigure(report: BenchReport): SectionPart {
       { from: 0, to: row.median - backOf(row), tone: isWeft(row.path) ? 'weft' : 'other' },
       { from: row.median - backOf(row), to: row.median, tone: isWeft(row.path) ? 'weft-2' : 'other-2' },
     ],
+    spread: [row.min, row.max],
+    dots: dotsOf(row),
   });
   const subject = rows.find(({ path }) => path === 'weft-udp') ?? rows.find(({ path }) => isWeft(path)) ?? rows[0]!;
   const one = rowsOf(report, { test: 'tcp1', metric: 'throughput', setting: subject.setting, path: subject.path })[0];
@@ -75,11 +77,12 @@ function bothWaysFigure(report: BenchReport): SectionPart {
     id: 'bidir',
     finding: `Both directions at once: ${phraseOf(subject.path)} carries ${figure(subject.median)} Gb/s in all${beside1}.`,
     picture: barPlot({
-      scale: linearScale(rows.map(({ median }) => median)),
+      scale: linearScale(rows.flatMap(({ samples }) => samples)),
       axis: 'Gb/s',
       groups: bySetting(rows, bar),
     }),
-    reading: 'Bars: median of both directions together; the lighter part came back. Blue is Weft.',
+    reading:
+      'Bar: median of both directions together, of which the lighter part came back; line and dots: rounds. Blue is Weft.',
     numbers: repeatTable('Both directions, Gb/s', 'Gb/s', rows, [
       { title: 'back', cell: (row) => figure(backOf(row)) },
     ]),

@@ -1,6 +1,8 @@
 import test from 'ava';
 import { WeftError } from '../../lib/error.ts';
+import { reportPage } from '../../lib/report/page.ts';
 import { readReport } from '../../lib/report/read.ts';
+import { random } from '../random.ts';
 import { fullReport } from './full-report.ts';
 
 const report = fullReport();
@@ -35,4 +37,32 @@ test('each key that a page needs is looked at', (t) => {
     (name) => !['schema', 'budget', 'estimate', 'daemon', 'storm', 'stages', 'latencies'].includes(name),
   ))
     t.regex(messageOf(JSON.stringify({ ...report, [key]: undefined })), new RegExp(`: ${key} is no `));
+});
+
+/** Puts something else of the same type at a random place. */
+function spoil(value: unknown, next: (limit: number) => number): unknown {
+  const pick = <T>(...choices: T[]): T => choices[next(choices.length)]!;
+  if (typeof value === 'number') return pick(0, -1, 1e300, 1e-300, 0.5, 7);
+  if (typeof value === 'string') return pick('', 'noisy', '</script>', 'x'.repeat(10_000));
+  if (typeof value !== 'object' || value === null) return pick(null, true, false);
+  const names = Object.keys(value);
+  if (names.length === 0) return value;
+  if (Array.isArray(value) && next(4) === 0) return [];
+  const name = names[next(names.length)]!;
+  const changed = spoil((value as Record<string, unknown>)[name], next);
+  return Array.isArray(value) ? value.with(Number(name), changed) : { ...value, [name]: changed };
+}
+
+test('a report with figures of no run is refused or drawn, and never a fault of ours', (t) => {
+  const { next, seed } = random();
+  for (let i = 0; i < 150; i++) {
+    let text = JSON.stringify(report);
+    for (let changes = next(4); changes >= 0; changes--) text = JSON.stringify(spoil(JSON.parse(text), next));
+    try {
+      const page = reportPage(readReport(text, 'r.json'), { script: '', style: '' });
+      t.notRegex(page.replace(/<script type=.*/s, ''), /="NaN|undefined|<\/script>x/, `seed ${seed}`);
+    } catch (error) {
+      t.true(error instanceof WeftError, `seed ${seed}: ${error instanceof Error ? error.stack : ''}`);
+    }
+  }
 });

@@ -85,13 +85,25 @@ export function writeHtml(path: string, report: BenchReport, json: string | true
   }
 }
 
+const READ_HINT = 'Name a file that weft bench --json wrote';
+
 /** The page of an earlier run. Codes: REPORT_UNREADABLE, REPORT_NOT_WRITTEN, PAGE_MISSING. */
 export function writeHtmlOf(file: string, path: string): void {
-  const page = reportPage(readReport(readText(file), file), readAssets());
+  const page = pageOf(file, readAssets());
   try {
     writeWhole(path, page);
   } catch (cause) {
     throw notWritten(path, cause, 'Name another file');
+  }
+}
+
+function pageOf(file: string, assets: PageAssets): string {
+  const report = readReport(readText(file), file);
+  try {
+    return reportPage(report, assets);
+  } catch (cause) {
+    // The shape is right, and the numbers are of no run: a list of a million samples.
+    throw new WeftError('REPORT_UNREADABLE', `Cannot draw ${file}: ${messageOf(cause)}`, { cause, hint: READ_HINT });
   }
 }
 
@@ -101,7 +113,7 @@ function readText(file: string): string {
   } catch (cause) {
     throw new WeftError('REPORT_UNREADABLE', `Cannot read ${file}: ${messageOf(cause)}`, {
       cause,
-      hint: 'Name a file that weft bench --json wrote',
+      hint: READ_HINT,
     });
   }
 }
