@@ -30,18 +30,12 @@ const context: Context = {
 };
 const { store, redraw } = context;
 
-head(context);
-picture(context);
-peerTable(context);
-selected(context);
-strips(context);
-drops(context);
-packetList(context, packetDetails(context.query));
-stages(context);
-path(context);
-
+// Before the views are made, so that it is on its way meanwhile.
 listen(context.query, {
-  event: (name, value) => redraw.mark(store.apply(name, value, performance.now())),
+  event: (name, value) => {
+    redraw.mark(store.apply(name, value, performance.now()));
+    if (name === 'tick') redraw.settle();
+  },
   lost: () => {
     store.link = store.hello === undefined ? 'connecting' : 'unreachable';
     redraw.mark(['state']);
@@ -52,10 +46,20 @@ listen(context.query, {
   },
 });
 
+head(context);
+picture(context);
+peerTable(context);
+selected(context);
+strips(context);
+drops(context);
+packetList(context, packetDetails(context.query));
+stages(context);
+path(context);
+
 /** Once a second: what is silent says since when. */
 setInterval(() => {
   if (document.hidden) return;
   store.age(performance.now());
   if (store.link === 'stale') drawLink(store);
 }, 1000);
-redraw.mark(['state', 'peers', 'tap', 'packets', 'ticks']);
+redraw.mark(['state', 'peers', 'tap', 'packets']);

@@ -3,12 +3,15 @@ import type { Part } from './store.ts';
 
 /** Our choice: the server tells at most so often. */
 const PAUSE_MS = 500;
+/** Our choice: the first events come one behind the other, and are drawn as one picture. */
+const FIRST_MS = 25;
 
 export class Redraw {
   readonly #views: { readonly parts: ReadonlySet<Part>; readonly draw: () => void }[] = [];
   readonly #dirty = new Set<Part>();
   #drawnAt = Number.NEGATIVE_INFINITY;
   #planned = false;
+  #hurries = true;
 
   constructor() {
     document.addEventListener('visibilitychange', () => {
@@ -21,6 +24,11 @@ export class Redraw {
     this.#views.push({ parts: new Set(parts), draw });
   }
 
+  /** All that is shown first has come: from now on there is a pause between draws. */
+  settle(): void {
+    this.#hurries = false;
+  }
+
   mark(parts: readonly Part[]): void {
     for (const part of parts) this.#dirty.add(part);
     this.#plan();
@@ -29,7 +37,7 @@ export class Redraw {
   #plan(): void {
     if (this.#planned || this.#dirty.size === 0 || document.hidden) return;
     this.#planned = true;
-    const wait = this.#drawnAt + PAUSE_MS - performance.now();
+    const wait = this.#hurries ? FIRST_MS : this.#drawnAt + PAUSE_MS - performance.now();
     if (wait > 0) setTimeout(() => requestAnimationFrame(() => this.#draw()), wait);
     else requestAnimationFrame(() => this.#draw());
   }

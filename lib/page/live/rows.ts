@@ -56,7 +56,11 @@ export class VirtualRows<Item> {
       addEventListener(name, () => this.#gesture(performance.now() + GESTURE_MS));
     this.viewport.addEventListener('keydown', (event) => this.#key(event));
     this.#space.addEventListener('click', (event) => this.#click(event));
-    new ResizeObserver(() => this.draw()).observe(this.viewport);
+    // Asked seldom: it makes the browser lay out what has changed so far.
+    new ResizeObserver(() => {
+      this.#rowHeight = Number.parseFloat(getComputedStyle(this.viewport).getPropertyValue(ROW_HEIGHT)) || 24;
+      this.draw();
+    }).observe(this.viewport);
   }
 
   get atEnd(): boolean {
@@ -115,11 +119,9 @@ export class VirtualRows<Item> {
 
   /** Of the space that all rows would take. */
   #setHeight(): void {
-    const { viewport } = this;
-    this.#rowHeight = Number.parseFloat(getComputedStyle(viewport).getPropertyValue(ROW_HEIGHT)) || this.#rowHeight;
     const height = `${this.#items.length * this.#rowHeight}px`;
     if (this.#space.style.height !== height) this.#space.style.height = height;
-    viewport.setAttribute('aria-rowcount', String(this.#items.length));
+    this.viewport.setAttribute('aria-rowcount', String(this.#items.length));
   }
 
   #place(row: HTMLElement, index: number): void {

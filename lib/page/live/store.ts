@@ -93,17 +93,18 @@ export class Store {
     const apply: { [N in keyof PageEvents]: (value: PageEvents[N]) => void } = {
       hello: (hello) => this.#hello(hello),
       status: (status) => this.#status(status),
-      peers: ({ changed, gone }) => this.#changePeers(changed, gone),
+      peers: ({ changed, gone }) => this.#changePeers(readable(changed), readable(gone)),
+      // Numbers: of its text, addresses choose a peer, and reasons are made readable where they are shown.
       tick: (tick) => this.#tick(tick),
-      packets: (batch) => this.packets.add(batch),
+      packets: (batch) => this.packets.add(readable(batch)),
       gone: (sentence) => {
-        this.gone = sentence;
+        this.gone = readable(sentence);
       },
       tap: (sentence) => {
-        this.tap = sentence;
+        this.tap = readable(sentence);
       },
     };
-    apply[name](printableAll(value, MOST_TEXT));
+    apply[name](value);
     return PARTS[name];
   }
 
@@ -131,16 +132,17 @@ export class Store {
   }
 
   #hello(hello: Hello): void {
-    this.hello = hello;
-    this.#ticks.splice(0, this.#ticks.length, ...hello.history);
+    const { history, ...rest } = hello;
+    this.hello = { ...readable(rest), history: [] };
+    this.#ticks.splice(0, this.#ticks.length, ...history);
     this.packets.clear();
-    this.packets.add(hello.packets);
+    this.packets.add(this.hello.packets);
     // They are shown until those that follow are there.
     this.#startsAnew = true;
   }
 
   #status(status: StatusReply): void {
-    this.status = status;
+    this.status = readable(status);
     this.gone = undefined;
   }
 
@@ -172,6 +174,11 @@ export class Store {
       this.#peers.set(subnet, { ...view, rates, busy: mean < LEAST_BUSY ? 0 : mean });
     }
   }
+}
+
+/** Text from etcd, packets and errors as it may be shown. */
+function readable<Value>(value: Value): Value {
+  return printableAll(value, MOST_TEXT);
 }
 
 function ratesByAddress(peers: PageTick['peers']): ReadonlyMap<string, PageTick['peers'][number]> {

@@ -188,6 +188,9 @@ class Slot {
   }
 
   #options(strip: Strip): Omit<Options, 'width'> {
+    // Asked once: each time it makes the browser work out all styles.
+    const colours = strip.lines.map((line) => colour(line.colour));
+    const font = getComputedStyle(document.body).fontFamily;
     return {
       height: this.#isLast ? HEIGHT + AXIS_HEIGHT : HEIGHT,
       padding: [8, RIGHT, this.#isLast ? 0 : 8, 0],
@@ -208,15 +211,15 @@ class Slot {
       ],
       series: [
         {},
-        ...strip.lines.map(({ name, colour: of, dashed }) => ({
+        ...strip.lines.map(({ name, dashed }, k) => ({
           label: name,
-          stroke: colour(of),
+          stroke: colours[k]!,
           width: 1.5,
           points: { show: false },
           ...(dashed ? { dash: [4, 3] } : {}),
         })),
       ],
-      hooks: { draw: [(made) => nameLines(made, this.#strip ?? strip)], setCursor: [() => this.#say()] },
+      hooks: { draw: [(made) => nameLines(made, this.#strip ?? strip, colours, font)], setCursor: [() => this.#say()] },
     };
   }
 }
@@ -227,22 +230,22 @@ function clock(seconds: number): string {
 }
 
 /** The name of each line at its end, none over another. */
-function nameLines(made: Plot, strip: Strip): void {
+function nameLines(made: Plot, strip: Strip, colours: readonly string[], font: string): void {
   const { ctx } = made;
   const ratio = devicePixelRatio;
   const ends = strip.lines
-    .map(({ name, colour: of }, k) => ({ name, of, value: strip.data.columns[k]?.at(-1) ?? 0 }))
+    .map(({ name }, k) => ({ name, of: colours[k]!, value: strip.data.columns[k]?.at(-1) ?? 0 }))
     .toSorted((a, b) => a.value - b.value);
   const right = made.bbox.left + made.bbox.width + 6 * ratio;
   let room = made.bbox.top + made.bbox.height + 4 * ratio;
   ctx.save();
-  ctx.font = `${12 * ratio}px ${getComputedStyle(document.body).fontFamily}`;
+  ctx.font = `${12 * ratio}px ${font}`;
   ctx.textAlign = 'left';
   ctx.textBaseline = 'middle';
   for (const { name, of, value } of ends) {
     const y = Math.min(made.valToPos(value, 'y', true), room - 7 * ratio);
     room = y - 7 * ratio;
-    ctx.fillStyle = colour(of);
+    ctx.fillStyle = of;
     ctx.fillText(name.length > 13 ? `${name.slice(0, 12)}…` : name, right, y);
   }
   ctx.restore();
