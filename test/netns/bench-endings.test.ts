@@ -1,3 +1,6 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import test from 'ava';
 import type { BenchReport } from '../../lib/bench/report.ts';
 import { until } from '../../lib/lab/until.ts';
@@ -13,7 +16,10 @@ const ENDLESS = ['bench', '--json', '--rounds', '100000', '--seconds', '1', '--t
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
   netnsTest(`after ${signal} a benchmark reports what it measured, and leaves nothing behind`, async (t) => {
-    const { child, outcome, progress } = start([...ENDLESS, '--paths', 'direct,kernel-vxlan']);
+    const directory = mkdtempSync(join(tmpdir(), 'weft-bench-'));
+    t.teardown(() => rmSync(directory, { recursive: true }));
+    const page = join(directory, 'report.html');
+    const { child, outcome, progress } = start([...ENDLESS, '--paths', 'direct,kernel-vxlan', '--html', page]);
     // In the middle of a measurement, which then fails: that is no news.
     const underWay = await until(() => /kernel-vxlan {2}[\d.]+ Gb/.test(progress()), PATIENCE_MS);
     child.kill(signal);
@@ -22,6 +28,8 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
     t.is(by, signal, `exit code ${code}: ${stderr}`);
     const report = JSON.parse(stdout) as BenchReport;
     t.is(report.interrupted, true);
+    t.true(readFileSync(page, 'utf8').includes('The run was broken off'));
+    t.deepEqual(readdirSync(directory), ['report.html']);
     t.deepEqual(report.failures, []);
     t.true(report.results.some(({ path, median }) => path === 'kernel-vxlan' && median > 0));
     t.true(
@@ -32,6 +40,23 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
     t.regex(stderr, /^interrupted: the lab is being removed$/m);
     t.deepEqual(remainsOf('b', pid), []);
   });
+
+netnsTest('a page that can no longer be written at the end: one line, and the report is not lost', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'weft-bench-'));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  const argv = ['bench', '--rounds', '1', '--seconds', '1', '--tests', 'rtt', '--pings', '20', '--settings', 'free'];
+  const page = join(directory, 'report.html');
+  const { outcome, progress } = start([...argv, '--paths', 'direct', '--html', page]);
+  const begun = await until(() => progress().includes('preparing'), PATIENCE_MS);
+  rmSync(directory, { recursive: true });
+  const { code, stdout, stderr, pid } = await outcome;
+  t.true(begun, stderr);
+  t.is(code, 1);
+  t.regex(stderr, /Cannot write .*report\.html: ENOENT/);
+  const report = JSON.parse(stdout.slice(stdout.indexOf('\n{') + 1)) as BenchReport;
+  t.is(report.results[0]?.path, 'direct');
+  t.deepEqual(remainsOf('b', pid), []);
+});
 
 netnsTest('a benchmark whose time is used up ends, and names what it has not measured', async (t) => {
   const { code, stdout, stderr, pid } = await start([...ENDLESS, '--paths', 'direct', '--budget', '12']).outcome;
