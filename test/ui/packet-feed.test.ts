@@ -92,9 +92,9 @@ test('the part that is asked for follows the rate', async (t) => {
   t.true(await until(() => tap.requests.length === 3, PATIENCE_MS));
   t.deepEqual(
     tap.requests.map(({ sample }) => sample),
-    [64, 1, 100],
+    [64, 1, 120],
   );
-  t.is(feed.latest.sample, 100);
+  t.is(feed.latest.sample, 120);
 });
 
 test('a tap that refuses is one sentence with what to do, once; and it comes back', async (t) => {
