@@ -1,6 +1,7 @@
 /** The benchmark's report as its reader has it: everything but the curves is there without this script. */
 import '../kit/theme.css';
 import './report.css';
+import './paper.css';
 import { type CurveReport, curvePlots } from '../../report/curves.ts';
 import { byId } from '../kit/dom.ts';
 import { onThemeChange } from '../kit/plot.ts';
