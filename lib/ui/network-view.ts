@@ -26,7 +26,7 @@ export interface ViewOptions {
 const TICK_MS = 1000;
 /** Peers and status, which cost weftd more. */
 const SLOW_MS = 5000;
-/** Our choice: what the daemon is asked costs it time for each peer, and all may cost 1 % of a core: test/ui/ui-cost.ts. */
+/** Our choice: what the daemon is asked costs it time for each peer. test/ui/ui-cost.ts measures it. */
 const TICK_MS_PER_PEER = 2;
 const SLOW_MS_PER_PEER = 20;
 /** Our choice: a status that differs in nothing but uptime and memory is told so often, ms. */

@@ -5,7 +5,7 @@
  *
  *   sudo node dist/test/ui/ui-cost.js [peers] [packets a second]
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { LeaseWrites } from '../../lib/bench/lease-writes.ts';
@@ -17,6 +17,7 @@ import { spawnInNetns } from '../../lib/lab/netns.ts';
 import { startOverlay } from '../../lib/lab/overlay.ts';
 import { until } from '../../lib/lab/until.ts';
 import { withLab } from '../../lib/lab/with-lab.ts';
+import { processCpuSeconds } from '../../lib/measure/cpu-time.ts';
 import { median } from '../../lib/measure/statistics.ts';
 import { PATIENCE_MS } from '../patience.ts';
 import { EventStream, enter } from './browser-like.ts';
@@ -41,14 +42,7 @@ async function writeLeases(lab: Lab): Promise<void> {
   await run('ip', ['netns', 'exec', lab.etcdNetns, process.execPath, script], { input: JSON.stringify(wanted) });
 }
 
-/** Seconds all its threads ran, from /proc/<pid>/task/<tid>/schedstat: to the nanosecond, where /proc/<pid>/stat is sampled at ticks. */
-function cpuOf(pid: number): number {
-  const threads = readdirSync(`/proc/${pid}/task`);
-  const nanoseconds = threads.map((tid) =>
-    Number(readFileSync(`/proc/${pid}/task/${tid}/schedstat`, 'utf8').split(' ')[0]),
-  );
-  return nanoseconds.reduce((sum, each) => sum + each, 0) / 1e9;
-}
+const cpuOf = (pid: number): number => processCpuSeconds(readFileSync(`/proc/${pid}/stat`, 'utf8'));
 
 /** Cores' worth of each process over a round. */
 async function coresOf(pids: readonly number[]): Promise<number[]> {
