@@ -68,14 +68,11 @@ export function peerTable({ store, redraw, choice }: Context): void {
     sort();
   });
   say(key, descending);
-  redraw.view(['peers'], () => {
-    if (order.length !== store.peers.size || order.some((subnet) => !store.peers.has(subnet))) sort();
-    else draw();
-  });
-  redraw.view(['rates'], () => {
+  redraw.view(['peers', 'rates'], () => {
+    const isOther = order.length !== store.peers.size || order.some((subnet) => !store.peers.has(subnet));
     // Not under the reader's pointer or finger.
     const isUsed = rows.viewport.matches(':hover, :focus-within');
-    if (!isUsed && performance.now() - sortedAt >= SORT_EVERY_MS) sort();
+    if (isOther || (!isUsed && performance.now() - sortedAt >= SORT_EVERY_MS)) sort();
     else draw();
   });
   choice.onChange(() => {

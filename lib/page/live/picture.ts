@@ -46,10 +46,12 @@ export function picture({ store, redraw, choice }: Context): void {
   let order: PeerView[] = [];
   let layout: Layout = layOut(0, 400, 300);
   let hovered = -1;
+  // Told, not asked: to ask makes the browser lay out what has changed so far.
+  let size = { width: target.clientWidth, height: target.clientHeight };
 
   const place = (): void => {
     order = [...store.peers.values()].toSorted(bySubnet);
-    layout = layOut(order.length, Math.max(240, target.clientWidth), Math.max(220, target.clientHeight));
+    layout = layOut(order.length, Math.max(240, size.width), Math.max(220, size.height));
     drawing.setAttribute('viewBox', `0 0 ${layout.width} ${layout.height}`);
     for (const each of [host, chosen]) {
       each.setAttribute('cx', String(layout.centre.x));
@@ -91,10 +93,14 @@ export function picture({ store, redraw, choice }: Context): void {
     place();
     draw();
   };
-  redraw.view(['peers'], both);
-  redraw.view(['rates', 'state'], draw);
+  redraw.view(['peers', 'rates', 'state'], (dirty) => (dirty.has('peers') ? both() : draw()));
   choice.onChange(draw);
-  new ResizeObserver(both).observe(target);
+  new ResizeObserver(([entry]) => {
+    const { width, height } = entry!.contentRect;
+    if (width === size.width && height === size.height) return;
+    size = { width, height };
+    both();
+  }).observe(target);
 
   const at = (event: MouseEvent): number => {
     const box = drawing.getBoundingClientRect();

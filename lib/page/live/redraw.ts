@@ -7,7 +7,7 @@ const PAUSE_MS = 500;
 const FIRST_MS = 25;
 
 export class Redraw {
-  readonly #views: { readonly parts: ReadonlySet<Part>; readonly draw: () => void }[] = [];
+  readonly #views: { readonly parts: ReadonlySet<Part>; readonly draw: (dirty: ReadonlySet<Part>) => void }[] = [];
   readonly #dirty = new Set<Part>();
   #drawnAt = Number.NEGATIVE_INFINITY;
   #planned = false;
@@ -19,8 +19,8 @@ export class Redraw {
     });
   }
 
-  /** `draw` is called when one of the parts has changed. */
-  view(parts: readonly Part[], draw: () => void): void {
+  /** `draw` is called once when some of the parts have changed, with all that have. */
+  view(parts: readonly Part[], draw: (dirty: ReadonlySet<Part>) => void): void {
     this.#views.push({ parts: new Set(parts), draw });
   }
 
@@ -45,8 +45,8 @@ export class Redraw {
   #draw(): void {
     this.#planned = false;
     this.#drawnAt = performance.now();
-    const dirty = [...this.#dirty];
+    const dirty = new Set(this.#dirty);
     this.#dirty.clear();
-    for (const { parts, draw } of this.#views) if (dirty.some((part) => parts.has(part))) draw();
+    for (const { parts, draw } of this.#views) if ([...dirty].some((part) => parts.has(part))) draw(dirty);
   }
 }

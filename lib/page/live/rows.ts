@@ -36,6 +36,9 @@ export class VirtualRows<Item> {
   #items: readonly Item[] = [];
   #at = -1;
   #rowHeight = 24;
+  // What follows is told by the browser, not asked each time: to ask makes it lay out what has changed so far.
+  #top = 0;
+  #height = 0;
   /** Until when a scroll is one of the reader's, ms; infinite while the pointer is down, as on the bar. */
   #gestureUntil = Number.NEGATIVE_INFINITY;
 
@@ -56,8 +59,9 @@ export class VirtualRows<Item> {
       addEventListener(name, () => this.#gesture(performance.now() + GESTURE_MS));
     this.viewport.addEventListener('keydown', (event) => this.#key(event));
     this.#space.addEventListener('click', (event) => this.#click(event));
-    // Asked seldom: it makes the browser lay out what has changed so far.
     new ResizeObserver(() => {
+      this.#height = this.viewport.clientHeight - (options.header?.offsetHeight ?? 0);
+      this.#top = this.viewport.scrollTop;
       this.#rowHeight = Number.parseFloat(getComputedStyle(this.viewport).getPropertyValue(ROW_HEIGHT)) || 24;
       this.draw();
     }).observe(this.viewport);
@@ -77,16 +81,13 @@ export class VirtualRows<Item> {
   showEnd(items: readonly Item[]): void {
     this.#hold(items);
     this.#setHeight();
-    this.viewport.scrollTop = this.viewport.scrollHeight;
-    this.draw();
+    this.#scrollTo(Math.max(0, items.length * this.#rowHeight - this.#height));
   }
 
   /** Brings the chosen row into the window. */
   reveal(): void {
     if (this.#at < 0) return;
-    const { scrollTop } = this.viewport;
-    this.viewport.scrollTop = scrollTo(this.#at, { scrollTop, height: this.#height, rowHeight: this.#rowHeight });
-    this.draw();
+    this.#scrollTo(scrollTo(this.#at, { scrollTop: this.#top, height: this.#height, rowHeight: this.#rowHeight }));
   }
 
   #hold(items: readonly Item[]): void {
@@ -94,16 +95,17 @@ export class VirtualRows<Item> {
     this.#at = items.findIndex((item) => this.#options.isChosen(item));
   }
 
-  /** Of the window that rows are seen in. */
-  get #height(): number {
-    return this.viewport.clientHeight - (this.#options.header?.offsetHeight ?? 0);
+  #scrollTo(top: number): void {
+    if (this.#top !== top) this.viewport.scrollTop = top;
+    this.#top = top;
+    this.draw();
   }
 
   draw(): void {
     const { viewport } = this;
     const items = this.#items;
     this.#setHeight();
-    const { first, end } = visibleRows(viewport.scrollTop, this.#height, this.#rowHeight, items.length);
+    const { first, end } = visibleRows(this.#top, this.#height, this.#rowHeight, items.length);
     while (this.#pool.length < end - first) this.#pool.push(this.#makeRow());
     for (const [k, { row, cells }] of this.#pool.entries()) {
       const index = first + k;
@@ -145,6 +147,7 @@ export class VirtualRows<Item> {
   }
 
   #scrolled(): void {
+    this.#top = this.viewport.scrollTop;
     this.draw();
     // What we scroll, and what a change of the window's size does, is no wish of the reader.
     if (performance.now() < this.#gestureUntil) this.#options.scrolled?.(this.atEnd);

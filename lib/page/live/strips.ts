@@ -35,6 +35,7 @@ const HEIGHT = 104;
 const MOST_NAME = 60;
 const AXIS_HEIGHT = 30;
 const LEFT = 62;
+const TITLES = ['Packets a second', 'Drops a second, by reason', 'Round trip to peers'] as const;
 /** Room for names at the ends of lines. */
 const RIGHT = 92;
 const DROP_COLOURS = ['warn', 'bad', 'series-4', 'series-6'];
@@ -42,7 +43,7 @@ const DROP_COLOURS = ['warn', 'bad', 'series-4', 'series-6'];
 export function strips({ store, redraw }: Context): void {
   const target = byId('strips-body');
   let unit: Unit = 'packets';
-  const slots = [0, 1, 2].map((k) => new Slot(k === 2));
+  const slots = TITLES.map((title, k) => new Slot(title, k === 2));
   const button = el('button', { type: 'button', class: 'unit' }, 'in bits');
   button.addEventListener('click', () => {
     unit = unit === 'packets' ? 'bits' : 'packets';
@@ -70,7 +71,7 @@ function trafficStrip({ ticks }: Store, unit: Unit): Strip {
   const isBits = unit === 'bits';
   const format = (value: number): string => (isBits ? formatBitRate(value / 8) : `${rateOf(value)}/s`);
   return {
-    title: isBits ? 'Traffic, bits a second' : 'Packets a second',
+    title: isBits ? 'Traffic, bits a second' : TITLES[0],
     format,
     tick: (value) => (isBits ? formatBitRate(value / 8).replace('.0', '') : short(value)),
     least: isBits ? 1000 : 10,
@@ -86,7 +87,7 @@ function dropStrip({ ticks }: Store): Strip {
   const lines = dropLines(ticks);
   const names = lines.length === 0 ? ['none'] : lines;
   return {
-    title: 'Drops a second, by reason',
+    title: TITLES[1],
     format: (value) => `${rateOf(value)}/s`,
     tick: short,
     least: 1,
@@ -100,7 +101,7 @@ function dropStrip({ ticks }: Store): Strip {
 
 function rttStrip({ ticks }: Store): Strip {
   return {
-    title: 'Round trip to peers',
+    title: TITLES[2],
     format: formatRtt,
     tick: (value) => `${value} ms`,
     least: 1,
@@ -134,7 +135,8 @@ class Slot {
   #strip: Strip | undefined;
   #range: readonly [number, number] = [0, 60];
 
-  constructor(isLast: boolean) {
+  constructor(title: string, isLast: boolean) {
+    setText(this.#title, title);
     this.#isLast = isLast;
     this.head = el('div', { class: 'strip-head' }, this.#title, this.#values);
     this.element = el('div', { class: 'strip' }, this.head, this.#target);
