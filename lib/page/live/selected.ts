@@ -171,7 +171,7 @@ function sparkline(): { element: HTMLElement; draw: (values: readonly number[]) 
       line.setAttribute('d', path);
       const from = (SPARK.width - (values.length - 1) * step).toFixed(1);
       area.setAttribute('d', path === '' ? '' : `${path}V${SPARK.height}H${from}Z`);
-      const text = `The last minute, both ways: at most ${formatBitRate(Math.max(0, ...values))}; the top is ${formatBitRate(top)}`;
+      const text = `The last minute, at most ${formatBitRate(Math.max(0, ...values))} both ways`;
       setText(caption, text);
       drawing.setAttribute('aria-label', text);
     },
