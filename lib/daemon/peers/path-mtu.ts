@@ -5,6 +5,9 @@
  *   check ── answered ──> settled ── 30 s, or a hint ──> check
  *     └── lost ──> base ──> search ──> settled          10 min after a path was found narrow: search again
  *
+ * From the second try on a small probe goes beside the large one: where neither is answered the path is down for a moment, and says nothing
+ * about sizes.
+ *
  * An ICMP error is a hint: the size in force and the one it names are probed side by side. Only when the first is lost and the
  * second is not does it count, so nobody who cannot drop our packets changes anything.
  */
@@ -50,6 +53,10 @@ export class PathMtuSearch {
   #size: number;
   #tries = 0;
   #sentAtMs = 0;
+  /** Of the last try: the small probe beside the large one; undefined: there was none, or it was answered. */
+  #control: number | undefined;
+  /** Tries in a row of which nothing was answered. */
+  #silent = 0;
   #isRecheck = false;
   #hint: number | undefined;
   #hintPassed = false;
@@ -88,20 +95,22 @@ export class PathMtuSearch {
     }
     if (this.#tries > 0) {
       if (nowMs - this.#sentAtMs < timeoutMs) return [];
-      const tries = this.#hint === undefined ? TRIES : HINT_TRIES;
-      if (this.#tries >= tries) this.#lost(nowMs);
+      this.#judge(nowMs);
     }
     if (this.#phase === 'settled') return [];
+    this.#control = this.#nextControl();
     this.#tries++;
     this.#sentAtMs = nowMs;
-    return this.#hint === undefined ? [this.#size] : [this.#size, this.#hint];
+    return [this.#size, this.#hint, this.#control].filter((size) => size !== undefined);
   }
 
   answered(size: number, nowMs: number): void {
     if (this.#phase === 'settled') return;
+    if (size === this.#control) this.#control = undefined;
     if (size === this.#hint) this.#hintPassed = true;
     if (size !== this.#size) return;
     this.#tries = 0;
+    this.#silent = 0;
     if (this.#phase === 'check') {
       if (this.#hint !== undefined) this.#deafen(nowMs);
       this.#settle(size, nowMs);
@@ -139,6 +148,25 @@ export class PathMtuSearch {
     this.#size = good === 0 ? this.#bounds.base : (this.#candidate() ?? good);
     this.#tries = 0;
     this.#hint = undefined;
+  }
+
+  /** The last try is over, and its large probe was not answered. */
+  #judge(nowMs: number): void {
+    if (this.#control === undefined) {
+      this.#silent = 0;
+      if (this.#tries >= (this.#hint === undefined ? TRIES : HINT_TRIES)) this.#lost(nowMs);
+    } else {
+      this.#tries--;
+      this.#silent++;
+      if (this.#silent >= TRIES) this.#pause(nowMs);
+    }
+  }
+
+  /** What is known to pass, or passes everywhere. Most first tries are answered, and a hint that passes says as much. */
+  #nextControl(): number | undefined {
+    if (this.#tries === 0 || this.#hintPassed) return undefined;
+    const size = this.#phase === 'search' ? this.#good : this.#bounds.least;
+    return size < this.#size ? size : undefined;
   }
 
   #lost(nowMs: number): void {
@@ -194,6 +222,8 @@ export class PathMtuSearch {
   /** Nothing was answered: what was known before stays. */
   #pause(nowMs: number): void {
     this.#phase = 'settled';
+    this.#hint = undefined;
+    this.#silent = 0;
     this.#nextMs = nowMs + RETRY_MS;
   }
 

@@ -1,5 +1,6 @@
 import test from 'ava';
 import { PathMtuSearch } from '../../../lib/daemon/peers/path-mtu.ts';
+import { random } from '../../random.ts';
 
 const BOUNDS = { least: 576, base: 1200, most: 1500 };
 const TIMEOUT_MS = 50;
@@ -109,6 +110,23 @@ test('where not even small probes pass nothing is concluded', (t) => {
   path.carries = 1492;
   path.run(61_000);
   t.is(path.search.limit, 1492);
+});
+
+test('a path that is down for a while, whenever and for however long, is not taken for a narrow one', (t) => {
+  const { seed, next } = random();
+  for (let run = 0; run < 200; run++) {
+    const path = new Path(1500);
+    if (run % 2 === 0) path.run();
+    for (let outage = 0; outage < 5; outage++) {
+      // From before, in or after the next look, or the search that follows a chance loss of its first probes.
+      const from = path.nowMs + next(32_000);
+      const to = from + next(3000);
+      let chance = next(5);
+      path.loses = (size) => (path.nowMs >= from && path.nowMs < to) || (size === 1500 && chance-- > 0);
+      path.run(40_000);
+      t.is(path.search.limit, undefined, `seed ${seed}, run ${run}`);
+    }
+  }
 });
 
 test('probes that are lost by chance do not leave a path narrower than it is', (t) => {
