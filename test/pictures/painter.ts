@@ -1,6 +1,7 @@
 /** Pages of our own, and others', as PNG files of docs/pictures. */
 import { execFile } from 'node:child_process';
 import { mkdirSync, readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { WeftError } from '../../lib/error.ts';
@@ -15,6 +16,7 @@ export type Scheme = (typeof SCHEMES)[number];
 
 /** Our choice: sharp on screens with two pixels to a point, and half the bytes of two. */
 const SCALE = 1.5;
+const WINDOW = { width: 1280, height: 800 };
 /** Our choice: flat colours and text. */
 const COLOURS = 128;
 
@@ -48,11 +50,31 @@ export class Painter {
 
   /** The window of a page that `visit` opens and brings where it should be, in both schemes. */
   async photograph(name: string, visit: (page: Page) => Promise<void>): Promise<void> {
-    await this.inBoth({ width: 1280, height: 800 }, async (page, scheme) => {
+    await this.inBoth(WINDOW, async (page, scheme) => {
       await visit(page);
       await page.screenshot({ path: pathOf(name, scheme) });
       await reduce(pathOf(name, scheme));
     });
+  }
+
+  /** One page for both schemes; `photograph` takes its window. */
+  async visit(
+    url: string,
+    body: (page: Page, photograph: (name: string) => Promise<void>) => Promise<void>,
+  ): Promise<void> {
+    const context = await this.#browser.newContext({ viewport: WINDOW, deviceScaleFactor: SCALE });
+    const page = await context.newPage();
+    await page.goto(url);
+    await body(page, async (name) => {
+      for (const colorScheme of SCHEMES) {
+        await page.emulateMedia({ colorScheme });
+        // What is drawn on a canvas is drawn anew, with the next figures at the latest.
+        await delay(1500);
+        await page.screenshot({ path: pathOf(name, colorScheme) });
+        await reduce(pathOf(name, colorScheme));
+      }
+    });
+    await context.close();
   }
 
   private async inBoth(

@@ -8,6 +8,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { destroyLab } from '../../lib/lab/remove.ts';
 import { until } from '../../lib/lab/until.ts';
@@ -22,6 +23,9 @@ import { photographWireshark } from './wireshark.ts';
 const LAB = `pic${process.pid.toString(36)}`;
 const NAMES = ['overview', 'capture', 'wireshark', 'trace', 'broken', 'overhead', 'top', 'report', 'ui'] as const;
 type Name = (typeof NAMES)[number];
+
+/** Our choice: a minute to see in the strips, and all kinds of packets in the list. */
+const UI_MS = 75_000;
 
 /** Blocks of the tutorial whose output is a picture, by the picture: how the block begins, and which of its commands is shown. */
 const BLOCKS: readonly (readonly [name: Name | undefined, begins: string, shown: string])[] = [
@@ -109,11 +113,9 @@ async function photographReport(painter: Painter, file: string): Promise<void> {
   });
 }
 
-/** Our choice: a strip that is a third full, and all kinds of packets in the list. */
-const UI_TICKS = 60;
-
 async function photographUi(painter: Painter): Promise<void> {
-  const child = spawn(process.execPath, ['bin/weft', 'ui', '--lab'], { env: { ...process.env, WEFT_LAB: LAB } });
+  const args = ['bin/weft', 'ui', '--lab', '--hosts', '4', '--listen', '127.0.0.1:0'];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   let output = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     output += text;
@@ -121,17 +123,21 @@ async function photographUi(painter: Painter): Promise<void> {
   const ended = once(child, 'close');
   try {
     const url = /http:\/\/\S+/;
-    if (!(await until(() => url.test(output), PATIENCE_MS)))
-      throw new Error(`weft ui --lab shows no address: ${output}`);
-    let address = url.exec(output)![0];
-    await painter.photograph('ui', async (page) => {
-      await page.goto(address);
-      // The second browser has no cookie of the first.
-      address = page.url();
-      await page.waitForFunction(`document.body.dataset.ticks >= ${UI_TICKS}`, undefined, {
-        timeout: 10 * PATIENCE_MS,
-      });
-      await page.locator('[role=row].dropped').first().click();
+    if (!(await until(() => url.test(output), PATIENCE_MS))) throw new Error('weft ui --lab shows no address');
+    const address = url.exec(output)![0];
+    await delay(UI_MS);
+    // The token is good for one browser: one visit for all pictures.
+    await painter.visit(address, async (page, photograph) => {
+      await page.locator('#peer-table .space .row').first().waitFor();
+      await delay(3000);
+      await photograph('ui');
+      await page.getByLabel('Filter packets by text').fill('echo request');
+      await page.locator('#packets .space .row:visible', { hasText: '192.0.2.' }).last().click();
+      await page.locator('#detail .header').first().waitFor();
+      await page.locator('#packets').scrollIntoViewIfNeeded();
+      await page.evaluate("document.getElementById('packets').scrollIntoView({ block: 'start' })");
+      await delay(1000);
+      await photograph('packet');
     });
   } finally {
     child.kill('SIGINT');
