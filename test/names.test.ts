@@ -5,6 +5,7 @@ import test from 'ava';
 
 /** Tests of a room that are about more than one of its files, or about something that has no file. */
 const SUBJECTS: Readonly<Record<string, string>> = {
+  'page/built': 'the files that esbuild makes of the pages',
   'page/report': 'the page of lib/report in a browser',
   'page/live': 'the live page in a browser',
   'page/live-states': 'the same where something is missing or not as it should be',
