@@ -33,6 +33,29 @@ function formatScaled(value: number, units: readonly string[]): string {
   return `${index === 0 ? Math.round(scaled) : scaled.toFixed(1)} ${units[index]}`;
 }
 
+/** Something per second, without "a second": "0.4", "12", "1,204"; what is more than nothing is not "0". */
+export function formatRate(value: number): string {
+  if (value === 0) return '0';
+  if (value < 0.1) return '<0.1';
+  return value < 9.95 ? value.toFixed(1) : formatCount(value);
+}
+
+/** "850 ns", "12.3 us", "4.1 ms". */
+export function formatNanoseconds(value: number): string {
+  if (value < 999.5) return `${Math.round(value)} ns`;
+  return value < 999_950 ? `${(value / 1e3).toFixed(1)} us` : `${(value / 1e6).toFixed(1)} ms`;
+}
+
+/** Round-trip time, milliseconds: "0.21 ms", "12.3 ms", "120 ms". */
+export function formatRtt(ms: number): string {
+  return `${ms.toFixed(ms < 10 ? 2 : ms < 100 ? 1 : 0)} ms`;
+}
+
+/** "12:31:07", local time, of milliseconds since the epoch. */
+export function formatTimeOfDay(ms: number): string {
+  return new Date(ms).toTimeString().slice(0, 8);
+}
+
 /** Whole seconds below a minute, then the two largest units: "42 s", "3 min 5 s", "23 h 0 min", "2 d 4 h". */
 export function formatDuration(seconds: number): string {
   const whole = Math.max(0, Math.floor(seconds));

@@ -1,5 +1,15 @@
 import test from 'ava';
-import { formatBitRate, formatBytes, formatCount, formatDuration, formatExpiry } from '../lib/units.ts';
+import {
+  formatBitRate,
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatExpiry,
+  formatNanoseconds,
+  formatRate,
+  formatRtt,
+  formatTimeOfDay,
+} from '../lib/units.ts';
 
 const rows: readonly (readonly [actual: string, expected: string])[] = [
   [formatCount(0), '0'],
@@ -14,6 +24,10 @@ const rows: readonly (readonly [actual: string, expected: string])[] = [
   [formatBytes(2 ** 53), '9.0 PB'],
   [formatBitRate(125), '1.0 kb/s'],
   [formatBitRate(1.25e9), '10.0 Gb/s'],
+  [[0, 0.01, 0.4, 9.94, 9.96, 1204].map(formatRate).join(), '0,<0.1,0.4,9.9,10,1,204'],
+  [[850, 999.7, 12_300, 999_960].map(formatNanoseconds).join(), '850 ns,1.0 us,12.3 us,1.0 ms'],
+  [[0.2, 12.34, 120].map(formatRtt).join(), '0.20 ms,12.3 ms,120 ms'],
+  [formatTimeOfDay(new Date(2026, 10, 29, 12, 31, 7).getTime()), '12:31:07'],
   [formatDuration(-1), '0 s'],
   [formatDuration(59.9), '59 s'],
   [formatDuration(60), '1 min 0 s'],

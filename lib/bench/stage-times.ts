@@ -1,5 +1,6 @@
 /** What a packet costs in each stage of the sending and of the receiving weftd: two readings of a stage clock. Pure. */
-import type { StageReply } from '../control/protocol.ts';
+import type { StagesReply } from '../control/protocol.ts';
+import { turnStages } from '../control/stages.ts';
 import { medianDeviation, summarize } from '../measure/statistics.ts';
 import { stagesSince } from '../watch/stages-since.ts';
 import type { Setting, TestName } from './matrix.ts';
@@ -34,34 +35,17 @@ export interface StageRow {
 }
 
 export function stageTimes(before: StageReading, after: StageReading): StageTimes {
-  const outbound = stagesSince(before.sender, after.sender)?.outbound;
-  const inbound = stagesSince(before.receiver, after.receiver)?.inbound;
-  const sender =
-    outbound &&
-    perPacket(outbound.read.packets, {
-      'wake-up': outbound.wake,
-      read: outbound.read,
-      code: outbound.code,
-      send: outbound.send,
-    });
-  const receiver =
-    inbound &&
-    perPacket(inbound.receive.packets, {
-      'wake-up': inbound.wake,
-      receive: inbound.receive,
-      code: inbound.code,
-      write: inbound.write,
-    });
+  const sender = perPacket(stagesSince(before.sender, after.sender), 'sender');
+  const receiver = perPacket(stagesSince(before.receiver, after.receiver), 'receiver');
   return { ...(sender && { sender }), ...(receiver && { receiver }) };
 }
 
 /** A wake-up is a round's, whatever it moves: it is shared by the packets of all its turns. */
-function perPacket(
-  packets: number,
-  stages: Readonly<Partial<Record<StageName, StageReply>>>,
-): Partial<Record<StageName, number>> | undefined {
+function perPacket(clock: StagesReply | null, side: Side): Partial<Record<StageName, number>> | undefined {
+  const stages = clock === null ? [] : turnStages(clock, side === 'sender' ? 'outbound' : 'inbound');
+  const packets = stages[1]?.[1].packets ?? 0;
   if (packets === 0) return undefined;
-  return Object.fromEntries(Object.entries(stages).map(([name, { sum }]) => [name, sum / packets]));
+  return Object.fromEntries(STAGES[side].map((name, k) => [name, stages[k]![1].sum / packets]));
 }
 
 interface StageSample {

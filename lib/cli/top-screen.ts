@@ -1,11 +1,12 @@
 /** What `weft top` shows: a node, its data plane and its peers on one screen. Pure; all text is printable already. */
 import { isIgnored, type Peer, type StageReply, type StatusReply } from '../control/protocol.ts';
+import { turnStages } from '../control/stages.ts';
 import { fitText } from '../fit-text.ts';
-import { formatBitRate, formatBytes, formatCount, formatDuration } from '../units.ts';
+import { formatBitRate, formatBytes, formatDuration, formatNanoseconds, formatRate } from '../units.ts';
 import { MINUTE_TICKS, type Minute } from '../watch/minute.ts';
 import type { Tick } from '../watch/tick.ts';
+import { lossWords, rttWords } from './peer-words.ts';
 import { sparkline } from './sparkline.ts';
-import { formatNanoseconds } from './stage-table.ts';
 import type { Style } from './style.ts';
 
 export const LEAST_COLUMNS = 60;
@@ -101,7 +102,7 @@ function dataPlaneLines({ minute }: TopView): string[] {
   const line = (name: 'outbound' | 'inbound', word: string): string => {
     const { packets, bytes, packetsPerRead, packetsPerWrite } = tick[name];
     const batch = `${ratio(packetsPerRead)} a read, ${ratio(packetsPerWrite)} a write`;
-    return ` ${word.padEnd(3)} ${`${few(packets)} packets/s`.padStart(19)} ${formatBitRate(bytes).padStart(11)}   ${batch}`;
+    return ` ${word.padEnd(3)} ${`${formatRate(packets)} packets/s`.padStart(19)} ${formatBitRate(bytes).padStart(11)}   ${batch}`;
   };
   const cpu = tick.cpu === null ? '' : `, CPU now ${(tick.cpu * 100).toFixed(0)} % of a core`;
   const chart = sparkline(minute.ticks.map(bytesOf), MINUTE_TICKS / 3, most, 3);
@@ -119,37 +120,23 @@ const bytesOf = ({ outbound, inbound }: Tick): number => outbound.bytes + inboun
 function dropWords({ drops, socketOverflow }: Tick): string {
   const words = Object.entries(drops)
     .toSorted(([, a], [, b]) => b - a)
-    .map(([reason, rate]) => `${reason} ${perSecond(rate)}`);
-  if (socketOverflow > 0) words.push(`socket full ${perSecond(socketOverflow)}`);
+    .map(([reason, rate]) => `${reason} ${formatRate(rate)}/s`);
+  if (socketOverflow > 0) words.push(`socket full ${formatRate(socketOverflow)}/s`);
   return words.length === 0 ? 'none' : words.join(', ');
 }
 
-function perSecond(rate: number): string {
-  return `${few(rate)}/s`;
-}
-
-/** Less than one is not none. */
-function few(rate: number): string {
-  return rate > 0 && rate < 10 ? rate.toFixed(1) : formatCount(rate);
-}
+/** "receive", "our code", "write": without the wake-up, which is a turn's. */
+const STAGE_WIDTHS = [7, 8, 5] as const;
 
 /** Mean times a packet; the stage clock measures some turns only. */
 function stageLines({ stages }: Tick): string[] {
   if (stages === null) return [];
-  const { outbound, inbound } = stages;
-  const words = (parts: readonly (readonly [string, StageReply])[]): string =>
-    parts.map(([name, stage]) => `${name} ${perPacket(stage).padStart(8)}`).join('   ');
-  const out = words([
-    ['read   ', outbound.read],
-    ['our code', outbound.code],
-    ['send ', outbound.send],
-  ]);
-  const into = words([
-    ['receive', inbound.receive],
-    ['our code', inbound.code],
-    ['write', inbound.write],
-  ]);
-  return [` time out  ${out}   a packet`, ` time in   ${into}`];
+  const words = (direction: 'outbound' | 'inbound'): string =>
+    turnStages(stages, direction)
+      .slice(1)
+      .map(([name, stage], k) => `${name.padEnd(STAGE_WIDTHS[k]!)} ${perPacket(stage).padStart(8)}`)
+      .join('   ');
+  return [` time out  ${words('outbound')}   a packet`, ` time in   ${words('inbound')}`];
 }
 
 function perPacket({ packets, sum }: StageReply): string {
@@ -190,8 +177,8 @@ function peerTable(view: TopView, columns: number): [titles: string, ...PeerLine
     const numbers = [
       formatBitRate(now?.outboundBytes ?? 0),
       formatBitRate(now?.inboundBytes ?? 0),
-      rttOf(peer),
-      lossOf(peer),
+      rttWords(peer),
+      lossWords(peer),
     ];
     const last = peer.note ?? sparkline(bytes, Math.ceil(MINUTE_TICKS / each), most, each);
     return { text: `${addressCells(addresses, peer)} ${numberCells(numbers)} ${last}`, trouble };
@@ -227,14 +214,4 @@ function sortPeers(entries: readonly Entry[], order: Order): Entry[] {
   return keyed
     .toSorted((a, b) => b.key - a.key || byAddress.compare(a.entry.peer.publicIp, b.entry.peer.publicIp))
     .map(({ entry }) => entry);
-}
-
-function rttOf({ health }: Peer): string {
-  const rtt = health?.rttMs ?? null;
-  return rtt === null ? '-' : `${rtt.toFixed(rtt < 10 ? 2 : rtt < 100 ? 1 : 0)} ms`;
-}
-
-function lossOf({ health }: Peer): string {
-  const loss = health?.loss ?? null;
-  return loss === null ? '-' : `${Math.round(loss * 100)}%`;
 }

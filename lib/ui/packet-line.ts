@@ -6,6 +6,7 @@ import { LINKTYPE_ETHERNET, LINKTYPE_RAW } from '../capture/link-type.ts';
 import type { WirePacket } from '../capture/wire-packet.ts';
 import type { TapRecord } from '../control/tap-client.ts';
 import { describeOther, describeTransport } from '../headers/words.ts';
+import { formatTimeOfDay } from '../units.ts';
 import { readIpv6 } from '../wire/ipv6.ts';
 import { IPV4_DESTINATION, IPV4_SOURCE, IPV4_TOTAL_LENGTH } from '../wire/layout/ipv4.ts';
 import { IPV6_DESTINATION, IPV6_HEADER, IPV6_PAYLOAD_LENGTH, IPV6_SOURCE } from '../wire/layout/ipv6.ts';
@@ -69,6 +70,6 @@ function asPacket(bytes: Uint8Array, length: number): WirePacket {
 
 /** ns of CLOCK_REALTIME as "12:31:07.120441", local time. */
 export function timeOfDay(ns: bigint): string {
-  const time = new Date(Number(ns / 1_000_000n)).toTimeString().slice(0, 8);
+  const time = formatTimeOfDay(Number(ns / 1_000_000n));
   return `${time}.${String((ns / 1000n) % 1_000_000n).padStart(6, '0')}`;
 }

@@ -4,8 +4,7 @@ import { fitText } from '../../fit-text.ts';
 import { quantile } from '../../measure/log2-buckets.ts';
 import type { DirectionReport } from '../../observe/overhead/edge-pairs.ts';
 import type { OverheadReport } from '../../observe/overhead/overhead.ts';
-import { formatBytes, formatCount } from '../../units.ts';
-import { formatNanoseconds } from '../stage-table.ts';
+import { formatBytes, formatCount, formatNanoseconds } from '../../units.ts';
 import { type Column, formatTable } from '../table.ts';
 
 const WIDTH = 80;

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import type { Peer, PeersReply } from '../../control/protocol.ts';
 import { formatBytes, formatCount, formatDuration, formatExpiry } from '../../units.ts';
+import { lossWords, rttWords } from '../peer-words.ts';
 import { addQueryOptions, printReply, type QueryOptions } from '../query.ts';
 import { type Column, formatTable } from '../table.ts';
 
@@ -95,12 +96,13 @@ function plainTrafficOf(peer: Peer): string[] {
 }
 
 /** RTT, loss, when it was seen last, path MTU; on the underlay alone there is no MTU to find. */
-function healthOf({ health }: Peer, nowMs: number): string[] {
+function healthOf(peer: Peer, nowMs: number): string[] {
+  const { health } = peer;
   if (health === null || health === undefined) return ['-', '-', '-', '-'];
-  const { rttMs, loss, lastSeen, pathMtu } = health;
+  const { lastSeen, pathMtu } = health;
   return [
-    rttMs === null ? '-' : `${rttMs.toFixed(rttMs < 10 ? 2 : rttMs < 100 ? 1 : 0)} ms`,
-    loss === null ? '-' : `${Math.round(loss * 100)}%`,
+    rttWords(peer),
+    lossWords(peer),
     lastSeen === null ? '-' : formatDuration(Math.max(0, (nowMs - Date.parse(lastSeen)) / 1000)),
     pathMtu === null ? '-' : String(pathMtu),
   ];

@@ -2,6 +2,7 @@ import { Command, Option } from 'commander';
 import type { Peer, StatusReply } from '../../control/protocol.ts';
 import { WeftError } from '../../error.ts';
 import { printable, printableAll, toJson } from '../../printable.ts';
+import { formatTimeOfDay } from '../../units.ts';
 import { Minute } from '../../watch/minute.ts';
 import { type WatchEvent, watchDaemon } from '../../watch/watch.ts';
 import { type Key, withFullScreen } from '../full-screen.ts';
@@ -137,7 +138,7 @@ class Top {
   }
 
   lines(size: ScreenSize): string[] {
-    const clock = new Date().toTimeString().slice(0, 8);
+    const clock = formatTimeOfDay(Date.now());
     const view = {
       status: this.#status,
       peers: this.#peers,

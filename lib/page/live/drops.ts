@@ -1,9 +1,8 @@
 /** Drops by reason: each with its sentence, how often it happens now, and how often it has. */
 import { printable } from '../../printable.ts';
-import { formatCount } from '../../units.ts';
+import { formatCount, formatRate } from '../../units.ts';
 import { byId, el, setText } from '../kit/dom.ts';
 import type { Context } from './context.ts';
-import { formatRate } from './words.ts';
 
 export function drops({ store, redraw }: Context): void {
   const none = el('p', { class: 'empty' });

@@ -1,10 +1,10 @@
 /** What is chosen, at the right: a peer, or this host. */
-import { formatBitRate, formatBytes, formatCount, formatDuration, formatExpiry } from '../../units.ts';
+import { formatBitRate, formatBytes, formatCount, formatDuration, formatExpiry, formatRate } from '../../units.ts';
 import { byId, el, setText, svg } from '../kit/dom.ts';
 import type { Context } from './context.ts';
 import { niceTop } from './series.ts';
 import type { PeerView, Store } from './store.ts';
-import { formatLoss, formatRate, formatRtt, NOTHING } from './words.ts';
+import { formatLoss, formatRtt, NOTHING } from './words.ts';
 
 type Fact = readonly [name: string, value: string, level?: string | undefined];
 

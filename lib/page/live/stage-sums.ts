@@ -1,5 +1,6 @@
 /** The stage clock over the last seconds: where a turn's time went, each way. Pure. */
-import type { StageReply, StagesReply } from '../../control/protocol.ts';
+import type { StageReply } from '../../control/protocol.ts';
+import { turnStages } from '../../control/stages.ts';
 import type { PageTick } from '../../ui/messages.ts';
 
 interface StageShare {
@@ -17,28 +18,14 @@ export interface DirectionStages {
   readonly perTurn: number;
 }
 
-/** Words of the stages in the order of a turn: those of `weft stats`. */
-const OUTBOUND = [
-  ['wake-up', ({ outbound }: StagesReply) => outbound.wake],
-  ['read', ({ outbound }: StagesReply) => outbound.read],
-  ['our code', ({ outbound }: StagesReply) => outbound.code],
-  ['send', ({ outbound }: StagesReply) => outbound.send],
-] as const;
-const INBOUND = [
-  ['wake-up', ({ inbound }: StagesReply) => inbound.wake],
-  ['receive', ({ inbound }: StagesReply) => inbound.receive],
-  ['our code', ({ inbound }: StagesReply) => inbound.code],
-  ['write', ({ inbound }: StagesReply) => inbound.write],
-] as const;
-
 /** Of what these ticks measured; undefined: no turn of that direction was. */
 export function stageShares(
   ticks: readonly PageTick[],
   direction: 'outbound' | 'inbound',
 ): DirectionStages | undefined {
-  const measured = ticks.flatMap(({ stages }) => (stages === null ? [] : [stages]));
-  const stages = (direction === 'outbound' ? OUTBOUND : INBOUND).map(([name, of]) => {
-    const sum = total(measured.map(of));
+  const measured = ticks.flatMap(({ stages }) => (stages === null ? [] : [turnStages(stages, direction)]));
+  const stages = (measured[0] ?? []).map(([name], k) => {
+    const sum = total(measured.map((each) => each[k]![1]));
     return {
       name,
       turns: sum.turns,
@@ -47,8 +34,8 @@ export function stageShares(
       perPacket: sum.packets === 0 ? null : sum.sum / sum.packets,
     };
   });
-  const read = stages[1]!;
-  if (read.turns === 0) return undefined;
+  const read = stages[1];
+  if (read === undefined || read.turns === 0) return undefined;
   return {
     stages,
     turns: read.turns,

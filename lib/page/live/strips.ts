@@ -1,6 +1,6 @@
 /** Three strips over one axis of time: packets, drops by reason, round-trip times. The cursor is in all of them. */
 import { printable } from '../../printable.ts';
-import { formatBitRate, formatCount } from '../../units.ts';
+import { formatBitRate, formatCount, formatRate, formatTimeOfDay } from '../../units.ts';
 import { byId, el, setText } from '../kit/dom.ts';
 import { type AlignedData, axis, colour, type Options, onThemeChange, plot } from '../kit/plot.ts';
 import type { Context } from './context.ts';
@@ -15,7 +15,7 @@ import {
   type Unit,
 } from './series.ts';
 import type { Store } from './store.ts';
-import { formatRtt, NOTHING, formatRate as rateOf } from './words.ts';
+import { formatRtt, NOTHING } from './words.ts';
 
 type Plot = ReturnType<typeof plot>;
 
@@ -69,7 +69,7 @@ export function strips({ store, redraw }: Context): void {
 
 function trafficStrip({ ticks }: Store, unit: Unit): Strip {
   const isBits = unit === 'bits';
-  const format = (value: number): string => (isBits ? formatBitRate(value / 8) : `${rateOf(value)}/s`);
+  const format = (value: number): string => (isBits ? formatBitRate(value / 8) : `${formatRate(value)}/s`);
   return {
     title: isBits ? 'Traffic, bits a second' : TITLES[0],
     format,
@@ -88,7 +88,7 @@ function dropStrip({ ticks }: Store): Strip {
   const names = lines.length === 0 ? ['none'] : lines;
   return {
     title: TITLES[1],
-    format: (value) => `${rateOf(value)}/s`,
+    format: (value) => `${formatRate(value)}/s`,
     tick: short,
     least: 1,
     lines: names.map((name, k) => ({
@@ -203,7 +203,12 @@ class Slot {
         y: { range: (_, __, most) => [0, niceTop(most ?? 0, strip.least)] },
       },
       axes: [
-        axis({ show: this.#isLast, size: AXIS_HEIGHT, values: (_, splits) => splits.map(clock), space: 90 }),
+        axis({
+          show: this.#isLast,
+          size: AXIS_HEIGHT,
+          values: (_, splits) => splits.map((seconds) => formatTimeOfDay(seconds * 1000)),
+          space: 90,
+        }),
         axis({
           size: LEFT,
           values: (_, splits) => splits.map(strip.tick),
@@ -224,11 +229,6 @@ class Slot {
       hooks: { draw: [(made) => nameLines(made, this.#strip ?? strip, colours, font)], setCursor: [() => this.#say()] },
     };
   }
-}
-
-/** Time of day at the reader. */
-function clock(seconds: number): string {
-  return new Date(seconds * 1000).toTimeString().slice(0, 8);
 }
 
 /** The name of each line at its end, none over another. */

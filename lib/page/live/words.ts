@@ -1,15 +1,14 @@
 /** What the page says, as text. Pure. */
 import type { Peer, StatusReply } from '../../control/protocol.ts';
 import { isIgnored } from '../../control/protocol.ts';
-import { formatCount } from '../../units.ts';
+import { formatNanoseconds as asciiNanoseconds, formatCount, formatRtt as knownRtt } from '../../units.ts';
 
 /** Stands where there is no value. */
 export const NOTHING = '–';
 
 /** Round-trip time, milliseconds: "0.21 ms". */
 export function formatRtt(ms: number | null | undefined): string {
-  if (ms === null || ms === undefined) return NOTHING;
-  return `${ms.toFixed(ms < 10 ? 2 : ms < 100 ? 1 : 0)} ms`;
+  return ms === null || ms === undefined ? NOTHING : knownRtt(ms);
 }
 
 /** A part, 0 to 1: "10 %"; what is more than nothing is not "0 %". */
@@ -18,22 +17,14 @@ export function formatLoss(loss: number | null | undefined): string {
   return loss > 0 && loss < 0.01 ? '<1 %' : `${Math.round(loss * 100)} %`;
 }
 
-/** Something per second, without "a second": "0.4", "12", "1,204". */
-export function formatRate(value: number): string {
-  if (value === 0) return '0';
-  if (value < 0.1) return '<0.1';
-  return value < 9.95 ? value.toFixed(1) : formatCount(value);
-}
-
 /** "1 peer", "1,000 peers". */
 export function plural(count: number, one: string, many = `${one}s`): string {
   return `${formatCount(count)} ${count === 1 ? one : many}`;
 }
 
-/** "850 ns", "12.3 us", "4.1 ms". */
+/** "850 ns", "12.3 µs", "4.1 ms". */
 export function formatNanoseconds(value: number): string {
-  if (value < 999.5) return `${Math.round(value)} ns`;
-  return value < 999_950 ? `${(value / 1e3).toFixed(1)} µs` : `${(value / 1e6).toFixed(1)} ms`;
+  return asciiNanoseconds(value).replace(' us', ' µs');
 }
 
 /** How much attention something needs: 'bad' before 'warn'. */

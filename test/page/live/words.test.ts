@@ -2,7 +2,6 @@ import test from 'ava';
 import {
   formatLoss,
   formatNanoseconds,
-  formatRate,
   formatRtt,
   NOTHING,
   plural,
@@ -15,7 +14,6 @@ import { peer, status, withHealth } from './scene.ts';
 test('figures', (t) => {
   t.deepEqual([0.2, 12.34, 120, null].map(formatRtt), ['0.20 ms', '12.3 ms', '120 ms', NOTHING]);
   t.deepEqual([0, 0.004, 0.1, 1, undefined].map(formatLoss), ['0 %', '<1 %', '10 %', '100 %', NOTHING]);
-  t.deepEqual([0, 0.01, 0.4, 9.94, 9.96, 1204].map(formatRate), ['0', '<0.1', '0.4', '9.9', '10', '1,204']);
   t.deepEqual([850, 12_300, 999_960].map(formatNanoseconds), ['850 ns', '12.3 µs', '1.0 ms']);
   t.deepEqual([plural(1, 'peer'), plural(1000, 'peer')], ['1 peer', '1,000 peers']);
 });
