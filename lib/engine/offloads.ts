@@ -104,11 +104,11 @@ export class Offloads {
   probeTun(fd: number, mac: Mac | undefined): void {
     if (this.isActive('tun-gro')) {
       const error = probeSuperPacket(fd, 'tcp', mac);
-      this.#probed('tun-gro', error, 'in use: TCP packets are joined before they are written to the device');
+      this.#probed('tun-gro', error, 'in use: TCP packets are joined before they go to the device');
     }
     if (this.isActive('tun-uso')) {
       const error = probeSuperPacket(fd, 'udp', mac);
-      this.#probed('tun-uso', error, 'in use: UDP super-packets are read from and written to the device');
+      this.#probed('tun-uso', error, 'in use: UDP super-packets go through the device both ways');
     }
   }
 

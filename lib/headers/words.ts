@@ -26,7 +26,10 @@ import { TCP_DATA_OFFSET, TCP_FLAGS, TCP_HEADER_MIN } from '../wire/layout/tcp.t
 import { UDP_HEADER } from '../wire/layout/udp.ts';
 
 /** Of a frame that is no IP packet. */
-export function describeOther({ memory, start, end, length }: WirePacket, linkType: number): string {
+export function describeOther(
+  { memory, start, end, length }: Pick<WirePacket, 'memory' | 'start' | 'end' | 'length'>,
+  linkType: number,
+): string {
   const at = start + ETHERNET_HEADER;
   if (linkType !== LINKTYPE_ETHERNET || at > end) return `${length} bytes that are no IP packet`;
   const type = word(memory, start + ETHERNET_TYPE);

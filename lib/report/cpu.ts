@@ -5,7 +5,7 @@ import { notMeasured, type Section, type SectionPart } from './figure.ts';
 import { type Html, table } from './html.ts';
 import { figure, linearScale } from './numbers.ts';
 import { beside, bySetting, dotsOf } from './repeats.ts';
-import { byPath, isWeft, phraseOf, rowsOf, settingPhrase } from './rows.ts';
+import { byPath, isWeft, phraseOf, rowsOf, settingPhrase, subjectOf } from './rows.ts';
 
 const LEGEND: readonly (readonly [Tone, string])[] = [
   ['weft', 'weftd, its own'],
@@ -21,7 +21,7 @@ export function cpuSection(report: BenchReport): Section {
 function cpuFigure(report: BenchReport): SectionPart {
   const rows = rowsOf(report, { test: 'tcp1', metric: 'machineCpu' });
   if (rows.length === 0) return notMeasured('CPU time for a gigabyte');
-  const subject = rows.find(({ path }) => path === 'weft-udp') ?? rows.find(({ path }) => isWeft(path)) ?? rows[0]!;
+  const subject = subjectOf(rows)!;
   const base = rows.find(({ path, setting }) => path === 'kernel-vxlan' && setting === subject.setting);
   const daemon = beside(report, subject, 'daemonCpu');
   const daemons = daemon === undefined ? '' : `, ${figure(daemon.median)} of them in weftd`;

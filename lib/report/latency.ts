@@ -7,7 +7,7 @@ import { notMeasured, type Section, type SectionPart } from './figure.ts';
 import { table } from './html.ts';
 import { count, figure, logScale, milliseconds } from './numbers.ts';
 import { beside, dotsOf, repeatTable } from './repeats.ts';
-import { byPath, groupBy, isWeft, phraseOf, rowsOf } from './rows.ts';
+import { byPath, groupBy, isWeft, phraseOf, rowsOf, subjectOf } from './rows.ts';
 
 const LOADS = [
   ['rtt', 'idle'],
@@ -65,7 +65,7 @@ function placeOf({ setting, test }: { readonly setting: string; readonly test: s
 
 /** "Half of the echoes through Weft over UDP are back after 0.21 ms idle, 1.1 ms beside a TCP stream at full speed; through the kernel's VXLAN after 0.045, 0.41 ms" */
 function finding(rows: readonly ResultRow[]): string {
-  const subject = rows.find(({ path }) => path === 'weft-udp') ?? rows.find(({ path }) => isWeft(path)) ?? rows[0]!;
+  const subject = subjectOf(rows)!;
   const of = (path: string, test: string): ResultRow | undefined =>
     rows.find((row) => row.path === path && row.test === test && row.setting === subject.setting);
   const tests = LOADS.map(([test]) => test).filter((test) => of(subject.path, test) !== undefined);
@@ -136,7 +136,7 @@ function distributionFigure({ latencies = [], results }: BenchReport): SectionPa
 
 /** "nine of ten take 0.15 to 0.35 ms through Weft over UDP, idle; 0.011 to 0.022 ms through the kernel's VXLAN" */
 function spreadFinding(rows: readonly LatencyRow[]): string {
-  const subject = rows.find(({ path }) => path === 'weft-udp') ?? rows.find(({ path }) => isWeft(path)) ?? rows[0]!;
+  const subject = subjectOf(rows)!;
   const base = rows.find(
     ({ path, test, setting }) => path === 'kernel-vxlan' && test === subject.test && setting === subject.setting,
   );

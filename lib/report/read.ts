@@ -2,12 +2,14 @@
 import { type BenchReport, SCHEMA } from '../bench/report.ts';
 import { WeftError } from '../error.ts';
 
+export const READ_HINT = 'Name a file that weft bench --json wrote';
+
 /** `name`: of the file, for the message. Throws WeftError REPORT_UNREADABLE. */
 export function readReport(text: string, name: string): BenchReport {
   const problem = (what: string, cause?: unknown): WeftError =>
     new WeftError('REPORT_UNREADABLE', `${name} is no report of weft bench: ${what}`, {
       cause,
-      hint: 'Name a file that weft bench --json wrote',
+      hint: READ_HINT,
     });
   let value: unknown;
   try {

@@ -79,6 +79,11 @@ export function isWeft(path: string): boolean {
   );
 }
 
+/** Of which a sentence speaks first: Weft over UDP, else another path of ours, else what there is. */
+export function subjectOf<Row extends { readonly path: string }>(rows: readonly Row[]): Row | undefined {
+  return rows.find(({ path }) => path === 'weft-udp') ?? rows.find(({ path }) => isWeft(path)) ?? rows[0];
+}
+
 const PHRASES: Readonly<Record<string, string>> = {
   direct: 'the direct path',
   'plain-routing': 'plain routing',

@@ -6,7 +6,7 @@ import { packetBytes } from './curves.ts';
 import { notMeasured, type Section, type SectionPart } from './figure.ts';
 import { type Html, html, table } from './html.ts';
 import { figure, linearScale } from './numbers.ts';
-import { byPath, groupBy, phraseOf } from './rows.ts';
+import { byPath, groupBy, phraseOf, subjectOf } from './rows.ts';
 
 /** Tones by the order of a turn: our own code is what stands out, around it are waking and system calls. */
 const TONES: Readonly<Record<string, Tone>> = {
@@ -78,7 +78,7 @@ function stack(label: string, rows: readonly StageRow[]): BarRow {
 
 /** "A packet of one TCP stream through Weft over UDP costs weftd 812 ns at the sender and 640 at the receiver, our own code takes 90 and 120 ns of it" */
 function finding(rows: readonly StageRow[], what: string): string {
-  const path = rows.some((row) => row.path === 'weft-udp') ? 'weft-udp' : (rows[0]?.path ?? '');
+  const path = subjectOf(rows)?.path ?? '';
   const sum = (side: string, stage?: string): number =>
     rows
       .filter((row) => row.path === path && row.side === side && (stage === undefined || row.stage === stage))

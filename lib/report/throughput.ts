@@ -4,7 +4,7 @@ import { type BarRow, barPlot } from './bars.ts';
 import { notMeasured, type Section, type SectionPart } from './figure.ts';
 import { count, figure, linearScale } from './numbers.ts';
 import { beside, bySetting, dotsOf, READING, repeatBars, repeatTable } from './repeats.ts';
-import { isWeft, phraseOf, rowsOf, settingPhrase } from './rows.ts';
+import { isWeft, phraseOf, rowsOf, settingPhrase, subjectOf } from './rows.ts';
 
 const STREAMS = [
   ['tcp1', 'One TCP stream'],
@@ -35,8 +35,7 @@ function streamFigure(report: BenchReport, test: string, words: string): Section
  * ours that was measured beside kernel-vxlan, in the first setting and then in the others.
  */
 export function compare(rows: readonly ResultRow[], unit: string): string {
-  const ours = rows.find(({ path }) => path === 'weft-udp') ?? rows.find(({ path }) => isWeft(path));
-  const subject = ours ?? rows[0];
+  const subject = subjectOf(rows);
   if (subject === undefined) return 'nothing was measured';
   const base = rows.find(({ path, setting }) => path === 'kernel-vxlan' && setting === subject.setting);
   if (base === undefined || base === subject || subject.ratioToKernelVxlan === null)
@@ -70,7 +69,7 @@ function bothWaysFigure(report: BenchReport): SectionPart {
     spread: [row.min, row.max],
     dots: dotsOf(row),
   });
-  const subject = rows.find(({ path }) => path === 'weft-udp') ?? rows.find(({ path }) => isWeft(path)) ?? rows[0]!;
+  const subject = subjectOf(rows)!;
   const one = rowsOf(report, { test: 'tcp1', metric: 'throughput', setting: subject.setting, path: subject.path })[0];
   const beside1 = one === undefined ? '' : `, beside ${figure(one.median)} in one direction alone`;
   return {

@@ -3,7 +3,6 @@ import { formatIpv4 } from '../addr/ipv4.ts';
 import { formatIpv6 } from '../addr/ipv6.ts';
 import { Layers, type TunnelPorts, word } from '../capture/layers.ts';
 import { LINKTYPE_ETHERNET, LINKTYPE_RAW } from '../capture/link-type.ts';
-import type { WirePacket } from '../capture/wire-packet.ts';
 import type { TapRecord } from '../control/tap-client.ts';
 import { describeOther, describeTransport } from '../headers/words.ts';
 import { formatTimeOfDay } from '../units.ts';
@@ -34,7 +33,8 @@ export function packetLine(record: TapRecord, id: number): PacketLine {
 
 function inner({ bytes, length, ethernet }: TapRecord): Pick<PacketLine, 'source' | 'destination' | 'words'> {
   if (layers.read(bytes, 0, bytes.length, ethernet, NO_TUNNELS) === 0) {
-    const words = describeOther(asPacket(bytes, length), ethernet ? LINKTYPE_ETHERNET : LINKTYPE_RAW);
+    const packet = { memory: bytes, start: 0, end: bytes.length, length };
+    const words = describeOther(packet, ethernet ? LINKTYPE_ETHERNET : LINKTYPE_RAW);
     return { source: null, destination: null, words };
   }
   const at = layers.ip[0]!;
@@ -50,21 +50,6 @@ function inner({ bytes, length, ethernet }: TapRecord): Pick<PacketLine, 'source
       : formatIpv4(view.getUint32(at + IPV4_DESTINATION)),
     // Nobody's ping.
     words: isProbe(bytes.subarray(at)) ? `weftd's own probe, ${words}` : words,
-  };
-}
-
-function asPacket(bytes: Uint8Array, length: number): WirePacket {
-  return {
-    memory: bytes,
-    start: 0,
-    end: bytes.length,
-    bytes,
-    length,
-    index: 0,
-    of: 1,
-    idRebuilt: false,
-    checksumUnfinished: false,
-    notCut: false,
   };
 }
 

@@ -26,6 +26,7 @@ export interface Ui {
 /** Our choice: a browser opens six a host; the rest is for reloads and a second one. */
 const MOST_CONNECTIONS = 64;
 const MOST_NETWORK_NAME = 256;
+const TEXT = 'text/plain; charset=utf-8';
 
 /** W3C CSP 3, Fetch, HTML: the page runs what came with it, is shown in no other, and tells nobody where it was. */
 const HEADERS: Readonly<Record<string, string>> = {
@@ -116,11 +117,11 @@ class Answerer {
       // Nobody reads a body here, so that what comes after it could not be told from it.
       if (verdict.status === 400) response.setHeader('connection', 'close');
       if (verdict.status === 405) response.setHeader('allow', 'GET, HEAD');
-      reply(response, verdict.status, 'text/plain; charset=utf-8', `${verdict.sentence}\n`);
+      reply(response, verdict.status, TEXT, `${verdict.sentence}\n`);
     } else if (verdict.kind === 'redirect') {
       if (verdict.cookie !== undefined) response.setHeader('set-cookie', verdict.cookie);
       response.setHeader('location', '/');
-      reply(response, 303, 'text/plain; charset=utf-8', '');
+      reply(response, 303, TEXT, '');
     } else this.#pass(verdict.path, verdict.query, method, response);
   }
 
@@ -132,20 +133,19 @@ class Answerer {
     else if (path.startsWith(PACKET_PATH)) this.#packet(network, path.slice(PACKET_PATH.length), response);
     // Browsers ask for it unasked, and would complain.
     else if (path === '/favicon.ico') reply(response, 204, 'image/x-icon', '');
-    else reply(response, 404, 'text/plain; charset=utf-8', 'There is no such page here.\n');
+    else reply(response, 404, TEXT, 'There is no such page here.\n');
   }
 
   #stream(network: string, method: string, response: ServerResponse): void {
-    const text = 'text/plain; charset=utf-8';
-    if (network.length > MOST_NETWORK_NAME) reply(response, 404, text, 'No network has such a name.\n');
-    else if (this.#views.isFull) reply(response, 503, text, 'Too many pages are open: close some.\n');
+    if (network.length > MOST_NETWORK_NAME) reply(response, 404, TEXT, 'No network has such a name.\n');
+    else if (this.#views.isFull) reply(response, 503, TEXT, 'Too many pages are open: close some.\n');
     else if (method === 'HEAD') reply(response, 200, 'text/event-stream', '');
     else this.#views.add(network, (first) => new PageStream(response, first));
   }
 
   #packet(network: string, id: string, response: ServerResponse): void {
     const kept = /^\d{1,15}$/.test(id) ? this.#views.find(network, Number(id)) : undefined;
-    if (kept === undefined) reply(response, 404, 'text/plain; charset=utf-8', 'This packet is forgotten.\n');
+    if (kept === undefined) reply(response, 404, TEXT, 'This packet is forgotten.\n');
     else reply(response, 200, 'application/json', JSON.stringify(packetDetail(kept, this.#options.dropReasons)));
   }
 }

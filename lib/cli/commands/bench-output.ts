@@ -16,7 +16,7 @@ import type { BenchReport } from '../../bench/report.ts';
 import { messageOf, WeftError } from '../../error.ts';
 import { toJson } from '../../printable.ts';
 import { type PageAssets, reportPage } from '../../report/page.ts';
-import { readReport } from '../../report/read.ts';
+import { READ_HINT, readReport } from '../../report/read.ts';
 
 /** Codes: REPORT_NOT_WRITTEN. */
 export function printReport(report: object, json: string | true | undefined, format: () => string): void {
@@ -84,8 +84,6 @@ export function writeHtml(path: string, report: BenchReport, json: string | true
     throw notWritten(path, cause, 'weft bench --read makes it of the JSON of this run');
   }
 }
-
-const READ_HINT = 'Name a file that weft bench --json wrote';
 
 /** The page of an earlier run. Codes: REPORT_UNREADABLE, REPORT_NOT_WRITTEN, PAGE_MISSING. */
 export function writeHtmlOf(file: string, path: string): void {

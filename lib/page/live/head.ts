@@ -3,7 +3,7 @@ import { formatDuration } from '../../units.ts';
 import { byId, el, setText } from '../kit/dom.ts';
 import type { Context } from './context.ts';
 import type { Store } from './store.ts';
-import { type StateWords, stateWords } from './words.ts';
+import { type StateWords, sentenceText, stateWords } from './words.ts';
 
 export function head({ store, redraw, query }: Context): void {
   redraw.view(['state', 'ticks'], () => {
@@ -94,10 +94,7 @@ interface Alarm {
 function sentencesOf({ status, gone, link }: Store): Alarm[] {
   const end = ENDS[link];
   if (end !== undefined) return [{ text: end, level: 'bad' }];
-  if (gone !== undefined) {
-    const text = [gone.text, gone.hint].filter((part) => part !== null).join('. ');
-    return [{ text, level: 'bad' }];
-  }
+  if (gone !== undefined) return [{ text: sentenceText(gone), level: 'bad' }];
   const hint = status?.waitingFor?.hint;
   return [
     ...(status?.alarms ?? []).map((text) => ({ text, level: 'bad' as const })),

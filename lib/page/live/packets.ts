@@ -6,7 +6,7 @@ import type { Context } from './context.ts';
 import type { PacketDetailView } from './detail.ts';
 import { VirtualRows } from './rows.ts';
 import type { Store } from './store.ts';
-import { plural } from './words.ts';
+import { plural, sentenceText } from './words.ts';
 
 const TITLES = ['Time', 'Direction', 'From', 'To', 'What', 'Peer', 'Verdict'] as const;
 const ARROWS = { outbound: '→', inbound: '←' } as const;
@@ -112,7 +112,7 @@ function fill(cells: readonly HTMLElement[], line: PacketLine, row: HTMLElement)
 /** Why no row is there; '': some are. */
 function emptyText({ tap, packets }: Store): string {
   if (tap === undefined && packets.size === 0) return 'Waiting for packets.';
-  if (tap !== null && tap !== undefined) return [tap.text, tap.hint].filter((part) => part !== null).join('. ');
+  if (tap !== null && tap !== undefined) return sentenceText(tap);
   if (packets.view.length > 0) return '';
   return packets.size === 0 ? 'No packet has come yet.' : 'No packet that is kept fits the filter.';
 }

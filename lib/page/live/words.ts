@@ -1,6 +1,7 @@
 /** What the page says, as text. Pure. */
 import type { Peer, StatusReply } from '../../control/protocol.ts';
 import { isIgnored } from '../../control/protocol.ts';
+import type { Sentence } from '../../ui/messages.ts';
 import { formatNanoseconds as asciiNanoseconds, formatCount, formatRtt as knownRtt } from '../../units.ts';
 
 /** Stands where there is no value. */
@@ -25,6 +26,11 @@ export function plural(count: number, one: string, many = `${one}s`): string {
 /** "850 ns", "12.3 µs", "4.1 ms". */
 export function formatNanoseconds(value: number): string {
   return asciiNanoseconds(value).replace(' us', ' µs');
+}
+
+/** "weftd does not answer. Start it". */
+export function sentenceText({ text, hint }: Sentence): string {
+  return hint === null ? text : `${text}. ${hint}`;
 }
 
 /** How much attention something needs: 'bad' before 'warn'. */
