@@ -3,7 +3,7 @@ import type { BenchReport, ResultRow } from '../bench/report.ts';
 import { type BarRow, barPlot, type Tone } from './bars.ts';
 import { notMeasured, type Section, type SectionPart } from './figure.ts';
 import { type Html, table } from './html.ts';
-import { figure, linearScale } from './numbers.ts';
+import { figure, figures, linearScale } from './numbers.ts';
 import { beside, bySetting, dotsOf } from './repeats.ts';
 import { byPath, isWeft, phraseOf, rowsOf, settingPhrase, subjectOf } from './rows.ts';
 
@@ -91,13 +91,10 @@ function memoryFigure({ daemon }: BenchReport): SectionPart {
   if (daemon === null || resident.length === 0) return notMeasured('memory of the daemons');
   const values = resident.map(([, bytes]) => bytes / 1e6);
   const ready = daemon.readySeconds;
-  const start =
-    ready.length === 0
-      ? ''
-      : `; it is ready ${figure(Math.min(...ready))} to ${figure(Math.max(...ready))} s after its start`;
+  const start = ready.length === 0 ? '' : `; it is ready ${figures(ready)} s after its start`;
   return {
     id: 'memory',
-    finding: `After its load a daemon has ${figure(Math.min(...values))} to ${figure(Math.max(...values))} MB resident${start}.`,
+    finding: `After its load a daemon has ${figures(values)} MB resident${start}.`,
     picture: barPlot({
       scale: linearScale(values),
       axis: 'MB',

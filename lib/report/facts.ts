@@ -4,7 +4,7 @@ import type { BenchReport } from '../bench/report.ts';
 import { median } from '../measure/statistics.ts';
 import { formatBytes, formatDuration } from '../units.ts';
 import { type Html, html, table } from './html.ts';
-import { figure } from './numbers.ts';
+import { figure, figures } from './numbers.ts';
 
 /** Whether the figures can be believed; the first that a reader has to know. */
 export function verdict({ noise, results, interrupted, budget }: BenchReport): Html {
@@ -39,7 +39,7 @@ export function factsSection(report: BenchReport): Html {
     ['Software', `Linux ${e.kernel}, Node.js ${e.node}, Weft ${e.weft}, commit ${e.commit ?? 'unknown'}`],
     [
       'Run',
-      `${formatDate(startedAt)}, ${formatDuration(durationSeconds)}, ${m.rounds} rounds planned, paths interleaved`,
+      `${formatDate(startedAt)}, measured for ${formatDuration(durationSeconds)}, ${m.rounds} ${m.rounds === 1 ? 'round' : 'rounds'} planned, paths interleaved`,
     ],
     ...SETTINGS.filter((setting) => report.results.some((row) => row.setting === setting)).map(
       (setting): [string, string] => [
@@ -55,7 +55,7 @@ export function factsSection(report: BenchReport): Html {
             'Others while it rested',
             `${figure(median(noise.controls.map(({ othersShare }) => othersShare)) * 100)} % of a CPU (median)`,
           ],
-          ['A fixed calculation', `${figure(Math.min(...loops))} to ${figure(Math.max(...loops))} ms`],
+          ['A fixed calculation', `${figures(loops)} ms`],
         ] as [string, string][])),
     ['Taken by the hypervisor', `${figure(noise.stealShare * 100)} % of the CPU time`],
     ['Network', `inner MTU ${m.innerMtu} for all, underlay MTU ${m.underlayMtu}, underlay queue ${m.qdisc}`],

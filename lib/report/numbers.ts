@@ -11,6 +11,12 @@ export function figure(value: number): string {
   return value === 0 ? '0' : value.toFixed(size >= 0.1 ? 2 : size >= 0.01 ? 3 : 4);
 }
 
+/** From the least to the greatest, and once where both read alike: "1.80 to 3.06", "99.1". At least one value. */
+export function figures(values: readonly number[]): string {
+  const [least, most] = [figure(Math.min(...values)), figure(Math.max(...values))];
+  return least === most ? least : `${least} to ${most}`;
+}
+
 /** How many: 2, 1,000; a median of counts may lie between two. */
 export function count(value: number): string {
   return Number.isInteger(value) ? formatCount(value) : figure(value);

@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { figure, linearScale, logScale } from '../../lib/report/numbers.ts';
+import { figure, figures, linearScale, logScale } from '../../lib/report/numbers.ts';
 
 test('three digits that count', (t) => {
   t.deepEqual([0, 0.00412, 0.0412, 0.412, 1, 6.314, 42.71, 146.5, 146_513.9].map(figure), [
@@ -14,6 +14,11 @@ test('three digits that count', (t) => {
     '147',
     '146,514',
   ]);
+});
+
+test('what reads alike is said once', (t) => {
+  t.is(figures([3.06, 1.8, 2]), '1.80 to 3.06');
+  t.is(figures([99.06, 99.07]), '99.1');
 });
 
 test('a linear axis begins at 0, ends at a round number, and all values lie on it', (t) => {

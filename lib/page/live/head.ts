@@ -52,7 +52,7 @@ function aboutOf({ status, nowMs }: Store): string {
   const up = nowMs === undefined ? status.uptimeSeconds : (nowMs - Date.parse(startedAt)) / 1000;
   const parts = [
     backend === null ? undefined : `${backend.type} on ${backend.device}, MTU ${backend.mtu}`,
-    external === null ? undefined : `by ${external.name}, ${external.publicIp}`,
+    external === null ? undefined : `over ${external.name}, ${external.publicIp}`,
     `up ${formatDuration(up)}`,
     `weftd ${status.version}`,
   ];

@@ -1,6 +1,6 @@
 /**
  * Where the nodes of the picture are: this host in the middle, its peers around it in the order of their subnets, so that each
- * stays where it is while traffic changes. Many peers become dots on several rings. Pure; CSS pixels.
+ * stays where it is while traffic changes. A single peer is beside it. Many peers become dots on several rings. Pure; CSS pixels.
  */
 
 export interface Point {
@@ -33,18 +33,20 @@ const FEW = 16;
 const INNERMOST = 0.42;
 
 export function layOut(count: number, width: number, height: number): Layout {
-  const centre = { x: width / 2, y: height / 2 };
   const outer = {
     x: Math.max(30, width / 2 - Math.min(LABEL_WIDTH, width * 0.3)),
     y: Math.max(30, height / 2 - LABEL_HEIGHT),
   };
+  // Two nodes are a pair, in the middle together.
+  const isPair = count === 1;
+  const centre = { x: width / 2 - (isPair ? outer.x / 2 : 0), y: height / 2 };
   const spacing = count <= FEW ? Number.POSITIVE_INFINITY : spacingFor(count, outer);
   const rings = count <= FEW ? [{ scale: 1, room: count }] : ringsOf(outer, spacing);
   const spots: Spot[] = [];
   for (const { scale, dots } of share(rings, count))
     for (let k = 0; k < dots; k++) {
       // From the top, clockwise.
-      const angle = ((k + 0.5) / dots) * 2 * Math.PI - Math.PI / 2;
+      const angle = isPair ? 0 : ((k + 0.5) / dots) * 2 * Math.PI - Math.PI / 2;
       const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
       spots.push({
         x: centre.x + outer.x * scale * cos,

@@ -85,6 +85,10 @@ export function packetList({ store, redraw }: Context, detail: PacketDetailView)
     }
     drawBar();
   };
+  // Enter goes to the fields, Escape back.
+  byId('detail-body').addEventListener('keydown', (event) => {
+    if (event.key === 'Escape') rows.viewport.focus();
+  });
   redraw.view(['packets', 'tap'], () => {
     // What stands still is not drawn anew.
     if (log.paused && !rows.viewport.hidden) {
@@ -126,7 +130,7 @@ function countsText({ packets }: Store): string {
       : `One of ${formatCount(counts.sample)} forwarded packets is shown, and all that are dropped, flooded or answered.`;
   const missing = [
     ...(counts.lost > 0 ? [`${formatCount(counts.lost)} were lost on the way here`] : []),
-    ...(counts.skipped > 0 ? [`for ${formatCount(counts.skipped)} there was no room`] : []),
+    ...(counts.skipped > 0 ? [`${formatCount(counts.skipped)} were left out, too many at once`] : []),
   ];
   return `${sample} ${plural(size, 'packet is', 'packets are')} kept here${missing.length === 0 ? '' : `; ${missing.join(', ')}`}.`;
 }

@@ -31,7 +31,7 @@ export function path({ store, redraw }: Context): void {
     target.replaceChildren(
       el(
         'p',
-        { class: 'muted' },
+        { class: 'said muted' },
         `${active} of ${offloads.length} offloads are in use: each lets one system call move many packets.`,
       ),
       el(

@@ -58,7 +58,8 @@ export function picture({ store, redraw, choice }: Context): void {
       each.setAttribute('cy', String(layout.centre.y));
     }
     hostName.setAttribute('x', String(layout.centre.x));
-    hostName.setAttribute('y', String(layout.centre.y + HOST_RADIUS + 15));
+    // Above it: of an odd number of peers one is right below.
+    hostName.setAttribute('y', String(layout.centre.y - HOST_RADIUS - 10));
   };
 
   const draw = (): void => {

@@ -22,6 +22,21 @@ for (const count of [0, 1, 2, 12, 16, 17, 60, 200, 1000, 3000])
     }
   });
 
+test('a single peer is beside the host, and the two are in the middle together', (t) => {
+  for (const [width, height] of SIZES) {
+    const { centre, spots } = layOut(1, width, height);
+    t.is(spots[0]!.y, centre.y);
+    t.is((centre.x + spots[0]!.x) / 2, width / 2);
+  }
+});
+
+test('above the host, where its name is, no peer is straight overhead', (t) => {
+  for (let count = 1; count <= 12; count++) {
+    const { centre, spots } = layOut(count, 400, 330);
+    for (const { x, y } of spots) t.true(y >= centre.y || Math.abs(x - centre.x) > 20, `${count} peers: ${x}, ${y}`);
+  }
+});
+
 function nearest(spots: Layout['spots']): number {
   let best = Number.POSITIVE_INFINITY;
   for (const [k, a] of spots.entries())
