@@ -62,7 +62,9 @@ function beforeRun(path: string, body: () => void): void {
 }
 
 function notWritten(path: string, cause: unknown, hint: string): WeftError {
-  return new WeftError('REPORT_NOT_WRITTEN', `Cannot write ${path}: ${messageOf(cause)}`, { cause, hint });
+  // Without the name that Node adds: that of the file beside it, which nobody knows.
+  const why = messageOf(cause).replace(/, \w+ '.*$/s, '');
+  return new WeftError('REPORT_NOT_WRITTEN', `Cannot write ${path}: ${why}`, { cause, hint });
 }
 
 function writeReport(path: string, json: string): void {

@@ -51,7 +51,7 @@ function headline({
   if (dropped.length > 0) lines.push(`weftd dropped ${dropped.join(', ')}`);
   if (notSeen > 0)
     lines.push(
-      `${formatCount(notSeen)} frames or packets found no room to be looked at: in no figure, or they seem lost`,
+      `${formatCount(notSeen)} frames or packets came too fast to be looked at: they are in no figure, or seem lost`,
     );
   return lines.map((line) => fitText(line, WIDTH)).join('\n');
 }
@@ -99,6 +99,11 @@ function histogram(name: string, { octaves }: DirectionReport): string {
   return `${name}, packets by time, from\n${rows.join('\n')}\n`;
 }
 
+/** Of seconds of CPU; those of a few packets on a busy machine are many. */
+function timeOf(seconds: number): string {
+  return seconds < 1e-3 ? `${(seconds * 1e6).toFixed(2)} us` : `${(seconds * 1e3).toFixed(1)} ms`;
+}
+
 function costs(report: OverheadReport): string {
   const { outbound, inbound, daemonCpu, machineCpuSeconds, ownCpuSeconds, seconds } = report;
   const bytes = outbound.bytes + inbound.bytes;
@@ -107,7 +112,7 @@ function costs(report: OverheadReport): string {
   const each = (cpu: number): string =>
     [
       ...(bytes < LEAST_BYTES ? [] : [`${(cpu / (bytes / 1e9)).toFixed(2)} s per GB`]),
-      `${((cpu / packets) * 1e6).toFixed(2)} us a packet`,
+      `${timeOf(cpu / packets)} a packet`,
     ].join(', ');
   const lines: string[] = [];
   if (daemonCpu === null) lines.push('CPU of weftd: it cannot be read from here');

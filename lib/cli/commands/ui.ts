@@ -1,6 +1,7 @@
 /** `weft ui`: a page that shows a running node, served on this machine. */
 import { hostname } from 'node:os';
 import { Command, Option } from 'commander';
+import { askDaemon } from '../../control/client.ts';
 import { WeftError } from '../../error.ts';
 import { BACKEND_NAMES, type BackendName } from '../../lab/backends.ts';
 import { printable, printableLines } from '../../printable.ts';
@@ -75,10 +76,22 @@ async function run(options: UiCommandOptions): Promise<void> {
   }
   const ui = await serve(options.controlSocket, options);
   announce(ui, listen);
+  await sayWithoutDaemon(options);
   await new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
   });
   await ui.close();
+}
+
+/** The page says it too, and waits; who has given a wrong path sees it here before a browser is open. */
+async function sayWithoutDaemon({ controlSocket, network }: UiCommandOptions): Promise<void> {
+  try {
+    await askDaemon(controlSocket, '/v1/status', network);
+  } catch (error) {
+    if (!(error instanceof WeftError)) throw error;
+    const hint = error.hint === undefined ? '' : `${error.hint}\n`;
+    process.stderr.write(printableLines(`weft: ${error.message}\n${hint}The page waits for it\n`));
+  }
 }
 
 function announce({ url }: Ui, { isLoopback }: ListenAddress): void {

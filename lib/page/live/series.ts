@@ -85,3 +85,23 @@ export function niceTop(most: number, least: number): number {
   const power = 10 ** Math.floor(Math.log10(value));
   return [1, 2, 5, 10].map((step) => step * power).find((top) => top >= value) ?? 10 * power;
 }
+
+/**
+ * Where names stand beside the ends of their lines: as near as can be, `apart` from each other, between `top` and `bottom`.
+ * `wished` is from the lowest up, where y grows downwards; too many of them run out of the bottom.
+ */
+export function placeNames(wished: readonly number[], top: number, bottom: number, apart: number): number[] {
+  const places: number[] = [];
+  let lowest = bottom;
+  for (const y of wished) {
+    places.push(Math.min(y, lowest));
+    lowest = places.at(-1)! - apart;
+  }
+  // What was pushed out at the top comes back, and pushes those below it.
+  let highest = top;
+  for (let k = places.length - 1; k >= 0 && places[k]! < highest; k--) {
+    places[k] = highest;
+    highest += apart;
+  }
+  return places;
+}

@@ -2,7 +2,7 @@
 import { formatTimeOfDay } from '../../units.ts';
 import { el, setText } from '../kit/dom.ts';
 import { type AlignedData, axis, colour, type Options, plot } from '../kit/plot.ts';
-import { type Columns, niceTop } from './series.ts';
+import { type Columns, niceTop, placeNames } from './series.ts';
 import { NOTHING } from './words.ts';
 
 type Plot = ReturnType<typeof plot>;
@@ -142,16 +142,16 @@ function nameLines(made: Plot, strip: Strip, colours: readonly string[], font: s
     .map(({ name }, k) => ({ name, of: colours[k]!, value: strip.data.columns[k]?.at(-1) ?? 0 }))
     .toSorted((a, b) => a.value - b.value);
   const right = made.bbox.left + made.bbox.width + 6 * ratio;
-  let room = made.bbox.top + made.bbox.height + 4 * ratio;
+  const { top, height } = made.bbox;
+  const wished = ends.map(({ value }) => made.valToPos(value, 'y', true));
+  const places = placeNames(wished, top, top + height - 3 * ratio, 14 * ratio);
   ctx.save();
   ctx.font = `${12 * ratio}px ${font}`;
   ctx.textAlign = 'left';
   ctx.textBaseline = 'middle';
-  for (const { name, of, value } of ends) {
-    const y = Math.min(made.valToPos(value, 'y', true), room - 7 * ratio);
-    room = y - 7 * ratio;
+  for (const [k, { name, of }] of ends.entries()) {
     ctx.fillStyle = of;
-    ctx.fillText(name.length > MOST_DRAWN ? `${name.slice(0, MOST_DRAWN - 1)}…` : name, right, y);
+    ctx.fillText(name.length > MOST_DRAWN ? `${name.slice(0, MOST_DRAWN - 1)}…` : name, right, places[k]!);
   }
   ctx.restore();
 }

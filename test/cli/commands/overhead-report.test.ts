@@ -67,8 +67,8 @@ test('what is seen in ten busy seconds fits 80 columns', (t) => {
 1,234,560 of 1,234,567 packets out and 1,234,560 of 1,234,567 in paired
 at most 14 lost between the edges
 weftd dropped 7 no-route
-12,345 frames or packets found no room to be looked at: in no figure, or they
-seem lost
+12,345 frames or packets came too fast to be looked at: they are in no figure,
+or seem lost
 
          p50      p90       p99     Max
 out  41.0 us  63.0 us  140.0 us  1.9 ms
@@ -102,9 +102,11 @@ test('what could not be measured is said and not drawn', (t) => {
   const quiet = formatOverhead({ ...REPORT, outbound: NONE, inbound: NONE, notSeen: 0, drops: {}, notes: [] });
   t.regex(quiet, /^out {2}no packet passed$/m);
   t.regex(quiet, /^No packet was paired: there is no figure for what one costs\. Does anything pass\?$/m);
-  t.notRegex(quiet, /packets by time|dropped|found no room/);
+  t.notRegex(quiet, /packets by time|dropped|too fast/);
   t.regex(formatOverhead({ ...REPORT, notSeen: 0 }), /^14 lost between the edges$/m);
   const few = formatOverhead({ ...REPORT, outbound: { ...MANY, bytes: 9_999_999 }, inbound: NONE });
   t.regex(few, /^CPU of weftd {6}1\.62 us a packet \(user/m, 'of so few bytes no figure for a GB');
+  const one = formatOverhead({ ...REPORT, outbound: { ...MANY, paired: 200, bytes: 16_800 }, inbound: NONE });
+  t.regex(one, /^of the machine {4}32\.0 ms a packet, /m, 'of few packets on a busy machine');
   t.regex(formatOverhead({ ...REPORT, daemonCpu: null }), /^CPU of weftd: it cannot be read from here$/m);
 });

@@ -1,5 +1,14 @@
 import test from 'ava';
-import { dropColumns, dropLines, niceTop, rttColumns, span, trafficColumns } from '../../../lib/page/live/series.ts';
+import {
+  dropColumns,
+  dropLines,
+  niceTop,
+  placeNames,
+  rttColumns,
+  span,
+  trafficColumns,
+} from '../../../lib/page/live/series.ts';
+import { random } from '../../random.ts';
 import { START_MS, tick } from './scene.ts';
 
 const at = (n: number): number => START_MS / 1000 + n;
@@ -62,4 +71,19 @@ test('a scale ends at 1, 2 or 5 times a power of ten', (t) => {
     [0, 0.4, 1, 1.1, 3, 7, 19, 480, 1e6 + 1].map((most) => niceTop(most, 1)),
     [1, 1, 1, 2, 5, 10, 20, 500, 2e6],
   );
+});
+
+test('names stand at the ends of their lines, none over another, none outside', (t) => {
+  t.deepEqual(placeNames([80, 20], 0, 97, 14), [80, 20], 'where there is room, there');
+  t.deepEqual(placeNames([100, 100], 0, 97, 14), [97, 83], 'two at the bottom');
+  t.deepEqual(placeNames([0, 0], 0, 97, 14), [14, 0], 'two at the top');
+  const { next, seed } = random();
+  for (let round = 0; round < 200; round++) {
+    const wished = Array.from({ length: 1 + next(7) }, () => next(120)).toSorted((a, b) => b - a);
+    const places = placeNames(wished, 0, 97, 14);
+    for (const [k, y] of places.entries()) {
+      t.true(y >= 0 && y <= 97, `seed ${seed}: ${wished} at ${places}`);
+      if (k > 0) t.true(places[k - 1]! - y >= 14, `seed ${seed}: ${wished} at ${places}`);
+    }
+  }
 });
