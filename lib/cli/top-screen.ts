@@ -44,7 +44,7 @@ export function topScreen(view: TopView, size: ScreenSize, style: Style): string
   const trouble = troubleLines(view).flatMap((line) => fitText(line, columns).trimEnd().split('\n'));
   const head = [style.bold(cut(titleLine(view, columns))), ...trouble.map((line) => style.red(cut(line)))];
   if (view.status === undefined) return head.slice(0, rows);
-  const middle = dataPlaneLines(view).map(cut);
+  const middle = dataPlaneLines(view, columns).map(cut);
   const [titles, ...peerLines] = peerTable(view, columns);
   const help = cut('q quit   t r l p order by traffic, RTT, loss, peer   up, down, PgUp, PgDn');
   // Alarms may be many: the peers keep some rows.
@@ -95,13 +95,17 @@ function troubleLines({ status, gone }: TopView): string[] {
   return [...lines, ...(status?.alarms ?? [])];
 }
 
-function dataPlaneLines({ minute }: TopView): string[] {
+/** Our choice: from here on there is room to say of what a batch is. */
+const ROOMY_COLUMNS = 76;
+
+function dataPlaneLines({ minute }: TopView, columns: number): string[] {
   const tick = minute.latest;
   if (tick === undefined) return [' out  -', ' in   -', ' drops  -'];
+  const what = columns < ROOMY_COLUMNS ? '' : ' packets';
   const most = Math.max(...minute.ticks.map(bytesOf));
   const line = (name: 'outbound' | 'inbound', word: string): string => {
     const { packets, bytes, packetsPerRead, packetsPerWrite } = tick[name];
-    const batch = `${ratio(packetsPerRead)} a read, ${ratio(packetsPerWrite)} a write`;
+    const batch = `${ratio(packetsPerRead)}${what} a read, ${ratio(packetsPerWrite)} a write`;
     return ` ${word.padEnd(3)} ${`${formatRate(packets)} packets/s`.padStart(19)} ${formatBitRate(bytes).padStart(11)}   ${batch}`;
   };
   const cpu = tick.cpu === null ? '' : `, CPU now ${(tick.cpu * 100).toFixed(0)} % of a core`;

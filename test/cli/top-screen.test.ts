@@ -51,8 +51,8 @@ test('node, rates, drops, batch sizes, CPU and peers are on one screen of 80 col
   const lines = topScreen(view(), SIZE, PLAIN);
   const text = lines.join('\n');
   t.regex(lines[0]!, /^weft top {2}192\.0\.2\.1 {2}udp {2}10\.244\.0\.0\/16 {2}ready .* 12:31:07$/);
-  t.regex(text, /^ out +12,345 packets\/s +16\.0 Mb\/s +12\.3 a read, 64\.0 a write$/m);
-  t.regex(text, /^ in +0\.4 packets\/s +160 b\/s +- a read, - a write$/m);
+  t.regex(text, /^ out +12,345 packets\/s +16\.0 Mb\/s +12\.3 packets a read, 64\.0 a write$/m);
+  t.regex(text, /^ in +0\.4 packets\/s +160 b\/s +- packets a read, - a write$/m);
   t.regex(text, /^ drops {2}no-route 12\/s, not-ip 0\.5\/s, socket full 3\.0\/s$/m);
   t.regex(text, /CPU now 42 % of a core$/m);
   t.regex(text, /^192\.0\.2\.2 +10\.244\.99\.0\/24 +8\.0 Mb\/s +0 b\/s +- +- +█$/m);

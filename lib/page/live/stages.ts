@@ -89,5 +89,5 @@ function directionOf(title: string): { element: HTMLElement; draw: (of: Directio
 
 function wordsOf({ turns, packets, perTurn, stages: all }: DirectionStages): string {
   const most = all.toSorted((a, b) => b.perTurn - a.perTurn)[0]!;
-  return `A turn takes ${formatNanoseconds(perTurn)} and moves ${(packets / turns).toFixed(1)} packets; most of it is ${most.name}. Mean of ${formatCount(turns)} measured turns.`;
+  return `A turn takes ${formatNanoseconds(perTurn)} and moves ${(packets / turns).toFixed(1)} packets; most of it is ${most.name}. Mean of ${formatCount(turns)} turns.`;
 }
