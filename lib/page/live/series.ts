@@ -20,9 +20,12 @@ function columns(ticks: readonly PageTick[], read: readonly ((tick: PageTick) =>
   const result: Value[][] = read.map(() => []);
   for (const tick of ticks) {
     const at = Date.parse(tick.at) / 1000;
+    // A clock that was set back: what is drawn has to rise, and what is still to come was not.
+    while ((times.at(-1) ?? Number.NEGATIVE_INFINITY) >= at) {
+      times.pop();
+      for (const column of result) column.pop();
+    }
     const last = times.at(-1);
-    // A clock that was set back: what is drawn has to rise.
-    if (last !== undefined && at <= last) continue;
     if (last !== undefined && at - tick.seconds - last > GAP_SECONDS) {
       times.push(last + 0.5);
       for (const column of result) column.push(null);
@@ -72,10 +75,11 @@ const SPANS = [60, 120, 300, 600] as const;
 
 /** The axis: it ends now, and grows in steps. Undefined without ticks. */
 export function span(ticks: readonly PageTick[]): readonly [from: number, to: number] | undefined {
-  const [first, last] = [ticks[0], ticks.at(-1)];
-  if (first === undefined || last === undefined) return undefined;
+  const last = ticks.at(-1);
+  if (last === undefined) return undefined;
   const to = Date.parse(last.at) / 1000;
-  const seconds = to - Date.parse(first.at) / 1000;
+  // Of a clock that was set back the first is not the earliest.
+  const seconds = to - Math.min(...ticks.map(({ at }) => Date.parse(at))) / 1000;
   return [to - (SPANS.find((each) => each >= seconds) ?? SPANS.at(-1)!), to];
 }
 

@@ -26,9 +26,21 @@ test('each tick is a value at its time, in packets or in bits', (t) => {
 
 test('where the daemon was silent is a gap, and the axis still rises', (t) => {
   const { times, columns } = trafficColumns([tick(0, 1), tick(1, 1), tick(30, 1), tick(29, 1), tick(31, 1)], 'packets');
-  t.deepEqual(times, [at(0), at(1), at(1.5), at(30), at(31)]);
+  t.deepEqual(times, [at(0), at(1), at(1.5), at(2), at(29), at(31)]);
   t.is(columns[0]![2], null);
-  t.not(columns[0]![3], null);
+  t.is(columns[0]![3], null);
+  t.not(columns[0]![4], null);
+});
+
+test('after a clock was set back, what is drawn are the ticks since', (t) => {
+  const ticks = [tick(3600, 1), tick(3601, 1), tick(1, 2), tick(2, 3)];
+  const { times, columns } = trafficColumns(ticks, 'packets');
+  t.deepEqual(times, [at(1), at(2)]);
+  t.deepEqual(
+    columns[0],
+    ticks.slice(2).map((each) => each.outbound.packets),
+  );
+  t.deepEqual(span([...ticks, tick(100, 1)]), [at(-20), at(100)]);
 });
 
 test('a tick every five seconds is no gap', (t) => {
