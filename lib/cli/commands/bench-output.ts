@@ -1,4 +1,5 @@
 /** Where the report of `weft bench` goes: terminal, JSON, HTML. */
+import { randomBytes } from 'node:crypto';
 import {
   closeSync,
   openSync,
@@ -48,7 +49,7 @@ export function requireRoom(path: string | undefined): void {
   beforeRun(path, () => {
     const place = placeOf(path);
     if (place === undefined) return;
-    closeSync(openSync(place.beside, 'w'));
+    closeSync(openSync(place.beside, 'wx'));
     unlinkSync(place.beside);
   });
 }
@@ -126,13 +127,16 @@ function writeWhole(path: string, text: string): void {
     return;
   }
   try {
-    writeFileSync(place.beside, text);
+    writeFileSync(place.beside, text, { flag: 'wx' });
     renameSync(place.beside, place.file);
   } catch (cause) {
     rmSync(place.beside, { force: true });
     throw cause;
   }
 }
+
+/** Our choice: characters; of 4 bytes at most each, and a name has 255. */
+const MOST_OF_NAME = 50;
 
 /** The file, where links to it end, and a name beside it; undefined for a pipe or device, whose place nothing else may take. */
 function placeOf(path: string): { readonly file: string; readonly beside: string } | undefined {
@@ -141,7 +145,9 @@ function placeOf(path: string): { readonly file: string; readonly beside: string
   // As the kernel says it of a directory that is opened for writing.
   if (before?.isDirectory() === true) closeSync(openSync(path, 'w'));
   const file = before === undefined ? path : realpathSync(path);
-  return { file, beside: join(dirname(file), `.${basename(file)}.${process.pid}`) };
+  // A name that nobody can take first, in a folder of all, and that is no longer than a name may be.
+  const name = `.${basename(file).slice(0, MOST_OF_NAME)}.${randomBytes(8).toString('hex')}`;
+  return { file, beside: join(dirname(file), name) };
 }
 
 function isSpecial(stats: Stats | undefined): boolean {

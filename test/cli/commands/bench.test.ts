@@ -33,6 +33,9 @@ test('--read makes the page of an earlier run, also of one that was broken off, 
     t.like(await run('weft', ['bench', '--read', json, '--html', html]), { code: 0, stdout: '', stderr: '' });
     t.regex(readFileSync(html, 'utf8'), /^<!doctype html>.*The run was broken off.*<\/html>\n$/s);
     t.deepEqual(readdirSync(directory).toSorted(), ['r.html', 'r.json']);
+    // As long as a name may be: what it is written as before has room, too.
+    const long = join(directory, `${'é'.repeat(125)}.html`);
+    t.like(await run('weft', ['bench', '--read', json, '--html', long]), { code: 0, stderr: '' });
   });
 });
 
