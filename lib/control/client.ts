@@ -30,11 +30,34 @@ export async function askDaemon<Path extends ControlPath>(
   } catch (error) {
     throw badReply(socketPath, `not JSON (status ${status})`, error);
   }
-  // The daemon and this client are built from the same protocol.ts.
-  if (status === 200) return body as ControlReplies[Path];
+  if (status === 200) {
+    const missing = missingPart(path, body);
+    if (missing !== undefined) throw badReply(socketPath, missing);
+    return body as ControlReplies[Path];
+  }
   const error = (body as Partial<ErrorReply> | null)?.error;
   if (error === undefined) throw badReply(socketPath, `status ${status}`);
   throw new WeftError(error.code, error.message, error.hint === null ? {} : { hint: error.hint });
+}
+
+/** What each weftd says, also an older one, and those who look at it again and again read unasked: objects and lists by their names. */
+const PARTS: Partial<Record<ControlPath, { readonly objects: readonly string[]; readonly lists: readonly string[] }>> =
+  {
+    '/v1/status': { objects: [], lists: ['networks', 'alarms'] },
+    '/v1/peers': { objects: [], lists: ['peers'] },
+    '/v1/stats': { objects: ['outbound', 'inbound', 'drops'], lists: ['peers'] },
+  };
+
+/** Undefined: the reply has all that. */
+function missingPart(path: ControlPath, body: unknown): string | undefined {
+  if (!isObject(body)) return 'it is no object';
+  const { objects = [], lists = [] } = PARTS[path] ?? {};
+  const missing = objects.find((name) => !isObject(body[name])) ?? lists.find((name) => !Array.isArray(body[name]));
+  return missing === undefined ? undefined : `it has no ${missing}`;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function get(socketPath: string, path: string): Promise<{ readonly status: number; readonly text: string }> {

@@ -167,7 +167,7 @@ export class NetworkView {
   }
 
   get #tapSocket(): string | undefined {
-    return this.#options.tapSocket ?? this.#status?.reply.tap.socket ?? undefined;
+    return this.#options.tapSocket ?? this.#status?.reply.tap?.socket ?? undefined;
   }
 
   #tellTap(problem: Sentence | null): void {
@@ -185,6 +185,7 @@ export class NetworkView {
 
 /** What of it is news when it changes: not how long it runs, and not what we ourselves read of its tap. */
 function lastingPart({ uptimeSeconds: _, memory: __, tap, ...rest }: StatusReply): string {
-  const readers = tap.readers.map(({ sent: _, lost: __, ...reader }) => reader);
+  // A weftd that is older than this program has no tap.
+  const readers = tap?.readers.map(({ sent: _, lost: __, ...reader }) => reader);
   return JSON.stringify({ ...rest, tap: { ...tap, readers } });
 }

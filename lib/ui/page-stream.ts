@@ -26,7 +26,15 @@ export class PageStream {
   }
 
   onEnd(ended: () => void): void {
-    this.#response.once('close', ended);
+    // A response that waits behind another of its connection does not hear of the connection's end.
+    const connection = this.#response.req.socket;
+    const once = (): void => {
+      this.#response.off('close', once);
+      connection.off('close', once);
+      ended();
+    };
+    this.#response.once('close', once);
+    connection.once('close', once);
   }
 
   send(event: string): void {

@@ -264,6 +264,40 @@ test('pages beyond the limit are told so, and leave room when they close', async
   t.is((await ask(`${base}/events?network=${'x'.repeat(300)}`, { headers: { cookie } })).status, 404);
 });
 
+test('pages that were asked for in one breath over one connection end with it', async (t) => {
+  const controlSocket = await serveReplies(t, { '/v1/stats': countingStats() });
+  const ui = await start(t, { controlSocket });
+  const { base, cookie } = await enter(ui.url);
+  const { host, port } = new URL(base);
+  const socket = connect(Number(port), '127.0.0.1');
+  socket.write(`GET /events HTTP/1.1\r\nHost: ${host}\r\nCookie: ${cookie}\r\n\r\n`.repeat(16));
+  const isFull = async () => (await ask(`${base}/events`, { method: 'HEAD', headers: { cookie } })).status === 503;
+  t.true(await until(isFull, PATIENCE_MS));
+  socket.destroy();
+  const streams: EventStream[] = [];
+  const open = async () => {
+    const stream = await EventStream.open(base, cookie).catch(() => undefined);
+    if (stream !== undefined) streams.push(stream);
+    return streams.length === 16;
+  };
+  t.true(await until(open, PATIENCE_MS), `${streams.length}`);
+  for (const stream of streams) stream.close();
+});
+
+test('a weftd that is older, or no weftd: said, and the page goes on', async (t) => {
+  const { tap: _, ...older } = STATUS;
+  const replies: StatusReply[] = [{} as StatusReply, older as StatusReply];
+  const asked = { '/v1/status': () => replies.shift() ?? (older as StatusReply), '/v1/stats': countingStats() };
+  const ui = await start(t, { controlSocket: await serveReplies(t, asked) });
+  const { base, cookie } = await enter(ui.url);
+  const stream = await EventStream.open(base, cookie);
+  t.regex((await stream.find('gone')).text, /is not weftd's: it has no networks/);
+  await stream.find('status');
+  t.regex((await stream.find('tap', (problem) => problem !== null))!.text, /its tap is switched off/);
+  await stream.find('tick');
+  stream.close();
+});
+
 test('garbage, half requests and long heads end with their connection, and nothing else does', async (t) => {
   const ui = await start(t);
   const { base, cookie } = await enter(ui.url);
