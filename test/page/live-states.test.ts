@@ -55,8 +55,10 @@ test('another server in its place does not know the page: it says what to do, an
 
 test('nothing came for a while: it says for how long, until something comes', async (t) => {
   await withLivePage(t, {}, TWELVE, async ({ page, server }) => {
+    server.isSilent = true;
     await page.locator('#link', { hasText: /^no news for \d+ s/ }).waitFor();
     t.is(await page.evaluate(`getComputedStyle(document.querySelector('main')).filter`), 'grayscale(1)');
+    server.isSilent = false;
     server.send(['tick', tick(1, 5)]);
     await page.locator('#link', { hasText: /^live$/ }).waitFor();
   });

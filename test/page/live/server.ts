@@ -11,6 +11,8 @@ const FILES: Readonly<Record<string, readonly [file: string, type: string]>> = {
   '/live.css': ['dist/page/live/main.css', 'text/css; charset=utf-8'],
 };
 
+const BEAT_MS = 1000;
+
 export type PageEvent = {
   [Name in keyof PageEvents]: readonly [name: Name, value: PageEvents[Name]];
 }[keyof PageEvents];
@@ -23,8 +25,12 @@ export class PageServer {
   readonly asked: string[] = [];
   /** Answered to all but the files; undefined: it works. */
   refuse: number | undefined;
+  /** Says nothing of its own accord: a page to which nothing comes for 8 s says so, and a busy machine takes longer for a test. */
+  isSilent = false;
   readonly #server: Server;
   readonly #streams = new Set<ServerResponse>();
+  #beat: NodeJS.Timeout | undefined;
+  #tap: PageEvent | undefined;
   #port = 0;
 
   constructor() {
@@ -43,10 +49,15 @@ export class PageServer {
     this.#server.listen(this.#port, '127.0.0.1');
     await once(this.#server, 'listening');
     this.#port = (this.#server.address() as AddressInfo).port;
+    // What is known already, as it changes nothing.
+    this.#beat = setInterval(() => {
+      if (!this.isSilent && this.#tap !== undefined) this.send(this.#tap);
+    }, BEAT_MS);
   }
 
   /** Of it all pages know at once; `listen` takes the same port again. */
   async close(): Promise<void> {
+    clearInterval(this.#beat);
     const closed = once(this.#server, 'close');
     this.#server.close();
     this.#server.closeAllConnections();
@@ -54,7 +65,12 @@ export class PageServer {
   }
 
   send(...events: readonly PageEvent[]): void {
+    this.#note(events);
     for (const stream of this.#streams) stream.write(events.map(text).join(''));
+  }
+
+  #note(events: readonly PageEvent[]): void {
+    this.#tap = events.findLast(([name]) => name === 'tap') ?? this.#tap;
   }
 
   /** The streams end, the server stays. */
@@ -85,6 +101,7 @@ export class PageServer {
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
     // Asked again soon: tests wait for it.
     response.write(`retry: 100\n\n${this.welcome.map(text).join('')}`);
+    this.#note(this.welcome);
     this.#streams.add(response);
     response.on('close', () => this.#streams.delete(response));
   }
