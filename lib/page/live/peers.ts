@@ -68,7 +68,7 @@ export function peerTable({ store, redraw, choice }: Context): void {
     sort();
   });
   say(key, descending);
-  redraw.view(['peers', 'rates'], () => {
+  redraw.view(['peers', 'rates', 'state'], () => {
     const isOther = order.length !== store.peers.size || order.some((subnet) => !store.peers.has(subnet));
     // Not under the reader's pointer or finger.
     const isUsed = rows.viewport.matches(':hover, :focus-within');

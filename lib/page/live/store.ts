@@ -63,12 +63,11 @@ export class Store {
   /** Why there is no packet list; null: there is one; undefined: not said yet. */
   tap: Sentence | null | undefined;
   total: PageTick['total'];
-  /** Whether they have been told: no peers are then none. */
-  peersKnown = false;
   readonly packets = new PacketLog();
   readonly #ticks: PageTick[] = [];
   readonly #peers = new Map<string, PeerView>();
   #startsAnew = false;
+  #peersTold = false;
   #lastEventMs = 0;
 
   /** The oldest first; at most HISTORY, and of these PEER_HISTORY with peers. */
@@ -141,6 +140,11 @@ export class Store {
     this.#startsAnew = true;
   }
 
+  /** Whether no peers are none: before the daemon has answered, the server tells of none too. */
+  get peersKnown(): boolean {
+    return this.#peersTold && this.status !== undefined;
+  }
+
   #status(status: StatusReply): void {
     this.status = readable(status);
     this.gone = undefined;
@@ -149,7 +153,7 @@ export class Store {
   #changePeers(changed: readonly Peer[], gone: readonly string[]): void {
     if (this.#startsAnew) this.#peers.clear();
     this.#startsAnew = false;
-    this.peersKnown = true;
+    this.#peersTold = true;
     for (const subnet of gone) this.#peers.delete(subnet);
     for (const peer of changed) {
       const { rates = IDLE, busy = 0 } = this.#peers.get(peer.subnet) ?? {};

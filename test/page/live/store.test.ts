@@ -5,6 +5,15 @@ import { address, batch, hello, lines, pastTick, peer, status, TOTAL, tick, with
 
 const subnets = (store: Store): string[] => [...store.peers.keys()];
 
+test('no peers are none only when the daemon has answered', (t) => {
+  const store = new Store();
+  store.apply('hello', hello(), 0);
+  store.apply('peers', { changed: [], gone: [] }, 0);
+  t.false(store.peersKnown);
+  store.apply('status', status({ peers: 0 }), 0);
+  t.true(store.peersKnown);
+});
+
 test('peers come, change and go; those of another connection replace them all at once', (t) => {
   const store = new Store();
   store.apply('hello', hello(), 0);
