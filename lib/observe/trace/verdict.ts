@@ -100,7 +100,9 @@ function byError(evidence: Evidence, { by, icmp, note }: Point, stage: Stage): A
     (suspect) =>
       suspect.certain && suspect.code !== 'mtu' && !suspect.stage.startsWith('return') && suspect.stage !== 'far',
   );
-  if ((isOwn || stage === 'forward' || stage === 'engine') && near !== undefined) return fromSuspect(near);
+  // Without a daemon it went another way, however far it came.
+  const isOutside = near?.code === 'daemon-stopped';
+  if (near !== undefined && (isOwn || isOutside || stage === 'forward' || stage === 'engine')) return fromSuspect(near);
   if (icmp?.code === 3 || (icmp?.code ?? 0) >= 9)
     return failure('firewall-reject', `${who} rejects it: ${note}`, `on ${who}: nft -a list ruleset`);
   const far = evidence.suspects.find((suspect) => suspect.certain && suspect.stage === 'far');

@@ -87,6 +87,8 @@ test('what somebody says of the probe by ICMP', (t) => {
   t.is(codeOf([...OUT.slice(0, 2), error(3, 0, '10.244.1.1')]), 'no-route');
   const suspects = [suspect('forward', 'no-lease')];
   t.is(codeOf([...OUT.slice(0, 2), error(3, 0, '10.244.1.1')], { suspects }), 'no-lease');
+  const stopped = [suspect('forward', 'daemon-stopped')];
+  t.is(codeOf([...OUT, error(3, 0, '198.51.100.1')], { suspects: stopped }), 'daemon-stopped', 'no tunnel works');
 });
 
 test('with the other host: how far it came there', (t) => {
