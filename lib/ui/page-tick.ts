@@ -29,7 +29,7 @@ export class TickHistory {
     return this.#ticks;
   }
 
-  add({ total: _, ...tick }: PageTick): void {
+  add({ total: _total, ...tick }: PageTick): void {
     this.#ticks.push({ ...tick, peers: busiest(tick.peers), stages: null });
     if (this.#ticks.length > HISTORY) this.#ticks.shift();
     const old = this.#ticks.length - PEER_HISTORY - 1;

