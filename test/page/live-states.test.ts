@@ -92,6 +92,10 @@ test('what nobody looks at is not drawn, and is there when somebody does', async
     await until(`document.querySelectorAll('#packets .space .row').length > 0`);
     await page.evaluate(`(() => {
       Object.defineProperty(document, 'hidden', { value: true, configurable: true });
+      // What was planned before is drawn.
+      return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+    })()`);
+    await page.evaluate(`(() => {
       window.drawn = 0;
       new MutationObserver(() => { window.drawn++; }).observe(document.body, { subtree: true, childList: true, characterData: true, attributes: true });
       window.heard = 0;
@@ -99,7 +103,8 @@ test('what nobody looks at is not drawn, and is there when somebody does', async
       JSON.parse = (text) => { window.heard++; return parse(text); };
     })()`);
     for (let n = 1; n <= 5; n++) server.send(['tick', tick(n, 12)], ['packets', batch(lines(200 + n, 1))]);
-    await until('window.heard === 10');
+    // Its server also repeats what is known.
+    await until('window.heard >= 10');
     // Time for what would have been planned.
     await page.evaluate(`new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))`);
     t.is(await page.evaluate('window.drawn'), 0);
