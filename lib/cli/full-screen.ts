@@ -34,9 +34,7 @@ export interface FullScreen {
   readonly size: { readonly rows: number; readonly columns: number };
   /** In place of what is there: lines that fit, with one row left free. */
   draw(lines: readonly string[]): void;
-  /** Ends `signal`. */
-  close(): void;
-  /** Aborted by `close`, SIGINT, SIGTERM, SIGHUP, Ctrl-C and q. */
+  /** Aborted by SIGINT, SIGTERM, SIGHUP, Ctrl-C and q. */
   readonly signal: AbortSignal;
 }
 
@@ -97,7 +95,6 @@ export async function withFullScreen<T>(
       },
       draw: (lines) =>
         void output.write(drawn(lines.join('\n'), { rows: output.rows, columns: Number.POSITIVE_INFINITY })),
-      close: end,
       signal: ending.signal,
     });
   } finally {
